@@ -1,0 +1,66 @@
+"""The shape legend of the whole package, and the two records that travel between its modules.
+
+    B  batch (videos)        V  views of one video (clips x crops)     C  channels
+    T  time (frames)         H  height (pixels)                        W  width (pixels)
+    K  classes               N  distinct frames decoded from one video
+
+Frames are uint8 RGB, channels last: (N, H, W, 3). Clips, the model's input, are float, channels first:
+(B, C, T, H, W). Logits keep their positions: (B, K, T', H', W').
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True)
+class VideoRecord:
+    """One video of an index.
+
+    Attributes:
+        path: the file; it need not exist (Kinetics loses about 5 % of its videos), decoding names what is missing.
+        label: the class number in [0, K), or None where the class is unknown.
+    """
+
+    path: str
+    label: int | None
+
+
+@dataclass
+class Sample:
+    """One video, decoded: its distinct frames and which of them make up each view.
+
+    Attributes:
+        position: where the record stands in its index; results of several processes are joined by it.
+        path: the file.
+        label: the class number, or -1 where it is unknown.
+        frames: uint8 (N, H, W, 3), each needed frame once; None when the video failed.
+        views: int64 (V, T), rows of indices into `frames`; None when the video failed.
+        starts: frame number in the video of each view's first frame.
+        error: why the video failed, or None.
+    """
+
+    position: int
+    path: str
+    label: int
+    frames: Tensor | None = None
+    views: Tensor | None = None
+    starts: tuple[int, ...] = ()
+    error: str | None = None
+
+
+@dataclass
+class Batch:
+    """Several videos. Their frames differ in number and size, so they stay a list until they are cropped.
+
+    Attributes:
+        samples: the videos that decoded.
+        failed: the videos that did not, each with its reason.
+    """
+
+    samples: list[Sample]
+    failed: list[Sample]
