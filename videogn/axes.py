@@ -11,10 +11,20 @@ Frames are uint8 RGB, channels last: (N, H, W, 3). Clips, the model's input, are
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+class Crop(NamedTuple):
+    """A rectangle of a frame, in pixels, and whether it is mirrored left to right."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+    flip: bool = False
 
 
 @dataclass(frozen=True)
@@ -32,15 +42,19 @@ class VideoRecord:
 
 @dataclass
 class Sample:
-    """One video, decoded: its distinct frames and which of them make up each view.
+    """One video, decoded: its distinct frames, and which of them and what part of them make up each view.
+
+    There are V = clips x crops views; the crops of a clip stand together.
 
     Attributes:
         position: where the record stands in its index; results of several processes are joined by it.
         path: the file.
         label: the class number, or -1 where it is unknown.
         frames: uint8 (N, H, W, 3), each needed frame once; None when the video failed.
-        views: int64 (V, T), rows of indices into `frames`; None when the video failed.
-        starts: frame number in the video of each view's first frame.
+        clips: int64 (number of clips, T), rows of indices into `frames`; None when the video failed.
+        crops: what is cut out of every clip; all of one size.
+        starts: frame number in the video of each clip's first frame.
+        num_frames: frames in the video; 0 when the video failed.
         error: why the video failed, or None.
     """
 
@@ -48,8 +62,10 @@ class Sample:
     path: str
     label: int
     frames: Tensor | None = None
-    views: Tensor | None = None
+    clips: Tensor | None = None
+    crops: tuple[Crop, ...] = ()
     starts: tuple[int, ...] = ()
+    num_frames: int = 0
     error: str | None = None
 
 
@@ -64,3 +80,10 @@ class Batch:
 
     samples: list[Sample]
     failed: list[Sample]
+
+    def pin_memory(self) -> Batch:
+        """Move the frames to page-locked memory; the DataLoader calls this when it pins memory."""
+        for sample in self.samples:
+            if sample.frames is not None:
+                sample.frames = sample.frames.pin_memory()
+        return self

@@ -1,0 +1,5 @@
+"""Video networks: I3D builders, from clips (B, 3, T, H, W) to logits (B, K, T', H', W')."""
+
+from videogn.models.i3d import I3D, MODELS, i3d_r50, i3d_r50_8x8, i3d_tiny
+
+__all__ = ["I3D", "MODELS", "i3d_r50", "i3d_r50_8x8", "i3d_tiny"]

@@ -1,0 +1,5 @@
+"""Normalisation over (T, H, W): one factory per norm, chosen by name from the NORMS table."""
+
+from videogn.norm.factories import NORMS, NormFactory, make_norm
+
+__all__ = ["NORMS", "NormFactory", "make_norm"]

@@ -1,0 +1,98 @@
+"""Initial weights from a file: which tensors fit, and a report of what was done with each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from videogn.names import existing_path
+
+#: The classifier is the only part that may differ in shape: it is new when the number of classes is.
+_HEAD = "proj."
+#: A Lightning checkpoint holds the task, whose network is `net`.
+_TASK_PREFIX = "net."
+
+
+@dataclass(frozen=True)
+class WeightReport:
+    """What became of every tensor.
+
+    Attributes:
+        loaded: copied as they are.
+        inflated: copied from a 2D kernel.
+        skipped: in the file, not used.
+        missing: in the network, left at their initial value.
+    """
+
+    loaded: list[str] = field(default_factory=list)
+    inflated: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        new = f"; new: {', '.join(self.missing)}" if self.missing else ""
+        return f"{len(self.loaded)} tensors loaded, {len(self.inflated)} inflated, {len(self.skipped)} skipped{new}"
+
+
+def load_weights(model: nn.Module, source: str | Path) -> WeightReport:
+    """Initialise a network from a videogn checkpoint, a plain state dict or pytorchvideo's `{"model_state": ...}`.
+
+    The trunk has to match in every tensor. The classifier is left at its initial value when its shape differs, which is
+    what fine-tuning on other classes needs. This is apart from resuming a training, which `--ckpt_path` does.
+
+    Args:
+        model: a network of `videogn.models`.
+        source: the file. Only tensors and plain Python values are read from it; pickled objects are refused.
+
+    Returns:
+        The report.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a file of weights, or the trunk does not match.
+    """
+    path = existing_path(source)
+    weights = _read_state_dict(path)
+    own = model.state_dict()
+    report = WeightReport()
+    fitting: dict[str, Tensor] = {}
+    for name, tensor in own.items():
+        if name in weights and weights[name].shape == tensor.shape:
+            fitting[name] = weights[name]
+            report.loaded.append(name)
+        else:
+            report.missing.append(name)
+    report.skipped.extend(name for name in weights if name not in fitting)
+    wrong = [name for name in report.missing if _HEAD not in name]
+    if wrong:
+        raise ValueError(
+            f"{path} does not fit the network: {len(wrong)} of {len(own)} tensors of the trunk are missing or have "
+            f"another shape, the first is {wrong[0]}; do architecture and norm agree?"
+        )
+    unused = [name for name in report.skipped if _HEAD not in name]
+    if unused:
+        raise ValueError(f"{path} has {len(unused)} tensors that the network lacks, the first is {unused[0]}")
+    model.load_state_dict(fitting, strict=False)
+    return report
+
+
+def _read_state_dict(path: Path) -> dict[str, Tensor]:
+    try:
+        content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises a dozen types for a file that is not what it expects
+        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ValueError(f"{path} is not a file of weights ({first_line})") from error
+    for key in ("state_dict", "model_state"):
+        if isinstance(content, Mapping) and key in content:
+            content = content[key]
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise ValueError(f"{path} is not a file of weights (no state dict in it)")
+    weights = {str(name): tensor for name, tensor in content.items()}
+    if weights and all(name.startswith(_TASK_PREFIX) for name in weights):
+        weights = {name.removeprefix(_TASK_PREFIX): tensor for name, tensor in weights.items()}
+    return weights

@@ -1,0 +1,96 @@
+"""Parameter groups and learning-rate schedules, the same for every norm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import nn
+
+from videogn.names import did_you_mean
+
+#: Part of the training done, in [0, 1) -> factor on the learning rate.
+Schedule = Callable[[float], float]
+
+
+def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Two groups: weights with decay, and everything one-dimensional (norms' gamma and beta, biases) without.
+
+    The rule asks for a parameter's number of dimensions only, so that no norm is treated unlike another (weight decay
+    1e-4 on weights and 0 on norms: released code of Wang et al. 2018).
+
+    Args:
+        module: whose parameters are trained.
+        weight_decay: of the first group.
+
+    Returns:
+        Groups for a torch optimiser; parameters that need no gradient are left out.
+    """
+    trained = [p for p in module.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def scaled_learning_rate(lr: float, *, batch: int, base_batch: int | None) -> float:
+    """Linear scaling of the learning rate with the batch (Goyal et al. 2017, section 2.1).
+
+    Args:
+        lr: the rate for `base_batch` clips.
+        batch: clips an optimiser step: clips per device x devices x accumulated batches.
+        base_batch: clips that `lr` is meant for; None leaves `lr` as it is.
+
+    Returns:
+        lr * batch / base_batch.
+    """
+    return lr if base_batch is None else lr * batch / base_batch
+
+
+def step_schedule(milestones: Sequence[float], gamma: float) -> Schedule:
+    """The rate is multiplied by `gamma` at each of `milestones`, given as parts of the training."""
+    return lambda done: gamma ** sum(done >= milestone for milestone in milestones)
+
+
+def cosine_schedule() -> Schedule:
+    """Half a cosine from 1 to 0 (Loshchilov & Hutter 2017, equation 5 with one period)."""
+    return lambda done: 0.5 * (1 + math.cos(math.pi * done))
+
+
+def make_schedule(
+    name: str, *, total_steps: int, warmup: float, milestones: Sequence[float], gamma: float
+) -> Callable[[int], float]:
+    """A schedule by name, with a linear warm-up in front.
+
+    Args:
+        name: "step" or "cosine".
+        total_steps: optimiser steps of the whole training.
+        warmup: part of the training, in [0, 1), in which the rate rises linearly from 0.
+        milestones: of the step schedule, parts of the training, in (0, 1).
+        gamma: of the step schedule.
+
+    Returns:
+        Optimiser step -> factor on the learning rate, for `LambdaLR`.
+
+    Raises:
+        ValueError: an unknown name, or numbers outside their range.
+    """
+    schedules = {"step": step_schedule(milestones, gamma), "cosine": cosine_schedule()}
+    if name not in schedules:
+        valid = ", ".join(schedules)
+        raise ValueError(f"schedule must be one of {valid}, got {name!r}{did_you_mean(name, schedules)}")
+    if not 0 <= warmup < 1:
+        raise ValueError(f"warmup is a part of the training and must be in [0, 1), got {warmup}")
+    if any(not 0 < milestone < 1 for milestone in milestones):
+        raise ValueError(f"milestones are parts of the training and must be in (0, 1), got {list(milestones)}")
+    schedule = schedules[name]
+
+    def factor(step: int) -> float:
+        done = min(step / max(total_steps, 1), 1.0)
+        if done < warmup:
+            return (step + 1) / (warmup * total_steps + 1)
+        # The cosine runs over what is left after the warm-up; milestones count from the start of the training.
+        return schedule((done - warmup) / (1 - warmup)) if name == "cosine" else schedule(done)
+
+    return factor

@@ -1,0 +1,259 @@
+"""The LightningModule: step, log, optimisers. What it computes is elsewhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+import torch.distributed
+from torch import Tensor
+from torch.nn import functional as F
+from torchmetrics import MeanMetric, MetricCollection
+from torchmetrics.classification import MulticlassAccuracy
+
+from videogn.axes import Batch, Sample
+from videogn.evaluation import VideoResult, clip_probabilities, score_video, write_results
+from videogn.evaluation.results import TOP_K
+from videogn.models import MODELS
+from videogn.models.weights import load_weights
+from videogn.names import did_you_mean
+from videogn.optim import make_schedule, parameter_groups, scaled_learning_rate
+from videogn.video.clips import is_short
+from videogn.video.transforms import normalise, views_of
+
+_log = logging.getLogger(__name__)
+
+#: Hyper-parameters that say what the network is and what it expects to see: a checkpoint decides them.
+CONTRACT = (
+    "arch",
+    "norm",
+    "norm_options",
+    "arch_options",
+    "clip_length",
+    "interval",
+    "crop_size",
+    "short_side",
+    "mean",
+    "std",
+)
+
+
+class VideoClassifier(pl.LightningModule):
+    """A video network with what it needs to be trained, tested and used: a checkpoint of it is complete.
+
+    Args:
+        arch: i3d_r50, i3d_r50_8x8 or i3d_tiny.
+        norm: bn or gn, over (T, H, W).
+        norm_options: of the norm, for instance {groups: 32} or {channels_per_group: 16}.
+        arch_options: further arguments of the architecture, for instance {dropout: 0.5, pool_window: [null, 4, 4]}.
+        class_names: names in the order of the class numbers; the command line takes them from the data.
+        clip_length: T, frames in a clip.
+        interval: frames from one frame of a clip to the next.
+        crop_size: side of the square training crop, pixels.
+        short_side: shorter side of the frames in evaluation, pixels.
+        mean: of each input channel (RGB), subtracted; in units of the full range.
+        std: of each input channel (RGB), divided by; likewise.
+        lr: learning rate for `base_batch` clips an optimiser step.
+        base_batch: the rate is scaled linearly from it to the real number of clips; null leaves `lr` as it is.
+        momentum: of SGD, in Nesterov's form.
+        weight_decay: of weights; norms' parameters and biases have none.
+        schedule: step or cosine.
+        milestones: parts of the training after which the step schedule lowers the rate.
+        lr_gamma: factor of each lowering.
+        warmup: part of the training in which the rate rises from 0.
+        init_from: a checkpoint to take initial weights from (fine-tuning); resuming is --ckpt_path.
+        clips_per_forward: views that go through the network at once in testing; lower it when memory is short.
+        results_dir: where testing writes; the log folder by default.
+
+    Raises:
+        ValueError: a name or number is wrong.
+    """
+
+    def __init__(
+        self,
+        arch: str = "i3d_r50",
+        norm: str = "gn",
+        norm_options: dict[str, Any] | None = None,
+        arch_options: dict[str, Any] | None = None,
+        class_names: list[str] | None = None,
+        clip_length: int = 32,
+        interval: int = 2,
+        crop_size: int = 224,
+        short_side: int = 256,
+        mean: tuple[float, float, float] = (0.45, 0.45, 0.45),
+        std: tuple[float, float, float] = (0.225, 0.225, 0.225),
+        lr: float = 0.01,
+        base_batch: int | None = 64,
+        momentum: float = 0.9,
+        weight_decay: float = 1e-4,
+        schedule: str = "step",
+        milestones: list[float] = [0.375, 0.75],  # noqa: B006 (jsonargparse shows it, nothing changes it)
+        lr_gamma: float = 0.1,
+        warmup: float = 0.0,
+        init_from: str | None = None,
+        clips_per_forward: int = 10,
+        results_dir: str | None = None,
+    ) -> None:
+        super().__init__()
+        if arch not in MODELS:
+            raise ValueError(f"arch must be one of {', '.join(MODELS)}, got {arch!r}{did_you_mean(arch, MODELS)}")
+        if not class_names:
+            raise ValueError("class_names must name at least one class, got none")
+        if clips_per_forward <= 0:
+            raise ValueError(f"clips_per_forward must be > 0, got {clips_per_forward}")
+        make_schedule(schedule, total_steps=1, warmup=warmup, milestones=milestones, gamma=lr_gamma)  # checks them now
+        # A checkpoint must load where these files do not exist.
+        self.save_hyperparameters(ignore=["init_from", "results_dir"])
+        self.class_names = class_names
+        self.results_dir = results_dir
+        self.net = MODELS[arch](
+            num_classes=len(class_names), norm=norm, norm_options=norm_options, **(arch_options or {})
+        )
+        if init_from is not None:
+            _log.info("init_from %s: %s", init_from, load_weights(self.net, init_from))
+        top_k = min(TOP_K, len(class_names))
+        self.val_metrics = MetricCollection(
+            {
+                "val/top1": _accuracy(len(class_names), 1),
+                "val/top5": _accuracy(len(class_names), top_k),
+            },
+            compute_groups=False,  # groups can merge top-1 with top-5
+        )
+        self.val_loss = MeanMetric()
+        self._results: list[VideoResult] = []
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """Normalised clips (B, 3, T, H, W) -> logits (B, K, T', H', W')."""
+        return self.net(clips)
+
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
+        """Cross-entropy at every position, averaged."""
+        logits, labels = self._logits(batch)
+        loss = _cross_entropy(logits, labels)
+        self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(labels))
+        self.log("train/failed", float(len(batch.failed)), on_step=False, on_epoch=True, reduce_fx="sum", batch_size=1)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
+        """One clip a video: loss, top-1 and top-5 over the videos that decode."""
+        for failed in batch.failed:
+            _log.warning("%s: %s", failed.path, failed.error)
+        if not batch.samples:
+            return
+        logits, labels = self._logits(batch)
+        self.val_metrics.update(clip_probabilities(logits), labels)
+        self.val_loss.update(_cross_entropy(logits, labels), len(labels))
+        # Metric objects, not numbers: uneven processes would be averaged wrongly.
+        self.log_dict(dict(self.val_metrics), prog_bar=True, batch_size=len(labels))
+        self.log("val/loss", self.val_loss, batch_size=len(labels))
+
+    def on_test_epoch_start(self) -> None:
+        self._results = []
+
+    def test_step(self, batch: Batch, batch_index: int) -> None:
+        """All clips of each video -> one probability vector a video."""
+        for failed in batch.failed:
+            self._results.append(VideoResult(failed.position, failed.path, failed.label, error=failed.error))
+        for sample in batch.samples:
+            self._results.append(self._test_video(sample))
+
+    def on_test_epoch_end(self) -> None:
+        """Join the results of all processes, write them, log the accuracies."""
+        results = _gather(self._results)
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        folder = Path(self.results_dir or self.trainer.log_dir or self.trainer.default_root_dir)
+        if self.trainer.is_global_zero:
+            about = {**data.describe_test(), "model": {key: self.hparams[key] for key in CONTRACT}}
+            about |= {"seed": torch.initial_seed(), "checkpoint": self.trainer.ckpt_path}
+            summary = write_results(
+                folder, results, classes=self.class_names, expected=data.num_test_videos(), about=about
+            )
+            _log.info("results written to %s", folder / "results.json")
+            for over in ("over_all", "over_decodable"):
+                for metric in ("top1", "top5"):
+                    if summary[over][metric] is not None:
+                        self.log(f"test/{metric}_{over}", summary[over][metric], rank_zero_only=True)
+
+    def clip_probabilities(self, sample: Sample) -> Tensor:
+        """Probabilities of each clip of a decoded video, its crops averaged; a few views go through at a time.
+
+        Args:
+            sample: a video whose frames are on this module's device.
+
+        Returns:
+            float32 (number of clips, K).
+
+        Raises:
+            ValueError: the network gives logits that are not finite.
+        """
+        views = views_of(sample)
+        probabilities = []
+        while chunk := [view for view, _ in zip(views, range(self.hparams["clips_per_forward"]), strict=False)]:
+            probabilities.append(clip_probabilities(self.net(self._normalise(torch.stack(chunk)))))
+        per_view = torch.cat(probabilities)  # (clips * crops, K)
+        return per_view.unflatten(0, (-1, len(sample.crops))).mean(dim=1)  # (clips, K)
+
+    def configure_optimizers(self) -> Any:
+        """SGD with Nesterov momentum; the rate is scaled by the batch and changes at every step."""
+        trainer = self.trainer
+        total_steps = int(trainer.estimated_stepping_batches)
+        loader: Any = trainer.train_dataloader
+        batch = loader.batch_size * trainer.accumulate_grad_batches * trainer.world_size
+        hparams = self.hparams
+        lr = scaled_learning_rate(hparams["lr"], batch=batch, base_batch=hparams["base_batch"])
+        _log.info("%d clips an optimiser step, %d a normalisation batch, lr %g", batch, loader.batch_size, lr)
+        optimizer = torch.optim.SGD(
+            parameter_groups(self.net, hparams["weight_decay"]),
+            lr=lr,
+            momentum=hparams["momentum"],
+            nesterov=hparams["momentum"] > 0,
+        )
+        factor = make_schedule(
+            hparams["schedule"],
+            total_steps=total_steps,
+            warmup=hparams["warmup"],
+            milestones=hparams["milestones"],
+            gamma=hparams["lr_gamma"],
+        )
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        clips = torch.stack([view for sample in batch.samples for view in views_of(sample)])  # (B, C, T, H, W)
+        labels = torch.tensor([sample.label for sample in batch.samples], device=clips.device)
+        return self.net(self._normalise(clips)), labels
+
+    def _normalise(self, clips: Tensor) -> Tensor:
+        return normalise(clips, self.hparams["mean"], self.hparams["std"])
+
+    def _test_video(self, sample: Sample) -> VideoResult:
+        short = is_short(
+            sample.num_frames, clip_length=self.hparams["clip_length"], interval=self.hparams["interval"]
+        )
+        try:
+            clips = self.clip_probabilities(sample)
+        except ValueError as error:
+            return VideoResult(sample.position, sample.path, sample.label, error=str(error), short=short)
+        return score_video(sample.position, sample.path, sample.label, clips, starts=sample.starts, short=short)
+
+
+def _accuracy(num_classes: int, top_k: int) -> MulticlassAccuracy:
+    # The default average, macro, weighs rare classes more; the published numbers are over videos.
+    return MulticlassAccuracy(num_classes=num_classes, top_k=top_k, average="micro")
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Logits (B, K, T', H', W') and labels (B,): every position is asked for the video's class."""
+    return F.cross_entropy(logits, labels[:, None, None, None].expand(-1, *logits.shape[2:]))
+
+
+def _gather(results: Sequence[VideoResult]) -> list[VideoResult]:
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return list(results)
+    parts: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(parts, list(results))
+    return [result for part in parts for result in part]

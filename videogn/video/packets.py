@@ -1,0 +1,133 @@
+"""What compressed packets tell without being decoded, and whether decord can be trusted with a file made of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet as RawPacket
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+# Where decord's frames were found equal to PyAV's. It seeks wrongly in avi, flv, mpeg and mpegts, and opens no gif.
+_DECORD_CONTAINERS = ("mp4", "matroska")
+_DECORD_CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9"})
+
+_IDR_AFTER_START_CODE = re.compile(rb"\x00\x00\x01[\x05\x25\x45\x65]")
+
+
+class Packet(NamedTuple):
+    """A packet of a video stream.
+
+    Attributes:
+        pts: time of display in stream ticks, None where the container does not say.
+        dts: time of decoding in stream ticks, likewise.
+        key: whether it is marked as a key frame.
+        start: whether every frame displayed from it on can be decoded exactly without what comes before it.
+        hidden: whether an edit list or an encoder's cut hides its picture.
+        invisible: whether it is a reference picture that is never displayed (VP8).
+    """
+
+    pts: int | None
+    dts: int | None
+    key: bool
+    start: bool
+    hidden: bool
+    invisible: bool
+
+
+def summarise(packet: RawPacket, codec: str, extradata: bytes) -> Packet:
+    """Read what matters of a packet.
+
+    Args:
+        packet: from a demuxer, not empty.
+        codec: FFmpeg's name of the stream's decoder.
+        extradata: the stream's codec configuration; it tells how H.264 is framed.
+
+    Returns:
+        The summary; it holds on to nothing of `packet`.
+    """
+    key = packet.is_keyframe
+    return Packet(
+        pts=packet.pts,
+        dts=packet.dts,
+        key=key,
+        start=key and (codec != "h264" or _has_idr(bytes(packet), extradata)),
+        hidden=packet.is_discard,
+        # VP8's frame tag, first byte: bit 0 key frame, bits 1-3 version, bit 4 show_frame.
+        invisible=codec == "vp8" and not bytes(packet)[0] & 0x10,
+    )
+
+
+def _has_idr(data: bytes, extradata: bytes) -> bool:
+    """Whether an H.264 access unit holds an IDR slice.
+
+    Key frames without one are recovery points: with intra refresh the pictures after them take a while to become exact.
+    """
+    if len(extradata) < 7 or extradata[0] != 1:
+        return _IDR_AFTER_START_CODE.search(data) is not None
+    length_bytes = (extradata[4] & 3) + 1
+    position = 0
+    while position + length_bytes < len(data):
+        length = int.from_bytes(data[position : position + length_bytes], "big")
+        if data[position + length_bytes] & 31 == 5:
+            return True
+        position += length_bytes + length
+    return False
+
+
+def _is_open_gop(packets: Sequence[Packet]) -> bool:
+    """Whether a packet that comes after a key frame is displayed before it."""
+    key_pts = None
+    for packet in packets:
+        if packet.key:
+            key_pts = packet.pts
+        elif key_pts is not None and packet.pts is not None and packet.pts < key_pts:
+            return True
+    return False
+
+
+def decord_width_fails(width: int) -> bool:
+    """Whether decord 0.6 takes the padding of its rows for further colour channels (widths 16, 48, 72, ...).
+
+    Its rows are padded to 32 pixels, and it works out the channels as bytes of a row // width.
+    """
+    row = 3 * -(-width // 32) * 32
+    return row % width == 0 and row != 3 * width
+
+
+def decord_risk(
+    container: InputContainer, stream: VideoStream, packets: Sequence[Packet], picture: VideoFrame, width: int
+) -> str | None:
+    """Why decord 0.6 (FFmpeg 4.1) would fail, give other frames or other colours; every reason was met in a file.
+
+    Args:
+        container: the open container.
+        stream: its best video stream.
+        packets: the stream's packets in the order of decoding.
+        picture: its first picture.
+        width: the displayed width in pixels.
+
+    Returns:
+        The first reason that holds, or None.
+    """
+    formats, codec, pixels = container.format.name, stream.codec_context.name, picture.format
+    half_height = any(component.height < picture.height for component in pixels.components)
+    checks = (
+        (not any(name in formats for name in _DECORD_CONTAINERS), f"container {formats}"),
+        ("mp4" in formats and not stream.frames, "fragmented mp4"),
+        (codec not in _DECORD_CODECS, f"codec {codec}"),
+        (len(container.streams.video) > 1, "several video streams"),
+        (any(packet.hidden for packet in packets), "an edit list hides frames"),
+        (any(packet.invisible for packet in packets), "it holds frames that are never displayed"),
+        (any(packet.key and not packet.start for packet in packets), "key frames that are only recovery points"),
+        (_is_open_gop(packets), "open groups of pictures"),
+        (any(component.bits > 8 for component in pixels.components), f"more than 8 bits ({pixels.name})"),
+        (picture.height % 2 == 1 and half_height, "odd height"),
+        (picture.interlaced_frame, "interlaced pictures"),
+        (decord_width_fails(width), f"width {width}"),
+    )
+    return next((reason for holds, reason in checks if holds), None)

@@ -1,0 +1,296 @@
+"""What a video file holds, found by reading its packets once without decoding more than the first picture.
+
+The scan gives every frame a number, in the order of display, and its exact time stamp. It also says when decord must
+not be used: decord counts packets and seeks by its own rules, which on some files silently gives a neighbouring frame.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import av
+import av.error
+import numpy as np
+
+from videogn.video.risk import decord_risk, is_idr
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+_DEFAULT_FPS = 30.0
+
+
+class VideoDecodeError(Exception):
+    """A video that cannot be read.
+
+    Attributes:
+        path: the file.
+        reason: why, in a few words, without the path.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
+        # Both go to Exception, which is what lets pickle rebuild the error in another process.
+        super().__init__(str(path), reason)
+        self.path = str(path)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+@dataclass(frozen=True, eq=False)
+class VideoScan:
+    """The frames of one video file.
+
+    Attributes:
+        path: the file.
+        stream: number of the video stream in the container.
+        frames: how many frames the file holds, hidden ones (edit lists) not counted.
+        readable: how many of them, from the first on, are there; fewer than `frames` where the file is cut short.
+        pts: int64 (readable,), the frames' time stamps in stream ticks, rising; None where they say nothing, and frames
+            must be counted from the start of the file.
+        keyframes: int64, the frames at which decoding can start; empty where `pts` is None.
+        fps: mean frames per second.
+        height: of the coded picture, pixels, before rotation.
+        width: of the coded picture, pixels, before rotation.
+        rotation: by how many degrees (0, 90, 180 or 270) the picture is to be turned anticlockwise for display.
+        decord_risk: why decord would fail or give wrong frames on this file, or None.
+    """
+
+    path: str
+    stream: int
+    frames: int
+    readable: int
+    pts: np.ndarray | None
+    keyframes: np.ndarray
+    fps: float
+    height: int
+    width: int
+    rotation: int
+    decord_risk: str | None
+
+
+def explain(error: Exception) -> str:
+    """The system's or FFmpeg's own words for an error, without numbers and function names."""
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if not path.exists():
+            raise VideoDecodeError(path, "file not found")
+        if path.is_dir():
+            raise VideoDecodeError(path, "is a directory")
+        if not path.is_file():  # opening a pipe would wait for ever
+            raise VideoDecodeError(path, "not a regular file")
+        if path.stat().st_size == 0:
+            raise VideoDecodeError(path, "file is empty")
+    except (OSError, ValueError) as error:
+        raise VideoDecodeError(path, f"cannot be opened ({explain(error)})") from error
+
+
+@contextmanager
+def open_stream(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """Open a file's best video stream for decoding in one thread.
+
+    Args:
+        path: the file.
+
+    Yields:
+        The container and its video stream; both are closed on leaving.
+
+    Raises:
+        VideoDecodeError: the file is missing, empty, not a video, or has no video stream or no decoder for it.
+    """
+    _check_file(Path(path))
+    try:
+        # An absolute path cannot be mistaken for a protocol ("a:b.mp4"); titles in odd encodings do not matter here.
+        container = av.open(os.path.abspath(path), metadata_errors="ignore")
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise VideoDecodeError(path, f"not a readable video ({explain(error)})") from error
+    with container:
+        stream: Any = container.streams.best("video")
+        if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
+            raise VideoDecodeError(path, "no video stream")
+        if stream.codec_context is None:
+            raise VideoDecodeError(path, "no decoder for its video stream")
+        if stream.codec_context.name == "ansi":  # any file named .txt
+            raise VideoDecodeError(path, "not a readable video (plain text)")
+        # Frame threads can deadlock when decoding stops early.
+        stream.thread_type = "SLICE"
+        stream.codec_context.thread_count = 1
+        yield container, stream
+
+
+def pictures(container: InputContainer, stream: VideoStream, key_pts: int | None = None) -> Iterator[VideoFrame]:
+    """Decode from the container's position on.
+
+    Packets before a key frame are thrown away, as decoders make up pictures from them. Where decoding fails, the
+    pictures finished before are given first.
+
+    Args:
+        container: from `open_stream`.
+        stream: from `open_stream`.
+        key_pts: time stamp of the key frame to start at; None for the first that comes.
+
+    Yields:
+        Pictures in the order of display, the ones that an edit list hides left out.
+
+    Raises:
+        av.error.FFmpegError: a packet cannot be read or decoded.
+    """
+    started = False
+    try:
+        for packet in container.demux(stream):
+            if packet.size and not started:
+                started = packet.is_keyframe and key_pts in (None, packet.pts)
+            if started:
+                yield from packet.decode()
+    except av.error.FFmpegError:
+        yield from _flush(stream)
+        raise
+
+
+def _flush(stream: VideoStream) -> list[VideoFrame]:
+    try:
+        return stream.decode(None)
+    except av.error.FFmpegError:
+        return []
+
+
+class _Survey:
+    """Reads all packets of a stream, from the first key frame on, and decodes until the first picture."""
+
+    def __init__(self, container: InputContainer, stream: VideoStream) -> None:
+        self.packets: list[Packet] = []
+        self.skipped = 0
+        self.picture: VideoFrame | None = None
+        self.problem = "no frame can be decoded"
+        self.cut = False
+        self._codec = stream.codec_context.name
+        self._extradata = bytes(stream.codec_context.extradata or b"")
+        last_is_partial = False
+        try:
+            for packet in container.demux(stream):
+                last_is_partial = packet.is_corrupt if packet.size else last_is_partial
+                self._add(packet)
+        except av.error.FFmpegError:
+            self.cut = True
+        if last_is_partial and self.packets:
+            self.packets.pop()
+            self.cut = True
+        self.missing = self._missing(container, stream)
+        self.cut = self.cut or self.missing > 0
+
+    def _add(self, packet: RawPacket) -> None:
+        if packet.size and not self.packets and not packet.is_keyframe:
+            self.skipped += 1
+            return
+        if packet.size:
+            self.packets.append(summarise(packet, self._codec, self._extradata))
+        if self.picture is None and self.packets:
+            try:
+                self.picture = next(iter(packet.decode()), None)
+            except av.error.FFmpegError as error:
+                self.problem = f"no frame can be decoded ({explain(error)})"
+
+    def _missing(self, container: InputContainer, stream: VideoStream) -> int:
+        """How many packets an mp4 lists but does not hold; other containers keep no complete list."""
+        listed = len(getattr(stream, "index_entries", ())) if "mp4" in container.format.name else 0
+        return max(int(self.cut), listed - len(self.packets) - self.skipped)
+
+    def shown(self) -> list[Packet]:
+        """The packets whose pictures are displayed."""
+        return [packet for packet in self.packets if not (packet.hidden or packet.invisible)]
+
+    def pts(self) -> np.ndarray | None:
+        """Time stamps of the frames that can be decoded, int64, rising; None if they do not identify the frames."""
+        stamps = [packet.pts for packet in self.shown()]
+        first = self.packets[0].pts
+        if first is None or None in stamps or len(set(stamps)) < len(stamps):
+            return None
+        # Frames displayed before the first key frame refer to what is not there.
+        pts = np.sort(np.array(stamps, np.int64))
+        pts = pts[pts >= first]
+        # Nothing is decoded after it is displayed: up to the last decoding time, no frame can be among the lost ones.
+        last = self.packets[-1].dts
+        return pts[pts <= last] if self.cut and last is not None else pts
+
+
+def _decode_all(path: str | os.PathLike[str]) -> tuple[np.ndarray | None, int, bool]:
+    """Decode the whole file; return the pictures' time stamps (None if useless), their number, and whether it failed."""
+    stamps: list[int | None] = []
+    failed = False
+    with open_stream(path) as (container, stream):
+        try:
+            stamps.extend(picture.pts for picture in pictures(container, stream))
+        except av.error.FFmpegError:
+            failed = True
+    known = [stamp for stamp in stamps if stamp is not None]
+    rising = len(known) == len(stamps) and all(a < b for a, b in itertools.pairwise(known))
+    return (np.array(known, np.int64) if rising else None), len(stamps), failed
+
+
+def _rate(stream: VideoStream, pts: np.ndarray | None) -> float:
+    """Mean frames per second: as the container says, or from the time stamps, or the usual 30."""
+    if rate := stream.average_rate or stream.guessed_rate:
+        return float(rate)
+    if pts is not None and len(pts) > 1 and stream.time_base:
+        return float((len(pts) - 1) / ((pts[-1] - pts[0]) * stream.time_base))
+    return _DEFAULT_FPS
+
+
+def scan(path: str | os.PathLike[str]) -> VideoScan:
+    """Find out which frames a video file holds.
+
+    Reads the packets once. Only files whose time stamps are missing, repeated or (avi) made up are decoded, to count.
+
+    Args:
+        path: the file.
+
+    Returns:
+        The scan; nothing stays open.
+
+    Raises:
+        VideoDecodeError: the file cannot be opened, or not one picture of it can be decoded.
+    """
+    with open_stream(path) as (container, stream):
+        survey = _Survey(container, stream)
+        if not survey.packets:
+            raise VideoDecodeError(path, "no key frame" if survey.skipped else "no video frames")
+        if (picture := survey.picture) is None:
+            raise VideoDecodeError(path, survey.problem)
+        # avi stores no times: those of reordered frames are guesses.
+        guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
+        pts = None if guessed else survey.pts()
+        trusted = pts is not None
+        readable, frames = (0, 0) if pts is None else (len(pts), len(survey.shown()) + survey.missing)
+        if pts is None:
+            pts, readable, failed = _decode_all(path)
+            frames = max(readable, len(survey.shown())) if failed else readable
+        if not survey.cut and trusted:
+            frames = readable
+        if not readable:
+            raise VideoDecodeError(path, "no frame can be decoded")
+        rotation = round(picture.rotation / 90) % 4 * 90
+        width = picture.height if rotation % 180 else picture.width
+        return VideoScan(
+            path=str(path),
+            stream=stream.index,
+            frames=frames,
+            readable=readable,
+            pts=pts,
+            keyframes=_starts(survey.packets, pts),
+            fps=_rate(stream, pts),
+            height=picture.height,
+            width=picture.width,
+            rotation=rotation,
+            decord_risk=survey.risk(trusted) or decord_risk(container, stream, survey.packets, picture, width),
+        )
