@@ -91,7 +91,7 @@ class VideoClassifier(pl.LightningModule):
         momentum: float = 0.9,
         weight_decay: float = 1e-4,
         schedule: str = "step",
-        milestones: list[float] = [0.375, 0.75],  # noqa: B006 (jsonargparse shows it, nothing changes it)
+        milestones: tuple[float, ...] = (0.375, 0.75),
         lr_gamma: float = 0.1,
         warmup: float = 0.0,
         init_from: str | None = None,
@@ -231,9 +231,7 @@ class VideoClassifier(pl.LightningModule):
         return normalise(clips, self.hparams["mean"], self.hparams["std"])
 
     def _test_video(self, sample: Sample) -> VideoResult:
-        short = is_short(
-            sample.num_frames, clip_length=self.hparams["clip_length"], interval=self.hparams["interval"]
-        )
+        short = is_short(sample.num_frames, clip_length=self.hparams["clip_length"], interval=self.hparams["interval"])
         try:
             clips = self.clip_probabilities(sample)
         except ValueError as error:

@@ -1,0 +1,5 @@
+"""The `videogn` command."""
+
+from videogn.cli.main import main
+
+__all__ = ["main"]

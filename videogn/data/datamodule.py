@@ -189,7 +189,9 @@ class VideoDataModule(pl.LightningDataModule):
             # Lightning's own sampler would repeat videos to fill the last batch, and count them twice.
             sampler = UnrepeatedDistributedSampler(dataset, shuffle=False)
             if len(dataset) < torch.distributed.get_world_size():
-                raise ValueError(f"{len(dataset)} videos are too few for {torch.distributed.get_world_size()} processes")
+                raise ValueError(
+                    f"{len(dataset)} videos are too few for {torch.distributed.get_world_size()} processes"
+                )
         return DataLoader(
             dataset,
             batch_size=batch_size,
@@ -210,7 +212,9 @@ def _check_choice(name: str, value: str, valid: Sequence[str] | Any) -> None:
 def _check_sizes(crop_size: int, short_side: int, train_short_sides: tuple[int, int]) -> None:
     smallest, largest = train_short_sides
     if not 0 < smallest <= largest:
-        raise ValueError(f"train_short_sides must be smallest, largest with 0 < smallest <= largest, got {train_short_sides}")
+        raise ValueError(
+            f"train_short_sides must be smallest, largest with 0 < smallest <= largest, got {train_short_sides}"
+        )
     for name, side in (("train_short_sides", smallest), ("short_side", short_side)):
         if not 0 < crop_size <= side:
             raise ValueError(f"crop_size must be in 1..{side} ({name}), got {crop_size}")

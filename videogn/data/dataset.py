@@ -22,7 +22,9 @@ _FRAMES_AT_ONCE = 32
 _MAX_REPLACEMENTS = 20
 
 
-def load_sample(record: VideoRecord, position: int, plan: ViewPlan, *, decoder: str, rng: np.random.Generator) -> Sample:
+def load_sample(
+    record: VideoRecord, position: int, plan: ViewPlan, *, decoder: str, rng: np.random.Generator
+) -> Sample:
     """Decode the frames that a plan needs of one video, each once, and resize them.
 
     Args:

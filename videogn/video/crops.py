@@ -79,8 +79,6 @@ def evaluation_crops(height: int, width: int, size: int, *, protocol: str) -> tu
     return CROPS[protocol](height, width, size)
 
 
-
-
 def _check(height: int, width: int, size: int) -> None:
     if size > min(height, width):
         raise ValueError(f"crop size must be <= the frame's shorter side, got {size} for {height} x {width}")

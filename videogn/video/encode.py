@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -19,7 +20,9 @@ _EVEN_SIDES_ONLY = frozenset({"libx264", "libx265", "libopenh264"})
 def _check_frames(frames: np.ndarray, codec: str) -> None:
     """Raise ValueError unless `frames` is uint8 (N, H, W, 3) with N > 0 and sides the codec takes."""
     if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
-        raise ValueError(f"frames must be a numpy array of uint8, not {getattr(frames, 'dtype', type(frames).__name__)}")
+        raise ValueError(
+            f"frames must be a numpy array of uint8, not {getattr(frames, 'dtype', type(frames).__name__)}"
+        )
     if frames.ndim != 4 or frames.shape[3] != 3:
         raise ValueError(f"frames must have the shape (N, H, W, 3), not {frames.shape}")
     count, height, width, _ = frames.shape
@@ -74,7 +77,7 @@ def write_video(
 def _encode(path: str, frames: np.ndarray, rate: Fraction, codec: str, gop: int, settings: dict[str, str]) -> None:
     # bitexact keeps version strings, dates and random identifiers out of the file.
     with av.open(path, "w", options={"fflags": "+bitexact"}) as container:
-        stream = container.add_stream(codec, rate=rate, options=settings)
+        stream: Any = container.add_stream(codec, rate=rate, options=settings)
         stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "yuv420p"
         stream.codec_context.gop_size = gop

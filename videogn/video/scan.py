@@ -6,43 +6,43 @@ not be used: decord counts packets and seeks by its own rules, which on some fil
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-import av
 import av.error
 import numpy as np
 
-from videogn.video.risk import decord_risk, is_idr
+from videogn.video.packets import Packet, decord_risk, summarise
+from videogn.video.stream import VideoDecodeError, explain, open_stream, pictures
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet as RawPacket
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+__all__ = ["VideoDecodeError", "VideoInfo", "VideoScan", "scan"]
 
 _DEFAULT_FPS = 30.0
 
 
-class VideoDecodeError(Exception):
-    """A video that cannot be read.
+@dataclass(frozen=True)
+class VideoInfo:
+    """What a video is before it is decoded.
 
     Attributes:
-        path: the file.
-        reason: why, in a few words, without the path.
+        frames: number of frames.
+        fps: mean frames per second.
+        height: as displayed, pixels.
+        width: as displayed, pixels.
     """
 
-    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        # Both go to Exception, which is what lets pickle rebuild the error in another process.
-        super().__init__(str(path), reason)
-        self.path = str(path)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+    frames: int
+    fps: float
+    height: int
+    width: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,93 +76,12 @@ class VideoScan:
     rotation: int
     decord_risk: str | None
 
-
-def explain(error: Exception) -> str:
-    """The system's or FFmpeg's own words for an error, without numbers and function names."""
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
-
-
-def _check_file(path: Path) -> None:
-    try:
-        if not path.exists():
-            raise VideoDecodeError(path, "file not found")
-        if path.is_dir():
-            raise VideoDecodeError(path, "is a directory")
-        if not path.is_file():  # opening a pipe would wait for ever
-            raise VideoDecodeError(path, "not a regular file")
-        if path.stat().st_size == 0:
-            raise VideoDecodeError(path, "file is empty")
-    except (OSError, ValueError) as error:
-        raise VideoDecodeError(path, f"cannot be opened ({explain(error)})") from error
-
-
-@contextmanager
-def open_stream(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """Open a file's best video stream for decoding in one thread.
-
-    Args:
-        path: the file.
-
-    Yields:
-        The container and its video stream; both are closed on leaving.
-
-    Raises:
-        VideoDecodeError: the file is missing, empty, not a video, or has no video stream or no decoder for it.
-    """
-    _check_file(Path(path))
-    try:
-        # An absolute path cannot be mistaken for a protocol ("a:b.mp4"); titles in odd encodings do not matter here.
-        container = av.open(os.path.abspath(path), metadata_errors="ignore")
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise VideoDecodeError(path, f"not a readable video ({explain(error)})") from error
-    with container:
-        stream: Any = container.streams.best("video")
-        if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
-            raise VideoDecodeError(path, "no video stream")
-        if stream.codec_context is None:
-            raise VideoDecodeError(path, "no decoder for its video stream")
-        if stream.codec_context.name == "ansi":  # any file named .txt
-            raise VideoDecodeError(path, "not a readable video (plain text)")
-        # Frame threads can deadlock when decoding stops early.
-        stream.thread_type = "SLICE"
-        stream.codec_context.thread_count = 1
-        yield container, stream
-
-
-def pictures(container: InputContainer, stream: VideoStream, key_pts: int | None = None) -> Iterator[VideoFrame]:
-    """Decode from the container's position on.
-
-    Packets before a key frame are thrown away, as decoders make up pictures from them. Where decoding fails, the
-    pictures finished before are given first.
-
-    Args:
-        container: from `open_stream`.
-        stream: from `open_stream`.
-        key_pts: time stamp of the key frame to start at; None for the first that comes.
-
-    Yields:
-        Pictures in the order of display, the ones that an edit list hides left out.
-
-    Raises:
-        av.error.FFmpegError: a packet cannot be read or decoded.
-    """
-    started = False
-    try:
-        for packet in container.demux(stream):
-            if packet.size and not started:
-                started = packet.is_keyframe and key_pts in (None, packet.pts)
-            if started:
-                yield from packet.decode()
-    except av.error.FFmpegError:
-        yield from _flush(stream)
-        raise
-
-
-def _flush(stream: VideoStream) -> list[VideoFrame]:
-    try:
-        return stream.decode(None)
-    except av.error.FFmpegError:
-        return []
+    @property
+    def info(self) -> VideoInfo:
+        """The facts as seen by a viewer: the size is that after rotation."""
+        turned = self.rotation % 180 != 0
+        height, width = (self.width, self.height) if turned else (self.height, self.width)
+        return VideoInfo(self.frames, self.fps, height, width)
 
 
 class _Survey:
@@ -206,6 +125,14 @@ class _Survey:
         listed = len(getattr(stream, "index_entries", ())) if "mp4" in container.format.name else 0
         return max(int(self.cut), listed - len(self.packets) - self.skipped)
 
+    def decord_risk(self, timed: bool) -> str | None:
+        """Why decord would miscount the frames, or None."""
+        if self.cut:
+            return "the file is cut short"
+        if self.skipped:
+            return "it does not start on a key frame"
+        return None if timed else "time stamps do not tell its frames apart"
+
     def shown(self) -> list[Packet]:
         """The packets whose pictures are displayed."""
         return [packet for packet in self.packets if not (packet.hidden or packet.invisible)]
@@ -224,8 +151,16 @@ class _Survey:
         return pts[pts <= last] if self.cut and last is not None else pts
 
 
+def _starts(packets: list[Packet], pts: np.ndarray | None) -> np.ndarray:
+    """Numbers of the frames at which decoding can start, int64, rising."""
+    if pts is None:
+        return np.empty(0, np.int64)
+    starts = np.array([packet.pts for packet in packets if packet.start and packet.pts is not None], np.int64)
+    return np.flatnonzero(np.isin(pts, starts)).astype(np.int64)
+
+
 def _decode_all(path: str | os.PathLike[str]) -> tuple[np.ndarray | None, int, bool]:
-    """Decode the whole file; return the pictures' time stamps (None if useless), their number, and whether it failed."""
+    """Decode the whole file: the pictures' time stamps (None if useless), their number, and whether it failed."""
     stamps: list[int | None] = []
     failed = False
     with open_stream(path) as (container, stream):
@@ -270,13 +205,13 @@ def scan(path: str | os.PathLike[str]) -> VideoScan:
         # avi stores no times: those of reordered frames are guesses.
         guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
         pts = None if guessed else survey.pts()
-        trusted = pts is not None
-        readable, frames = (0, 0) if pts is None else (len(pts), len(survey.shown()) + survey.missing)
-        if pts is None:
+        risk = survey.decord_risk(pts is not None)
+        if pts is not None:
+            readable = len(pts)
+            frames = len(survey.shown()) + survey.missing if survey.cut else readable
+        else:
             pts, readable, failed = _decode_all(path)
             frames = max(readable, len(survey.shown())) if failed else readable
-        if not survey.cut and trusted:
-            frames = readable
         if not readable:
             raise VideoDecodeError(path, "no frame can be decoded")
         rotation = round(picture.rotation / 90) % 4 * 90
@@ -292,5 +227,5 @@ def scan(path: str | os.PathLike[str]) -> VideoScan:
             height=picture.height,
             width=picture.width,
             rotation=rotation,
-            decord_risk=survey.risk(trusted) or decord_risk(container, stream, survey.packets, picture, width),
+            decord_risk=risk or decord_risk(container, stream, survey.packets, picture, width),
         )

@@ -1,0 +1,222 @@
+"""Frame numbers to frames: each frame shows its number, so a frame beside the wanted one is seen.
+
+decord against PyAV: the pictures are bit-identical (tolerance 0) on every file that decord is let near. It is kept away
+from the others; those with other colours differ by up to 85 levels, 0.9 in the mean (10 bits, odd heights, interlaced).
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+
+import numpy as np
+import pytest
+from video_files import COUNT, H264, MEDIA, RISKY, SAFE, _resized, numbered, read_numbers, write
+
+from videogn.video.decode import DECODERS, decode_frames, open_video, probe
+from videogn.video.scan import VideoDecodeError, scan
+
+
+def orders(count: int) -> list[list[int]]:
+    """All frames, and scattered, repeated, falling and single ones."""
+    draw = random.Random(0)
+    scattered = [[draw.randrange(count) for _ in range(6)] for _ in range(4)]
+    return [list(range(count)), *scattered, [count - 1, count // 2, 0], [count - 1]]
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("name", SAFE)
+def test_safe_files_in_both_decoders(video, name, decoder):
+    if decoder == "decord":
+        pytest.importorskip("decord")
+    path = video(name)
+    everything = decode_frames(path, range(COUNT), "pyav")
+    assert read_numbers(everything) == list(range(COUNT))
+    for indices in orders(COUNT):
+        assert np.array_equal(decode_frames(path, indices, decoder), everything[indices])
+
+
+@pytest.mark.parametrize("decoder", ["auto", "pyav"])
+@pytest.mark.parametrize("name", RISKY)
+def test_risky_files_are_decoded_by_pyav(video, name, decoder):
+    path, numbers = video(name), RISKY[name][2]
+    with open_video(path, decoder) as opened:
+        assert opened.decoder == "pyav"
+        everything = opened.frames(range(len(numbers)))
+    assert read_numbers(everything) == numbers
+    for indices in orders(len(numbers)):
+        assert np.array_equal(decode_frames(path, indices, decoder), everything[indices])
+
+
+@pytest.mark.parametrize("name", RISKY)
+def test_decord_is_refused_where_it_is_wrong(video, name):
+    pytest.importorskip("decord")
+    with pytest.raises(VideoDecodeError, match=r"not for decord .*use decoder='auto'"):
+        decode_frames(video(name), [0], "decord")
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_rotated_pictures_stand_upright(tmp_path, video, degrees, decoder):
+    if decoder == "decord":
+        pytest.importorskip("decord")
+    path = write(tmp_path / "a.mp4", numbered(COUNT), options=H264, rotation=degrees)
+    upright = np.rot90(decode_frames(video("gop12.mp4"), [7, 50], "pyav"), degrees // 90, axes=(1, 2))
+    assert np.array_equal(decode_frames(path, [7, 50], decoder), upright)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_chunks_of_one_open_video(video, decoder):
+    if decoder == "decord":
+        pytest.importorskip("decord")
+    with open_video(video("gop12.mp4"), decoder) as opened:
+        chunks = [opened.frames(np.arange(start, start + 10, 2)) for start in (0, 10, 30, 50)]
+        again = opened.frames([3])
+    wanted = [number for start in (0, 10, 30, 50) for number in range(start, start + 10, 2)]
+    assert read_numbers(np.concatenate(chunks)) == wanted
+    assert read_numbers(again) == [3]
+    assert chunks[0].dtype == np.uint8
+    assert chunks[0].shape == (5, 64, 128, 3)
+
+
+def test_pyav_decodes_nothing_twice(video, monkeypatch):
+    from videogn.video import readers
+
+    decoded = []
+
+    def counting(*args, **kwargs):
+        for picture in pictures(*args, **kwargs):
+            decoded.append(picture.pts)
+            yield picture
+
+    pictures = readers.pictures
+    monkeypatch.setattr(readers, "pictures", counting)
+    with open_video(video("gop12.mp4"), "pyav") as opened:
+        for start in range(0, COUNT, 10):
+            opened.frames(range(start, start + 10))
+    assert len(decoded) == COUNT
+    decoded.clear()
+    decode_frames(video("gop12.mp4"), [COUNT - 1], "pyav")
+    assert len(decoded) <= 12
+
+
+def test_indices_of_every_kind(video):
+    torch = pytest.importorskip("torch")
+    for indices in ([5, 5, 2], (5, 5, 2), np.array([5, 5, 2], np.int32), torch.tensor([5, 5, 2])):
+        assert read_numbers(decode_frames(video("gop12.mp4"), indices)) == [5, 5, 2]
+
+
+@pytest.mark.parametrize(
+    ("indices", "words"),
+    [
+        ([], "not empty"),
+        ([[0]], "one-dimensional"),
+        ([0.5], "integers"),
+        ([0, 60], "index 60 is out of range: .*gop12.mp4 has 60 frames"),
+        ([-1], "index -1 is out of range"),
+    ],
+)
+def test_wrong_indices_are_named(video, indices, words):
+    with pytest.raises(ValueError, match=words):
+        decode_frames(video("gop12.mp4"), indices)
+
+
+def test_chunks_must_rise_and_decoders_exist(video):
+    with open_video(video("gop12.mp4")) as opened, pytest.raises(ValueError, match="strictly increasing"):
+        opened.frames([3, 3])
+    with pytest.raises(ValueError, match="auto, decord, pyav"):
+        decode_frames(video("gop12.mp4"), [0], "opencv")
+
+
+@pytest.mark.parametrize("decoder", ["auto", "pyav"])
+def test_a_cut_file_gives_what_it_holds(video, decoder):
+    path = video("cut.mp4")
+    held = scan(path).readable
+    assert read_numbers(decode_frames(path, range(held), decoder)) == list(range(held))
+    with pytest.raises(VideoDecodeError, match=f"frame {held} of 60 cannot be decoded .the file is cut short"):
+        decode_frames(path, [0, held], decoder)
+
+
+@pytest.mark.parametrize("decoder", ["auto", "pyav"])
+def test_zeros_in_the_middle_lose_only_their_frames(video, decoder):
+    path = video("zeroed.mp4")
+    good: list[int] = []
+    reasons: list[str] = []
+    for index in range(COUNT):
+        try:
+            frames = decode_frames(path, [index], decoder)
+        except VideoDecodeError as error:
+            reasons.append(error.reason)
+            continue
+        good.append(index)
+        assert read_numbers(frames) == [index]
+    assert all("of 60 cannot be decoded" in reason for reason in reasons)
+    assert {0, 10, 20} <= set(good)
+    assert 10 < len(good) < COUNT - 3
+    assert read_numbers(decode_frames(path, good, decoder)) == good
+
+
+@pytest.mark.parametrize("decoder", ["auto", "pyav"])
+def test_a_picture_that_grows_keeps_its_first_size(tmp_path, decoder):
+    _resized(tmp_path / "resized.webm")
+    frames = decode_frames(tmp_path / "resized.webm", range(60), decoder)
+    assert frames.shape == (60, 64, 128, 3)
+    assert read_numbers(frames) == [*range(30), *range(30)]
+
+
+def test_probe_gives_the_displayed_size(tmp_path):
+    info = probe(write(tmp_path / "a.mp4", numbered(9), options=H264, rotation=90))
+    assert (info.frames, info.fps, info.height, info.width) == (9, 30, 128, 64)
+
+
+def test_without_decord_pyav_decodes(video, monkeypatch):
+    monkeypatch.setitem(sys.modules, "decord", None)
+    with open_video(video("gop12.mp4")) as opened:
+        assert (opened.decoder, opened.fallback) == ("pyav", "decord is not installed")
+        assert read_numbers(opened.frames([4, 44])) == [4, 44]
+    with pytest.raises(VideoDecodeError, match="decord is not installed"):
+        decode_frames(video("gop12.mp4"), [0], "decord")
+
+
+def test_decord_failing_on_the_way_is_replaced_and_said(video, monkeypatch, caplog):
+    decord = pytest.importorskip("decord")
+
+    def fail(self, indices):
+        raise RuntimeError("[01:02:03] /src/video.cc:99: broken\nstack trace")
+
+    with open_video(video("gop12.mp4")) as opened, caplog.at_level(logging.WARNING):
+        assert read_numbers(opened.frames([1, 2])) == [1, 2]
+        monkeypatch.setattr(decord.VideoReader, "get_batch", fail)
+        assert read_numbers(opened.frames([30, 40])) == [30, 40]
+        assert (opened.decoder, opened.fallback) == ("pyav", "decord cannot read it (broken)")
+    assert "decoding with PyAV" in caplog.text
+    with pytest.raises(VideoDecodeError, match=r"decord cannot read it \(broken\)$"):
+        decode_frames(video("gop12.mp4"), [0], "decord")
+
+
+def test_decord_bridge_does_not_matter(video):
+    decord = pytest.importorskip("decord")
+    pytest.importorskip("torch")
+    decord.bridge.set_bridge("torch")
+    try:
+        frames = decode_frames(video("gop12.mp4"), [9], "decord")
+    finally:
+        decord.bridge.set_bridge("native")
+    assert isinstance(frames, np.ndarray)
+    assert read_numbers(frames) == [9]
+
+
+def test_real_files_decode_alike_or_say_why():
+    if not MEDIA.is_dir():
+        pytest.skip("the collection of real files is not here")
+    failed = {}
+    for path in sorted(MEDIA.iterdir()):
+        indices = np.linspace(0, probe(path).frames - 1, 8).astype(int)
+        try:
+            frames = decode_frames(path, indices)
+            assert np.array_equal(frames, decode_frames(path, indices, "pyav")), path.name
+        except VideoDecodeError as error:
+            failed[path.name] = error.reason
+    assert set(failed) == {"corrupted.mp4"}
+    assert "of 50 cannot be decoded" in failed["corrupted.mp4"]

@@ -1,0 +1,81 @@
+"""Which command was meant. Only that command's module is imported, so that `--help` does not wait for torch."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from videogn import __version__
+from videogn.names import did_you_mean
+
+#: Command -> (module with `run(argv)`, what it does).
+COMMANDS = {
+    "fit": ("videogn.cli.training", "Train a network on a data set."),
+    "validate": ("videogn.cli.training", "One clip a video: top-1 and top-5 of a checkpoint."),
+    "test": ("videogn.cli.training", "Ten clips a video: accuracies and per-video predictions of a checkpoint."),
+    "predict": ("videogn.cli.predict", "Classify video files."),
+    "study": ("videogn.cli.study", "Compare norms, clip lengths and batch sizes: train and test each, report."),
+    "data": ("videogn.cli.data", "Make the synthetic motion data set, or look at one of your own."),
+    "demo": ("videogn.cli.demo", "See it all work in a few minutes on a CPU, with nothing downloaded."),
+}
+#: Exit status of anything the user can put right.
+USER_ERROR = 2
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run a command.
+
+    Args:
+        argv: the arguments, without the program's name; those of the process by default.
+
+    Raises:
+        SystemExit: always with a status: 0 done, 1 done in part, 2 wrong input.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())  # noqa: T201
+        raise SystemExit(0)
+    if arguments[0] == "--version":
+        print(f"videogn {__version__}")  # noqa: T201
+        raise SystemExit(0)
+    name = arguments[0]
+    if name not in COMMANDS:
+        fail(f"no command {name!r}{did_you_mean(name, COMMANDS) or '; see videogn --help'}")
+    module = importlib.import_module(COMMANDS[name][0])
+    try:
+        status = module.run(name, arguments[1:])
+    except (ValueError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        fail(error)
+    except KeyboardInterrupt:
+        fail("interrupted", status=130)
+    raise SystemExit(status)
+
+
+def fail(reason: object, status: int = USER_ERROR) -> None:
+    """End the process with one line on standard error.
+
+    Args:
+        reason: what is wrong and what would be right.
+        status: of the process.
+
+    Raises:
+        SystemExit: always.
+    """
+    print(f"videogn: error: {' '.join(str(reason).split())}", file=sys.stderr)  # noqa: T201
+    raise SystemExit(status)
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [
+        "usage: videogn COMMAND ...",
+        "",
+        "Video classification with any normalisation over (T, H, W).",
+        "",
+        "commands:",
+        *(f"  {name:<{width}}  {summary}" for name, (_, summary) in COMMANDS.items()),
+        "",
+        "`videogn COMMAND --help` lists a command's options; `videogn --version` prints the version.",
+    ]
+    return "\n".join(lines)

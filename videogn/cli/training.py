@@ -1,0 +1,140 @@
+"""fit, validate and test: the Lightning CLI over VideoClassifier and VideoDataModule."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+
+from videogn.cli.parsing import OneLineErrors
+from videogn.data.datamodule import VideoDataModule
+from videogn.names import existing_path
+from videogn.task import CONTRACT, VideoClassifier
+
+#: What the data must know of the model's input: set on the model, since a checkpoint carries it.
+_SHARED = ("clip_length", "interval", "crop_size", "short_side")
+
+
+class _Parser(OneLineErrors, LightningArgumentParser):
+    """Lightning's parser with errors of one line."""
+
+
+class _SaveConfigOfFit(SaveConfigCallback):
+    """Saves the configuration of a training only: a test in the same folder must not overwrite it."""
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        if stage == "fit":
+            super().setup(trainer, pl_module, stage)
+
+
+class VideoCLI(LightningCLI):
+    """The Lightning CLI with videogn's links and with checkpoints that decide what the network is."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            VideoClassifier,
+            VideoDataModule,
+            parser_class=_Parser,
+            save_config_callback=_SaveConfigOfFit,
+            save_config_kwargs={"overwrite": True},
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            # Plain hyper-parameters: a checkpoint loads without the class path of whoever wrote it.
+            load_from_checkpoint_support=False,
+        )
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """fit, validate and test; predict is a command of its own, for files."""
+        commands = LightningCLI.subcommands()
+        return {name: commands[name] for name in ("fit", "validate", "test")}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Checkpoints by default, and what model and data share said once."""
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.set_defaults(
+            {
+                "checkpoint.filename": "{epoch}",
+                "checkpoint.save_last": True,
+                "checkpoint.save_on_exception": True,
+                "trainer.default_root_dir": "runs",
+            }
+        )
+        for name in _SHARED:
+            parser.link_arguments(f"model.{name}", f"data.{name}")
+        parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
+
+    def _parse_ckpt_path(self) -> None:
+        """Take what the network is from the checkpoint, and refuse a command line that says otherwise.
+
+        Lightning would override the command line silently.
+        """
+        config = self.config[self.config.subcommand]
+        path = config.get("ckpt_path")
+        if path is None or path in ("best", "last", "hpc", "registry"):
+            return
+        hparams = _hyper_parameters(existing_path(path))
+        explicit = self._explicit_arguments()
+        for name in CONTRACT:
+            if name not in hparams:
+                continue
+            wanted = explicit.get(f"model.{name}")
+            if wanted is not None and _plain(wanted) != _plain(hparams[name]):
+                raise ValueError(
+                    f"--model.{name} is {wanted}, but {path} was trained with {hparams[name]}; leave it out, "
+                    "or start from its weights with --model.init_from"
+                )
+            config[f"model.{name}"] = hparams[name]
+            if name in _SHARED:
+                config[f"data.{name}"] = hparams[name]
+        if config.get("data.class_names") is None:
+            config["data.class_names"] = hparams["class_names"]
+
+    def _explicit_arguments(self) -> Any:
+        """What the command line and its configuration files say, without defaults."""
+        return self.parser.parse_args(sys.argv[1:], defaults=False)[self.config.subcommand]
+
+
+def run(command: str, argv: Sequence[str]) -> int:
+    """Run fit, validate or test.
+
+    Args:
+        command: its name.
+        argv: its arguments; they have to be those of the process, because distributed training starts it again.
+
+    Returns:
+        0.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*torch.jit.script.*")
+    torch.set_float32_matmul_precision("high")
+    sys.argv = [sys.argv[0], command, *argv]
+    VideoCLI()
+    return 0
+
+
+def _hyper_parameters(path: Path) -> dict[str, Any]:
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        return dict(checkpoint["hyper_parameters"])
+    except Exception as error:  # torch.load raises a dozen types for a file that is not what it expects
+        raise ValueError(f"{path} is not a videogn checkpoint") from error
+
+
+def _plain(value: Any) -> Any:
+    """Tuples and lists, namespaces and dicts compare equal."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "as_dict"):
+        value = value.as_dict()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
