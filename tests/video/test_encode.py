@@ -46,6 +46,8 @@ def test_key_frames_at_least_every_gop(tmp_path):
         (numbered(2).astype(np.float32), {}, "float32"),
         (numbered(2), {"fps": 0}, "positive"),
         (numbered(2), {"codec": "no_such_codec"}, "cannot encode with no_such_codec"),
+        (numbered(2), {"codec": "aac"}, "cannot encode with aac"),
+        (numbered(2), {"options": {"preset": "nope"}}, "cannot encode with libx264"),
     ],
 )
 def test_what_cannot_be_written_is_said(tmp_path, frames, settings, words):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from video_files import BROKEN, COUNT, H264, MEDIA, RISKY, SAFE, UNEVEN, numbered, write
@@ -71,6 +72,17 @@ def test_a_cut_file_counts_what_it_lists(video):
     assert found.frames == COUNT
     assert 25 < found.readable < 40
     assert found.decord_risk == "the file is cut short"
+
+
+def test_a_cut_between_two_frames_is_seen(tmp_path, video):
+    whole = video("cut.mp4").with_name("whole.mp4")
+    write(whole, numbered(COUNT), options=H264, container_options={"movflags": "faststart"})
+    with av.open(str(whole)) as container:
+        end = next(packet.pos for number, packet in enumerate(container.demux(video=0)) if number == 30)
+    (tmp_path / "a.mp4").write_bytes(whole.read_bytes()[:end])
+    found = scan(tmp_path / "a.mp4")
+    assert found.frames == COUNT
+    assert 20 < found.readable <= 30
 
 
 def test_widths_that_decord_cannot_pad():

@@ -113,9 +113,9 @@ def _zeroed(path: Path) -> None:
     path.write_bytes(data)
 
 
-def _from(path: Path, first: int, **kwargs: Any) -> None:
+def _from(path: Path, first: int, count: int = COUNT, **kwargs: Any) -> None:
     """An H.264 file whose packets before number `first` are missing."""
-    source = write(path.with_name("source.mp4"), numbered(COUNT), options=H264, **kwargs)
+    source = write(path.with_name("source.mp4"), numbered(count), options=H264, **kwargs)
     remux(source, path, keep=lambda number, packet: number >= first)
 
 
@@ -272,5 +272,6 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str | None]] = {
     "folder.mp4": (lambda path: path.mkdir(), "is a directory"),
     "missing.mp4": (lambda path: None, "file not found"),
     "no_moov.mp4": (_headless, "not a readable video (Invalid data found when processing input)"),
+    "no_key_frame.mkv": (lambda path: _from(path, 5, count=30, gop=250), "no key frame"),
     "audio.mp4": (_audio_only, "no video stream"),
 }

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from videogn.study import Cell, CellState
 
 
 @contextmanager
@@ -31,3 +43,59 @@ def bar(description: str) -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+class StudyProgress:
+    """A row for every cell, and a bar with the time left for all of them; plain lines where there is no terminal.
+
+    The work of a cell is taken to be proportional to its clip length. It is called from several threads; rich locks.
+    """
+
+    _TEST_SHARE = 0.1  # of a cell's work
+
+    def __init__(self) -> None:
+        console = Console(stderr=True)
+        self._console = console
+        self._started = time.monotonic()
+        self._done: dict[Cell, float] = {}
+        self._at_start: dict[Cell, float] = {}
+        self._rows: dict[Cell, TaskID] = {}
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
+        self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
+        self._all = self._progress.add_task("all cells", total=1.0, state="")
+
+    def __enter__(self) -> StudyProgress:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, state: CellState) -> None:
+        """Show a cell's new state."""
+        if state.cell not in self._rows:
+            self._rows[state.cell] = self._progress.add_task(state.cell.name, total=1.0, state="")
+            self._at_start[state.cell] = 1.0 if state.phase == "finished" else 0.0
+        if not self._console.is_terminal and state.phase in ("finished", "failed"):
+            self._console.print(f"{state.cell.name}: {state.phase}", highlight=False)
+        self._done[state.cell] = self._share(state)
+        epochs = f" {state.epochs}/{state.total_epochs}" if state.phase == "training" and state.total_epochs else ""
+        self._progress.update(self._rows[state.cell], completed=self._done[state.cell], state=state.phase + epochs)
+        done = self._weighted(self._done)
+        self._progress.update(self._all, completed=done, state=self._time_left(done))
+
+    def _share(self, state: CellState) -> float:
+        if state.phase == "training":
+            return (1 - self._TEST_SHARE) * state.epochs / (state.total_epochs or 1)
+        return {"waiting": 0.0, "testing": 1 - self._TEST_SHARE}.get(state.phase, 1.0)
+
+    def _weighted(self, shares: dict[Cell, float]) -> float:
+        return sum(cell.clip_length * share for cell, share in shares.items()) / sum(c.clip_length for c in shares)
+
+    def _time_left(self, done: float) -> str:
+        before = self._weighted(self._at_start)
+        if done <= before:
+            return "time left: not known yet"
+        elapsed = time.monotonic() - self._started
+        left = timedelta(seconds=round(elapsed * (1 - done) / (done - before)))
+        return f"{timedelta(seconds=round(elapsed))} gone, about {left} left"

@@ -36,8 +36,8 @@ _ZOOM_PERIODS = (16.0, 40.0)  # frames for a factor of two
 _PULSE_PERIODS = (10.0, 24.0)  # frames
 _PULSE_AMPLITUDES = (12.0, 35.0)  # grey levels
 _BRIGHTNESSES = (85.0, 170.0)  # grey levels
-_CONTRASTS = (14.0, 45.0)  # standard deviation of the texture, grey levels
-_NOISES = (0.0, 20.0)  # standard deviation of the noise of every pixel, grey levels
+_CONTRASTS = (12.0, 50.0)  # standard deviation of the texture, grey levels
+_NOISES = (0.0, 40.0)  # standard deviation of the noise of every pixel, grey levels
 
 
 @dataclass(frozen=True)

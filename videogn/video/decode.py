@@ -1,4 +1,4 @@
-"""A path and frame numbers to uint8 frames: the only place that decodes videos.
+"""A path and frame numbers to uint8 frames: the one door to decoding.
 
 decord and PyAV give the same frames, bit for bit, of 8-bit H.264, HEVC, VP8, VP9 and MPEG-4. Where decord does not (see
 `videogn.video.packets.decord_risk`) or is not installed, PyAV decodes.

@@ -68,7 +68,7 @@ def write_video(
     with replacing(path) as temporary:
         try:
             _encode(str(temporary), frames, rate, codec, gop, settings)
-        except (av.error.FFmpegError, ValueError) as error:
+        except (av.error.FFmpegError, ValueError, TypeError) as error:  # TypeError: an audio codec
             if isinstance(error, OSError) and not isinstance(error, ValueError):
                 raise
             raise ValueError(f"{path}: cannot encode with {codec} ({error})") from error

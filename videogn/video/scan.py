@@ -173,6 +173,19 @@ def _decode_all(path: str | os.PathLike[str]) -> tuple[np.ndarray | None, int, b
     return (np.array(known, np.int64) if rising else None), len(stamps), failed
 
 
+def _count(path: str | os.PathLike[str], survey: _Survey, pts: np.ndarray | None) -> tuple[np.ndarray | None, int, int]:
+    """Time stamps, number of readable frames and number of frames, from the packets or else by decoding them all."""
+    if pts is not None:
+        readable = len(pts)
+        frames = len(survey.shown()) + survey.missing if survey.cut else readable
+    else:
+        pts, readable, failed = _decode_all(path)
+        frames = max(readable, len(survey.shown())) if failed else readable
+    if not readable:
+        raise VideoDecodeError(path, "no frame can be decoded")
+    return pts, readable, frames
+
+
 def _rate(stream: VideoStream, pts: np.ndarray | None) -> float:
     """Mean frames per second: as the container says, or from the time stamps, or the usual 30."""
     if rate := stream.average_rate or stream.guessed_rate:
@@ -204,16 +217,9 @@ def scan(path: str | os.PathLike[str]) -> VideoScan:
             raise VideoDecodeError(path, survey.problem)
         # avi stores no times: those of reordered frames are guesses.
         guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
-        pts = None if guessed else survey.pts()
-        risk = survey.decord_risk(pts is not None)
-        if pts is not None:
-            readable = len(pts)
-            frames = len(survey.shown()) + survey.missing if survey.cut else readable
-        else:
-            pts, readable, failed = _decode_all(path)
-            frames = max(readable, len(survey.shown())) if failed else readable
-        if not readable:
-            raise VideoDecodeError(path, "no frame can be decoded")
+        stamps = None if guessed else survey.pts()
+        pts, readable, frames = _count(path, survey, stamps)
+        risk = survey.decord_risk(stamps is not None)
         rotation = round(picture.rotation / 90) % 4 * 90
         width = picture.height if rotation % 180 else picture.width
         return VideoScan(

@@ -1,0 +1,140 @@
+"""Files -> predictions, with the same clips, decoding, transforms and evaluation as testing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader
+
+from videogn.axes import Batch, Sample, VideoRecord
+from videogn.data.dataset import VideoDataset, collate
+from videogn.data.plans import evaluation_plan
+from videogn.evaluation import video_probabilities
+from videogn.names import existing_path
+from videogn.task import VideoClassifier
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network says of one file.
+
+    Attributes:
+        path: the file.
+        scores: (class name, probability), best first; empty when the file failed.
+        error: why the file failed, or None.
+    """
+
+    path: str
+    scores: tuple[tuple[str, float], ...] = ()
+    error: str | None = None
+
+
+class Predictor:
+    """Classifies video files with a checkpoint, which says everything about the network and its input.
+
+    Args:
+        checkpoint: written by `videogn fit`.
+        num_clips: clips per video.
+        protocol: where they start: nonlocal, slowfast or endpoint.
+        crops: what of the frame is seen: full, three_crop or center.
+        decoder: auto, decord or pyav.
+        device: cpu, cuda, cuda:1 ...; auto takes a GPU where there is one.
+
+    Raises:
+        FileNotFoundError: no such checkpoint.
+        ValueError: not a checkpoint, or a wrong name or number.
+    """
+
+    def __init__(
+        self,
+        checkpoint: str | Path,
+        *,
+        num_clips: int = 10,
+        protocol: str = "nonlocal",
+        crops: str = "full",
+        decoder: str = "auto",
+        device: str = "auto",
+    ) -> None:
+        self.device = _device(device)
+        self.task = load_task(checkpoint).to(self.device).eval()
+        hparams = self.task.hparams
+        self.decoder = decoder
+        self.plan = evaluation_plan(
+            clip_length=hparams["clip_length"],
+            interval=hparams["interval"],
+            num_clips=num_clips,
+            protocol=protocol,
+            short_side=hparams["short_side"],
+            crop_size=hparams["crop_size"],
+            crops=crops,
+        )
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes, in the order of their numbers."""
+        return self.task.class_names
+
+    def predict(self, paths: Sequence[str], *, top_k: int = 5, workers: int = 0) -> Iterator[Prediction]:
+        """Classify files one after the other; a bad one gives a prediction with an error and does not stop the rest.
+
+        Args:
+            paths: video files.
+            top_k: classes to name, at most as many as there are.
+            workers: processes that decode ahead; 0 decodes in this one.
+
+        Yields:
+            One prediction for each path, in order.
+        """
+        dataset = VideoDataset([VideoRecord(path, None) for path in paths], self.plan, decoder=self.decoder)
+        loader: DataLoader[Batch] = DataLoader(dataset, batch_size=1, num_workers=workers, collate_fn=collate)
+        for batch in loader:
+            for failed in batch.failed:
+                yield Prediction(failed.path, error=failed.error)
+            for sample in batch.samples:
+                yield self._predict(sample, top_k)
+
+    @torch.inference_mode()
+    def _predict(self, sample: Sample, top_k: int) -> Prediction:
+        assert sample.frames is not None
+        sample.frames = sample.frames.to(self.device)
+        try:
+            probabilities = video_probabilities(self.task.clip_probabilities(sample))
+        except ValueError as error:  # a file too small for the network, say
+            return Prediction(sample.path, error=str(error))
+        scores, classes = probabilities.topk(min(top_k, len(probabilities)))
+        names = [self.class_names[number] for number in classes.tolist()]
+        return Prediction(sample.path, scores=tuple(zip(names, scores.tolist(), strict=True)))
+
+
+def load_task(checkpoint: str | Path) -> VideoClassifier:
+    """Load a checkpoint of `videogn fit` on the CPU; only tensors and plain values are read from it.
+
+    Args:
+        checkpoint: the file.
+
+    Returns:
+        The task, with its network.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a checkpoint.
+    """
+    path = existing_path(checkpoint)
+    try:
+        return VideoClassifier.load_from_checkpoint(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises a dozen types for a file that is not what it expects
+        raise ValueError(f"{path} is not a videogn checkpoint ({str(error).strip().splitlines()[0]})") from error
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {name!r} cannot be used here; cpu always can") from error
+    return device
