@@ -19,7 +19,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         The closest valid name as it is spelt in `names`, or None where none is close.
     """
     spelt = {valid.casefold(): valid for valid in names}
-    close = difflib.get_close_matches(name.casefold(), spelt, n=1)
+    cutoff = 0.6 if len(name) > 3 else 0.5  # one wrong letter of two is still meant to be the other one
+    close = difflib.get_close_matches(name.casefold(), spelt, n=1, cutoff=cutoff)
     return spelt[close[0]] if close else None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import warnings
 from collections.abc import Sequence
 
 from videogn import __version__
@@ -19,6 +20,8 @@ COMMANDS = {
     "data": ("videogn.cli.data", "Make the synthetic motion data set, or look at one of your own."),
     "demo": ("videogn.cli.demo", "See it all work in a few minutes on a CPU, with nothing downloaded."),
 }
+#: Warnings of other packages about themselves, which a user can do nothing about.
+_NOISE = (".*torch.jit.script.*", ".*isinstance.treespec, LeafSpec.*", ".*does not have many workers.*", "The dirpath has changed.*")
 #: Exit status of anything the user can put right.
 USER_ERROR = 2
 
@@ -42,8 +45,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     name = arguments[0]
     if name not in COMMANDS:
         fail(f"no command {name!r}{did_you_mean(name, COMMANDS) or '; see videogn --help'}")
-    module = importlib.import_module(COMMANDS[name][0])
+    for message in _NOISE:
+        warnings.filterwarnings("ignore", message=message)
     try:
+        module = importlib.import_module(COMMANDS[name][0])
         status = module.run(name, arguments[1:])
     except (ValueError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         fail(error)

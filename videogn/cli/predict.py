@@ -97,9 +97,9 @@ def _show(predictions: Sequence[Prediction], form: Format, output: str | None) -
 
 def _table(predictions: Sequence[Prediction]) -> Any:
     from rich.markup import escape
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("video", "class", "score")
+    table = Table(Column("video", overflow="fold"), Column("class", overflow="fold"), "score")
     for prediction in predictions:
         if prediction.error is not None:
             table.add_row(escape(prediction.path), f"[red]{escape(prediction.error)}[/red]", "")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
+from jsonargparse import Namespace
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
@@ -71,6 +73,15 @@ class VideoCLI(LightningCLI):
             parser.link_arguments(f"model.{name}", f"data.{name}")
         parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
 
+    def before_instantiate_classes(self) -> None:
+        """metrics.csv in runs/version_0 and so on, unless another logger is asked for."""
+        trainer = self.config[self.config.subcommand].trainer
+        if trainer.logger is None or trainer.logger is True:
+            trainer.logger = Namespace(
+                class_path="lightning.pytorch.loggers.CSVLogger",
+                init_args=Namespace(save_dir=trainer.default_root_dir, name="", version=None, prefix=""),
+            )
+
     def _parse_ckpt_path(self) -> None:
         """Take what the network is from the checkpoint, and refuse a command line that says otherwise.
 
@@ -81,14 +92,13 @@ class VideoCLI(LightningCLI):
         if path is None or path in ("best", "last", "hpc", "registry"):
             return
         hparams = _hyper_parameters(existing_path(path))
-        explicit = self._explicit_arguments()
+        given = _given_names(sys.argv[2:])
         for name in CONTRACT:
             if name not in hparams:
                 continue
-            wanted = explicit.get(f"model.{name}")
-            if wanted is not None and _plain(wanted) != _plain(hparams[name]):
+            if name in given and _plain(config[f"model.{name}"]) != _plain(hparams[name]):
                 raise ValueError(
-                    f"--model.{name} is {wanted}, but {path} was trained with {hparams[name]}; leave it out, "
+                    f"model.{name} is {config[f'model.{name}']}, but {path} was trained with {hparams[name]}; leave it out, "
                     "or start from its weights with --model.init_from"
                 )
             config[f"model.{name}"] = hparams[name]
@@ -96,10 +106,6 @@ class VideoCLI(LightningCLI):
                 config[f"data.{name}"] = hparams[name]
         if config.get("data.class_names") is None:
             config["data.class_names"] = hparams["class_names"]
-
-    def _explicit_arguments(self) -> Any:
-        """What the command line and its configuration files say, without defaults."""
-        return self.parser.parse_args(sys.argv[1:], defaults=False)[self.config.subcommand]
 
 
 def run(command: str, argv: Sequence[str]) -> int:
@@ -113,8 +119,7 @@ def run(command: str, argv: Sequence[str]) -> int:
         0.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*torch.jit.script.*")
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda line: "Tip:" not in line.getMessage())
     torch.set_float32_matmul_precision("high")
     sys.argv = [sys.argv[0], command, *argv]
     VideoCLI()
@@ -127,6 +132,20 @@ def _hyper_parameters(path: Path) -> dict[str, Any]:
         return dict(checkpoint["hyper_parameters"])
     except Exception as error:  # torch.load raises a dozen types for a file that is not what it expects
         raise ValueError(f"{path} is not a videogn checkpoint") from error
+
+
+def _given_names(argv: Sequence[str]) -> set[str]:
+    """Which of the model's arguments a command line and its configuration files set.
+
+    The parsed configuration does not tell: it holds the defaults too.
+    """
+    given = {found[1] for argument in argv if (found := re.match(r"--model\.(\w+)", argument))}
+    for argument, following in zip(argv, [*argv[1:], ""], strict=True):
+        name, _, value = argument.partition("=")
+        if name in ("-c", "--config"):
+            content = yaml.safe_load(Path(value or following).expanduser().read_text(encoding="utf-8")) or {}
+            given |= set(content.get("model") or {})
+    return given
 
 
 def _plain(value: Any) -> Any:

@@ -48,6 +48,8 @@ class VideoDataModule(pl.LightningDataModule):
         protocol: where they start: nonlocal, slowfast or endpoint.
         crops: what of the frame is tested: full, three_crop or center.
         decoder: auto (decord where it is right, else PyAV), decord or pyav.
+        cache: keep decoded videos in memory (frames x height x width x 3 bytes each, per loader process): for small data
+            sets of small videos.
         seed: of the division and of the augmented validation clips.
 
     Raises:
@@ -77,6 +79,7 @@ class VideoDataModule(pl.LightningDataModule):
         protocol: str = "nonlocal",
         crops: str = "full",
         decoder: str = "auto",
+        cache: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -110,6 +113,7 @@ class VideoDataModule(pl.LightningDataModule):
         self.protocol = protocol
         self.crops = crops
         self.decoder = decoder
+        self.cache = cache
         self.seed = seed
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -117,7 +121,9 @@ class VideoDataModule(pl.LightningDataModule):
         records = without_missing(self._split("train"), "train").records
         if len(records) < self.batch_size:
             raise ValueError(f"batch_size must be <= the {len(records)} training videos, got {self.batch_size}")
-        dataset = VideoDataset(records, self._augmented_plan(), decoder=self.decoder, replace_failed=True)
+        dataset = VideoDataset(
+            records, self._augmented_plan(), decoder=self.decoder, replace_failed=True, cache=self.cache
+        )
         return self._loader(dataset, self.batch_size, shuffle=True, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
@@ -125,7 +131,9 @@ class VideoDataModule(pl.LightningDataModule):
         if "val" not in self.splits:
             return []
         plan = self._augmented_plan() if self.val_view == "augmented" else self._center_plan()
-        dataset = VideoDataset(self.splits["val"].records, plan, decoder=self.decoder, seed=self.seed)
+        dataset = VideoDataset(
+            self.splits["val"].records, plan, decoder=self.decoder, seed=self.seed, cache=self.cache
+        )
         return self._loader(dataset, self.eval_batch_size)
 
     def test_dataloader(self) -> DataLoader[Batch]:

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from videogn.axes import Batch, Sample, VideoRecord
 from videogn.data.plans import ViewPlan
+from videogn.video.cache import FrameCache
 from videogn.video.decode import VideoDecodeError, open_video
 from videogn.video.transforms import resize_short_side
 
@@ -23,7 +24,13 @@ _MAX_REPLACEMENTS = 20
 
 
 def load_sample(
-    record: VideoRecord, position: int, plan: ViewPlan, *, decoder: str, rng: np.random.Generator
+    record: VideoRecord,
+    position: int,
+    plan: ViewPlan,
+    *,
+    decoder: str,
+    rng: np.random.Generator,
+    cache: FrameCache | None = None,
 ) -> Sample:
     """Decode the frames that a plan needs of one video, each once, and resize them.
 
@@ -33,13 +40,14 @@ def load_sample(
         plan: which views.
         decoder: "auto", "decord" or "pyav".
         rng: source of whatever is random in the plan.
+        cache: takes the frames from here instead of decoding them again.
 
     Returns:
         The sample; where the video cannot be decoded, one whose `error` says why.
     """
     label = -1 if record.label is None else record.label
     try:
-        with open_video(record.path, decoder) as video:
+        with (open_video if cache is None else cache.open)(record.path, decoder) as video:
             num_frames = video.info.frames
             indices = plan.clips(num_frames, rng)  # (clips, T)
             short_side = plan.short_side(rng)
@@ -77,6 +85,7 @@ class VideoDataset(Dataset[list[Sample]]):
         seed: makes what is random in a plan the same for a video at every epoch; None draws anew every time from
             torch's generator, which differs between workers and epochs and is seeded by `seed_everything`.
         replace_failed: as said above.
+        cache: keep decoded videos in memory.
     """
 
     def __init__(
@@ -87,12 +96,14 @@ class VideoDataset(Dataset[list[Sample]]):
         decoder: str = "auto",
         seed: int | None = None,
         replace_failed: bool = False,
+        cache: bool = False,
     ) -> None:
         self.records = records
         self.plan = plan
         self.decoder = decoder
         self.seed = seed
         self.replace_failed = replace_failed
+        self.cache = FrameCache() if cache else None
 
     def __len__(self) -> int:
         return len(self.records)
@@ -112,7 +123,7 @@ class VideoDataset(Dataset[list[Sample]]):
     def _load(self, position: int) -> Sample:
         entropy = [self.seed, position] if self.seed is not None else int(torch.randint(2**63 - 1, ()))
         rng = np.random.default_rng(entropy)
-        return load_sample(self.records[position], position, self.plan, decoder=self.decoder, rng=rng)
+        return load_sample(self.records[position], position, self.plan, decoder=self.decoder, rng=rng, cache=self.cache)
 
 
 def collate(items: Sequence[list[Sample]]) -> Batch:

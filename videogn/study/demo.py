@@ -22,6 +22,8 @@ _ARGUMENTS = (
     "--model.warmup=0.15",
     "--data.eval_batch_size=16",
     "--data.num_workers=0",
+    "--data.cache=true",
+    "--data.val_view=augmented",
     "--data.train_short_sides=[34,40]",
     "--data.flip=0.0",
 )
