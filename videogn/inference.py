@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
-from videogn.axes import Batch, Sample, VideoRecord
+from videogn.axes import Sample, VideoRecord
 from videogn.data.dataset import VideoDataset, collate
 from videogn.data.plans import evaluation_plan
 from videogn.evaluation import video_probabilities
-from videogn.names import existing_path
+from videogn.models.weights import read_checkpoint
 from videogn.task import VideoClassifier
 
 
@@ -87,9 +88,14 @@ class Predictor:
 
         Yields:
             One prediction for each path, in order.
+
+        Raises:
+            ValueError: `top_k` is not positive.
         """
+        if top_k <= 0:
+            raise ValueError(f"top_k must be > 0, got {top_k}")
         dataset = VideoDataset([VideoRecord(path, None) for path in paths], self.plan, decoder=self.decoder)
-        loader: DataLoader[Batch] = DataLoader(dataset, batch_size=1, num_workers=workers, collate_fn=collate)
+        loader: DataLoader[Any] = DataLoader(dataset, batch_size=1, num_workers=workers, collate_fn=collate)
         for batch in loader:
             for failed in batch.failed:
                 yield Prediction(failed.path, error=failed.error)
@@ -122,11 +128,12 @@ def load_task(checkpoint: str | Path) -> VideoClassifier:
         FileNotFoundError: no such file.
         ValueError: not a checkpoint.
     """
-    path = existing_path(checkpoint)
-    try:
-        return VideoClassifier.load_from_checkpoint(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises a dozen types for a file that is not what it expects
-        raise ValueError(f"{path} is not a videogn checkpoint ({str(error).strip().splitlines()[0]})") from error
+    content = read_checkpoint(checkpoint)
+    if not isinstance(content, dict) or not {"hyper_parameters", "state_dict"} <= content.keys():
+        raise ValueError(f"{checkpoint} is not a checkpoint of `videogn fit`: it says nothing about the network")
+    task = VideoClassifier(**content["hyper_parameters"])
+    task.load_state_dict(content["state_dict"])
+    return task
 
 
 def _device(name: str) -> torch.device:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -148,7 +149,8 @@ class VideoClassifier(pl.LightningModule):
         self.val_metrics.update(clip_probabilities(logits), labels)
         self.val_loss.update(_cross_entropy(logits, labels), len(labels))
         # Metric objects, not numbers: uneven processes would be averaged wrongly.
-        self.log_dict(dict(self.val_metrics), prog_bar=True, batch_size=len(labels))
+        for name, metric in self.val_metrics.items():
+            self.log(name, metric, prog_bar=True, batch_size=len(labels))
         self.log("val/loss", self.val_loss, batch_size=len(labels))
 
     def on_test_epoch_start(self) -> None:
@@ -192,7 +194,7 @@ class VideoClassifier(pl.LightningModule):
         """
         views = views_of(sample)
         probabilities = []
-        while chunk := [view for view, _ in zip(views, range(self.hparams["clips_per_forward"]), strict=False)]:
+        while chunk := list(itertools.islice(views, self.hparams["clips_per_forward"])):
             probabilities.append(clip_probabilities(self.net(self._normalise(torch.stack(chunk)))))
         per_view = torch.cat(probabilities)  # (clips * crops, K)
         return per_view.unflatten(0, (-1, len(sample.crops))).mean(dim=1)  # (clips, K)

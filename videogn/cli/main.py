@@ -6,6 +6,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import NoReturn
 
 from videogn import __version__
 from videogn.names import did_you_mean
@@ -21,7 +22,12 @@ COMMANDS = {
     "demo": ("videogn.cli.demo", "See it all work in a few minutes on a CPU, with nothing downloaded."),
 }
 #: Warnings of other packages about themselves, which a user can do nothing about.
-_NOISE = (".*torch.jit.script.*", ".*isinstance.treespec, LeafSpec.*", ".*does not have many workers.*", "The dirpath has changed.*")
+_NOISE = (
+    ".*torch.jit.script.*",
+    ".*isinstance.treespec, LeafSpec.*",
+    ".*does not have many workers.*",
+    "The dirpath has changed.*",
+)
 #: Exit status of anything the user can put right.
 USER_ERROR = 2
 
@@ -57,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     raise SystemExit(status)
 
 
-def fail(reason: object, status: int = USER_ERROR) -> None:
+def fail(reason: object, status: int = USER_ERROR) -> NoReturn:
     """End the process with one line on standard error.
 
     Args:

@@ -32,7 +32,7 @@ class OneLineErrors:
         fail(_reword(str(message), self))  # type: ignore[arg-type]
 
 
-class Parser(OneLineErrors, ArgumentParser):  # type: ignore[misc]
+class Parser(OneLineErrors, ArgumentParser):
     """The parser of the commands that are not Lightning's."""
 
 

@@ -17,7 +17,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 
 from videogn.cli.parsing import OneLineErrors
 from videogn.data.datamodule import VideoDataModule
-from videogn.names import existing_path
+from videogn.models.weights import read_checkpoint
 from videogn.task import CONTRACT, VideoClassifier
 
 #: What the data must know of the model's input: set on the model, since a checkpoint carries it.
@@ -91,15 +91,15 @@ class VideoCLI(LightningCLI):
         path = config.get("ckpt_path")
         if path is None or path in ("best", "last", "hpc", "registry"):
             return
-        hparams = _hyper_parameters(existing_path(path))
+        hparams = _hyper_parameters(path)
         given = _given_names(sys.argv[2:])
         for name in CONTRACT:
             if name not in hparams:
                 continue
             if name in given and _plain(config[f"model.{name}"]) != _plain(hparams[name]):
                 raise ValueError(
-                    f"model.{name} is {config[f'model.{name}']}, but {path} was trained with {hparams[name]}; leave it out, "
-                    "or start from its weights with --model.init_from"
+                    f"model.{name} is {config[f'model.{name}']}, but {path} was trained with {hparams[name]}; "
+                    "leave it out, or start from its weights with --model.init_from"
                 )
             config[f"model.{name}"] = hparams[name]
             if name in _SHARED:
@@ -126,12 +126,11 @@ def run(command: str, argv: Sequence[str]) -> int:
     return 0
 
 
-def _hyper_parameters(path: Path) -> dict[str, Any]:
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        return dict(checkpoint["hyper_parameters"])
-    except Exception as error:  # torch.load raises a dozen types for a file that is not what it expects
-        raise ValueError(f"{path} is not a videogn checkpoint") from error
+def _hyper_parameters(path: str) -> dict[str, Any]:
+    content = read_checkpoint(path)
+    if not isinstance(content, dict) or "hyper_parameters" not in content:
+        raise ValueError(f"{path} is not a checkpoint of `videogn fit`: it says nothing about the network")
+    return dict(content["hyper_parameters"])
 
 
 def _given_names(argv: Sequence[str]) -> set[str]:

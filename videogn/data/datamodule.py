@@ -10,7 +10,6 @@ import torch.distributed
 from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DataLoader
 
-from videogn.axes import Batch
 from videogn.data.dataset import VideoDataset, collate
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.splits import read_splits, without_missing
@@ -48,8 +47,8 @@ class VideoDataModule(pl.LightningDataModule):
         protocol: where they start: nonlocal, slowfast or endpoint.
         crops: what of the frame is tested: full, three_crop or center.
         decoder: auto (decord where it is right, else PyAV), decord or pyav.
-        cache: keep decoded videos in memory (frames x height x width x 3 bytes each, per loader process): for small data
-            sets of small videos.
+        cache: keep decoded videos in memory (frames x height x width x 3 bytes each, per loader process): for small
+            data sets of small videos.
         seed: of the division and of the augmented validation clips.
 
     Raises:
@@ -116,7 +115,7 @@ class VideoDataModule(pl.LightningDataModule):
         self.cache = cache
         self.seed = seed
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> DataLoader[Any]:
         """Random clips in random order; an incomplete last batch is dropped, since norms see it."""
         records = without_missing(self._split("train"), "train").records
         if len(records) < self.batch_size:
@@ -126,17 +125,15 @@ class VideoDataModule(pl.LightningDataModule):
         )
         return self._loader(dataset, self.batch_size, shuffle=True, drop_last=True)
 
-    def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
+    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
         """One clip a video; no loader at all where there are no validation videos."""
         if "val" not in self.splits:
             return []
         plan = self._augmented_plan() if self.val_view == "augmented" else self._center_plan()
-        dataset = VideoDataset(
-            self.splits["val"].records, plan, decoder=self.decoder, seed=self.seed, cache=self.cache
-        )
+        dataset = VideoDataset(self.splits["val"].records, plan, decoder=self.decoder, seed=self.seed, cache=self.cache)
         return self._loader(dataset, self.eval_batch_size)
 
-    def test_dataloader(self) -> DataLoader[Batch]:
+    def test_dataloader(self) -> DataLoader[Any]:
         """All clips of a video as one sample."""
         plan = evaluation_plan(
             clip_length=self.clip_length,
@@ -191,7 +188,7 @@ class VideoDataModule(pl.LightningDataModule):
             crop_size=self.crop_size,
         )
 
-    def _loader(self, dataset: VideoDataset, batch_size: int, **options: Any) -> DataLoader[Batch]:
+    def _loader(self, dataset: VideoDataset, batch_size: int, **options: Any) -> DataLoader[Any]:
         sampler = None
         if not options.get("shuffle") and torch.distributed.is_available() and torch.distributed.is_initialized():
             # Lightning's own sampler would repeat videos to fill the last batch, and count them twice.

@@ -7,10 +7,10 @@ Eight classes in four pairs of opposites. Each is a smooth random texture seen t
     expand / contract             an endless zoom: two octaves fade into one another, so that no frame is special
     pulse / flicker               the brightness follows A cos(w t + p), slowly, or at w + pi, changing sign every frame
 
-Only motion tells opposites apart. At every frame number a single frame of one class is distributed exactly like those of
-its opposite, because the texture is stationary on a torus, the zoom's phase is uniform over an octave, and the pulse's
-phase p is uniform over the circle. Brightness, contrast, colour, scale of the texture, speed and noise vary from
-video to video.
+Only motion tells opposites apart. At every frame number a single frame of one class is distributed exactly like those
+of its opposite, because the texture is stationary on a torus, the zoom's phase is uniform over an octave, and the
+pulse's phase p is uniform over the circle. Brightness, contrast, colour, scale of the texture, speed and noise vary
+from video to video.
 
 `pulse` and `flicker` alias at frame interval 2: cos((w + pi) (t0 + 2k) + p) = cos(w (t0 + 2k) + p + pi t0), the same
 function with another uniform phase. A clip at interval 2 cannot tell them apart, one at interval 1 can.
@@ -159,7 +159,7 @@ def _texture(size: int, wavelength: float, rng: np.random.Generator) -> Texture:
 
 
 def _window(texture: Texture, corner: Array, size: int, scale: float = 1.0) -> Array:
-    """Bilinear view of a periodic texture: `size` x `size` pixels from `corner` on, magnified by `scale` about its middle."""
+    """`size` x `size` pixels of a periodic texture from `corner` on, bilinear, magnified about the middle."""
     period = texture.shape[0]
     steps = (np.arange(size) - (size - 1) / 2) / scale + (size - 1) / 2
     seen = texture

@@ -80,7 +80,7 @@ def write_motion_dataset(
         return out
     videos = []
     for number, (split, count) in enumerate((("train", videos_per_class), ("val", val_videos_per_class))):
-        rows = []
+        rows: list[list[str | int]] = []
         for label, motion in enumerate(MOTIONS):
             for index in range(count):
                 youtube_id = f"{split[0]}{label:02d}{index:08d}"  # eleven characters, as YouTube's

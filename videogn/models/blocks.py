@@ -1,4 +1,4 @@
-"""What the I3D adds to pytorchvideo's blocks: a head that keeps its positions, and one initialisation for every norm."""
+"""What the I3D adds to pytorchvideo's blocks: a head that keeps its positions, and the same start for every norm."""
 
 from __future__ import annotations
 
@@ -60,6 +60,6 @@ def initialise(stem: nn.Module, stages: list[nn.Module], head: FullyConvolutiona
                 nn.init.normal_(layer.weight, 0.0, std)
     for stage in stages:
         for block in stage.res_blocks:  # type: ignore[union-attr]
-            nn.init.zeros_(block.branch2.norm_c.weight)  # type: ignore[union-attr, arg-type]
+            nn.init.zeros_(block.branch2.norm_c.weight)
     nn.init.normal_(head.proj.weight, 0.0, 0.01)
     nn.init.zeros_(head.proj.bias)

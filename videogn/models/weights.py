@@ -56,8 +56,7 @@ def load_weights(model: nn.Module, source: str | Path) -> WeightReport:
         FileNotFoundError: no such file.
         ValueError: not a file of weights, or the trunk does not match.
     """
-    path = existing_path(source)
-    weights = _read_state_dict(path)
+    weights = _state_dict(read_checkpoint(source), source)
     own = model.state_dict()
     report = WeightReport()
     fitting: dict[str, Tensor] = {}
@@ -71,22 +70,40 @@ def load_weights(model: nn.Module, source: str | Path) -> WeightReport:
     wrong = [name for name in report.missing if _HEAD not in name]
     if wrong:
         raise ValueError(
-            f"{path} does not fit the network: {len(wrong)} of {len(own)} tensors of the trunk are missing or have "
+            f"{source} does not fit the network: {len(wrong)} of {len(own)} tensors of the trunk are missing or have "
             f"another shape, the first is {wrong[0]}; do architecture and norm agree?"
         )
     unused = [name for name in report.skipped if _HEAD not in name]
     if unused:
-        raise ValueError(f"{path} has {len(unused)} tensors that the network lacks, the first is {unused[0]}")
+        raise ValueError(f"{source} has {len(unused)} tensors that the network lacks, the first is {unused[0]}")
     model.load_state_dict(fitting, strict=False)
     return report
 
 
-def _read_state_dict(path: Path) -> dict[str, Tensor]:
+def read_checkpoint(source: str | Path) -> Any:
+    """Read what `torch.save` wrote, on the CPU.
+
+    Args:
+        source: the file. Only tensors and plain Python values are read from it; pickled objects are refused.
+
+    Returns:
+        The content.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file.
+    """
+    path = existing_path(source)
     try:
-        content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises a dozen types for a file that is not what it expects
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ValueError(f"{path} is not a file of weights ({first_line})") from error
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a dozen types; torch's own words advise to switch the safety off
+        raise ValueError(
+            f"{path} is not a checkpoint: it is damaged, was not written by torch.save, or holds pickled objects, "
+            "which are refused because they can run code"
+        ) from error
+
+
+def _state_dict(content: Any, path: str | Path) -> dict[str, Tensor]:
     for key in ("state_dict", "model_state"):
         if isinstance(content, Mapping) and key in content:
             content = content[key]

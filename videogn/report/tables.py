@@ -30,7 +30,9 @@ def markdown_table(results: Sequence[CellResult]) -> str:
     head = ["clip length x interval", "batch size", *(norm.upper() for norm in norms)]
     lines = [_row(head), _row(["---"] * len(head))]
     for length, interval, batch in settings:
-        own = [r for r in results if (r.cell.clip_length, r.cell.interval, r.cell.batch_size) == (length, interval, batch)]
+        own = [
+            r for r in results if (r.cell.clip_length, r.cell.interval, r.cell.batch_size) == (length, interval, batch)
+        ]
         accuracies = [_accuracy([r for r in own if r.cell.norm == norm]) for norm in norms]
         lines.append(_row([f"{length} x {interval}", str(batch), *accuracies]))
     return "\n".join(lines) + "\n"
@@ -72,7 +74,7 @@ Validation error of one clip after each epoch:
 
 def _accuracy(results: Sequence[CellResult]) -> str:
     if not results:
-        return "–"
+        return "-"
     top1 = [100 * (r.test["over_all"]["top1"] or 0) for r in results]
     top5 = [100 * (r.test["over_all"]["top5"] or 0) for r in results]
     spread = f" ± {statistics.stdev(top1):.1f}" if len(top1) > 1 else ""
@@ -85,7 +87,7 @@ def _failures(results: Sequence[CellResult]) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"
+    return "-" if value is None else f"{100 * value:.1f}"
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ _ARGUMENTS = (
     "--data.num_workers=0",
     "--data.cache=true",
     "--data.val_view=augmented",
+    "--data.crops=center",
     "--data.train_short_sides=[34,40]",
     "--data.flip=0.0",
 )

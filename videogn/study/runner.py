@@ -71,11 +71,13 @@ def run_study(
         The cells that failed, with the reason.
 
     Raises:
+        FileNotFoundError: a configuration file of the recipe does not exist.
         ValueError: a finished cell was run with another recipe, or a batch size does not divide `recipe.step_clips`.
     """
     if jobs <= 0:
         raise ValueError(f"jobs must be > 0, got {jobs}")
     out = Path(out).expanduser()
+    recipe.fingerprint()  # every configuration file is there
     for cell in cells:
         recipe.accumulate(cell)
     waiting = [cell for cell in cells if not _is_finished(cell, recipe, out)]

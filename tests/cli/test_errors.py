@@ -1,0 +1,86 @@
+"""Anything a user can put right: exit status 2, one line, no traceback, the nearest valid name."""
+
+from __future__ import annotations
+
+import pytest
+from training import SMALL, TINY
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--model.nrm=gn"], "no option --model.nrm; did you mean '--model.norm'?"),
+        (["--model.norm=gm"], "norm must be one of bn, gn, got 'gm'; did you mean 'gn'?"),
+        (["--model.norm_options={grops: 4}"], "got option 'grops'; did you mean 'groups'?"),
+        (["--model.norm_options={groups: 3}"], "got 8 channels and groups=3"),
+        (["--model.arch=i3d_tny"], "got 'i3d_tny'; did you mean 'i3d_tiny'?"),
+        (["--model.schedule=cosin"], "got 'cosin'; did you mean 'cosine'?"),
+        (["--data.protocol=slowfst"], "got 'slowfst'; did you mean 'slowfast'?"),
+        (["--data.decoder=decrod"], "got 'decrod'; did you mean 'decord'?"),
+        (["--data.batch_size=0"], "batch_size must be > 0, got 0"),
+        (["--data.clip_length=8"], 'must be given via "model.clip_length"'),
+        (["--data.root=no such folder"], "no such file or folder: no such folder"),
+        (
+            ["--trainer.callbacks=EarlyStoping"],
+            "trainer.callbacks cannot be 'EarlyStoping'; did you mean 'EarlyStopping'?",
+        ),
+        (["--ckpt_path=no.ckpt"], "no such file or folder: no.ckpt"),
+        (["--model.init_from=no.ckpt"], "no such file or folder: no.ckpt"),
+    ],
+)
+def test_fit(videogn, capsys, motion, tmp_path, arguments, expected):
+    folders = [f"--data.root={motion}", f"--trainer.default_root_dir={tmp_path}"]
+    assert videogn("fit", *SMALL, *TINY, *folders, *arguments) == 2
+    _one_line(capsys, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("model:\n  nrom: gn\n", "no option 'model.nrom'; did you mean 'model.norm'?"),
+        ("modle:\n  norm: gn\n", "no option 'modle.norm'; did you mean 'model.norm'?"),
+        ("model: [\n", "config"),
+    ],
+)
+def test_a_wrong_configuration(videogn, capsys, tmp_path, text, expected):
+    config = tmp_path / "config.yaml"
+    config.write_text(text)
+    assert videogn("fit", f"--config={config}") == 2
+    _one_line(capsys, expected)
+
+
+def test_a_missing_configuration_names_the_nearest_file(videogn, capsys, tmp_path):
+    (tmp_path / "motion.yaml").write_text("")
+    assert videogn("fit", f"--config={tmp_path / 'moton.yaml'}") == 2
+    _one_line(capsys, f"did you mean {tmp_path / 'motion.yaml'}?")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["predict"], "required: videos, checkpoint"),
+        (["predict", ".", "--checkpont=x"], "no option --checkpont; did you mean '--checkpoint'?"),
+        (["predict", "no.mp4", "--checkpoint=x"], "no such file or folder: no.mp4"),
+        (["data", "snth", "x"], "did you mean 'synth'?"),
+        (["data", "synth", "x", "--videos-per-class=0"], "videos_per_class must be >= 1, got 0"),
+        (["data", "synth", "x", "--size=33"], "size must be even"),
+        (["study", "--out=x", "--settings", "8x2"], "a setting is LENGTHxINTERVAL@BATCH"),
+        (["study", "--out=x", "--settings", "8x0@2"], "a setting is LENGTHxINTERVAL@BATCH"),
+        (["study", "--out=x", "--norms", "gx"], "did you mean 'gn'?"),
+        (["study", "--out=x", "--settings", "8x2@3", "--step-clips=8"], "got 8 and batch 3"),
+        (["study", "--out=x", "--config", "no.yaml"], "no such file or folder: no.yaml"),
+        (["demo", "--quik"], "no option --quik; did you mean '--quick'?"),
+    ],
+)
+def test_other_commands(videogn, capsys, monkeypatch, tmp_path, arguments, expected):
+    monkeypatch.chdir(tmp_path)
+    assert videogn(*arguments) == 2
+    _one_line(capsys, expected)
+    assert not list(tmp_path.iterdir())
+
+
+def _one_line(capsys, expected: str) -> None:
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Seed set")]
+    assert len(lines) == 1
+    assert lines[0].startswith("videogn: error: ")
+    assert expected in lines[0]

@@ -1,0 +1,110 @@
+"""videogn predict: formats, bad files, exit status."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shutil
+
+import pytest
+
+
+@pytest.fixture
+def checkpoint(trained):
+    return trained / "checkpoints" / "last.ckpt"
+
+
+@pytest.fixture
+def folder(motion, tmp_path):
+    """Two good files, one of them with spaces in its name and deeper down, and an empty one."""
+    videos = sorted(motion.glob("val/*/*.mp4"))[:2]
+    (tmp_path / "videos" / "deep er").mkdir(parents=True)
+    shutil.copy(videos[0], tmp_path / "videos" / "a.mp4")
+    shutil.copy(videos[1], tmp_path / "videos" / "deep er" / "b c.mp4")
+    (tmp_path / "videos" / "broken.mp4").touch()
+    return tmp_path / "videos"
+
+
+def test_json_is_one_array_and_bad_files_do_not_stop_it(videogn, capsys, checkpoint, folder):
+    assert videogn("predict", folder, "--checkpoint", checkpoint, "--format=json", "--clips=2", "--top-k=3") == 1
+    printed = capsys.readouterr()
+    rows = json.loads(printed.out)
+    assert [row["path"] for row in rows] == [
+        str(folder / "a.mp4"),
+        str(folder / "broken.mp4"),
+        str(folder / "deep er" / "b c.mp4"),
+    ]
+    assert rows[1] == {"path": str(folder / "broken.mp4"), "error": "file is empty"}
+    for row in (rows[0], rows[2]):
+        scores = [prediction["score"] for prediction in row["predictions"]]
+        assert len(scores) == 3
+        assert scores == sorted(scores, reverse=True)
+        assert 0 < sum(scores) <= 1
+        assert all(isinstance(prediction["label"], str) for prediction in row["predictions"])
+    assert f"{folder / 'broken.mp4'}: file is empty" in printed.err
+    assert "1 of 3 files failed" in printed.err
+
+
+def test_only_good_files_exit_0(videogn, capsys, checkpoint, folder):
+    assert videogn("predict", folder / "a.mp4", "--checkpoint", checkpoint, "--clips=1") == 0
+    printed = capsys.readouterr()
+    assert "a.mp4" in printed.out.replace("\n", "")
+    assert printed.out.count("%") == 5
+    assert "failed" not in printed.err
+
+
+def test_csv_to_a_file(videogn, capsys, checkpoint, folder, tmp_path):
+    output = tmp_path / "new folder" / "scores.csv"
+    arguments = [
+        "--checkpoint",
+        checkpoint,
+        "--format=csv",
+        "--output",
+        output,
+        "--clips=2",
+        "--top-k=2",
+        "--workers=1",
+    ]
+    assert videogn("predict", folder, *arguments) == 1
+    assert capsys.readouterr().out == ""
+    rows = list(csv.DictReader(io.StringIO(output.read_text())))
+    assert [row["rank"] for row in rows] == ["1", "2", "", "1", "2"]
+    assert rows[2]["error"] == "file is empty"
+
+
+def test_top_k_beyond_the_classes_gives_all(videogn, capsys, checkpoint, folder):
+    assert videogn("predict", folder / "a.mp4", "--checkpoint", checkpoint, "--format=json", "--top-k=99") == 0
+    scores = [prediction["score"] for prediction in json.loads(capsys.readouterr().out)[0]["predictions"]]
+    assert len(scores) == 8
+    assert sum(scores) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("--clips=0", "num_clips must be > 0, got 0"),
+        ("--top-k=0", "top_k must be > 0"),
+        ("--device=gpu", "device 'gpu'"),
+    ],
+)
+def test_wrong_numbers(videogn, capsys, checkpoint, folder, option, expected):
+    assert videogn("predict", folder / "a.mp4", "--checkpoint", checkpoint, option) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_prediction_is_what_testing_says(videogn, capsys, motion, trained, checkpoint, tmp_path):
+    from training import evaluation_arguments
+
+    assert videogn(*evaluation_arguments("test", motion, tmp_path, checkpoint)) == 0
+    with (tmp_path / "predictions.csv").open() as lines:
+        tested = {row["path"]: (row["top1"], float(row["score1"])) for row in csv.DictReader(lines)}
+    capsys.readouterr()
+    assert videogn("predict", motion / "val", "--checkpoint", checkpoint, "--format=json", "--clips=3") == 0
+    predicted = {
+        row["path"]: (row["predictions"][0]["label"], row["predictions"][0]["score"])
+        for row in json.loads(capsys.readouterr().out)
+    }
+    assert predicted.keys() == tested.keys()
+    for path, (label, score) in tested.items():
+        assert predicted[path] == (label, pytest.approx(score, abs=1e-6))

@@ -1,0 +1,207 @@
+"""fit, validate and test from the command line to their files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+from training import evaluation_arguments, fit_arguments
+
+from videogn.data.index import read_index
+from videogn.video.encode import write_video
+
+
+def test_fit_leaves_checkpoint_configuration_and_curve(trained):
+    assert (trained / "checkpoints" / "last.ckpt").is_file()
+    config = yaml.safe_load((trained / "config.yaml").read_text())
+    assert config["model"]["norm"] == "gn"
+    with (trained / "metrics.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert {"val/top1", "val/top5", "val/loss", "train/loss_step", "train/failed"} <= set(rows[0])
+
+
+def test_a_checkpoint_carries_all_that_prediction_needs(trained):
+    checkpoint = torch.load(trained / "checkpoints" / "last.ckpt", weights_only=True)
+    hparams = checkpoint["hyper_parameters"]
+    wanted = {"arch": "i3d_tiny", "norm": "gn", "clip_length": 4, "interval": 2, "crop_size": 32, "short_side": 32}
+    assert {name: hparams[name] for name in wanted} == wanted
+    assert list(hparams["mean"]) == [0.45] * 3
+    assert len(hparams["class_names"]) == 8
+    assert "init_from" not in hparams  # it need not exist where the checkpoint is used
+
+
+def test_test_writes_results_of_every_video(videogn, motion, trained, tmp_path):
+    assert videogn(*evaluation_arguments("test", motion, tmp_path, trained / "checkpoints" / "last.ckpt")) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["counts"]["expected"] == results["counts"]["evaluated"] == 16
+    assert results["over_all"] == results["over_decodable"]
+    assert results["protocol"] == {
+        "clips": 3,
+        "starts": "nonlocal",
+        "crops": "full",
+        "short_side": 32,
+        "clip_length": 4,
+        "interval": 2,
+    }
+    assert results["index_sha256"] == read_index(motion / "val.csv").fingerprint()
+    assert results["seed"] == 0
+    assert results["versions"]["torch"] == torch.__version__.split("+")[0] or results["versions"]["torch"]
+    with (tmp_path / "predictions.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == 16
+    assert {row["clip_starts"] for row in rows} == {"0 10 21"}  # floor(32 j / 3)
+    hits = sum(row["label"] == row["top1"] for row in rows)
+    assert results["over_all"]["top1"] == pytest.approx(hits / 16)
+    # The training's configuration is not written over by a test in the same folder.
+    assert not (tmp_path / "config.yaml").exists()
+
+
+def test_broken_videos_are_named_and_count_as_wrong(videogn, motion, trained, tmp_path):
+    videos = tmp_path / "videos"
+    good = sorted((motion / "val" / "pulse").glob("*.mp4"))
+    (videos / "pulse").mkdir(parents=True)
+    (videos / "pulse" / "good.mp4").write_bytes(good[0].read_bytes())
+    (videos / "pulse" / "empty.mp4").touch()
+    (videos / "pulse" / "text.mp4").write_text("no video")
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    arguments = evaluation_arguments("test", motion, tmp_path, checkpoint, f"--data.test={videos}")
+    assert videogn(*arguments) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["counts"] == {
+        "expected": 3,
+        "evaluated": 1,
+        "failed": 2,
+        "unlabelled": 0,
+        "shorter_than_a_clip": 0,
+    }
+    assert results["over_all"]["videos"] == 3
+    assert results["over_decodable"]["videos"] == 1
+    reasons = {os.path.basename(failed["path"]): failed["reason"] for failed in results["failed"]}
+    assert reasons["empty.mp4"] == "file is empty"
+    assert set(reasons) == {"empty.mp4", "text.mp4"}
+
+
+def test_the_checkpoint_fixes_the_order_of_classes(videogn, motion, trained, tmp_path):
+    """A test folder with two of the eight classes: its own sorted order would number them 0 and 1."""
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    videos = tmp_path / "videos"
+    for name in ("pulse", "flicker"):
+        (videos / name).mkdir(parents=True)
+        source = next((motion / "val" / name).glob("*.mp4"))
+        (videos / name / "a.mp4").write_bytes(source.read_bytes())
+    arguments = [a for a in evaluation_arguments("test", motion, tmp_path, checkpoint) if "data.root" not in a]
+    assert videogn(*arguments, f"--data.test={videos}") == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    names = [row["class"] for row in results["per_class"]]
+    assert names == sorted(names)
+    assert len(names) == 8
+    assert {row["class"] for row in results["per_class"] if row["videos"]} == {"pulse", "flicker"}
+
+
+def test_contradicting_the_checkpoint_is_an_error(videogn, motion, trained, tmp_path, capsys):
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    assert videogn(*evaluation_arguments("test", motion, tmp_path, checkpoint, "--model.clip_length=8")) == 2
+    assert "model.clip_length is 8" in capsys.readouterr().err
+    config = tmp_path / "bn.yaml"
+    config.write_text("model:\n  norm: bn\n")
+    assert videogn(*evaluation_arguments("test", motion, tmp_path, checkpoint, f"--config={config}")) == 2
+    assert "model.norm is bn" in capsys.readouterr().err
+    # Saying what the checkpoint says is no contradiction.
+    assert videogn(*evaluation_arguments("validate", motion, tmp_path, checkpoint, "--model.clip_length=4")) == 0
+
+
+def test_not_a_checkpoint(videogn, motion, tmp_path, capsys):
+    (tmp_path / "text.ckpt").write_text("not a checkpoint")
+    assert videogn(*evaluation_arguments("test", motion, tmp_path, tmp_path / "text.ckpt")) == 2
+    assert "text.ckpt is not a checkpoint" in capsys.readouterr().err
+
+
+def test_fine_tuning_on_other_classes(videogn, motion, trained, tmp_path):
+    """A folder of class folders without splits, two classes, initial weights from the checkpoint, its head new."""
+    videos = tmp_path / "my videos"
+    rng = torch.Generator().manual_seed(0)
+    for name in ("jumping", "running fast"):
+        for number in range(4):
+            frames = torch.randint(0, 255, (12, 48, 64, 3), generator=rng, dtype=torch.uint8).numpy()
+            write_video(videos / name / f"video {number}.mp4", frames)
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    out = tmp_path / "tuned"
+    more = [f"--model.init_from={checkpoint}", "--model.lr=0", "--data.batch_size=2", "--data.val_fraction=0.25"]
+    assert videogn(*fit_arguments(videos, out, *more)) == 0
+    before = torch.load(checkpoint, weights_only=True)["state_dict"]
+    tuned = torch.load(out / "checkpoints" / "last.ckpt", weights_only=True)
+    after = tuned["state_dict"]
+    assert tuned["hyper_parameters"]["class_names"] == ["jumping", "running fast"]
+    trunk = [name for name in before if name.startswith("net.") and ".proj." not in name]
+    assert trunk
+    assert all(torch.equal(before[name], after[name]) for name in trunk)  # lr 0: what was loaded is what is saved
+    assert after["net.blocks.6.proj.weight"].shape[0] == 2
+
+
+def test_resuming_goes_on_where_it_stopped(videogn, motion, trained, tmp_path):
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    arguments = fit_arguments(motion, tmp_path, f"--ckpt_path={checkpoint}", "--trainer.max_epochs=2")
+    assert videogn(*arguments) == 0
+    resumed = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert resumed["global_step"] == 4  # two steps of the first run, two of its own
+    assert resumed["epoch"] == 1
+
+
+@pytest.mark.parametrize("norm", ["bn", "gn"])
+def test_bf16_and_accumulation(videogn, motion, tmp_path, norm):
+    # 8 frames: where T' = 2, torch 2.15 leaves parts of a 3x1x1 convolution's bfloat16 weight gradient unset on a CPU.
+    more = [
+        "--model.clip_length=8",
+        f"--model.norm={norm}",
+        "--trainer.precision=bf16-mixed",
+        "--trainer.accumulate_grad_batches=2",
+    ]
+    assert (
+        videogn(*fit_arguments(motion, tmp_path, *more, "--data.batch_size=2", "--trainer.limit_train_batches=4")) == 0
+    )
+    checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 2
+    # 2 clips x 2 batches of the 64 that lr 0.01 is for, at the first step of the step schedule
+    assert checkpoint["optimizer_states"][0]["param_groups"][0]["initial_lr"] == pytest.approx(0.01 * 4 / 64)
+
+
+def test_print_config_shows_the_merged_configuration(videogn, tmp_path, capsys):
+    for number, text in enumerate(("model:\n  norm: bn\n  interval: 4\n", "model:\n  norm: gn\n")):
+        (tmp_path / f"{number}.yaml").write_text(text)
+    configs = [f"--config={tmp_path / f'{number}.yaml'}" for number in (0, 1)]
+    assert videogn("fit", *configs, "--print_config") == 0
+    printed = yaml.safe_load(capsys.readouterr().out)
+    assert (printed["model"]["norm"], printed["model"]["interval"]) == ("gn", 4)
+
+
+@pytest.mark.slow
+def test_two_processes_test_each_video_once(motion, trained, tmp_path):
+    """7 videos on 2 processes: a padding sampler would count 8. Training in two processes works too."""
+    videos = tmp_path / "seven.txt"
+    records = read_index(motion / "val.csv").records[:7]
+    videos.write_text("".join(f"{os.path.abspath(record.path)}\tpulse\n" for record in records))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ddp = ["--trainer.strategy=ddp", "--trainer.devices=2"]
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    commands = [
+        fit_arguments(motion, tmp_path / "fit", *ddp, "--data.batch_size=2"),
+        evaluation_arguments("test", motion, tmp_path / "test", checkpoint, *ddp, f"--data.test={videos}"),
+    ]
+    for command in commands:
+        done = subprocess.run(
+            [sys.executable, "-m", "videogn", *command], capture_output=True, text=True, env=environment, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    counts = json.loads((tmp_path / "test" / "results.json").read_text())["counts"]
+    assert (counts["expected"], counts["evaluated"]) == (7, 7)
+    with (tmp_path / "test" / "predictions.csv").open() as lines:
+        assert [row["path"] for row in csv.DictReader(lines)] == [os.path.abspath(record.path) for record in records]
+    trained_twice = torch.load(tmp_path / "fit" / "checkpoints" / "last.ckpt", weights_only=True)
+    # 2 clips x 2 processes
+    assert trained_twice["optimizer_states"][0]["param_groups"][0]["initial_lr"] == pytest.approx(0.01 * 4 / 64)

@@ -1,0 +1,60 @@
+"""Every shipped configuration is parsed against the real signatures, and holds what it says it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+KINETICS = ROOT / "configs" / "kinetics400"
+CELLS = [(norm, *setting) for norm in ("bn", "gn") for setting in ((32, 2, 8), (32, 2, 4), (64, 1, 4))]
+
+
+def _parse(videogn, capsys, *configs: Path) -> dict:
+    assert videogn("fit", *(f"--config={config}" for config in configs), "--print_config") == 0
+    return yaml.safe_load(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: str(path.relative_to(ROOT / "configs")))
+def test_it_parses(videogn, capsys, config):
+    printed = _parse(videogn, capsys, config)
+    given = yaml.safe_load(config.read_text())
+    for section, values in given.items():
+        if isinstance(values, dict):
+            for name, value in values.items():
+                assert _plain(printed[section][name]) == value, f"{section}.{name}"
+        else:
+            assert printed[section] == values
+
+
+@pytest.mark.parametrize(("norm", "length", "interval", "batch"), CELLS)
+def test_every_cell_of_table_8_is_there(videogn, capsys, norm, length, interval, batch):
+    cell = KINETICS / f"{norm}_{length}x{interval}_bs{batch}.yaml"
+    printed = _parse(videogn, capsys, KINETICS / "base.yaml", cell)
+    model, data, trainer = printed["model"], printed["data"], printed["trainer"]
+    assert (model["norm"], model["clip_length"], model["interval"], data["batch_size"]) == (
+        norm,
+        length,
+        interval,
+        batch,
+    )
+    assert model["arch"] == "i3d_r50"
+    # 8 clips on 8 GPUs take lr 0.01, 4 take 0.005, by linear scaling from base_batch.
+    clips = batch * trainer["devices"]
+    assert model["lr"] * clips / model["base_batch"] == pytest.approx(0.01 if batch == 8 else 0.005)
+    assert trainer["sync_batchnorm"] is False
+
+
+def test_no_cell_is_left_over():
+    assert len(list(KINETICS.glob("*.yaml"))) == len(CELLS) + 1
+
+
+def test_left_and_right_are_not_mirrored_in_the_motion_data_set(videogn, capsys):
+    assert _parse(videogn, capsys, ROOT / "configs" / "motion.yaml")["data"]["flip"] == 0
+
+
+def _plain(value):
+    return list(value) if isinstance(value, tuple) else value
