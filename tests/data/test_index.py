@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from videogn.axes import VideoRecord
-from videogn.data.index import VIDEO_SUFFIXES, VideoIndex, find_splits, find_videos, read_index, split_index
+from videogn.data.index import VideoIndex, find_splits, read_index, split_index
+from videogn.data.video_files import VIDEO_SUFFIXES, find_videos
 from videogn.names import did_you_mean, existing_path, nearest
 
 HEADER = "label,youtube_id,time_start,time_end,split"

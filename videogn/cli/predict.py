@@ -75,7 +75,7 @@ def _parser() -> Parser:
 
 
 def _paths(videos: Sequence[str]) -> list[str]:
-    from videogn.data.index import find_videos
+    from videogn.data.video_files import find_videos
 
     return [path for video in videos for path in find_videos(video)]
 

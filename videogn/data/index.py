@@ -13,15 +13,15 @@ import itertools
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
 from videogn.axes import VideoRecord
+from videogn.data.video_files import VIDEO_SUFFIXES, walk_videos
 from videogn.names import did_you_mean, existing_path
 
-VIDEO_SUFFIXES = tuple(".mp4 .mkv .webm .avi .mov .m4v .mpg .mpeg .ts .mts .3gp .flv .wmv .gif .ogv".split())  # noqa: SIM905
 SPLIT_NAMES = {"train": ("train",), "val": ("val", "validate", "validation", "valid"), "test": ("test",)}
 LAYOUTS = "a folder of class folders, a Kinetics CSV or a text file of 'path label' lines"
 
@@ -113,28 +113,6 @@ def read_index(
     return _build(rows, source, base, _list_classes(rows) if classes is None else classes, numbers=True)
 
 
-def find_videos(path: str | Path) -> list[str]:
-    """List the videos that a path stands for.
-
-    Args:
-        path: a file, whatever its suffix, or a folder, searched at every depth; hidden files and folders are skipped.
-
-    Returns:
-        The file itself, or the folder's videos, sorted.
-
-    Raises:
-        FileNotFoundError: `path` does not exist.
-        ValueError: the folder holds no video.
-    """
-    path = existing_path(path)
-    if not path.is_dir():
-        return [str(path)]
-    videos = sorted(_walk(str(path)))
-    if not videos:
-        raise ValueError(f"no video in {path} (looked for {' '.join(VIDEO_SUFFIXES)})")
-    return videos
-
-
 def split_index(index: VideoIndex, fraction: float, seed: int = 0) -> tuple[VideoIndex, VideoIndex]:
     """Hold part of an index out, class by class; neither the order of the records nor `root` changes the choice.
 
@@ -202,20 +180,6 @@ def _read_text(path: Path) -> str:
         raise ValueError(f"{path} is not UTF-8 text; expected {LAYOUTS}") from None
 
 
-def _walk(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
-    real = os.path.realpath(folder)
-    # Links are followed, but not one that leads back up: its videos would be counted again.
-    if any(os.path.join(folder_above, "").startswith(os.path.join(real, "")) for folder_above in above):
-        return
-    with os.scandir(folder) as entries:
-        visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    for entry in visible:
-        if entry.is_dir():
-            yield from _walk(entry.path, above | {real})
-        elif entry.name.lower().endswith(VIDEO_SUFFIXES):
-            yield entry.path
-
-
 def _build(rows: list[_Row], source: Path, root: Path, classes: Sequence[str], *, numbers: bool = False) -> VideoIndex:
     """Turn labels into class numbers; `numbers` says that a label may be a number already."""
     if not rows:
@@ -249,7 +213,7 @@ def _read_class_folders(source: Path) -> tuple[list[_Row], list[str]]:
     if set(names) <= {name for aliases in SPLIT_NAMES.values() for name in aliases}:
         raise ValueError(f"{source} holds splits ({', '.join(names)}), not classes; did you mean {folders[0]}?")
     # An empty class folder is still a class: its videos may be missing, and the others must keep their numbers.
-    rows = [_Row(path, folder.name, str(folder)) for folder in folders for path in sorted(_walk(str(folder)))]
+    rows = [_Row(path, folder.name, str(folder)) for folder in folders for path in sorted(walk_videos(str(folder)))]
     return rows, names
 
 
@@ -257,7 +221,7 @@ def _read_kinetics(text: str, header: list[str], source: Path, root: Path) -> li
     if absent := {"time_start", "time_end"} - set(header):
         raise ValueError(f"{source}: a Kinetics CSV without the column {min(absent)!r} (it has {', '.join(header)})")
     files: dict[str, list[str]] = defaultdict(list)
-    for path in _walk(str(root)):
+    for path in walk_videos(str(root)):
         files[os.path.splitext(os.path.basename(path))[0]].append(path)
     rows = []
     reader = csv.reader(io.StringIO(text))

@@ -1,0 +1,56 @@
+"""Which files are videos, and finding them below a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from videogn.names import existing_path
+
+VIDEO_SUFFIXES = tuple(".mp4 .mkv .webm .avi .mov .m4v .mpg .mpeg .ts .mts .3gp .flv .wmv .gif .ogv".split())  # noqa: SIM905
+
+
+def find_videos(path: str | Path) -> list[str]:
+    """List the videos that a path stands for.
+
+    Args:
+        path: a file, whatever its suffix, or a folder, searched at every depth; hidden files and folders are skipped.
+
+    Returns:
+        The file itself, or the folder's videos, sorted.
+
+    Raises:
+        FileNotFoundError: `path` does not exist.
+        ValueError: the folder holds no video.
+    """
+    path = existing_path(path)
+    if not path.is_dir():
+        return [str(path)]
+    videos = sorted(walk_videos(str(path)))
+    if not videos:
+        raise ValueError(f"no video in {path} (looked for {' '.join(VIDEO_SUFFIXES)})")
+    return videos
+
+
+def walk_videos(folder: str, above: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Find the videos below a folder, at every depth; hidden files and folders are skipped.
+
+    Args:
+        folder: where to look.
+        above: real paths of the folders on the way here.
+
+    Yields:
+        Paths, name by name in order.
+    """
+    real = os.path.realpath(folder)
+    # Links are followed, but not one that leads back up: its videos would be counted again.
+    if any(os.path.join(folder_above, "").startswith(os.path.join(real, "")) for folder_above in above):
+        return
+    with os.scandir(folder) as entries:
+        visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    for entry in visible:
+        if entry.is_dir():
+            yield from walk_videos(entry.path, above | {real})
+        elif entry.name.lower().endswith(VIDEO_SUFFIXES):
+            yield entry.path
