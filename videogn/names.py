@@ -38,6 +38,22 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return "" if close is None else f"; did you mean {close!r}?"
 
 
+def check_choice(name: str, value: str, valid: Iterable[str]) -> None:
+    """Refuse a value that is not among the valid ones.
+
+    Args:
+        name: of the argument.
+        value: what was given.
+        valid: the valid values.
+
+    Raises:
+        ValueError: it names all three, and the nearest valid value.
+    """
+    valid = list(valid)
+    if value not in valid:
+        raise ValueError(f"{name} must be one of {', '.join(valid)}, got {value!r}{did_you_mean(value, valid)}")
+
+
 def existing_path(path: str | Path) -> Path:
     """Return `path` with "~" expanded, if it exists.
 

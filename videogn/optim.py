@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from videogn.names import did_you_mean
+from videogn.names import check_choice
 
 #: Part of the training done, in [0, 1) -> factor on the learning rate.
 Schedule = Callable[[float], float]
@@ -66,7 +66,7 @@ def make_schedule(
     Args:
         name: "step" or "cosine".
         total_steps: optimiser steps of the whole training.
-        warmup: part of the training, in [0, 1), in which the rate rises linearly from 0.
+        warmup: part of the training, in [0, 1), in which the rate rises linearly, in equal steps from nearly 0.
         milestones: of the step schedule, parts of the training, in (0, 1).
         gamma: of the step schedule.
 
@@ -77,9 +77,7 @@ def make_schedule(
         ValueError: an unknown name, or numbers outside their range.
     """
     schedules = {"step": step_schedule(milestones, gamma), "cosine": cosine_schedule()}
-    if name not in schedules:
-        valid = ", ".join(schedules)
-        raise ValueError(f"schedule must be one of {valid}, got {name!r}{did_you_mean(name, schedules)}")
+    check_choice("schedule", name, schedules)
     if not 0 <= warmup < 1:
         raise ValueError(f"warmup is a part of the training and must be in [0, 1), got {warmup}")
     if any(not 0 < milestone < 1 for milestone in milestones):

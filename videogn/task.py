@@ -21,7 +21,7 @@ from videogn.evaluation import VideoResult, clip_probabilities, score_video, wri
 from videogn.evaluation.results import TOP_K
 from videogn.models import MODELS
 from videogn.models.weights import load_weights
-from videogn.names import did_you_mean
+from videogn.names import check_choice
 from videogn.optim import make_schedule, parameter_groups, scaled_learning_rate
 from videogn.video.clips import is_short
 from videogn.video.transforms import normalise, views_of
@@ -65,7 +65,7 @@ class VideoClassifier(pl.LightningModule):
         schedule: step or cosine.
         milestones: parts of the training after which the step schedule lowers the rate.
         lr_gamma: factor of each lowering.
-        warmup: part of the training in which the rate rises from 0.
+        warmup: part of the training in which the rate rises from nearly 0.
         init_from: a checkpoint to take initial weights from (fine-tuning); resuming is --ckpt_path.
         clips_per_forward: views that go through the network at once in testing; lower it when memory is short.
         results_dir: where testing writes; the log folder by default.
@@ -100,8 +100,7 @@ class VideoClassifier(pl.LightningModule):
         results_dir: str | None = None,
     ) -> None:
         super().__init__()
-        if arch not in MODELS:
-            raise ValueError(f"arch must be one of {', '.join(MODELS)}, got {arch!r}{did_you_mean(arch, MODELS)}")
+        check_choice("arch", arch, MODELS)
         if not class_names:
             raise ValueError("class_names must name at least one class, got none")
         if clips_per_forward <= 0:
@@ -115,7 +114,7 @@ class VideoClassifier(pl.LightningModule):
             num_classes=len(class_names), norm=norm, norm_options=norm_options, **(arch_options or {})
         )
         if init_from is not None:
-            _log.info("init_from %s: %s", init_from, load_weights(self.net, init_from))
+            _log.info("init_from %s: %s", init_from, load_weights(self.net, init_from, class_names=class_names))
         top_k = min(TOP_K, len(class_names))
         self.val_metrics = MetricCollection(
             {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import lightning.pytorch as pl
@@ -11,9 +10,10 @@ from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DataLoader
 
 from videogn.data.dataset import VideoDataset, collate
-from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
+from videogn.data.index import VideoIndex
+from videogn.data.plans import centre_plan, evaluation_plan, training_plan
 from videogn.data.splits import read_splits, without_missing
-from videogn.names import did_you_mean
+from videogn.names import check_choice
 from videogn.video.clips import PROTOCOLS
 from videogn.video.crops import CROPS
 from videogn.video.decode import DECODERS
@@ -82,14 +82,41 @@ class VideoDataModule(pl.LightningDataModule):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        _check_choice("val_view", val_view, _VAL_VIEWS)
-        _check_choice("protocol", protocol, PROTOCOLS)
-        _check_choice("crops", crops, CROPS)
-        _check_choice("decoder", decoder, DECODERS)
+        check_choice("val_view", val_view, _VAL_VIEWS)
+        check_choice("protocol", protocol, PROTOCOLS)
+        check_choice("crops", crops, CROPS)
+        check_choice("decoder", decoder, DECODERS)
         _check_sizes(crop_size, short_side, train_short_sides)
-        for name, value in (("batch_size", batch_size), ("num_clips", num_clips)):
+        eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
+        for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
             if value <= 0:
                 raise ValueError(f"{name} must be > 0, got {value}")
+        for name, value in (("num_workers", num_workers), ("seed", seed)):
+            if value < 0:
+                raise ValueError(f"{name} must be >= 0, got {value}")
+        augmented = training_plan(
+            clip_length=clip_length, interval=interval, short_sides=train_short_sides, crop_size=crop_size, flip=flip
+        )
+        centre = centre_plan(clip_length=clip_length, interval=interval, short_side=short_side, crop_size=crop_size)
+        self._train_plan = augmented
+        self._val_plan = augmented if val_view == "augmented" else centre
+        self._test_plan = evaluation_plan(
+            clip_length=clip_length,
+            interval=interval,
+            num_clips=num_clips,
+            protocol=protocol,
+            short_side=short_side,
+            crop_size=crop_size,
+            crops=crops,
+        )
+        self._test_protocol = {
+            "clips": num_clips,
+            "starts": protocol,
+            "crops": crops,
+            "short_side": short_side,
+            "clip_length": clip_length,
+            "interval": interval,
+        }
         self.splits = read_splits(
             root,
             {"train": train, "val": val, "test": test},
@@ -98,66 +125,41 @@ class VideoDataModule(pl.LightningDataModule):
             seed=seed,
         )
         self.class_names = list(next(iter(self.splits.values())).classes)
-        self.clip_length = clip_length
-        self.interval = interval
-        self.crop_size = crop_size
-        self.short_side = short_side
         self.batch_size = batch_size
-        self.eval_batch_size = eval_batch_size or batch_size
+        self.eval_batch_size = eval_batch_size
         self.num_workers = num_workers
-        self.train_short_sides = train_short_sides
-        self.flip = flip
-        self.val_view = val_view
-        self.num_clips = num_clips
-        self.protocol = protocol
-        self.crops = crops
         self.decoder = decoder
         self.cache = cache
         self.seed = seed
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Random clips in random order; an incomplete last batch is dropped, since norms see it."""
-        records = without_missing(self._split("train"), "train").records
-        if len(records) < self.batch_size:
-            raise ValueError(f"batch_size must be <= the {len(records)} training videos, got {self.batch_size}")
-        dataset = VideoDataset(
-            records, self._augmented_plan(), decoder=self.decoder, replace_failed=True, cache=self.cache
-        )
+        records = without_missing(self._labelled("train"), "train").records
+        share = len(records) // _processes()
+        if share < self.batch_size:
+            raise ValueError(
+                f"batch_size must be <= the {share} training videos of each process, got {self.batch_size}"
+            )
+        dataset = VideoDataset(records, self._train_plan, decoder=self.decoder, replace_failed=True, cache=self.cache)
         return self._loader(dataset, self.batch_size, shuffle=True, drop_last=True)
 
     def val_dataloader(self) -> DataLoader[Any] | list[Any]:
         """One clip a video; no loader at all where there are no validation videos."""
         if "val" not in self.splits:
             return []
-        plan = self._augmented_plan() if self.val_view == "augmented" else self._center_plan()
-        dataset = VideoDataset(self.splits["val"].records, plan, decoder=self.decoder, seed=self.seed, cache=self.cache)
+        records = self._labelled("val").records
+        dataset = VideoDataset(records, self._val_plan, decoder=self.decoder, seed=self.seed, cache=self.cache)
         return self._loader(dataset, self.eval_batch_size)
 
     def test_dataloader(self) -> DataLoader[Any]:
         """All clips of a video as one sample."""
-        plan = evaluation_plan(
-            clip_length=self.clip_length,
-            interval=self.interval,
-            num_clips=self.num_clips,
-            protocol=self.protocol,
-            short_side=self.short_side,
-            crop_size=self.crop_size,
-            crops=self.crops,
-        )
-        dataset = VideoDataset(self._split("test").records, plan, decoder=self.decoder)
+        dataset = VideoDataset(self._split("test").records, self._test_plan, decoder=self.decoder)
         return self._loader(dataset, batch_size=1)
 
     def describe_test(self) -> dict[str, Any]:
         """What a test result must say about its data: the protocol and the hash of the index."""
         return {
-            "protocol": {
-                "clips": self.num_clips,
-                "starts": self.protocol,
-                "crops": self.crops,
-                "short_side": self.short_side,
-                "clip_length": self.clip_length,
-                "interval": self.interval,
-            },
+            "protocol": self._test_protocol,
             "decoder": self.decoder,
             "index_sha256": self._split("test").fingerprint(),
         }
@@ -166,27 +168,17 @@ class VideoDataModule(pl.LightningDataModule):
         """Videos in the test index, those that cannot be decoded included."""
         return len(self._split("test"))
 
-    def _split(self, split: str) -> Any:
+    def _split(self, split: str) -> VideoIndex:
         if split not in self.splits:
             raise ValueError(f"there are no {split} videos: set --data.{split}, or put them into --data.root")
         return self.splits[split]
 
-    def _augmented_plan(self) -> ViewPlan:
-        return training_plan(
-            clip_length=self.clip_length,
-            interval=self.interval,
-            short_sides=self.train_short_sides,
-            crop_size=self.crop_size,
-            flip=self.flip,
-        )
-
-    def _center_plan(self) -> ViewPlan:
-        return centre_plan(
-            clip_length=self.clip_length,
-            interval=self.interval,
-            short_side=self.short_side,
-            crop_size=self.crop_size,
-        )
+    def _labelled(self, split: str) -> VideoIndex:
+        index = self._split(split)
+        unknown = next((record.path for record in index.records if record.label is None), None)
+        if unknown is not None:
+            raise ValueError(f"every {split} video needs a label; {unknown} is without a class")
+        return index
 
     def _loader(self, dataset: VideoDataset, batch_size: int, **options: Any) -> DataLoader[Any]:
         sampler = None
@@ -209,9 +201,11 @@ class VideoDataModule(pl.LightningDataModule):
         )
 
 
-def _check_choice(name: str, value: str, valid: Sequence[str] | Any) -> None:
-    if value not in valid:
-        raise ValueError(f"{name} must be one of {', '.join(valid)}, got {value!r}{did_you_mean(value, valid)}")
+def _processes() -> int:
+    """Processes that train or test together."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_world_size()
+    return 1
 
 
 def _check_sizes(crop_size: int, short_side: int, train_short_sides: tuple[int, int]) -> None:

@@ -43,7 +43,14 @@ def training_plan(
 
     Returns:
         The plan.
+
+    Raises:
+        ValueError: a number out of range.
     """
+    # Asked once here, so that what is wrong shows before the first video.
+    rng = np.random.default_rng(0)
+    random_clip(1, clip_length=clip_length, interval=interval, rng=rng)
+    random_crop(short_sides[0], short_sides[0], crop_size, flip=flip, rng=rng)
     return ViewPlan(
         clips=functools.partial(_random_clip, clip_length=clip_length, interval=interval),
         short_side=functools.partial(_uniform_integer, *short_sides),
@@ -86,7 +93,13 @@ def evaluation_plan(
 
     Returns:
         A plan without anything random in it.
+
+    Raises:
+        ValueError: an unknown protocol, or numbers that are not positive.
     """
+    # Asked once here, so that what is wrong shows before the first video.
+    clip_indices(1, clip_length=clip_length, interval=interval, num_clips=num_clips, protocol=protocol)
+    evaluation_crops(short_side, short_side, crop_size, protocol=crops)
     return ViewPlan(
         clips=functools.partial(
             _test_clips, clip_length=clip_length, interval=interval, num_clips=num_clips, protocol=protocol

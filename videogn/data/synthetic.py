@@ -18,7 +18,7 @@ from videogn.files import write_json, write_text
 from videogn.video.encode import write_video
 
 _FPS = 30
-#: Written last: a folder that has it is complete.
+#: Written first and last: it says whose the folder is, and whether it is complete.
 _MANIFEST = "motion.json"
 #: Changes whenever the same parameters no longer give the same files.
 _VERSION = 1
@@ -46,7 +46,7 @@ def write_motion_dataset(
     """Write the synthetic motion data set: `train/CLASS/*.mp4`, `val/CLASS/*.mp4`, `train.csv` and `val.csv`.
 
     The same arguments give the same files, whatever the number of workers. A folder that already holds the same data
-    set is left as it is.
+    set is left as it is, and an interrupted one is written anew.
 
     Args:
         out: the folder, made if it does not exist.
@@ -78,6 +78,7 @@ def write_motion_dataset(
     }
     if _is_complete(out, manifest):
         return out
+    write_json(out / _MANIFEST, {**manifest, "complete": False})  # what is in the folder from now on is ours
     videos = []
     for number, (split, count) in enumerate((("train", videos_per_class), ("val", val_videos_per_class))):
         rows: list[list[str | int]] = []
@@ -90,7 +91,7 @@ def write_motion_dataset(
                 rows.append([motion, youtube_id, 0, _seconds(frames), split])
         write_text(out / f"{split}.csv", _kinetics_csv(rows))
     _write_videos(videos, workers, progress)
-    write_json(out / _MANIFEST, manifest)
+    write_json(out / _MANIFEST, {**manifest, "complete": True})
     return out
 
 
@@ -111,12 +112,13 @@ def _check(videos_per_class: int, val_videos_per_class: int, size: int, frames: 
 def _is_complete(out: Path, manifest: dict[str, int]) -> bool:
     if not out.exists() or not any(out.iterdir()):
         return False
-    found = json.loads((out / _MANIFEST).read_text(encoding="utf-8")) if (out / _MANIFEST).is_file() else None
-    if found is None and any(entry.name not in ("train", "val", "train.csv", "val.csv") for entry in out.iterdir()):
+    if not (out / _MANIFEST).is_file():
         raise ValueError(f"{out} holds something else than a motion data set: name a new or an empty folder")
-    if found is not None and found != manifest:
+    found = json.loads((out / _MANIFEST).read_text(encoding="utf-8"))
+    complete = found.pop("complete")
+    if found != manifest:
         raise ValueError(f"{out} holds a motion data set made with {found}: name another folder, or remove that one")
-    return found is not None
+    return complete
 
 
 def _seconds(frames: int) -> int:

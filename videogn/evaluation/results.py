@@ -173,18 +173,21 @@ def write_results(
     folder = Path(folder)
     videos = sorted({r.position: r for r in results}.values(), key=lambda r: r.position)
     table = predictions_table(videos, classes)
-    with replacing(folder / "predictions.csv") as temporary:
-        pyarrow.csv.write_csv(table, temporary)
-    with replacing(folder / "predictions.parquet") as temporary:
-        pyarrow.parquet.write_table(table, temporary)
     summary = {
         **summarise(videos, expected=expected, num_classes=len(classes)),
         **about,
         "per_class": per_class(videos, classes),
         "versions": package_versions(),
     }
-    # Last, so that results.json means that the predictions are there too.
-    write_json(folder / "results.json", summary)
+    # All three are written before the first is renamed, and results.json, entered first, is renamed last.
+    with (
+        replacing(folder / "results.json") as json_file,
+        replacing(folder / "predictions.csv") as csv_file,
+        replacing(folder / "predictions.parquet") as parquet_file,
+    ):
+        pyarrow.csv.write_csv(table, csv_file)
+        pyarrow.parquet.write_table(table, parquet_file)
+        write_json(json_file, summary)
     return summary
 
 

@@ -21,10 +21,15 @@ class FullyConvolutionalHead(nn.Module):
         num_classes: K.
         pool_window: window of the average over (T', H', W'); None averages that axis whole.
         dropout: probability of dropping a feature before the classifier.
+
+    Raises:
+        ValueError: a window below 1.
     """
 
     def __init__(self, in_channels: int, num_classes: int, pool_window: PoolWindow, dropout: float) -> None:
         super().__init__()
+        if any(size is not None and size < 1 for size in pool_window):
+            raise ValueError(f"pool_window must hold three numbers >= 1 or None, got {tuple(pool_window)}")
         self.pool_window = pool_window
         self.dropout = nn.Dropout(dropout)
         self.proj = nn.Linear(in_channels, num_classes)

@@ -148,7 +148,7 @@ def i3d_tiny(
     Returns:
         A module from (B, 3, T, H, W) float to logits (B, K, T', H', W').
     """
-    if norm_options is None:
+    if not norm_options:
         norm_options = _TINY_NORM_OPTIONS.get(norm, {})
     return _build_i3d(
         num_classes,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,15 +39,16 @@ class WeightReport:
         return f"{len(self.loaded)} tensors loaded, {len(self.inflated)} inflated, {len(self.skipped)} skipped{new}"
 
 
-def load_weights(model: nn.Module, source: str | Path) -> WeightReport:
+def load_weights(model: nn.Module, source: str | Path, *, class_names: Sequence[str] | None = None) -> WeightReport:
     """Initialise a network from a videogn checkpoint, a plain state dict or pytorchvideo's `{"model_state": ...}`.
 
-    The trunk has to match in every tensor. The classifier is left at its initial value when its shape differs, which is
-    what fine-tuning on other classes needs. This is apart from resuming a training, which `--ckpt_path` does.
+    The trunk has to match in every tensor. The classifier is left at its initial value when its shape or its classes
+    differ, which is what fine-tuning on other classes needs. Resuming a training is another thing: `--ckpt_path`.
 
     Args:
         model: a network of `videogn.models`.
         source: the file. Only tensors and plain Python values are read from it; pickled objects are refused.
+        class_names: what the network's outputs mean; compared with the checkpoint's where it says so.
 
     Returns:
         The report.
@@ -56,12 +57,16 @@ def load_weights(model: nn.Module, source: str | Path) -> WeightReport:
         FileNotFoundError: no such file.
         ValueError: not a file of weights, or the trunk does not match.
     """
-    weights = _state_dict(read_checkpoint(source), source)
+    content = read_checkpoint(source)
+    weights = _state_dict(content, source)
+    hparams = content.get("hyper_parameters", {})
+    same_classes = class_names is None or list(hparams.get("class_names", class_names)) == list(class_names)
     own = model.state_dict()
     report = WeightReport()
     fitting: dict[str, Tensor] = {}
     for name, tensor in own.items():
-        if name in weights and weights[name].shape == tensor.shape:
+        fits = name in weights and weights[name].shape == tensor.shape
+        if fits and (same_classes or _HEAD not in name):
             fitting[name] = weights[name]
             report.loaded.append(name)
         else:
@@ -110,6 +115,5 @@ def _state_dict(content: Any, path: str | Path) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(f"{path} is not a file of weights (no state dict in it)")
     weights = {str(name): tensor for name, tensor in content.items()}
-    if weights and all(name.startswith(_TASK_PREFIX) for name in weights):
-        weights = {name.removeprefix(_TASK_PREFIX): tensor for name, tensor in weights.items()}
-    return weights
+    task = {name.removeprefix(_TASK_PREFIX): t for name, t in weights.items() if name.startswith(_TASK_PREFIX)}
+    return task or weights

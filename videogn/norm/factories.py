@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import nn
 
-from videogn.names import did_you_mean
+from videogn.names import check_choice, did_you_mean
 
 #: Makes the norm layer for a tensor of `num_channels` channels.
 NormFactory = Callable[[int], nn.Module]
@@ -95,8 +95,7 @@ def make_norm(name: str, **options: Any) -> NormFactory:
     Raises:
         ValueError: an unknown name or option, named with the nearest valid one.
     """
-    if name not in NORMS:
-        raise ValueError(f"norm must be one of {', '.join(NORMS)}, got {name!r}{did_you_mean(name, NORMS)}")
+    check_choice("norm", name, NORMS)
     valid = list(inspect.signature(NORMS[name]).parameters)
     for option in options:
         if option not in valid:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from videogn.study.cells import Cell, Recipe, grid
 
-_EPOCHS = 24
+_EPOCHS = 20
 _QUICK_EPOCHS = 2
 #: Settings of configs/motion.yaml, which a test compares: the demo also works where that file is not installed.
 _ARGUMENTS = (
@@ -16,7 +16,7 @@ _ARGUMENTS = (
     "--model.arch=i3d_tiny",
     "--model.crop_size=32",
     "--model.short_side=36",
-    "--model.lr=0.05",
+    "--model.lr=0.025",
     "--model.base_batch=8",
     "--model.schedule=cosine",
     "--model.warmup=0.15",

@@ -7,7 +7,9 @@ protocols do. For a video of N = 20 frames, 4 x 2, three clips (^ marks the fram
     nonlocal   ^ ^ ^ ^                                     starts 0, 6, 13: N * j / V
                            ^ ^ ^ ^
     (wraps)    ^                         ^ ^ ^             13, 15, 17, 19 -> the next would be 21 mod 20 = 1
-    endpoint   first clip starts at 0, last clip ends at the last frame
+    endpoint   ^ ^ ^ ^                                     starts 0, 6, 12: (N - T s) j / (V - 1), the last span
+                           ^ ^ ^ ^                         ends with the video
+                                       ^ ^ ^ ^
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from videogn.names import did_you_mean
+from videogn.names import check_choice
 
 Indices = NDArray[np.int64]
 
@@ -34,7 +36,7 @@ def is_short(num_frames: int, *, clip_length: int, interval: int) -> bool:
 
 
 def _nonlocal_starts(num_frames: int, room: int, num_clips: int) -> list[int]:
-    # start_j = floor(N / V * j), in integers: in floats 0.1 * 10 * 3 and its like fall on the wrong side.
+    # start_j = floor(N / V * j), in integers. In floats, as released, it is the same for ten clips, but not for twenty.
     return [num_frames * j // num_clips for j in range(num_clips)]
 
 
@@ -74,7 +76,8 @@ def clip_indices(
     - `nonlocal` (default; released code of Wang et al., Non-local Neural Networks, CVPR 2018, the baseline of the GN
       paper): start_j = floor(N / V * j), frames modulo N, so late clips and short videos wrap round to the beginning.
     - `slowfast` (Feichtenhofer et al., SlowFast): start_j = floor((N - T s) * j / V).
-    - `endpoint` (mmaction2): start_j = round((N - T s) * j / (V - 1)), the last clip ends at the end of the video.
+    - `endpoint` (mmaction2): start_j = round((N - T s) * j / (V - 1)), the last clip's span ends with
+      the video.
 
     In the last two a video shorter than T s starts every clip at 0 and repeats its last frame.
 
@@ -92,10 +95,7 @@ def clip_indices(
         ValueError: a number that is not positive, or an unknown protocol.
     """
     _check(num_frames=num_frames, clip_length=clip_length, interval=interval, num_clips=num_clips)
-    if protocol not in PROTOCOLS:
-        raise ValueError(
-            f"protocol must be one of {', '.join(PROTOCOLS)}, got {protocol!r}{did_you_mean(protocol, PROTOCOLS)}"
-        )
+    check_choice("protocol", protocol, PROTOCOLS)
     starts, beyond = PROTOCOLS[protocol]
     room = max(num_frames - span(clip_length, interval), 0)
     first = np.asarray(starts(num_frames, room, num_clips), dtype=np.int64)

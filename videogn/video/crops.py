@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from videogn.axes import Crop
-from videogn.names import did_you_mean
+from videogn.names import check_choice
 
 
 def random_crop(height: int, width: int, size: int, *, flip: float, rng: np.random.Generator) -> tuple[Crop, ...]:
@@ -24,8 +24,10 @@ def random_crop(height: int, width: int, size: int, *, flip: float, rng: np.rand
         One crop.
 
     Raises:
-        ValueError: the square does not fit.
+        ValueError: the square does not fit, or `flip` is no probability.
     """
+    if not 0 <= flip <= 1:
+        raise ValueError(f"flip is a probability and must be in [0, 1], got {flip}")
     _check(height, width, size)
     top = int(rng.integers(0, height - size, endpoint=True))
     left = int(rng.integers(0, width - size, endpoint=True))
@@ -74,8 +76,7 @@ def evaluation_crops(height: int, width: int, size: int, *, protocol: str) -> tu
     Raises:
         ValueError: an unknown protocol, or a square that does not fit.
     """
-    if protocol not in CROPS:
-        raise ValueError(f"crops must be one of {', '.join(CROPS)}, got {protocol!r}{did_you_mean(protocol, CROPS)}")
+    check_choice("crops", protocol, CROPS)
     return CROPS[protocol](height, width, size)
 
 

@@ -84,5 +84,6 @@ def _encode(path: str, frames: np.ndarray, rate: Fraction, codec: str, gop: int,
         stream.codec_context.flags |= int(av.codec.context.Flags.bitexact)
         for picture in frames:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            container.mux(stream.encode(frame))
+            # Converted here: what encode() converts by itself differs by a few bits from one run to another.
+            container.mux(stream.encode(frame.reformat(format="yuv420p")))
         container.mux(stream.encode())

@@ -1,0 +1,192 @@
+"""The motion data set on disk."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+
+import av
+import numpy as np
+import pytest
+
+from videogn.data.index import find_splits, read_index
+from videogn.data.motion import MOTIONS
+from videogn.data.synthetic import write_motion_dataset
+from videogn.video import decode_frames, probe
+
+SMALL = {"videos_per_class": 2, "val_videos_per_class": 1, "size": 16, "frames": 4}
+
+
+def _hashes(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return write_motion_dataset(tmp_path_factory.mktemp("small") / "a", **SMALL)
+
+
+def test_layout_is_that_of_kinetics(motion):
+    """SPLIT/CLASS/ID_START_END.mp4 with eleven characters of id, and SPLIT.csv beside."""
+    assert sorted(path.name for path in motion.iterdir()) == ["motion.json", "train", "train.csv", "val", "val.csv"]
+    for split, count in (("train", 4), ("val", 2)):
+        assert sorted(path.name for path in (motion / split).iterdir()) == sorted(MOTIONS)
+        with (motion / f"{split}.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert list(rows[0]) == ["label", "youtube_id", "time_start", "time_end", "split"]
+        assert len(rows) == count * 8
+        assert len({row["youtube_id"] for row in rows}) == len(rows)
+        for row in rows:
+            assert len(row["youtube_id"]) == 11
+            name = f"{row['youtube_id']}_{int(row['time_start']):06d}_{int(row['time_end']):06d}.mp4"
+            assert (motion / split / row["label"] / name).is_file()
+            assert row["split"] == split
+            assert (row["time_start"], row["time_end"]) == ("0", "2")  # 32 frames of 1/30 s
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 4), ("val", 2)])
+def test_table_and_class_folders_are_the_same_index(motion, split, count):
+    table, folders = read_index(motion / f"{split}.csv"), read_index(motion / split)
+    assert table.classes == folders.classes == tuple(sorted(MOTIONS))
+    assert not table.missing()
+    assert sorted((r.path, r.label) for r in table.records) == sorted((r.path, r.label) for r in folders.records)
+    assert len(table) == 8 * count
+    assert set(find_splits(motion)) == {"train", "val"}
+
+
+def test_videos_are_as_asked(motion):
+    """H.264, 32 frames of 32 x 32 at 30 frames a second, no two alike."""
+    videos = sorted(motion.rglob("*.mp4"))
+    for path in videos:
+        info = probe(path)
+        assert (info.frames, info.fps, info.height, info.width) == (32, 30, 32, 32)
+        with av.open(str(path)) as container:
+            assert container.streams.video[0].codec_context.name == "h264"
+    assert len({path.read_bytes() for path in videos}) == len(videos) == 48
+
+
+def _brightness(path):
+    return decode_frames(path, range(32)).mean(axis=(1, 2, 3))
+
+
+def _correlation_of_neighbours(series):
+    steps = series - series.mean()
+    return (steps[1:] * steps[:-1]).sum() / (steps**2).sum()
+
+
+def test_pulse_and_flicker_survive_the_encoder(motion):
+    """Decoded, neighbouring frames are alike in a pulse and opposite in a flicker; at interval 2 alike in both."""
+    for split in ("train", "val"):
+        for path in (motion / split / "pulse").iterdir():
+            assert _correlation_of_neighbours(_brightness(path)) > 0.5
+            assert _correlation_of_neighbours(_brightness(path)[::2]) > 0
+        for path in (motion / split / "flicker").iterdir():
+            assert _correlation_of_neighbours(_brightness(path)) < -0.5
+            assert _correlation_of_neighbours(_brightness(path)[::2]) > 0
+            # Every second frame is a slow wave of 12 grey levels or more, as a pulse's is.
+            assert np.ptp(_brightness(path)[::2]) > 12
+
+
+def test_the_same_arguments_give_the_same_bytes(small, tmp_path):
+    assert _hashes(write_motion_dataset(tmp_path / "b", **SMALL)) == _hashes(small)
+
+
+def test_two_workers_give_the_same_bytes(small, tmp_path):
+    assert _hashes(write_motion_dataset(tmp_path / "b", **SMALL, workers=2)) == _hashes(small)
+
+
+def test_another_seed_gives_other_videos_and_the_same_table(small, tmp_path):
+    other, first = _hashes(write_motion_dataset(tmp_path / "b", **SMALL, seed=1)), _hashes(small)
+    assert other.keys() == first.keys()
+    assert {name for name in first if first[name] == other[name]} == {"train.csv", "val.csv"}
+
+
+def test_more_videos_keep_the_first_ones(small, tmp_path):
+    larger = _hashes(write_motion_dataset(tmp_path / "b", **SMALL | {"videos_per_class": 3}))
+    assert all(larger[name] == digest for name, digest in _hashes(small).items() if name.endswith(".mp4"))
+
+
+def test_a_complete_one_is_left_alone(small):
+    before = {path: os.stat(path).st_mtime_ns for path in small.rglob("*")}
+    assert write_motion_dataset(small, **SMALL) == small
+    assert {path: os.stat(path).st_mtime_ns for path in small.rglob("*")} == before
+
+
+def test_an_interrupted_one_is_completed(small, tmp_path):
+    """Stopped after five videos, before the manifest."""
+
+    def stop(done, total):
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_motion_dataset(tmp_path / "b", **SMALL, progress=stop)
+    assert len(list((tmp_path / "b").rglob("*.mp4"))) == 5
+    assert not json.loads((tmp_path / "b" / "motion.json").read_text())["complete"]
+    assert _hashes(write_motion_dataset(tmp_path / "b", **SMALL)) == _hashes(small)
+
+
+def test_progress_counts_every_video(tmp_path):
+    calls = []
+    write_motion_dataset(tmp_path / "b", **SMALL, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(done, 24) for done in range(1, 25)]
+
+
+def test_a_quarter_is_for_validation_by_default(tmp_path):
+    out = write_motion_dataset(tmp_path / "b", videos_per_class=1, size=16, frames=1)
+    assert json.loads((out / "motion.json").read_text())["val_videos_per_class"] == 1
+    assert len(list((out / "val").rglob("*.mp4"))) == 8
+
+
+def test_an_empty_folder_is_taken(tmp_path):
+    (tmp_path / "b").mkdir()
+    write_motion_dataset(tmp_path / "b", videos_per_class=1, size=16, frames=1)
+    assert (tmp_path / "b" / "motion.json").is_file()
+
+
+@pytest.mark.parametrize("change", [{"seed": 5}, {"frames": 5}, {"size": 18}, {"videos_per_class": 3}])
+def test_other_parameters_are_refused(small, change):
+    before = _hashes(small)
+    with pytest.raises(ValueError, match="made with"):
+        write_motion_dataset(small, **SMALL | change)
+    assert _hashes(small) == before
+
+
+def test_a_foreign_folder_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(ValueError, match="something else"):
+        write_motion_dataset(tmp_path, **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_somebody_elses_data_set_is_refused(tmp_path):
+    """A Kinetics root looks like an interrupted motion data set by its top level; its tables must not be lost."""
+    (tmp_path / "train" / "abseiling").mkdir(parents=True)
+    (tmp_path / "train" / "abseiling" / "0347ZoDXyP0_000095_000105.mp4").write_bytes(b"video")
+    (tmp_path / "train.csv").write_text(
+        "label,youtube_id,time_start,time_end,split\nabseiling,0347ZoDXyP0,95,105,train\n"
+    )
+    before = _hashes(tmp_path)
+    with pytest.raises(ValueError, match="something else"):
+        write_motion_dataset(tmp_path, **SMALL)
+    assert _hashes(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"videos_per_class": 0}, "videos_per_class must be >= 1, got 0"),
+        ({"val_videos_per_class": -1}, "val_videos_per_class must be >= 1, got -1"),
+        ({"size": 14}, "size must be >= 16, got 14"),
+        ({"size": 33}, "even .*33"),
+        ({"frames": 0}, "frames must be >= 1, got 0"),
+        ({"seed": -1}, "seed must be >= 0, got -1"),
+    ],
+)
+def test_wrong_numbers(tmp_path, change, words):
+    with pytest.raises(ValueError, match=words):
+        write_motion_dataset(tmp_path / "b", **SMALL | change)
+    assert not (tmp_path / "b").exists()

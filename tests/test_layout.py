@@ -1,0 +1,149 @@
+"""The layers of the design, read from the imports of the source."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import videogn
+
+PACKAGE = Path(videogn.__file__).parent
+
+# The longest matching name decides. A package's own name stands for what its __init__ imports.
+LAYERS = {
+    "videogn": 0,
+    "videogn.axes": 0,
+    "videogn.files": 0,
+    "videogn.names": 0,
+    "videogn.norm": 0,
+    "videogn.video": 0,
+    "videogn.evaluation": 0,
+    "videogn.optim": 0,
+    "videogn.models.blocks": 1,
+    "videogn.data": 1,
+    "videogn.models": 2,
+    "videogn.data.datamodule": 2,
+    "videogn.data.synthetic": 2,
+    "videogn.models.weights": 3,
+    "videogn.memory": 3,
+    "videogn.task": 4,
+    "videogn.inference": 4,
+    "videogn.study": 5,
+    "videogn.report": 5,
+    "videogn.cli": 6,
+    "videogn.__main__": 6,
+}
+
+
+def _name(path: Path) -> str:
+    parts = ["videogn", *path.relative_to(PACKAGE).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@functools.cache
+def _tree(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
+
+
+@functools.cache
+def _imports(module: str) -> frozenset[str]:
+    """Full names of the modules that `module` imports anywhere in it, also in functions."""
+    found = set()
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} has a relative import, which this test does not follow"
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                found.add(whole if whole in MODULES else str(node.module))
+    return frozenset(found)
+
+
+def _own(module: str) -> set[str]:
+    return {name for name in _imports(module) if name in MODULES}
+
+
+def _layer(module: str) -> int:
+    parts = module.split(".")
+    known = next((n for n in range(len(parts), 1, -1) if ".".join(parts[:n]) in LAYERS), 1)
+    assert known > 1 or module == "videogn", f"{module} has no layer: add it to the table above"
+    return LAYERS[".".join(parts[:known])]
+
+
+def _top(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_point_down(module):
+    """A module imports from its own layer or a lower one."""
+    for other in _own(module):
+        assert _layer(other) <= _layer(module), f"{module} imports {other}, which lies above it"
+
+
+def test_no_import_cycles():
+    done: set[str] = set()
+
+    def visit(module: str, above: tuple[str, ...]) -> None:
+        assert module not in above, " -> ".join([*above[above.index(module) :], module])
+        if module not in done:
+            for other in _own(module):
+                visit(other, (*above, module))
+            done.add(module)
+
+    for module in MODULES:
+        visit(module, ())
+
+
+@pytest.mark.parametrize("package", ["videogn.data", "videogn.models", "videogn.evaluation"])
+def test_data_models_and_evaluation_do_not_know_one_another(package):
+    others = {"videogn.data", "videogn.models", "videogn.evaluation"} - {package}
+    for module in MODULES:
+        if _top(module) == package:
+            assert not {_top(other) for other in _own(module)} & others, module
+
+
+def test_only_video_imports_a_decoder():
+    for module in MODULES:
+        decoders = {name.split(".")[0] for name in _imports(module)} & {"av", "decord"}
+        assert not decoders or _top(module) == "videogn.video", f"{module} imports {decoders}"
+
+
+def test_reports_need_no_torch():
+    """Neither the report modules nor anything that importing them imports; seen in a fresh interpreter."""
+    modules = [module for module in MODULES if _top(module) == "videogn.report"]
+    assert modules
+    code = f"import sys, {', '.join(modules)}; sys.exit(bool({{'torch', 'lightning'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_package_itself_imports_nothing():
+    """`videogn --help` must not wait for torch."""
+    assert _imports("videogn") <= {"__future__"}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_files_are_short_and_named_for_what_they_hold(module):
+    assert len(MODULES[module].read_text(encoding="utf-8").splitlines()) <= 350
+    vague = {"utils", "util", "helper", "helpers", "common", "manager", "misc"}
+    assert not vague & set(module.split("."))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_no_norm_is_treated_by_its_class(module):
+    """No isinstance or issubclass that names a normalisation class: BN and GN are handled alike."""
+    for node in ast.walk(_tree(module)):
+        called = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else None
+        if called in ("isinstance", "issubclass"):
+            text = ast.unparse(node)
+            kinds = ("BatchNorm", "GroupNorm", "LayerNorm", "InstanceNorm", "_NormBase")
+            assert not any(kind in text for kind in kinds), f"{module}, line {node.lineno}: {text}"
