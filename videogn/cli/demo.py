@@ -25,8 +25,10 @@ def run(command: str, argv: Sequence[str]) -> int:
         "and 2) and of 16 frames at interval 1 (batch 2), test each with 10 clips a video, and write the table and the "
         "figure. On a CPU, with nothing downloaded; run it again to go on where it stopped.",
     )
-    parser.add_argument("--out", type=str, default="demo", help="Folder for data, checkpoints and report.")
-    parser.add_argument("--quick", type=bool, nargs="?", const=True, default=False, help="A smoke run.")
+    parser.add_argument("--out", type=str | None, default=None, help="Folder; demo, or demo-quick, by default.")
+    parser.add_argument(
+        "--quick", action="store_true", help="A smoke run of few videos and epochs, which learns little."
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="Cells that run at once.")
     options = parser.parse_args(list(argv))
     from videogn.cli.progress import bar
@@ -34,11 +36,13 @@ def run(command: str, argv: Sequence[str]) -> int:
     from videogn.data.synthetic import write_motion_dataset
     from videogn.study.demo import demo_cells, demo_recipe, demo_videos_per_class
 
-    out = Path(options.out + ("-quick" if options.quick else "")).expanduser()
+    out = Path(options.out or ("demo-quick" if options.quick else "demo")).expanduser()
     with bar("Writing videos") as advance:
+        training, validation = demo_videos_per_class(options.quick)
         write_motion_dataset(
             out / "motion",
-            videos_per_class=demo_videos_per_class(options.quick),
+            videos_per_class=training,
+            val_videos_per_class=validation,
             workers=os.cpu_count() or 1,
             progress=advance,
         )

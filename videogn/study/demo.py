@@ -50,6 +50,6 @@ def demo_recipe(root: Path, quick: bool) -> Recipe:
     return Recipe(arguments=arguments, step_clips=8)
 
 
-def demo_videos_per_class(quick: bool) -> int:
-    """Training videos of each class."""
-    return 8 if quick else 60
+def demo_videos_per_class(quick: bool) -> tuple[int, int]:
+    """Training and validation videos of each class."""
+    return (8, 2) if quick else (60, 25)
