@@ -137,9 +137,7 @@ class VideoDataModule(pl.LightningDataModule):
         records = without_missing(self._labelled("train"), "train").records
         share = len(records) // _processes()
         if share < self.batch_size:
-            raise ValueError(
-                f"batch_size must be <= the {share} training videos of each process, got {self.batch_size}"
-            )
+            raise ValueError(f"batch_size must be <= {share}, the training videos of a process, got {self.batch_size}")
         dataset = VideoDataset(records, self._train_plan, decoder=self.decoder, replace_failed=True, cache=self.cache)
         return self._loader(dataset, self.batch_size, shuffle=True, drop_last=True)
 
