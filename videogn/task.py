@@ -132,7 +132,7 @@ class VideoClassifier(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Cross-entropy at every position, averaged."""
-        logits, labels = self._logits(batch)
+        logits, labels = self.training_logits(batch)
         loss = _cross_entropy(logits, labels)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(labels))
         self.log("train/failed", float(len(batch.failed)), on_step=False, on_epoch=True, reduce_fx="sum", batch_size=1)
@@ -144,7 +144,7 @@ class VideoClassifier(pl.LightningModule):
             _log.warning("%s: %s", failed.path, failed.error)
         if not batch.samples:
             return
-        logits, labels = self._logits(batch)
+        logits, labels = self.training_logits(batch)
         self.val_metrics.update(clip_probabilities(logits), labels)
         self.val_loss.update(_cross_entropy(logits, labels), len(labels))
         # Metric objects, not numbers: uneven processes would be averaged wrongly.
@@ -206,7 +206,6 @@ class VideoClassifier(pl.LightningModule):
         batch = loader.batch_size * trainer.accumulate_grad_batches * trainer.world_size
         hparams = self.hparams
         lr = scaled_learning_rate(hparams["lr"], batch=batch, base_batch=hparams["base_batch"])
-        _log.info("%d clips an optimiser step, %d a normalisation batch, lr %g", batch, loader.batch_size, lr)
         optimizer = torch.optim.SGD(
             parameter_groups(self.net, hparams["weight_decay"]),
             lr=lr,
@@ -223,7 +222,15 @@ class VideoClassifier(pl.LightningModule):
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
-    def _logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def training_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Every view of every video of a batch through the network, with the labels, as in training and validation.
+
+        Args:
+            batch: at least one decoded video, one view each, on this module's device.
+
+        Returns:
+            Logits (B, K, T', H', W') and int64 labels (B,).
+        """
         clips = torch.stack([view for sample in batch.samples for view in views_of(sample)])  # (B, C, T, H, W)
         labels = torch.tensor([sample.label for sample in batch.samples], device=clips.device)
         return self.net(self._normalise(clips)), labels

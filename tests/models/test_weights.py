@@ -75,6 +75,26 @@ def test_weights_of_another_norm_are_refused(tmp_path, norm, other):
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 
+def test_a_checkpoint_says_what_its_input_was(tmp_path):
+    """Asking for another scale folds it into the first convolution."""
+    source, model = _network(1), _network(2)
+    about = {"mean": [0.4, 0.5, 0.6], "std": [0.1, 0.2, 0.4], "class_names": list("abcdefgh")}
+    torch.save({"state_dict": source.state_dict(), "hyper_parameters": about}, tmp_path / "weights.ckpt")
+    report = load_weights(model, tmp_path / "weights.ckpt")
+    assert (report.mean, report.std) == ((0.4, 0.5, 0.6), (0.1, 0.2, 0.4))
+    assert torch.equal(model.blocks[0].conv.weight, source.blocks[0].conv.weight)
+    report = load_weights(model, tmp_path / "weights.ckpt", std=(0.2, 0.2, 0.2))
+    assert (report.std, report.notes) == ((0.2, 0.2, 0.2), [])
+    factor = torch.tensor([2.0, 1.0, 0.5]).view(1, 3, 1, 1, 1)
+    torch.testing.assert_close(model.blocks[0].conv.weight, source.blocks[0].conv.weight * factor)
+
+
+def test_a_state_dict_says_nothing_of_its_input(tmp_path):
+    torch.save(_network(1).state_dict(), tmp_path / "weights.ckpt")
+    report = load_weights(_network(2), tmp_path / "weights.ckpt", std=(0.2, 0.2, 0.2))
+    assert (report.mean, report.std) == (None, None)
+
+
 def test_weights_of_another_width_are_refused(tmp_path):
     torch.save(_network(1, width=8).state_dict(), tmp_path / "weights.ckpt")
     with pytest.raises(ValueError, match=r"another\s+shape.*blocks\.0\.conv\.weight"):

@@ -50,7 +50,8 @@ def initialise(stem: nn.Module, stages: list[nn.Module], head: FullyConvolutiona
     Convolutions: He et al. 2015, normal, fan-out, no bias. Classifier: N(0, 0.01), bias 0. The norms' gamma stays 1,
     except the last one of every residual block, which is 0 so that each block starts as its shortcut (Goyal et al.
     2017, section 5.1; GN paper, section 4.1). pytorchvideo does that for BatchNorm only, which would confound a
-    comparison of norms; here the block says which norm is its last, whatever its kind.
+    comparison of norms; here the block says which norm is its last, whatever its kind. Every norm's last affine map has
+    its gamma in `weight`.
 
     Args:
         stem: pytorchvideo's stem.

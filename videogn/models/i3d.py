@@ -6,15 +6,15 @@ inflated 3x1x1 kernels), in the form of its released code.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from pytorchvideo.models.resnet import create_bottleneck_block, create_res_stage
+from pytorchvideo.models.resnet import ResStage, create_bottleneck_block, create_res_block
 from pytorchvideo.models.stem import create_res_basic_stem
 from torch import Tensor, nn
 
 from videogn.models.blocks import FullyConvolutionalHead, PoolWindow, initialise
-from videogn.norm import NormFactory, make_norm
+from videogn.norm import NormFactory, make_conv, make_norm
 
 Triple = tuple[int, int, int]
 
@@ -79,6 +79,7 @@ def i3d_r50(
     return _build_i3d(
         num_classes,
         make_norm(norm, **(norm_options or {})),
+        make_conv(norm),
         dropout=dropout,
         pool_window=pool_window,
         width=64,
@@ -112,6 +113,7 @@ def i3d_r50_8x8(
     return _build_i3d(
         num_classes,
         make_norm(norm, **(norm_options or {})),
+        make_conv(norm),
         dropout=dropout,
         pool_window=pool_window,
         width=64,
@@ -122,7 +124,7 @@ def i3d_r50_8x8(
 
 
 #: 32 groups do not divide the narrow network's channels; 8 leaves 2 channels a group in its stem, as 32 of 64 does.
-_TINY_NORM_OPTIONS: dict[str, dict[str, Any]] = {"gn": {"groups": 8}}
+_TINY_NORM_OPTIONS: dict[str, dict[str, Any]] = {"gn": {"groups": 8}, "ws+gn": {"groups": 8}, "bcn": {"groups": 8}}
 
 
 def i3d_tiny(
@@ -140,19 +142,21 @@ def i3d_tiny(
     Args:
         num_classes: K.
         norm: a name of `videogn.norm.NORMS`.
-        norm_options: that norm's options; when not given, GN takes 8 groups.
+        norm_options: that norm's options; the norms with groups take 8 unless they say otherwise.
         dropout: probability of dropping a feature before the classifier.
         pool_window: window of the head's average over (T', H', W'); None averages that axis whole.
-        width: channels of the stem; a multiple of 8 for GN's default groups.
+        width: channels of the stem; a multiple of 8 for the default groups.
 
     Returns:
         A module from (B, 3, T, H, W) float to logits (B, K, T', H', W').
     """
-    if not norm_options:
-        norm_options = _TINY_NORM_OPTIONS.get(norm, {})
+    norm_options = norm_options or {}
+    if not norm_options.keys() & {"groups", "channels_per_group"}:
+        norm_options = {**_TINY_NORM_OPTIONS.get(norm, {}), **norm_options}
     return _build_i3d(
         num_classes,
         make_norm(norm, **norm_options),
+        make_conv(norm),
         dropout=dropout,
         pool_window=pool_window,
         width=width,
@@ -169,6 +173,7 @@ MODELS = {"i3d_r50": i3d_r50, "i3d_r50_8x8": i3d_r50_8x8, "i3d_tiny": i3d_tiny}
 def _build_i3d(
     num_classes: int,
     norm: NormFactory,
+    conv: type[nn.Conv3d],
     *,
     dropout: float,
     pool_window: PoolWindow,
@@ -186,6 +191,7 @@ def _build_i3d(
     stem = create_res_basic_stem(
         in_channels=3,
         out_channels=width,
+        conv=conv,
         conv_kernel_size=(5, 7, 7),
         conv_stride=(stem_temporal_stride, 2, 2),
         conv_padding=(2, 3, 3),
@@ -198,18 +204,7 @@ def _build_i3d(
     channels = width
     for number, kernels in enumerate(temporal_kernels):
         inner = width * 2**number
-        stage = create_res_stage(
-            depth=len(kernels),
-            dim_in=channels,
-            dim_inner=inner,
-            dim_out=inner * _BOTTLENECK_EXPANSION,
-            bottleneck=create_bottleneck_block,
-            conv_a_kernel_size=[(k, 1, 1) for k in kernels],
-            conv_a_stride=(1, 1, 1),
-            conv_a_padding=[(k // 2, 0, 0) for k in kernels],
-            conv_b_stride=(1, 1, 1) if number == 0 else (1, 2, 2),
-            norm=pytorchvideo_norm,
-        )
+        stage = _stage(channels, inner, kernels, 1 if number == 0 else 2, pytorchvideo_norm, conv)
         stages.append(stage)
         channels = inner * _BOTTLENECK_EXPANSION
     head = FullyConvolutionalHead(channels, num_classes, pool_window, dropout)
@@ -217,6 +212,46 @@ def _build_i3d(
     pool2 = nn.MaxPool3d((2, 1, 1), (2, 1, 1))
     minimum = _minimum_input(stem_temporal_stride, pool1, pool_window)
     return I3D([stem, stages[0], pool2, *stages[1:], head], minimum)
+
+
+def _stage(
+    channels: int,
+    inner: int,
+    temporal_kernels: tuple[int, ...],
+    stride: int,
+    norm: Callable[..., nn.Module],
+    conv: type[nn.Conv3d],
+) -> ResStage:
+    """A residual stage as pytorchvideo's `create_res_stage` makes it, which cannot choose the shortcut's convolution.
+
+    Args:
+        channels: of the input.
+        inner: channels of the bottlenecks; their output has 4 times as many.
+        temporal_kernels: of each block's first convolution.
+        stride: over H and W, in the first block.
+        norm: called with pytorchvideo's arguments.
+        conv: of all the convolutions, the projection shortcut's too.
+    """
+    blocks = []
+    for number, kernel in enumerate(temporal_kernels):
+        first = number == 0
+        block = create_res_block(
+            dim_in=channels if first else inner * _BOTTLENECK_EXPANSION,
+            dim_inner=inner,
+            dim_out=inner * _BOTTLENECK_EXPANSION,
+            bottleneck=create_bottleneck_block,
+            conv_a_kernel_size=(kernel, 1, 1),
+            conv_a_stride=(1, 1, 1),
+            conv_a_padding=(kernel // 2, 0, 0),
+            conv_a=conv,
+            conv_b_stride=(1, stride, stride) if first else (1, 1, 1),
+            conv_b=conv,
+            conv_c=conv,
+            conv_skip=conv,
+            norm=norm,
+        )
+        blocks.append(block)
+    return ResStage(res_blocks=nn.ModuleList(blocks))
 
 
 def _minimum_input(stem_temporal_stride: int, pool1: tuple[Triple, Triple, Triple], window: PoolWindow) -> Triple:

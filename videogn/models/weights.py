@@ -1,119 +1,207 @@
-"""Initial weights from a file: which tensors fit, and a report of what was done with each."""
+"""Initial weights from a file or a collection: which tensors fit, and a report of what was done with each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from videogn.names import existing_path
+from videogn.models.fairness import fairness_note
+from videogn.models.inflation import Triple, adapt_stem, inflate, input_for
+from videogn.models.layouts import LAYOUTS, STEM_CONV, is_head
+from videogn.models.sources import SourceWeights, read_checkpoint, read_source
 
-#: The classifier is the only part that may differ in shape: it is new when the number of classes is.
-_HEAD = "proj."
-#: A Lightning checkpoint holds the task, whose network is `net`.
-_TASK_PREFIX = "net."
+__all__ = ["WeightReport", "load_weights", "read_checkpoint"]
+
+#: A running statistic tells the norms that keep them (BN and its kin) from those that do not (GN, LN, IN).
+_RUNNING = ".running_mean"
+#: No weights: how many batches a running statistic has seen (not every norm counts them), and Caffe2's momentum.
+_NO_WEIGHTS = (".num_batches_tracked", "_momentum")
+#: Of every ImageNet network with GN that is published in these layouts.
+_IMAGENET_GROUPS = 32
 
 
 @dataclass(frozen=True)
 class WeightReport:
-    """What became of every tensor.
+    """What became of every tensor, and what the network now expects to see.
 
     Attributes:
-        loaded: copied as they are.
-        inflated: copied from a 2D kernel.
-        skipped: in the file, not used.
+        loaded: copied; the first convolution may be adapted to the input's scale and channel order.
+        inflated: made from a 2D kernel.
+        skipped: in the source, not used; in the source's names.
         missing: in the network, left at their initial value.
+        mean: RGB, in units of the full range: what has to be subtracted from the clips. None where it is not known.
+        std: likewise, what they have to be divided by.
+        notes: what a reader of the results has to know: the ImageNet accuracy of this start, a mean that does not fit.
     """
 
     loaded: list[str] = field(default_factory=list)
     inflated: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    mean: Triple | None = None
+    std: Triple | None = None
+    notes: list[str] = field(default_factory=list)
 
     def __str__(self) -> str:
         new = f"; new: {', '.join(self.missing)}" if self.missing else ""
-        return f"{len(self.loaded)} tensors loaded, {len(self.inflated)} inflated, {len(self.skipped)} skipped{new}"
+        inputs = f"; input: (x / 255 - {_rounded(self.mean)}) / {_rounded(self.std)}" if self.mean and self.std else ""
+        counts = f"{len(self.loaded)} tensors loaded, {len(self.inflated)} inflated, {len(self.skipped)} skipped"
+        return "; ".join([counts + new + inputs, *self.notes])
+
+    def details(self) -> str:
+        """The report with every tensor's name, one list a line."""
+        names = ("loaded", "inflated", "skipped", "missing")
+        return "\n".join([str(self), *(f"{name}: {', '.join(getattr(self, name)) or '-'}" for name in names)])
 
 
-def load_weights(model: nn.Module, source: str | Path, *, class_names: Sequence[str] | None = None) -> WeightReport:
-    """Initialise a network from a videogn checkpoint, a plain state dict or pytorchvideo's `{"model_state": ...}`.
+def load_weights(
+    model: nn.Module,
+    source: str | Path,
+    *,
+    class_names: Sequence[str] | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+) -> WeightReport:
+    """Initialise a network from a video network or, by mean inflation, from an ImageNet ResNet.
 
-    The trunk has to match in every tensor. The classifier is left at its initial value when its shape or its classes
-    differ, which is what fine-tuning on other classes needs. Resuming a training is another thing: `--ckpt_path`.
+    The trunk has to match in every tensor, and so has the kind of norm: with running statistics or without. The
+    classifier is left at its initial value when its shape or its classes differ, which is what fine-tuning on other
+    classes needs. Resuming a training is another thing: `--ckpt_path`.
 
     Args:
         model: a network of `videogn.models`.
-        source: the file. Only tensors and plain Python values are read from it; pickled objects are refused.
+        source: a videogn checkpoint; a state dict (.pth, .pt, .safetensors) of a video network, or of a ResNet in
+            torchvision's and timm's names; Detectron's R-50-GN.pkl; or `timm:NAME`, `torchvision:NAME`, `zoo:NAME`.
+            Only tensors and plain Python values are read from a file; pickled objects are refused.
         class_names: what the network's outputs mean; compared with the checkpoint's where it says so.
+        mean: RGB, what will be subtracted from the clips; None takes the source's. Another one than the source's leaves
+            a constant offset of the input, which is noted.
+        std: RGB, what the clips will be divided by; None takes the source's. Another one is folded into the first
+            convolution, exactly.
 
     Returns:
-        The report.
+        The report; its `mean` and `std` are those that the clips have to be normalised with.
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a file of weights, or the trunk does not match.
+        ValueError: not weights, an unknown name, or the trunk does not match; the network is as it was.
     """
-    content = read_checkpoint(source)
-    weights = _state_dict(content, source)
-    hparams = content.get("hyper_parameters", {})
-    same_classes = class_names is None or list(hparams.get("class_names", class_names)) == list(class_names)
+    weights = read_source(source)
     own = model.state_dict()
-    report = WeightReport()
+    translate = LAYOUTS[weights.layout]
+    named = {translate(key) or key: key for key in weights.tensors}  # our name -> the source's
+    _require_same_norms(model, own, named, source)
+    report = _new_report(weights, source, mean, std)
+    report.notes.extend(_function_notes(model, weights, named))
+    same_classes = class_names is None or weights.class_names is None or list(weights.class_names) == list(class_names)
     fitting: dict[str, Tensor] = {}
-    for name, tensor in own.items():
-        fits = name in weights and weights[name].shape == tensor.shape
-        if fits and (same_classes or _HEAD not in name):
-            fitting[name] = weights[name]
-            report.loaded.append(name)
-        else:
-            report.missing.append(name)
-    report.skipped.extend(name for name in weights if name not in fitting)
-    wrong = [name for name in report.missing if _HEAD not in name]
-    if wrong:
-        raise ValueError(
-            f"{source} does not fit the network: {len(wrong)} of {len(own)} tensors of the trunk are missing or have "
-            f"another shape, the first is {wrong[0]}; do architecture and norm agree?"
-        )
-    unused = [name for name in report.skipped if _HEAD not in name]
-    if unused:
-        raise ValueError(f"{source} has {len(unused)} tensors that the network lacks, the first is {unused[0]}")
+    for name, target in own.items():
+        tensor = weights.tensors.get(named.get(name, ""))
+        if tensor is not None and (same_classes or not is_head(name)):
+            value = _fitted(tensor, target)
+            if value is not None:
+                fitting[name] = value
+                (report.loaded if tensor.shape == target.shape else report.inflated).append(name)
+                continue
+        report.missing.append(name)
+    report.skipped.extend(key for name, key in named.items() if name not in fitting)
+    _require_trunk(own, weights.tensors, named, report, source)
+    if weights.normalisation is not None and report.std is not None and STEM_CONV in fitting:
+        fitting[STEM_CONV] = adapt_stem(fitting[STEM_CONV], weights.normalisation, report.std)
     model.load_state_dict(fitting, strict=False)
     return report
 
 
-def read_checkpoint(source: str | Path) -> Any:
-    """Read what `torch.save` wrote, on the CPU.
+def _fitted(tensor: Tensor, target: Tensor) -> Tensor | None:
+    """The tensor in the target's type and shape, or None; in that type before the division of an inflation."""
+    tensor = tensor.to(target.dtype)
+    return tensor if tensor.shape == target.shape else inflate(tensor, target.shape)
 
-    Args:
-        source: the file. Only tensors and plain Python values are read from it; pickled objects are refused.
 
-    Returns:
-        The content.
+def _new_report(
+    weights: SourceWeights, source: str | Path, mean: Sequence[float] | None, std: Sequence[float] | None
+) -> WeightReport:
+    """A report that says what the input has to be, and what there is to note about the source."""
+    note = fairness_note(source)
+    notes = [] if note is None else [note]
+    if weights.normalisation is None:
+        return WeightReport(notes=notes)
+    wanted, _ = input_for(weights.normalisation)
+    mean, std = input_for(weights.normalisation, mean, std)
+    if any(abs(one - other) > 1e-6 for one, other in zip(mean, wanted, strict=True)):
+        notes.append(
+            f"the clips' mean {_rounded(mean)} is not the weights' own {_rounded(wanted)}: "
+            "the network starts with every input shifted by the difference"
+        )
+    return WeightReport(mean=mean, std=std, notes=notes)
 
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not such a file.
-    """
-    path = existing_path(source)
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a dozen types; torch's own words advise to switch the safety off
+
+def _require_same_norms(model: nn.Module, own: Mapping[str, Tensor], named: Mapping[str, str], source: object) -> None:
+    """Gamma and beta have the same names and shapes in every norm; running statistics tell the kinds apart."""
+    given = [name for name in named if name.endswith(_RUNNING)]
+    wanted = [name for name in own if name.endswith(_RUNNING)]
+    if bool(given) == bool(wanted):
+        return
+    name = (given or wanted)[0]
+    layers = dict(model.named_modules())
+    layer = layers.get(name.removesuffix(_RUNNING))
+    kind = "a norm that the weights do not know" if layer is None else type(layer).__name__
+    theirs = "one with running statistics (BatchNorm and its kin)"
+    ours = "one without running statistics (GroupNorm and its kin)"
+    if not given:
+        theirs, ours = ours, theirs
+    raise ValueError(
+        f"{source} does not fit the network: the norm of its weights is {theirs}, the network's, {kind}, is {ours}; "
+        f"the first tensor without a partner is {name}"
+    )
+
+
+def _function_notes(model: nn.Module, weights: SourceWeights, named: Mapping[str, str]) -> list[str]:
+    """What fits in shape, but is another function than the 2D network that was trained."""
+    if weights.layout == "videogn":
+        return []
+    layers = dict(model.named_modules())
+    conv, norm = layers.get("blocks.0.conv"), layers.get("blocks.0.norm")
+    notes = []
+    if type(conv) is not nn.Conv3d:
+        notes.append(f"the weights were trained with plain convolutions, the network's are {type(conv).__name__}")
+    # GN's gamma and beta fit any number of groups, and LN and IN too.
+    without_statistics = not any(name.endswith(_RUNNING) for name in named)
+    if without_statistics and getattr(norm, "num_groups", None) != _IMAGENET_GROUPS:
+        notes.append(
+            f"the weights were trained with GroupNorm of {_IMAGENET_GROUPS} groups, the network's norm is {norm}"
+        )
+    return notes
+
+
+def _require_trunk(
+    own: Mapping[str, Tensor],
+    tensors: Mapping[str, Tensor],
+    named: Mapping[str, str],
+    report: WeightReport,
+    source: object,
+) -> None:
+    """Every tensor of the trunk has to have come from the source, and every one of the source has to have gone in."""
+    wrong = [name for name in report.missing if not _may_differ(name)]
+    if wrong:
+        first = wrong[0]
+        shapes = f" ({tuple(tensors[named[first]].shape)} for {tuple(own[first].shape)})" if first in named else ""
         raise ValueError(
-            f"{path} is not a checkpoint: it is damaged, was not written by torch.save, or holds pickled objects, "
-            "which are refused because they can run code"
-        ) from error
+            f"{source} does not fit the network: {len(wrong)} of {len(own)} tensors of the trunk are missing or have "
+            f"another shape, the first is {first}{shapes}; do architecture and norm agree?"
+        )
+    skipped = set(report.skipped)
+    unused = [key for name, key in named.items() if key in skipped and not _may_differ(name)]
+    if unused:
+        raise ValueError(f"{source} has {len(unused)} tensors that the network lacks, the first is {unused[0]}")
 
 
-def _state_dict(content: Any, path: str | Path) -> dict[str, Tensor]:
-    for key in ("state_dict", "model_state"):
-        if isinstance(content, Mapping) and key in content:
-            content = content[key]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise ValueError(f"{path} is not a file of weights (no state dict in it)")
-    weights = {str(name): tensor for name, tensor in content.items()}
-    task = {name.removeprefix(_TASK_PREFIX): t for name, t in weights.items() if name.startswith(_TASK_PREFIX)}
-    return task or weights
+def _may_differ(name: str) -> bool:
+    return is_head(name) or name.endswith(_NO_WEIGHTS)
+
+
+def _rounded(values: Sequence[float] | None) -> str:
+    return ", ".join(f"{value:.4g}" for value in values or ()).join("()")

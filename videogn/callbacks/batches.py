@@ -1,0 +1,84 @@
+"""Training batches for a callback, drawn so that the training itself does not notice."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor, nn
+
+from videogn.axes import Batch
+
+
+@contextmanager
+def training_batches(trainer: Trainer, num_batches: int, *, draw: int, purpose: str) -> Iterator[Iterator[Batch]]:
+    """Draw batches as the training draws them, and leave torch's random numbers as they were.
+
+    They come from a loader of their own: the training's may be in the middle of an epoch, and an iterator of it
+    would restart its worker processes. A set with fewer batches is gone through again, with other clips.
+
+    Args:
+        trainer: with a data module.
+        num_batches: how many; in every process.
+        draw: a number that decides, with the seed and the process, which clips are drawn.
+        purpose: for error messages, what the batches are for.
+
+    Yields:
+        An iterator of `num_batches` batches on the network's device.
+
+    Raises:
+        ValueError: there is no data module, or it has no training videos.
+    """
+    data: Any = trainer.datamodule  # type: ignore[attr-defined]
+    if data is None:
+        raise ValueError(f"{purpose} takes training batches from a data module, but the trainer has none")
+    try:
+        loader = data.train_dataloader()
+    except ValueError as error:
+        raise ValueError(f"{purpose} needs training videos: {error}") from error
+    # The processes share a seed; each must draw clips of its own.
+    entropy = np.random.SeedSequence([torch.initial_seed() % 2**63, draw, trainer.global_rank])
+    # Sampler and loader draw from the CPU's generator, so no other one has to be kept.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(int(entropy.generate_state(1, np.uint32)[0]))
+        repeated = itertools.chain.from_iterable(itertools.repeat(loader))
+        yield (trainer.strategy.batch_to_device(batch) for batch in itertools.islice(repeated, num_batches))
+
+
+def logits_and_labels(trainer: Trainer, pl_module: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Run the task's own clips through its network, in the precision of the training.
+
+    Args:
+        trainer: it knows the precision.
+        pl_module: a VideoClassifier.
+        batch: on the network's device.
+
+    Returns:
+        Logits (B, K, T', H', W') and labels (B,).
+    """
+    with trainer.precision_plugin.forward_context():
+        return pl_module.training_logits(batch)
+
+
+def clips_of_statistics(layers: Iterable[nn.Module], clips: int) -> int:
+    """Say how many clips of a device share their statistics.
+
+    Args:
+        layers: with running statistics; one over sub-batches says their size in its attribute `clips`.
+        clips: in a batch of a device.
+
+    Returns:
+        `clips`, or the smallest sub-batch.
+    """
+    return min([clips, *(int(getattr(layer, "clips", clips)) for layer in layers)])
+
+
+def require_positive(name: str, value: int) -> None:
+    """Raise ValueError unless `value` is above 0."""
+    if value <= 0:
+        raise ValueError(f"{name} must be > 0, got {value}")

@@ -1,0 +1,192 @@
+"""Reading weights from wherever they are: files of several kinds, and what timm, torchvision and pytorchvideo offer.
+
+Nothing here runs code that a file holds: torch.load reads tensors only, safetensors holds nothing else, and Caffe2's
+pickles go through `videogn.models.caffe2`.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from videogn.models.caffe2 import read_caffe2
+from videogn.models.inflation import CAFFE2, IMAGENET, ZOO, InputNormalisation
+from videogn.models.layouts import layout_of
+from videogn.names import check_choice, did_you_mean, existing_path
+
+#: A Lightning checkpoint holds the task, whose network is `net`; DataParallel and its like add `module`.
+_PREFIXES = ("net.", "module.")
+_WRAPPINGS = ("state_dict", "model_state", "model")
+#: Same names and shapes as resnet50, but blurred or averaged before each stride: another function.
+_ANTI_ALIASED = ("resnetaa", "resnetblur")
+
+
+@dataclass(frozen=True)
+class SourceWeights:
+    """A state dict in its source's names, and what is known about it.
+
+    Attributes:
+        tensors: name -> tensor.
+        layout: whose names; a key of `videogn.models.layouts.LAYOUTS`.
+        normalisation: what the network was trained on, or None where that is not known.
+        class_names: what its outputs mean, or None where that is not known.
+    """
+
+    tensors: dict[str, Tensor]
+    layout: str
+    normalisation: InputNormalisation | None
+    class_names: list[str] | None = None
+
+
+def read_source(source: str | Path) -> SourceWeights:
+    """Read weights of any known kind.
+
+    Args:
+        source: a path, or timm:NAME, torchvision:NAME, zoo:NAME.
+
+    Returns:
+        The weights, on the CPU.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not weights, an unknown name, or weights that could not be downloaded.
+    """
+    kind, _, name = str(source).partition(":")
+    if kind in _COLLECTIONS:
+        return _COLLECTIONS[kind](name)
+    path = existing_path(source)
+    if path.suffix == ".pkl" and not zipfile.is_zipfile(path):
+        content: Any = read_caffe2(path)
+    elif path.suffix == ".safetensors":
+        content = _read_safetensors(path)
+    else:
+        content = read_checkpoint(path)
+    tensors = _state_dict(content, path)
+    try:
+        layout = layout_of(tensors)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a file of weights: {error}") from error
+    # torchvision's and timm's 2D networks come as bare state dicts; both were trained on the same normalisation.
+    normalisation = {"torchvision": IMAGENET, "caffe2": CAFFE2}.get(layout)
+    about = content.get("hyper_parameters")
+    about = about if isinstance(about, Mapping) else {}
+    if normalisation is None and about.get("mean") and about.get("std"):
+        normalisation = InputNormalisation(tuple(about["mean"]), tuple(about["std"]))
+    return SourceWeights(tensors, layout, normalisation, about.get("class_names"))
+
+
+def read_checkpoint(source: str | Path) -> Any:
+    """Read what `torch.save` wrote, on the CPU.
+
+    Args:
+        source: the file. Only tensors and plain Python values are read from it; pickled objects are refused.
+
+    Returns:
+        The content.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not such a file.
+    """
+    path = existing_path(source)
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a dozen types; torch's own words advise to switch the safety off
+        raise ValueError(
+            f"{path} is not a checkpoint: it is damaged, was not written by torch.save, or holds pickled objects, "
+            "which are refused because they can run code"
+        ) from error
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        from safetensors.torch import load_file
+    except ImportError as error:
+        raise ValueError(f"{path} needs safetensors: pip install 'videogn[weights]'") from error
+    try:
+        return load_file(path)
+    except Exception as error:  # the reader's own type, or the system's
+        raise ValueError(f"{path} is not a checkpoint: it is damaged or was not written by safetensors") from error
+
+
+def _state_dict(content: Any, path: str | Path) -> dict[str, Tensor]:
+    for key in _WRAPPINGS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise ValueError(f"{path} is not a file of weights (no state dict in it)")
+    weights = {str(name): tensor for name, tensor in content.items()}
+    for prefix in _PREFIXES:
+        inner = {name.removeprefix(prefix): t for name, t in weights.items() if name.startswith(prefix)}
+        weights = inner or weights
+    return weights
+
+
+def _timm(name: str) -> SourceWeights:
+    """A 2D ResNet of timm; which of them have our shape is seen when they are fitted."""
+    try:
+        import timm
+    except ImportError as error:
+        raise ValueError(f"timm:{name} needs timm: pip install 'videogn[weights]'") from error
+    architecture = name.partition(".")[0]
+    if not timm.is_model(architecture):
+        raise ValueError(
+            f"timm knows no model {architecture!r}{did_you_mean(architecture, timm.list_models('*resne*'))}"
+        )
+    if architecture.startswith(_ANTI_ALIASED):
+        raise ValueError(f"timm:{name} does not fit: it filters before each stride, which an I3D does not")
+    model = _fetched(f"timm:{name}", lambda: timm.create_model(name, pretrained=True))
+    about = getattr(model, "pretrained_cfg", None) or {}
+    normalisation = InputNormalisation(tuple(about.get("mean", IMAGENET.mean)), tuple(about.get("std", IMAGENET.std)))
+    return _collected(f"timm:{name}", model.state_dict(), normalisation)
+
+
+def _torchvision(name: str) -> SourceWeights:
+    """A 2D ResNet of torchvision, by the name of its weights."""
+    from torchvision.models import get_weight
+
+    try:
+        weights = get_weight(name)
+    except (KeyError, ValueError, AttributeError) as error:
+        known = [f"ResNet50_Weights.{version}" for version in ("IMAGENET1K_V1", "IMAGENET1K_V2", "DEFAULT")]
+        raise ValueError(f"torchvision knows no weights {name!r}{did_you_mean(name, known)}") from error
+    state = _fetched(f"torchvision:{name}", lambda: weights.get_state_dict(progress=False, check_hash=True))
+    return _collected(f"torchvision:{name}", state, IMAGENET)
+
+
+def _zoo(name: str) -> SourceWeights:
+    """A video network of pytorchvideo's zoo; `i3d_r50` is the one that fits `i3d_r50_8x8`."""
+    from pytorchvideo.models.hub.resnet import checkpoint_paths
+
+    check_choice("zoo", name, checkpoint_paths)
+    url = checkpoint_paths[name]
+    content = _fetched(
+        f"zoo:{name}",
+        lambda: torch.hub.load_state_dict_from_url(url, map_location="cpu", progress=False, weights_only=True),
+    )
+    return _collected(f"zoo:{name}", _state_dict(content, f"zoo:{name}"), ZOO)
+
+
+#: Prefix of a source -> its reader.
+_COLLECTIONS: dict[str, Callable[[str], SourceWeights]] = {"timm": _timm, "torchvision": _torchvision, "zoo": _zoo}
+
+
+def _fetched(source: str, fetch: Callable[[], Any]) -> Any:
+    try:
+        return fetch()
+    except Exception as error:  # no network, a wrong tag, a wrong hash: each library has its own types
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{source} could not be fetched: {reason}") from error
+
+
+def _collected(source: str, tensors: Mapping[str, Tensor], normalisation: InputNormalisation) -> SourceWeights:
+    try:
+        return SourceWeights(dict(tensors), layout_of(tensors), normalisation)
+    except ValueError as error:
+        raise ValueError(f"{source} does not fit: {error}") from error

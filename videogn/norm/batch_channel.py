@@ -1,0 +1,59 @@
+"""Batch-channel normalisation (Qiao et al. 2019, arXiv 1903.10520 and 1911.09738)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from videogn.norm.running import RunningStatistics, batch_moments, update_factor
+
+
+class BatchChannelNorm3d(RunningStatistics):
+    """Normalisation by estimated batch statistics, then GroupNorm: the papers' form for small batches.
+
+        m <- m + a (m_B - m),  v <- v + a (mean_B (x - m)^2 - v)        in training only, without a gradient
+        z = gamma_b (x - m) / sqrt(v + eps) + beta_b
+        y = gamma GN(z) + beta
+
+    The estimates m and v of this forward pass already hold this batch (the order of the papers' algorithm; the released
+    code measures v about the m before it). They are constants to the gradient, so that training does not depend on the
+    batch otherwise, and evaluation differs only in not updating them. gamma and beta are per channel, as every norm's
+    here; the released code has one pair a group, which is a special case. The papers use weight standardisation
+    besides; this norm does not bring it.
+
+    Args:
+        num_channels: C.
+        groups: G of the GroupNorm; it divides C.
+        momentum: a, the update rate of the estimates; None for their plain average.
+        eps: added to both variances.
+    """
+
+    def __init__(self, num_channels: int, *, groups: int, momentum: float | None, eps: float) -> None:
+        super().__init__(num_channels, eps=eps)
+        self.num_groups = groups
+        self.momentum = momentum
+        self.batch_weight = nn.Parameter(torch.ones(num_channels))
+        self.batch_bias = nn.Parameter(torch.zeros(num_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, T, H, W) -> the same shape."""
+        if self.training:
+            self._update(x)
+        # Copies, because a later forward pass changes the estimates that this one's backward pass needs.
+        mean, variance = self.running_mean.clone(), self.running_var.clone()
+        z = F.batch_norm(x, mean, variance, self.batch_weight, self.batch_bias, False, 0.0, self.eps)
+        return F.group_norm(z, self.num_groups, self.weight, self.bias, self.eps)
+
+    @torch.no_grad()
+    def _update(self, x: Tensor) -> None:
+        self.num_batches_tracked.add_(1)
+        factor = update_factor(self.momentum, self.num_batches_tracked)
+        mean, variance = batch_moments(x)
+        self.running_mean.lerp_(mean.to(self.running_mean.dtype), factor)
+        about_estimate = variance + (mean - self.running_mean) ** 2  # mean_B (x - m)^2
+        self.running_var.lerp_(about_estimate.to(self.running_var.dtype), factor)
+
+    def extra_repr(self) -> str:
+        """What `print(layer)` shows."""
+        return f"{super().extra_repr()}, groups={self.num_groups}, momentum={self.momentum}"
