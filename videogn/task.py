@@ -24,6 +24,7 @@ from videogn.models.weights import load_weights
 from videogn.names import check_choice
 from videogn.optim import make_schedule, parameter_groups, scaled_learning_rate
 from videogn.video.clips import is_short
+from videogn.video.crops import CROPS
 from videogn.video.transforms import normalise, views_of
 
 _log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class VideoClassifier(pl.LightningModule):
         interval: frames from one frame of a clip to the next.
         crop_size: side of the square training crop, pixels.
         short_side: shorter side of the frames in evaluation, pixels.
+        crops: what of the frame is seen in evaluation: full (fully convolutionally), three_crop or center.
         mean: of each input channel (RGB), subtracted; in units of the full range.
         std: of each input channel (RGB), divided by; likewise.
         lr: learning rate for `base_batch` clips an optimiser step.
@@ -85,6 +87,7 @@ class VideoClassifier(pl.LightningModule):
         interval: int = 2,
         crop_size: int = 224,
         short_side: int = 256,
+        crops: str = "full",
         mean: tuple[float, float, float] = (0.45, 0.45, 0.45),
         std: tuple[float, float, float] = (0.225, 0.225, 0.225),
         lr: float = 0.01,
@@ -101,6 +104,7 @@ class VideoClassifier(pl.LightningModule):
     ) -> None:
         super().__init__()
         check_choice("arch", arch, MODELS)
+        check_choice("crops", crops, CROPS)
         if not class_names:
             raise ValueError("class_names must name at least one class, got none")
         if clips_per_forward <= 0:

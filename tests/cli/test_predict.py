@@ -108,3 +108,23 @@ def test_prediction_is_what_testing_says(videogn, capsys, motion, trained, check
     assert predicted.keys() == tested.keys()
     for path, (label, score) in tested.items():
         assert predicted[path] == (label, pytest.approx(score, abs=1e-6))
+
+
+def test_crops_are_those_of_the_checkpoint(videogn, capsys, motion, tmp_path):
+    """A network made for the centre of the frame is shown the centre, unless told otherwise."""
+    from training import evaluation_arguments, fit_arguments
+
+    assert videogn(*fit_arguments(motion, tmp_path, "--model.crops=center", "--model.short_side=40")) == 0
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    scores = {}
+    for crops in (None, "center", "full"):
+        capsys.readouterr()
+        own = [] if crops is None else [f"--crops={crops}"]
+        video = next(motion.glob("val/pulse/*.mp4"))
+        assert videogn("predict", video, "--checkpoint", checkpoint, "--format=json", *own) == 0
+        scores[crops] = json.loads(capsys.readouterr().out)[0]["predictions"]
+    assert scores[None] == scores["center"] != scores["full"]
+    for own, expected in (([], "center"), (["--model.crops=full"], "full")):
+        assert videogn(*evaluation_arguments("test", motion, tmp_path / expected, checkpoint, *own)) == 0
+        results = json.loads((tmp_path / expected / "results.json").read_text())
+        assert results["protocol"]["crops"] == expected

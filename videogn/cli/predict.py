@@ -66,7 +66,10 @@ def _parser() -> Parser:
         "--protocol", type=Literal["nonlocal", "slowfast", "endpoint"], default="nonlocal", help="Where clips start."
     )
     parser.add_argument(
-        "--crops", type=Literal["full", "three_crop", "center"], default="full", help="What of the frame is seen."
+        "--crops",
+        type=Literal["full", "three_crop", "center"] | None,
+        default=None,
+        help="What of the frame is seen; as the checkpoint says by default.",
     )
     parser.add_argument("--decoder", type=Literal["auto", "decord", "pyav"], default="auto", help="What decodes.")
     parser.add_argument("--device", type=str, default="auto", help="cpu, cuda, ...; auto takes a GPU if there is one.")

@@ -21,7 +21,7 @@ from videogn.models.weights import read_checkpoint
 from videogn.task import CONTRACT, VideoClassifier
 
 #: What the data must know of the model's input: set on the model, since a checkpoint carries it.
-_SHARED = ("clip_length", "interval", "crop_size", "short_side")
+_SHARED = ("clip_length", "interval", "crop_size", "short_side", "crops")
 
 
 class _Parser(OneLineErrors, LightningArgumentParser):
@@ -93,9 +93,9 @@ class VideoCLI(LightningCLI):
             return
         hparams = _hyper_parameters(path)
         given = _given_names(sys.argv[2:])
-        for name in CONTRACT:
-            if name not in hparams:
-                continue
+        for name in (*CONTRACT, "crops"):
+            if name not in hparams or (name == "crops" and name in given):
+                continue  # a network may well be tested on other crops than it was made for
             if name in given and _plain(config[f"model.{name}"]) != _plain(hparams[name]):
                 raise ValueError(
                     f"model.{name} is {config[f'model.{name}']}, but {path} was trained with {hparams[name]}; "
