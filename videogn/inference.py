@@ -131,8 +131,11 @@ def load_task(checkpoint: str | Path) -> VideoClassifier:
     content = read_checkpoint(checkpoint)
     if not isinstance(content, dict) or not {"hyper_parameters", "state_dict"} <= content.keys():
         raise ValueError(f"{checkpoint} is not a checkpoint of `videogn fit`: it says nothing about the network")
-    task = VideoClassifier(**content["hyper_parameters"])
-    task.load_state_dict(content["state_dict"])
+    try:
+        task = VideoClassifier(**content["hyper_parameters"])
+        task.load_state_dict(content["state_dict"])
+    except (TypeError, RuntimeError) as error:  # another project's hyper-parameters, another network's weights
+        raise ValueError(f"{checkpoint} is not a checkpoint of `videogn fit`") from error
     return task
 
 

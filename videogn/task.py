@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,8 @@ class VideoClassifier(pl.LightningModule):
         )
         self.val_loss = MeanMetric()
         self._results: list[VideoResult] = []
+        self._clips_per_step: int | None = None
+        self._restored: dict[str, Any] | None = None  # what the checkpoint says about its training
 
     def forward(self, clips: Tensor) -> Tensor:
         """Normalised clips (B, 3, T, H, W) -> logits (B, K, T', H', W')."""
@@ -139,22 +142,48 @@ class VideoClassifier(pl.LightningModule):
         logits, labels = self._logits(batch)
         loss = _cross_entropy(logits, labels)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(labels))
-        self.log("train/failed", float(len(batch.failed)), on_step=False, on_epoch=True, reduce_fx="sum", batch_size=1)
+        self.log(
+            "train/failed",
+            float(len(batch.failed)),
+            on_step=False,
+            on_epoch=True,
+            reduce_fx="sum",
+            sync_dist=True,
+            batch_size=1,
+        )
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """One clip a video: loss, top-1 and top-5 over the videos that decode."""
         for failed in batch.failed:
             _log.warning("%s: %s", failed.path, failed.error)
-        if not batch.samples:
-            return
-        logits, labels = self._logits(batch)
-        self.val_metrics.update(clip_probabilities(logits), labels)
-        self.val_loss.update(_cross_entropy(logits, labels), len(labels))
-        # Metric objects, not numbers: uneven processes would be averaged wrongly.
+        if batch.samples:
+            logits, labels = self._logits(batch)
+            self.val_metrics.update(clip_probabilities(logits), labels)
+            self.val_loss.update(_cross_entropy(logits, labels), len(labels))
+        # Metric objects, not numbers: uneven processes would be averaged wrongly. Logged without videos too: a process
+        # that did not take part in the exchange would stop the others.
+        size = max(len(batch.samples), 1)
         for name, metric in self.val_metrics.items():
-            self.log(name, metric, prog_bar=True, batch_size=len(labels))
-        self.log("val/loss", self.val_loss, batch_size=len(labels))
+            self.log(name, metric, prog_bar=True, batch_size=size)
+        self.log("val/loss", self.val_loss, batch_size=size)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note what a result or a resumed training must know."""
+        checkpoint["training"] = {"seed": torch.initial_seed(), "clips_per_step": self._clips_per_step}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember it."""
+        self._restored = checkpoint.get("training")
+
+    def on_train_start(self) -> None:
+        """A resumed schedule counts steps: it is another one when a step takes another number of clips."""
+        before = (self._restored or {}).get("clips_per_step", self._clips_per_step)
+        if before != self._clips_per_step:
+            raise ValueError(
+                f"the checkpoint was trained with {before} clips an optimiser step, not {self._clips_per_step}: "
+                "resume with the same (--data.batch_size, --trainer.accumulate_grad_batches, --trainer.devices)"
+            )
 
     def on_test_epoch_start(self) -> None:
         self._results = []
@@ -162,7 +191,9 @@ class VideoClassifier(pl.LightningModule):
     def test_step(self, batch: Batch, batch_index: int) -> None:
         """All clips of each video -> one probability vector a video."""
         for failed in batch.failed:
-            self._results.append(VideoResult(failed.position, failed.path, failed.label, error=failed.error))
+            self._results.append(
+                VideoResult(failed.position, failed.path, failed.label, error=failed.error, decoded=False)
+            )
         for sample in batch.samples:
             self._results.append(self._test_video(sample))
 
@@ -173,7 +204,7 @@ class VideoClassifier(pl.LightningModule):
         folder = Path(self.results_dir or self.trainer.log_dir or self.trainer.default_root_dir)
         if self.trainer.is_global_zero:
             about = {**data.describe_test(), "model": {key: self.hparams[key] for key in CONTRACT}}
-            about |= {"seed": torch.initial_seed(), "checkpoint": self.trainer.ckpt_path}
+            about |= {"seed": torch.initial_seed(), "checkpoint": self.trainer.ckpt_path, "training": self._restored}
             summary = write_results(
                 folder, results, classes=self.class_names, expected=data.num_test_videos(), about=about
             )
@@ -205,9 +236,14 @@ class VideoClassifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """SGD with Nesterov momentum; the rate is scaled by the batch and changes at every step."""
         trainer = self.trainer
-        total_steps = int(trainer.estimated_stepping_batches)
+        total_steps = trainer.estimated_stepping_batches
+        if math.isinf(total_steps):
+            raise ValueError(
+                "the schedule needs to know the end of the training: set --trainer.max_epochs or max_steps"
+            )
         loader: Any = trainer.train_dataloader
         batch = loader.batch_size * trainer.accumulate_grad_batches * trainer.world_size
+        self._clips_per_step = batch
         hparams = self.hparams
         lr = scaled_learning_rate(hparams["lr"], batch=batch, base_batch=hparams["base_batch"])
         _log.info("%d clips an optimiser step, %d a normalisation batch, lr %g", batch, loader.batch_size, lr)
@@ -219,7 +255,7 @@ class VideoClassifier(pl.LightningModule):
         )
         factor = make_schedule(
             hparams["schedule"],
-            total_steps=total_steps,
+            total_steps=int(total_steps),
             warmup=hparams["warmup"],
             milestones=hparams["milestones"],
             gamma=hparams["lr_gamma"],
