@@ -108,7 +108,8 @@ class VideoCLI(LightningCLI):
         wanted = {f"model.{name}": hparams[name] for name in CONTRACT if name in hparams}
         wanted["data.class_names"] = hparams["class_names"]
         for key, value in wanted.items():
-            if key in given and _plain(config[key]) != _plain(value):
+            # A saved configuration spells out what was left open: null asks for nothing.
+            if key in given and config[key] is not None and _plain(config[key]) != _plain(value):
                 raise ValueError(
                     f"{key} is {config[key]}, but {path} was trained with {value}; "
                     "leave it out, or start from its weights with --model.init_from"
