@@ -49,7 +49,17 @@ def test_every_cell_of_table_8_is_there(videogn, capsys, norm, length, interval,
 
 
 def test_no_cell_is_left_over():
-    assert len(list(KINETICS.glob("*.yaml"))) == len(CELLS) + 1
+    assert len(list(KINETICS.glob("*.yaml"))) == len(CELLS) + 2  # base.yaml and one_gpu.yaml
+
+
+def test_one_gpu_takes_steps_of_as_many_clips(videogn, capsys):
+    cell = KINETICS / "gn_64x1_bs4.yaml"
+    clips = []
+    for more in ([], [KINETICS / "one_gpu.yaml"]):
+        printed = _parse(videogn, capsys, KINETICS / "base.yaml", cell, *more)
+        trainer = printed["trainer"]
+        clips.append(printed["data"]["batch_size"] * trainer["devices"] * trainer["accumulate_grad_batches"])
+    assert clips == [32, 32]
 
 
 def test_left_and_right_are_not_mirrored_in_the_motion_data_set(videogn, capsys):

@@ -19,6 +19,7 @@ LAYERS = {
     "videogn": 0,
     "videogn.axes": 0,
     "videogn.files": 0,
+    "videogn.cores": 0,
     "videogn.names": 0,
     "videogn.norm": 0,
     "videogn.video": 0,

@@ -34,6 +34,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def displayable(path: str) -> str:
+    """A path as valid Unicode: a file name that is not UTF-8 reaches Python as lone surrogates, which no file takes."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write `text` (UTF-8) to `path` by way of a temporary file."""
     with replacing(path) as temporary:

@@ -40,7 +40,7 @@ class Predictor:
         checkpoint: written by `videogn fit`.
         num_clips: clips per video.
         protocol: where they start: nonlocal, slowfast or endpoint.
-        crops: what of the frame is seen: full, three_crop or center.
+        crops: what of the frame is seen: full, three_crop or center; as the checkpoint says by default.
         decoder: auto, decord or pyav.
         device: cpu, cuda, cuda:1 ...; auto takes a GPU where there is one.
 
@@ -55,7 +55,7 @@ class Predictor:
         *,
         num_clips: int = 10,
         protocol: str = "nonlocal",
-        crops: str = "full",
+        crops: str | None = None,
         decoder: str = "auto",
         device: str = "auto",
     ) -> None:
@@ -70,7 +70,7 @@ class Predictor:
             protocol=protocol,
             short_side=hparams["short_side"],
             crop_size=hparams["crop_size"],
-            crops=crops,
+            crops=crops or hparams["crops"],
         )
 
     @property
@@ -131,8 +131,11 @@ def load_task(checkpoint: str | Path) -> VideoClassifier:
     content = read_checkpoint(checkpoint)
     if not isinstance(content, dict) or not {"hyper_parameters", "state_dict"} <= content.keys():
         raise ValueError(f"{checkpoint} is not a checkpoint of `videogn fit`: it says nothing about the network")
-    task = VideoClassifier(**content["hyper_parameters"])
-    task.load_state_dict(content["state_dict"])
+    try:
+        task = VideoClassifier(**content["hyper_parameters"])
+        task.load_state_dict(content["state_dict"])
+    except (TypeError, RuntimeError) as error:  # another project's hyper-parameters, another network's weights
+        raise ValueError(f"{checkpoint} is not a checkpoint of `videogn fit`") from error
     return task
 
 

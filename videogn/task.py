@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from videogn.models.weights import load_weights
 from videogn.names import check_choice
 from videogn.optim import make_schedule, parameter_groups, scaled_learning_rate
 from videogn.video.clips import is_short
+from videogn.video.crops import CROPS
 from videogn.video.transforms import normalise, views_of
 
 _log = logging.getLogger(__name__)
@@ -43,12 +45,17 @@ CONTRACT = (
 )
 
 
+#: Input normalisation of the released code of Wang et al. 2018, the GN paper's baseline.
+_MEAN = (0.45, 0.45, 0.45)
+_STD = (0.225, 0.225, 0.225)
+
+
 class VideoClassifier(pl.LightningModule):
     """A video network with what it needs to be trained, tested and used: a checkpoint of it is complete.
 
     Args:
         arch: i3d_r50, i3d_r50_8x8 or i3d_tiny.
-        norm: bn or gn, over (T, H, W).
+        norm: bn, gn, ln, in, brn, frozen_bn, sync_bn, sub_bn, ws+gn, bcn or none, over (T, H, W).
         norm_options: of the norm, for instance {groups: 32} or {channels_per_group: 16}.
         arch_options: further arguments of the architecture, for instance {dropout: 0.5, pool_window: [null, 4, 4]}.
         class_names: names in the order of the class numbers; the command line takes them from the data.
@@ -56,8 +63,10 @@ class VideoClassifier(pl.LightningModule):
         interval: frames from one frame of a clip to the next.
         crop_size: side of the square training crop, pixels.
         short_side: shorter side of the frames in evaluation, pixels.
-        mean: of each input channel (RGB), subtracted; in units of the full range.
-        std: of each input channel (RGB), divided by; likewise.
+        crops: what of the frame is seen in evaluation: full (fully convolutionally), three_crop or center.
+        mean: of each input channel (RGB), subtracted; in units of the full range. By default what the weights of
+            `init_from` were trained on, else 0.45 (released code of Wang et al. 2018).
+        std: of each input channel (RGB), divided by; likewise, else 0.225.
         lr: learning rate for `base_batch` clips an optimiser step.
         base_batch: the rate is scaled linearly from it to the real number of clips; null leaves `lr` as it is.
         momentum: of SGD, in Nesterov's form.
@@ -66,7 +75,8 @@ class VideoClassifier(pl.LightningModule):
         milestones: parts of the training after which the step schedule lowers the rate.
         lr_gamma: factor of each lowering.
         warmup: part of the training in which the rate rises from nearly 0.
-        init_from: a checkpoint to take initial weights from (fine-tuning); resuming is --ckpt_path.
+        init_from: where to take initial weights from (fine-tuning): a file, timm:NAME, torchvision:NAME or zoo:NAME;
+            resuming is --ckpt_path.
         clips_per_forward: views that go through the network at once in testing; lower it when memory is short.
         results_dir: where testing writes; the log folder by default.
 
@@ -85,8 +95,9 @@ class VideoClassifier(pl.LightningModule):
         interval: int = 2,
         crop_size: int = 224,
         short_side: int = 256,
-        mean: tuple[float, float, float] = (0.45, 0.45, 0.45),
-        std: tuple[float, float, float] = (0.225, 0.225, 0.225),
+        crops: str = "full",
+        mean: tuple[float, float, float] | None = None,
+        std: tuple[float, float, float] | None = None,
         lr: float = 0.01,
         base_batch: int | None = 64,
         momentum: float = 0.9,
@@ -101,6 +112,7 @@ class VideoClassifier(pl.LightningModule):
     ) -> None:
         super().__init__()
         check_choice("arch", arch, MODELS)
+        check_choice("crops", crops, CROPS)
         if not class_names:
             raise ValueError("class_names must name at least one class, got none")
         if clips_per_forward <= 0:
@@ -113,8 +125,12 @@ class VideoClassifier(pl.LightningModule):
         self.net = MODELS[arch](
             num_classes=len(class_names), norm=norm, norm_options=norm_options, **(arch_options or {})
         )
+        report = None
         if init_from is not None:
-            _log.info("init_from %s: %s", init_from, load_weights(self.net, init_from, class_names=class_names))
+            report = load_weights(self.net, init_from, class_names=class_names, mean=mean, std=std)
+            _log.log(logging.WARNING if report.notes else logging.INFO, "init_from %s: %s", init_from, report)
+        self.hparams["mean"] = list(mean or (report and report.mean) or _MEAN)
+        self.hparams["std"] = list(std or (report and report.std) or _STD)
         top_k = min(TOP_K, len(class_names))
         self.val_metrics = MetricCollection(
             {
@@ -125,6 +141,8 @@ class VideoClassifier(pl.LightningModule):
         )
         self.val_loss = MeanMetric()
         self._results: list[VideoResult] = []
+        self._clips_per_step: int | None = None
+        self._restored: dict[str, Any] | None = None  # what the checkpoint says about its training
 
     def forward(self, clips: Tensor) -> Tensor:
         """Normalised clips (B, 3, T, H, W) -> logits (B, K, T', H', W')."""
@@ -135,22 +153,48 @@ class VideoClassifier(pl.LightningModule):
         logits, labels = self.training_logits(batch)
         loss = _cross_entropy(logits, labels)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(labels))
-        self.log("train/failed", float(len(batch.failed)), on_step=False, on_epoch=True, reduce_fx="sum", batch_size=1)
+        self.log(
+            "train/failed",
+            float(len(batch.failed)),
+            on_step=False,
+            on_epoch=True,
+            reduce_fx="sum",
+            sync_dist=True,
+            batch_size=1,
+        )
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """One clip a video: loss, top-1 and top-5 over the videos that decode."""
         for failed in batch.failed:
             _log.warning("%s: %s", failed.path, failed.error)
-        if not batch.samples:
-            return
-        logits, labels = self.training_logits(batch)
-        self.val_metrics.update(clip_probabilities(logits), labels)
-        self.val_loss.update(_cross_entropy(logits, labels), len(labels))
-        # Metric objects, not numbers: uneven processes would be averaged wrongly.
+        if batch.samples:
+            logits, labels = self.training_logits(batch)
+            self.val_metrics.update(clip_probabilities(logits), labels)
+            self.val_loss.update(_cross_entropy(logits, labels), len(labels))
+        # Metric objects, not numbers: uneven processes would be averaged wrongly. Logged without videos too: a process
+        # that did not take part in the exchange would stop the others.
+        size = max(len(batch.samples), 1)
         for name, metric in self.val_metrics.items():
-            self.log(name, metric, prog_bar=True, batch_size=len(labels))
-        self.log("val/loss", self.val_loss, batch_size=len(labels))
+            self.log(name, metric, prog_bar=True, batch_size=size)
+        self.log("val/loss", self.val_loss, batch_size=size)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note what a result or a resumed training must know."""
+        checkpoint["training"] = {"seed": torch.initial_seed(), "clips_per_step": self._clips_per_step}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember it."""
+        self._restored = checkpoint.get("training")
+
+    def on_train_start(self) -> None:
+        """A resumed schedule counts steps: it is another one when a step takes another number of clips."""
+        before = (self._restored or {}).get("clips_per_step", self._clips_per_step)
+        if before != self._clips_per_step:
+            raise ValueError(
+                f"the checkpoint was trained with {before} clips an optimiser step, not {self._clips_per_step}: "
+                "resume with the same (--data.batch_size, --trainer.accumulate_grad_batches, --trainer.devices)"
+            )
 
     def on_test_epoch_start(self) -> None:
         self._results = []
@@ -158,7 +202,9 @@ class VideoClassifier(pl.LightningModule):
     def test_step(self, batch: Batch, batch_index: int) -> None:
         """All clips of each video -> one probability vector a video."""
         for failed in batch.failed:
-            self._results.append(VideoResult(failed.position, failed.path, failed.label, error=failed.error))
+            self._results.append(
+                VideoResult(failed.position, failed.path, failed.label, error=failed.error, decoded=False)
+            )
         for sample in batch.samples:
             self._results.append(self._test_video(sample))
 
@@ -169,7 +215,7 @@ class VideoClassifier(pl.LightningModule):
         folder = Path(self.results_dir or self.trainer.log_dir or self.trainer.default_root_dir)
         if self.trainer.is_global_zero:
             about = {**data.describe_test(), "model": {key: self.hparams[key] for key in CONTRACT}}
-            about |= {"seed": torch.initial_seed(), "checkpoint": self.trainer.ckpt_path}
+            about |= {"seed": torch.initial_seed(), "checkpoint": self.trainer.ckpt_path, "training": self._restored}
             summary = write_results(
                 folder, results, classes=self.class_names, expected=data.num_test_videos(), about=about
             )
@@ -201,9 +247,14 @@ class VideoClassifier(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """SGD with Nesterov momentum; the rate is scaled by the batch and changes at every step."""
         trainer = self.trainer
-        total_steps = int(trainer.estimated_stepping_batches)
+        total_steps = trainer.estimated_stepping_batches
+        if math.isinf(total_steps):
+            raise ValueError(
+                "the schedule needs to know the end of the training: set --trainer.max_epochs or max_steps"
+            )
         loader: Any = trainer.train_dataloader
         batch = loader.batch_size * trainer.accumulate_grad_batches * trainer.world_size
+        self._clips_per_step = batch
         hparams = self.hparams
         lr = scaled_learning_rate(hparams["lr"], batch=batch, base_batch=hparams["base_batch"])
         optimizer = torch.optim.SGD(
@@ -214,7 +265,7 @@ class VideoClassifier(pl.LightningModule):
         )
         factor = make_schedule(
             hparams["schedule"],
-            total_steps=total_steps,
+            total_steps=int(total_steps),
             warmup=hparams["warmup"],
             milestones=hparams["milestones"],
             gamma=hparams["lr_gamma"],

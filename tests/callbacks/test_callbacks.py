@@ -176,7 +176,7 @@ def test_a_wrong_layer_is_named_before_the_training(videogn, motion, tmp_path, c
 
 def test_the_effective_batch_is_said(videogn, motion, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
-        _fit(videogn, motion, tmp_path / "bn", *_callback("EffectiveBatch"), "--trainer.accumulate_grad_batches=2")
+        _fit(videogn, motion, tmp_path / "bn", "--trainer.accumulate_grad_batches=2")
     line = (
         "effective batch: 4 clips a normalisation batch, 8 an optimiser step (4 clips x 1 device x 2 accumulated), "
         f"lr {0.01 * 8 / 64:g}"
@@ -186,7 +186,7 @@ def test_the_effective_batch_is_said(videogn, motion, tmp_path, caplog):
     caplog.clear()
     with caplog.at_level(logging.INFO):
         more = ["--trainer.accumulate_grad_batches=2", "--model.warmup=0.5"]
-        _fit(videogn, motion, tmp_path / "gn", *_callback("EffectiveBatch"), *more, norm="gn")
+        _fit(videogn, motion, tmp_path / "gn", *more, norm="gn")
     said = next(message for message in caplog.messages if message.startswith("effective batch"))
     assert said.startswith(line)
     assert said.endswith("at this step)")  # warming up
@@ -234,7 +234,7 @@ def test_synchronised_statistics_are_of_all_devices(norm, seen, caplog):
 def test_two_processes_measure_together(motion, tmp_path):
     """The statistics saved are those of both processes' clips, and only the first one writes."""
     more = [*_callback("PreciseBatchNorm", num_batches=2), *_callback("BatchNormDiagnosis", num_batches=1)]
-    more += [*_callback("FeaturePercentiles"), *_callback("EffectiveBatch")]
+    more += _callback("FeaturePercentiles")
     ddp = ["--trainer.strategy=ddp", "--trainer.devices=2", "--model.norm=bn", "--data.batch_size=2"]
     command = [sys.executable, "-m", "videogn", *fit_arguments(motion, tmp_path, *ddp, *more)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -10,7 +10,7 @@ from training import SMALL, TINY
     ("arguments", "expected"),
     [
         (["--model.nrm=gn"], "no option --model.nrm; did you mean '--model.norm'?"),
-        (["--model.norm=gm"], "norm must be one of bn, gn, got 'gm'; did you mean 'gn'?"),
+        (["--model.norm=gm"], "got 'gm'; did you mean 'gn'?"),
         (["--model.norm_options={grops: 4}"], "got option 'grops'; did you mean 'groups'?"),
         (["--model.norm_options={groups: 3}"], "got 8 channels and groups=3"),
         (["--model.arch=i3d_tny"], "got 'i3d_tny'; did you mean 'i3d_tiny'?"),
@@ -68,6 +68,8 @@ def test_a_missing_configuration_names_the_nearest_file(videogn, capsys, tmp_pat
         (["study", "--out=x", "--settings", "8x0@2"], "a setting is LENGTHxINTERVAL@BATCH"),
         (["study", "--out=x", "--norms", "gx"], "did you mean 'gn'?"),
         (["study", "--out=x", "--settings", "8x2@3", "--step-clips=8"], "got 8 and batch 3"),
+        (["study", "--out=x", "--init-from", "gn"], "--init-from takes NORM=SOURCE, got 'gn'"),
+        (["study", "--out=x", "--init-from", "gm=a.pth"], "did you mean 'gn'?"),
         (["study", "--out=x", "--config", "no.yaml"], "no such file or folder: no.yaml"),
         (["demo", "--quik"], "no option --quik; did you mean '--quick'?"),
     ],

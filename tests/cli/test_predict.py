@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import shutil
 
 import pytest
@@ -108,3 +109,42 @@ def test_prediction_is_what_testing_says(videogn, capsys, motion, trained, check
     assert predicted.keys() == tested.keys()
     for path, (label, score) in tested.items():
         assert predicted[path] == (label, pytest.approx(score, abs=1e-6))
+
+
+def test_crops_are_those_of_the_checkpoint(videogn, capsys, motion, tmp_path):
+    """A network made for the centre of the frame is shown the centre, unless told otherwise."""
+    from training import evaluation_arguments, fit_arguments
+
+    assert videogn(*fit_arguments(motion, tmp_path, "--model.crops=center", "--model.short_side=40")) == 0
+    checkpoint = tmp_path / "checkpoints" / "last.ckpt"
+    scores = {}
+    for crops in (None, "center", "full"):
+        capsys.readouterr()
+        own = [] if crops is None else [f"--crops={crops}"]
+        video = next(motion.glob("val/pulse/*.mp4"))
+        assert videogn("predict", video, "--checkpoint", checkpoint, "--format=json", *own) == 0
+        scores[crops] = json.loads(capsys.readouterr().out)[0]["predictions"]
+    assert scores[None] == scores["center"] != scores["full"]
+    for own, expected in (([], "center"), (["--model.crops=full"], "full")):
+        assert videogn(*evaluation_arguments("test", motion, tmp_path / expected, checkpoint, *own)) == 0
+        results = json.loads((tmp_path / expected / "results.json").read_text())
+        assert results["protocol"]["crops"] == expected
+
+
+def test_a_missing_file_among_others_is_one_failure(videogn, capsys, checkpoint, folder):
+    arguments = ["--checkpoint", checkpoint, "--format=json", "--clips=1"]
+    assert videogn("predict", folder / "a.mp4", folder / "b.mp4", *arguments) == 1
+    rows = json.loads(capsys.readouterr().out)
+    assert "predictions" in rows[0]
+    assert rows[1] == {"path": str(folder / "b.mp4"), "error": "file not found"}
+
+
+def test_a_folder_as_output_is_found_before_the_work(videogn, capsys, checkpoint, folder, tmp_path):
+    assert videogn("predict", folder, "--checkpoint", checkpoint, "--format=csv", "--output", tmp_path) == 2
+    assert "--output must be a file" in capsys.readouterr().err
+
+
+def test_names_that_are_not_utf_8(videogn, capsys, checkpoint, folder):
+    os.rename(os.fsencode(folder / "a.mp4"), os.fsencode(folder) + b"/\xff.mp4")
+    assert videogn("predict", folder, "--checkpoint", checkpoint, "--format=json", "--clips=1") == 1
+    assert json.loads(capsys.readouterr().out)[-1]["path"].endswith("\\xff.mp4")

@@ -77,6 +77,8 @@ def test_broken_videos_are_named_and_count_as_wrong(videogn, motion, trained, tm
         "expected": 3,
         "evaluated": 1,
         "failed": 2,
+        "without_scores": 0,
+        "not_tested": 0,
         "unlabelled": 0,
         "shorter_than_a_clip": 0,
     }
@@ -114,6 +116,70 @@ def test_contradicting_the_checkpoint_is_an_error(videogn, motion, trained, tmp_
     assert "model.norm is bn" in capsys.readouterr().err
     # Saying what the checkpoint says is no contradiction.
     assert videogn(*evaluation_arguments("validate", motion, tmp_path, checkpoint, "--model.clip_length=4")) == 0
+
+
+def test_another_order_of_classes_is_an_error(videogn, motion, trained, tmp_path, capsys):
+    names = sorted(path.name for path in (motion / "train").iterdir())
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    more = [f"--data.class_names={names[::-1]}"]
+    assert videogn(*evaluation_arguments("test", motion, tmp_path, checkpoint, *more)) == 2
+    assert "data.class_names is" in capsys.readouterr().err
+
+
+def test_model_options_in_one_piece_are_refused_beside_a_checkpoint(videogn, motion, trained, tmp_path, capsys):
+    """They could contradict the checkpoint unseen."""
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    arguments = evaluation_arguments("test", motion, tmp_path, checkpoint, '--model={"norm": "bn"}')
+    assert videogn(*arguments) == 2
+    assert "one by one" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["test", "validate"])
+def test_there_has_to_be_something_to_test(videogn, motion, tmp_path, capsys, command):
+    arguments = evaluation_arguments(command, motion, tmp_path, tmp_path)[:-1]
+    assert videogn(*arguments) == 2
+    assert f"nothing to {command}: name a checkpoint with --ckpt_path" in capsys.readouterr().err
+
+
+def test_last_is_the_newest_checkpoint_of_the_folder(videogn, motion, tmp_path):
+    """`fit --ckpt_path last` can be repeated: it begins, then goes on, then has nothing left to do."""
+    arguments = [a for a in fit_arguments(motion, tmp_path, "--ckpt_path=last") if "logger" not in a]
+    for epochs, steps in ((1, 2), (2, 4)):
+        assert videogn(*arguments, f"--trainer.max_epochs={epochs}") == 0
+        newest = max(tmp_path.glob("*/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime)
+        assert torch.load(newest, weights_only=True)["global_step"] == steps
+    assert {path.name for path in tmp_path.iterdir()} == {"version_0", "version_1"}
+
+
+def test_resuming_with_other_steps_is_an_error(videogn, motion, trained, tmp_path, capsys):
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    more = [f"--ckpt_path={checkpoint}", "--trainer.max_epochs=2", "--data.batch_size=2"]
+    assert videogn(*fit_arguments(motion, tmp_path, *more)) == 2
+    assert "trained with 8 clips an optimiser step, not 2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [("--trainer.accelerator=tpu", "torch_xla"), ("--trainer.max_epochs=-1", "set --trainer.max_epochs")],
+)
+def test_what_lightning_refuses_is_one_line_too(videogn, motion, tmp_path, capsys, option, expected):
+    assert videogn(*fit_arguments(motion, tmp_path, option, "--trainer.max_time=00:00:01:00")) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("videogn: error: ")
+    assert expected in last
+
+
+def test_bad_videos_only(videogn, tmp_path, capsys):
+    for name in ("a", "b"):
+        (tmp_path / "bad" / name).mkdir(parents=True)
+        for number in range(4):
+            (tmp_path / "bad" / name / f"{number}.mp4").write_text("no video")
+    for workers in (0, 1):
+        more = ["--data.batch_size=2", f"--data.num_workers={workers}"]
+        assert videogn(*fit_arguments(tmp_path / "bad", tmp_path / "out", *more)) == 2
+        last = capsys.readouterr().err.strip().splitlines()[-1]
+        assert last.startswith("videogn: error: ")
+        assert "videos in a row cannot be decoded" in last
 
 
 def test_not_a_checkpoint(videogn, motion, tmp_path, capsys):

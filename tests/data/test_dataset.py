@@ -168,7 +168,7 @@ def test_a_failed_video_is_replaced_in_training_and_listed(wide, broken, caplog)
 def test_a_training_set_of_bad_videos_only_stops(broken):
     """Soon, with the name and the reason of one of them."""
     dataset = VideoDataset([VideoRecord(broken, 0)] * 5, _training_plan(), replace_failed=True)
-    with pytest.raises(RuntimeError, match=r"cannot be decoded.*broken\.mp4: .*not a readable video"):
+    with pytest.raises(ValueError, match=r"cannot be decoded.*broken\.mp4: .*not a readable video"):
         dataset[0]
 
 

@@ -25,26 +25,50 @@ def _result(position, label, order, *, hits=(True, False), **options):
     return VideoResult(position, f"v/{position}.mp4", label, top=top, clip_hits=hits, starts=(0, 7), **options)
 
 
-# Labelled: 0 right, 1 right among five, 2 wrong, 3 failed, 4 right; unlabelled: 5; not evaluated: 6.
+# Labelled: 0 right, 1 right among five, 2 wrong, 3 failed, 4 right; unlabelled: 5.
 RESULTS = [
     _result(4, 0, (0, 1, 2, 3, 4), hits=(True, True)),
     _result(0, 0, (0, 1, 2, 3, 4), short=True),
     _result(1, 1, (0, 2, 3, 4, 1), hits=(False, False)),
     _result(2, 6, (0, 1, 2, 3, 4), hits=(False, False)),
-    VideoResult(3, "v/3.mp4", 1, error="file not found"),
+    VideoResult(3, "v/3.mp4", 1, error="file not found", decoded=False),
     _result(5, -1, (2, 1, 0, 3, 4), hits=(False, False)),
 ]
 
 
 def test_accuracies_by_hand():
-    summary = summarise(RESULTS, expected=7, num_classes=7)
-    # 7 expected, 1 of them unlabelled: 6 count; 4 labelled ones decoded; 2 right, 3 right among five.
-    assert summary["over_all"] == {"top1": 2 / 6, "top5": 3 / 6, "videos": 6}
+    summary = summarise(RESULTS, expected=6, num_classes=7)
+    # 6 expected, 1 of them unlabelled: 5 count; 4 labelled ones decoded; 2 right, 3 right among five.
+    assert summary["over_all"] == {"top1": 2 / 5, "top5": 3 / 5, "videos": 5}
     assert summary["over_decodable"] == {"top1": 2 / 4, "top5": 3 / 4, "videos": 4}
     assert summary["k_of_top5"] == 5
     assert summary["per_clip_top1"] == 3 / 8  # of the labelled ones
-    assert summary["counts"] == {"expected": 7, "evaluated": 5, "failed": 1, "unlabelled": 1, "shorter_than_a_clip": 1}
+    assert summary["counts"] == {
+        "expected": 6,
+        "evaluated": 5,
+        "failed": 1,
+        "without_scores": 0,
+        "not_tested": 0,
+        "unlabelled": 1,
+        "shorter_than_a_clip": 1,
+    }
     assert summary["failed"] == [{"path": "v/3.mp4", "reason": "file not found"}]
+
+
+def test_part_of_an_index_says_nothing_about_all_of_it():
+    summary = summarise(RESULTS, expected=600, num_classes=7)
+    assert summary["over_all"] == {"top1": None, "top5": None, "videos": 0}
+    assert summary["over_decodable"]["top1"] == 2 / 4
+    assert summary["counts"]["not_tested"] == 594
+
+
+def test_a_video_without_finite_scores_is_wrong_and_not_left_out():
+    """It decoded: leaving it out would make a network that breaks on some videos look better."""
+    results = [_result(0, 0, (0, 1)), VideoResult(1, "b", 1, error="not finite")]
+    summary = summarise(results, expected=2, num_classes=7)
+    assert summary["over_decodable"] == summary["over_all"] == {"top1": 0.5, "top5": 0.5, "videos": 2}
+    assert (summary["counts"]["failed"], summary["counts"]["without_scores"]) == (0, 1)
+    assert per_class(results, CLASSES)[1]["top1"] == 0.0
 
 
 def test_a_video_that_appears_twice_counts_once():
@@ -71,7 +95,7 @@ def test_nothing_to_divide_by():
     empty = summarise([], expected=0, num_classes=3)
     assert empty["over_all"] == {"top1": None, "top5": None, "videos": 0}
     assert empty["per_clip_top1"] is None
-    failed = summarise([VideoResult(0, "a", 0, error="x")], expected=1, num_classes=3)
+    failed = summarise([VideoResult(0, "a", 0, error="x", decoded=False)], expected=1, num_classes=3)
     assert failed["over_all"] == {"top1": 0.0, "top5": 0.0, "videos": 1}
     assert failed["over_decodable"]["top1"] is None
     unlabelled = summarise([_result(0, -1, (0, 1))], expected=1, num_classes=3)
@@ -109,7 +133,7 @@ def test_an_unlabelled_video_hits_nothing():
 
 
 def _write(folder, results=RESULTS, **about):
-    return write_results(folder, results, classes=CLASSES, expected=7, about=ABOUT | about)
+    return write_results(folder, results, classes=CLASSES, expected=6, about=ABOUT | about)
 
 
 def test_files(tmp_path):
@@ -119,7 +143,7 @@ def test_files(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ["predictions.csv", "predictions.parquet", "results.json"]
     found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert found == returned
-    assert found["over_all"] == {"top1": 2 / 6, "top5": 3 / 6, "videos": 6}
+    assert found["over_all"] == {"top1": 2 / 5, "top5": 3 / 5, "videos": 5}
     assert {key: found[key] for key in ABOUT} == ABOUT
     assert found["per_class"] == per_class(RESULTS, CLASSES)
     assert found["versions"]["torch"] == package_versions()["torch"]

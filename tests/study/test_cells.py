@@ -61,6 +61,13 @@ def test_the_fit_command_sets_what_the_cell_is(tmp_path):
     assert command.index("--model.lr=1") < command.index("--model.norm=gn")
 
 
+def test_each_norm_can_start_from_weights_of_its_own(tmp_path):
+    recipe = Recipe(init_from=(("bn", "torchvision:V1"), ("gn", "R-50-GN.pkl")))
+    assert "--model.init_from=R-50-GN.pkl" in recipe.fit_command(CELL, tmp_path)
+    assert "--model.init_from=torchvision:V1" not in recipe.fit_command(CELL, tmp_path)
+    assert recipe.fingerprint() != Recipe().fingerprint()
+
+
 def test_step_clips_must_be_a_multiple_of_the_batch():
     with pytest.raises(ValueError, match="got 6 and batch 4"):
         Recipe(step_clips=6).accumulate(CELL)

@@ -8,11 +8,12 @@ import threading
 import time
 
 import pytest
+from filelock import FileLock
 from training import SMALL, TINY
 
 from videogn.study import Cell, CellResult, Recipe, read_results, run_study
 from videogn.study import cells as cells_module
-from videogn.study.cells import grid
+from videogn.study.cells import grid, prepare, validation_errors
 
 CELLS = grid(["bn", "gn"], [(8, 2, 8), (8, 2, 2)], [0])
 
@@ -66,6 +67,43 @@ def test_finished_cells_are_not_run_again(stand_in):
     again = _calls(stand_in)[len(before) :]
     assert {line.split()[1] for line in again} == {cell.name for cell in CELLS[2:]}
     assert CellResult.read(stand_in / CELLS[2].name).val_error == (0.75, 0.25)
+
+
+def test_a_trained_cell_is_only_tested(stand_in):
+    """A test that failed, for want of memory say, must not cost the training."""
+    cell = CELLS[0]
+    recipe = Recipe()
+    (stand_in / cell.name / "checkpoints").mkdir(parents=True)
+    (stand_in / cell.name / "checkpoints" / "last.ckpt").touch()
+    (stand_in / cell.name / "recipe.txt").write_text(recipe.fingerprint())
+    (stand_in / cell.name / "metrics.csv").write_text("epoch,val/top1\n0,0.5\n")
+    (stand_in / cell.name / "trained").touch()
+    run_study([cell], recipe, stand_in)
+    assert [call.split()[0] for call in _calls(stand_in)] == ["test"]
+    assert CellResult.read(stand_in / cell.name).val_error == (0.5,)
+
+
+def test_an_interrupted_training_goes_on(stand_in):
+    cell = CELLS[0]
+    recipe = Recipe()
+    (stand_in / cell.name / "checkpoints").mkdir(parents=True)
+    (stand_in / cell.name / "checkpoints" / "last.ckpt").touch()
+    (stand_in / cell.name / "recipe.txt").write_text(recipe.fingerprint())
+    (stand_in / cell.name / "metrics.csv").write_text("epoch,val/top1\n0,0.125\n")
+    assert prepare(stand_in / cell.name, recipe.fingerprint())[0].startswith("--ckpt_path=")
+    assert validation_errors(stand_in / cell.name) == (0.875,)
+    # The stand-in writes epochs 0 and 1 anew: the newer file wins.
+    run_study([cell], recipe, stand_in)
+    assert [call.split()[0] for call in _calls(stand_in)] == ["fit", "test"]
+    assert CellResult.read(stand_in / cell.name).val_error == (0.75, 0.25)
+    # Under another recipe nothing of it is used.
+    assert prepare(stand_in / cell.name, "another") == []
+
+
+def test_two_studies_in_one_folder(stand_in):
+    stand_in.mkdir()
+    with FileLock(stand_in / ".lock"), pytest.raises(ValueError, match="another study is running"):
+        run_study(CELLS[:1], Recipe(), stand_in)
 
 
 def test_another_recipe_is_not_mixed_in(stand_in):

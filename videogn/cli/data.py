@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 
 from videogn.cli.parsing import Parser
+from videogn.cores import available_cores
 
 
 def run(command: str, argv: Sequence[str]) -> int:
@@ -42,7 +42,7 @@ def _synth_parser() -> Parser:
     parser.add_argument("--size", type=int, default=64, help="Height and width, pixels.")
     parser.add_argument("--frames", type=int, default=64, help="Frames in a video.")
     parser.add_argument("--seed", type=int, default=0, help="The same seed gives the same files.")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="Processes that draw and encode.")
+    parser.add_argument("--workers", type=int, default=available_cores(), help="Processes that draw and encode.")
     return parser
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from videogn.cli.parsing import Parser
+from videogn.cores import available_cores
 
 
 def run(command: str, argv: Sequence[str]) -> int:
@@ -29,7 +29,7 @@ def run(command: str, argv: Sequence[str]) -> int:
     parser.add_argument(
         "--quick", action="store_true", help="A smoke run of few videos and epochs, which learns little."
     )
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="Cells that run at once.")
+    parser.add_argument("--jobs", type=int, default=available_cores(), help="Cells that run at once.")
     options = parser.parse_args(list(argv))
     from videogn.cli.progress import bar
     from videogn.cli.study import run_and_report
@@ -43,7 +43,7 @@ def run(command: str, argv: Sequence[str]) -> int:
             out / "motion",
             videos_per_class=training,
             val_videos_per_class=validation,
-            workers=os.cpu_count() or 1,
+            workers=available_cores(),
             progress=advance,
         )
     recipe = demo_recipe(out / "motion", options.quick)

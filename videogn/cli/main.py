@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Sequence
@@ -28,6 +29,8 @@ _NOISE = (
     ".*does not have many workers.*",
     "The dirpath has changed.*",
 )
+#: Environment variable: set it to see where an error comes from.
+_TRACEBACK = "VIDEOGN_TRACEBACK"
 #: Exit status of anything the user can put right.
 USER_ERROR = 2
 
@@ -56,8 +59,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         module = importlib.import_module(COMMANDS[name][0])
         status = module.run(name, arguments[1:])
-    except (ValueError, FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
-        fail(error)
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        if os.environ.get(_TRACEBACK):
+            raise
+        fail(_one_line(error))
+    except Exception as error:
+        # Lightning's own way to say that an option is wrong; importing it to name the class would take seconds.
+        if type(error).__name__ != "MisconfigurationException" or os.environ.get(_TRACEBACK):
+            raise
+        fail(_one_line(error))
     except KeyboardInterrupt:
         fail("interrupted", status=130)
     raise SystemExit(status)
@@ -77,6 +87,12 @@ def fail(reason: object, status: int = USER_ERROR) -> NoReturn:
     raise SystemExit(status)
 
 
+def _one_line(error: Exception) -> str:
+    """The reason without what a loader process puts around it."""
+    text = str(error) or type(error).__name__
+    return text.strip().splitlines()[-1].partition(": ")[2] if "Original Traceback" in text else text
+
+
 def _help() -> str:
     width = max(map(len, COMMANDS))
     lines = [
@@ -88,5 +104,6 @@ def _help() -> str:
         *(f"  {name:<{width}}  {summary}" for name, (_, summary) in COMMANDS.items()),
         "",
         "`videogn COMMAND --help` lists a command's options; `videogn --version` prints the version.",
+        f"{_TRACEBACK}=1 in the environment shows where an error comes from.",
     ]
     return "\n".join(lines)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.cli.parsing import Parser
+from videogn.files import displayable, write_text
 
 if TYPE_CHECKING:
     from videogn.inference import Prediction
@@ -29,6 +31,8 @@ def run(command: str, argv: Sequence[str]) -> int:
     """
     options = _parser().parse_args(list(argv))
     paths = _paths(options.videos)
+    if options.output is not None and os.path.isdir(options.output):
+        raise ValueError(f"--output must be a file, got the folder {options.output}")
     from videogn.cli.progress import bar
     from videogn.inference import Predictor
 
@@ -48,7 +52,7 @@ def run(command: str, argv: Sequence[str]) -> int:
     _show(predictions, options.format, options.output)
     failed = [prediction for prediction in predictions if prediction.error is not None]
     for prediction in failed:
-        print(f"{prediction.path}: {prediction.error}", file=sys.stderr)  # noqa: T201
+        print(f"{displayable(prediction.path)}: {prediction.error}", file=sys.stderr)  # noqa: T201
     if failed:
         print(f"{len(failed)} of {len(predictions)} files failed", file=sys.stderr)  # noqa: T201
     return 1 if failed else 0
@@ -66,7 +70,10 @@ def _parser() -> Parser:
         "--protocol", type=Literal["nonlocal", "slowfast", "endpoint"], default="nonlocal", help="Where clips start."
     )
     parser.add_argument(
-        "--crops", type=Literal["full", "three_crop", "center"], default="full", help="What of the frame is seen."
+        "--crops",
+        type=Literal["full", "three_crop", "center"] | None,
+        default=None,
+        help="What of the frame is seen; as the checkpoint says by default.",
     )
     parser.add_argument("--decoder", type=Literal["auto", "decord", "pyav"], default="auto", help="What decodes.")
     parser.add_argument("--device", type=str, default="auto", help="cpu, cuda, ...; auto takes a GPU if there is one.")
@@ -75,9 +82,20 @@ def _parser() -> Parser:
 
 
 def _paths(videos: Sequence[str]) -> list[str]:
+    """The files meant. One that does not exist fails later, among the others; if none does, the command is wrong."""
     from videogn.data.video_files import find_videos
 
-    return [path for video in videos for path in find_videos(video)]
+    paths: list[str] = []
+    wrong: list[Exception] = []
+    for video in videos:
+        try:
+            paths += find_videos(video)
+        except (FileNotFoundError, ValueError) as error:
+            paths.append(video)
+            wrong.append(error)
+    if len(wrong) == len(videos):
+        raise wrong[0]
+    return paths
 
 
 def _show(predictions: Sequence[Prediction], form: Format, output: str | None) -> None:
@@ -90,8 +108,6 @@ def _show(predictions: Sequence[Prediction], form: Format, output: str | None) -
     if output is None:
         sys.stdout.write(text)
         return
-    from videogn.files import write_text
-
     write_text(output, text)
 
 
@@ -102,9 +118,9 @@ def _table(predictions: Sequence[Prediction]) -> Any:
     table = Table(Column("video", overflow="fold"), Column("class", overflow="fold"), "score")
     for prediction in predictions:
         if prediction.error is not None:
-            table.add_row(escape(prediction.path), f"[red]{escape(prediction.error)}[/red]", "")
+            table.add_row(escape(displayable(prediction.path)), f"[red]{escape(prediction.error)}[/red]", "")
         for rank, (label, score) in enumerate(prediction.scores):
-            table.add_row(escape(prediction.path) if rank == 0 else "", escape(label), f"{score:.1%}")
+            table.add_row(escape(displayable(prediction.path)) if rank == 0 else "", escape(label), f"{score:.1%}")
         table.add_section()
     return table
 
@@ -118,12 +134,14 @@ def _plain_table(predictions: Sequence[Prediction]) -> str:
 
 
 def _json(predictions: Sequence[Prediction]) -> str:
-    rows = [
-        {"path": p.path, "error": p.error}
-        if p.error is not None
-        else {"path": p.path, "predictions": [{"label": label, "score": score} for label, score in p.scores]}
-        for p in predictions
-    ]
+    rows: list[dict[str, Any]] = []
+    for prediction in predictions:
+        row: dict[str, Any] = {"path": displayable(prediction.path)}
+        if prediction.error is not None:
+            row["error"] = prediction.error
+        else:
+            row["predictions"] = [{"label": label, "score": score} for label, score in prediction.scores]
+        rows.append(row)
     return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -133,7 +151,7 @@ def _csv(predictions: Sequence[Prediction]) -> str:
     writer.writerow(["path", "rank", "label", "score", "error"])
     for prediction in predictions:
         if prediction.error is not None:
-            writer.writerow([prediction.path, "", "", "", prediction.error])
+            writer.writerow([displayable(prediction.path), "", "", "", prediction.error])
         for rank, (label, score) in enumerate(prediction.scores, 1):
-            writer.writerow([prediction.path, rank, label, f"{score:.6g}", ""])
+            writer.writerow([displayable(prediction.path), rank, label, f"{score:.6g}", ""])
     return text.getvalue()

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar in a terminal, nothing elsewhere, so that logs stay readable."""
+"""Progress on standard error: bars in a terminal, a line now and then elsewhere, so that logs stay readable."""
 
 from __future__ import annotations
 
@@ -42,7 +42,13 @@ def bar(description: str) -> Iterator[Callable[[int, int], None]]:
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task(description, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+        def advance(done: int, total: int) -> None:
+            progress.update(task, completed=done, total=total)
+            if done == 1 and total > 1 and not console.is_terminal:
+                console.print(f"{description} ({total}) ...", highlight=False)
+
+        yield advance
 
 
 class StudyProgress:
@@ -52,11 +58,12 @@ class StudyProgress:
     """
 
     _TEST_SHARE = 0.1  # of a cell's work
+    _LINE_SECONDS = 30  # between two lines where there is no terminal
 
     def __init__(self) -> None:
         console = Console(stderr=True)
         self._console = console
-        self._started = time.monotonic()
+        self._started = self._printed = time.monotonic()
         self._done: dict[Cell, float] = {}
         self._at_start: dict[Cell, float] = {}
         self._rows: dict[Cell, TaskID] = {}
@@ -76,13 +83,20 @@ class StudyProgress:
         if state.cell not in self._rows:
             self._rows[state.cell] = self._progress.add_task(state.cell.name, total=1.0, state="")
             self._at_start[state.cell] = 1.0 if state.phase == "finished" else 0.0
-        if not self._console.is_terminal and state.phase in ("finished", "failed"):
-            self._console.print(f"{state.cell.name}: {state.phase}", highlight=False)
         self._done[state.cell] = self._share(state)
         epochs = f" {state.epochs}/{state.total_epochs}" if state.phase == "training" and state.total_epochs else ""
         self._progress.update(self._rows[state.cell], completed=self._done[state.cell], state=state.phase + epochs)
         done = self._weighted(self._done)
         self._progress.update(self._all, completed=done, state=self._time_left(done))
+        if not self._console.is_terminal:
+            self._print_line(state, done)
+
+    def _print_line(self, state: CellState, done: float) -> None:
+        ended = state.phase in ("finished", "failed")
+        if ended or time.monotonic() - self._printed > self._LINE_SECONDS:
+            self._printed = time.monotonic()
+            what = f"{state.cell.name} {state.phase}, " if ended else ""
+            self._console.print(f"{what}{done:.0%} of all cells done, {self._time_left(done)}", highlight=False)
 
     def _share(self, state: CellState) -> float:
         if state.phase == "training":

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videogn.cli.parsing import Parser
+from videogn.names import check_choice
 
 if TYPE_CHECKING:
     from videogn.study import Cell, Recipe
-
-_EXAMPLE = """
-Example, the GN paper's Table 8 (add `-- --trainer.devices 8` and whatever else `videogn fit` takes):
-
-  videogn study --out table8 --config configs/kinetics400/base.yaml --norms bn gn --settings 32x2@8 32x2@4 64x1@4
-"""
 
 
 def run(command: str, argv: Sequence[str]) -> int:
@@ -38,7 +34,8 @@ def run(command: str, argv: Sequence[str]) -> int:
     for norm in options.norms:
         make_norm(norm)  # a wrong name is better found before the first training than after it
     cells = grid(options.norms, [parse_setting(setting) for setting in options.settings], options.seeds)
-    recipe = Recipe(tuple(options.config), tuple(further), options.step_clips)
+    starts = _starts(options.init_from, options.norms)
+    recipe = Recipe(tuple(options.config), tuple(further), options.step_clips, starts)
     return run_and_report(cells, recipe, options.out, jobs=options.jobs, title=options.title)
 
 
@@ -57,16 +54,16 @@ def run_and_report(cells: Sequence[Cell], recipe: Recipe, out: str | Path, *, jo
     """
     from videogn.cli.progress import StudyProgress
     from videogn.report import markdown_table, write_report
-    from videogn.study import CellResult, run_study
+    from videogn.study import read_results, run_study
+    from videogn.study.cells import RESULT_FILE
 
     out = Path(out).expanduser()
     with StudyProgress() as progress:
         failed = run_study(cells, recipe, out, jobs=jobs, report=progress)
     for cell, reason in failed.items():
         print(f"{cell.name} failed: {reason}", file=sys.stderr)  # noqa: T201
-    found = [CellResult.read(out / cell.name) for cell in cells]
-    results = [result for result in found if result is not None]
-    if results:
+    if any((out / cell.name / RESULT_FILE).exists() for cell in cells):
+        results = [result for result in read_results(out) if result.recipe == recipe.fingerprint()]
         path = write_report(results, out, title)
         print(f"\n{markdown_table(results)}\nTop-1 / top-5 accuracy (%). Table and figure: {path}")  # noqa: T201
     return 1 if failed else 0
@@ -79,12 +76,29 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
     return argv[:at], argv[at + 1 :]
 
 
+def _starts(init_from: Sequence[str], norms: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Read "bn=torchvision:..." and the like, and say it when the norms would not start equal."""
+    from videogn.models.fairness import unequal_starts
+
+    starts = []
+    for text in init_from:
+        norm, separator, source = text.partition("=")
+        if not separator or not source:
+            raise ValueError(f"--init-from takes NORM=SOURCE, got {text!r}")
+        check_choice("norm of --init-from", norm, norms)
+        starts.append((norm, source))
+    for (_, first), (_, second) in itertools.combinations(starts, 2):
+        if warning := unequal_starts(first, second):
+            print(f"videogn: warning: {warning}", file=sys.stderr)  # noqa: T201
+    return tuple(starts)
+
+
 def _parser() -> Parser:
     parser = Parser(
         prog="videogn study",
         usage="videogn study --out OUT [options] [-- options of `videogn fit`]",
         description="Train and test every norm x setting x seed, each once: a finished cell is not run again. "
-        "Then write report.md with a table and a figure." + _EXAMPLE,
+        "Then write report.md with a table and a figure of all that is finished in the folder.",
     )
     parser.add_argument("--out", type=str, required=True, help="Folder of the study.")
     parser.add_argument("--config", type=str, nargs="*", default=[], help="Configurations of `videogn fit`.")
@@ -101,7 +115,15 @@ def _parser() -> Parser:
         "--step-clips",
         type=int | None,
         default=None,
-        help="Clips an optimiser step: gradients of smaller batches are added up to it, as 8 GPUs would.",
+        help="Clips an optimiser step on each device: gradients of smaller batches are added up to it.",
+    )
+    parser.add_argument(
+        "--init-from",
+        type=str,
+        nargs="*",
+        default=[],
+        metavar="NORM=SOURCE",
+        help="Initial weights of a norm's cells, as for --model.init_from.",
     )
     parser.add_argument("--jobs", type=int, default=1, help="Cells that run at once; they share the cores.")
     parser.add_argument("--title", type=str, default="Clip length, batch size and normalisation", help="Of the report.")

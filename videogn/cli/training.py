@@ -15,13 +15,14 @@ from jsonargparse import Namespace
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
+from videogn.callbacks import EffectiveBatch
 from videogn.cli.parsing import OneLineErrors
 from videogn.data.datamodule import VideoDataModule
 from videogn.models.weights import read_checkpoint
 from videogn.task import CONTRACT, VideoClassifier
 
 #: What the data must know of the model's input: set on the model, since a checkpoint carries it.
-_SHARED = ("clip_length", "interval", "crop_size", "short_side")
+_SHARED = ("clip_length", "interval", "crop_size", "short_side", "crops")
 
 
 class _Parser(OneLineErrors, LightningArgumentParser):
@@ -46,6 +47,7 @@ class VideoCLI(LightningCLI):
             parser_class=_Parser,
             save_config_callback=_SaveConfigOfFit,
             save_config_kwargs={"overwrite": True},
+            trainer_defaults={"callbacks": EffectiveBatch()},
             seed_everything_default=0,
             auto_configure_optimizers=False,
             # Plain hyper-parameters: a checkpoint loads without the class path of whoever wrote it.
@@ -76,7 +78,7 @@ class VideoCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """metrics.csv in runs/version_0 and so on, unless another logger is asked for."""
         trainer = self.config[self.config.subcommand].trainer
-        if trainer.logger is None or trainer.logger is True:
+        if trainer.logger is None or trainer.logger is True:  # Lightning would take whichever is installed
             trainer.logger = Namespace(
                 class_path="lightning.pytorch.loggers.CSVLogger",
                 init_args=Namespace(save_dir=trainer.default_root_dir, name="", version=None, prefix=""),
@@ -87,25 +89,40 @@ class VideoCLI(LightningCLI):
 
         Lightning would override the command line silently.
         """
-        config = self.config[self.config.subcommand]
-        path = config.get("ckpt_path")
-        if path is None or path in ("best", "last", "hpc", "registry"):
-            return
-        hparams = _hyper_parameters(path)
-        given = _given_names(sys.argv[2:])
-        for name in CONTRACT:
-            if name not in hparams:
-                continue
-            if name in given and _plain(config[f"model.{name}"]) != _plain(hparams[name]):
+        command = self.config.subcommand
+        config = self.config[command]
+        if config.ckpt_path == "last":
+            config.ckpt_path = _newest_checkpoint(Path(config["trainer.default_root_dir"]))
+            if config.ckpt_path is None and command != "fit":
                 raise ValueError(
-                    f"model.{name} is {config[f'model.{name}']}, but {path} was trained with {hparams[name]}; "
+                    f"no */checkpoints/last.ckpt in {config['trainer.default_root_dir']}: nothing to {command}"
+                )
+        if config.ckpt_path is None:
+            if command != "fit" and config["model.init_from"] is None:
+                raise ValueError(f"nothing to {command}: name a checkpoint with --ckpt_path")
+            return
+        if config.ckpt_path in ("best", "hpc", "registry"):
+            return
+        self._adopt(config, _hyper_parameters(config.ckpt_path), _given_names(sys.argv[2:]))
+
+    def _adopt(self, config: Namespace, hparams: dict[str, Any], given: set[str]) -> None:
+        path = config.ckpt_path
+        wanted = {f"model.{name}": hparams[name] for name in CONTRACT if name in hparams}
+        wanted["data.class_names"] = hparams["class_names"]
+        for key, value in wanted.items():
+            # A saved configuration spells out what was left open: null asks for nothing.
+            if key in given and config[key] is not None and _plain(config[key]) != _plain(value):
+                raise ValueError(
+                    f"{key} is {config[key]}, but {path} was trained with {value}; "
                     "leave it out, or start from its weights with --model.init_from"
                 )
-            config[f"model.{name}"] = hparams[name]
-            if name in _SHARED:
-                config[f"data.{name}"] = hparams[name]
-        if config.get("data.class_names") is None:
-            config["data.class_names"] = hparams["class_names"]
+            config[key] = value
+        # A network may well be tested on other crops than it was made for.
+        if "model.crops" not in given:
+            config["model.crops"] = hparams["crops"]
+        for name in _SHARED:
+            config[f"data.{name}"] = config[f"model.{name}"]
+        config["model.init_from"] = None  # it may be gone, and the checkpoint has all weights
 
 
 def run(command: str, argv: Sequence[str]) -> int:
@@ -133,17 +150,27 @@ def _hyper_parameters(path: str) -> dict[str, Any]:
     return dict(content["hyper_parameters"])
 
 
+def _newest_checkpoint(root: Path) -> str | None:
+    found = sorted(root.glob("*/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime)
+    return str(found[-1]) if found else None
+
+
 def _given_names(argv: Sequence[str]) -> set[str]:
-    """Which of the model's arguments a command line and its configuration files set.
+    """Which arguments of the model and the data a command line and its configuration files set.
 
     The parsed configuration does not tell: it holds the defaults too.
     """
-    given = {found[1] for argument in argv if (found := re.match(r"--model\.(\w+)", argument))}
+    given = set()
     for argument, following in zip(argv, [*argv[1:], ""], strict=True):
         name, _, value = argument.partition("=")
+        if name in ("--model", "--data"):
+            raise ValueError(f"with --ckpt_path, give the options of {name} one by one, as {name}.OPTION")
+        if found := re.match(r"--((?:model|data)\.\w+)", name):
+            given.add(found[1])
         if name in ("-c", "--config"):
             content = yaml.safe_load(Path(value or following).expanduser().read_text(encoding="utf-8")) or {}
-            given |= set(content.get("model") or {})
+            for section in ("model", "data"):
+                given |= {f"{section}.{key}" for key in content.get(section) or {}}
     return given
 
 

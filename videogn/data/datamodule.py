@@ -124,6 +124,9 @@ class VideoDataModule(pl.LightningDataModule):
             class_names=class_names,
             seed=seed,
         )
+        # Results say which videos they are about: the test videos may be the validation ones, or a part held out.
+        own_test = self.splits.get("test") is not self.splits.get("val")
+        self._test_source = {"split": "test" if own_test else "val", "root": root, "given": test if own_test else val}
         self.class_names = list(next(iter(self.splits.values())).classes)
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size
@@ -160,6 +163,7 @@ class VideoDataModule(pl.LightningDataModule):
             "protocol": self._test_protocol,
             "decoder": self.decoder,
             "index_sha256": self._split("test").fingerprint(),
+            "videos_from": self._test_source,
         }
 
     def num_test_videos(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+import torch.distributed
 from torch.utils.data import Dataset
 
 from videogn.axes import Batch, Sample, VideoRecord
@@ -113,7 +114,7 @@ class VideoDataset(Dataset[list[Sample]]):
         while self.replace_failed and samples[-1].error is not None:
             _log.warning("%s: %s; another video takes its place", samples[-1].path, samples[-1].error)
             if len(samples) > _MAX_REPLACEMENTS:
-                raise RuntimeError(
+                raise ValueError(
                     f"{len(samples)} training videos in a row cannot be decoded, "
                     f"the last is {samples[-1].path}: {samples[-1].error}"
                 )
@@ -121,9 +122,15 @@ class VideoDataset(Dataset[list[Sample]]):
         return samples
 
     def _load(self, position: int) -> Sample:
-        entropy = [self.seed, position] if self.seed is not None else int(torch.randint(2**63 - 1, ()))
+        # Processes that train together are seeded alike and must not all cut their videos alike.
+        entropy = [self.seed, position] if self.seed is not None else [int(torch.randint(2**63 - 1, ())), _rank()]
         rng = np.random.default_rng(entropy)
         return load_sample(self.records[position], position, self.plan, decoder=self.decoder, rng=rng, cache=self.cache)
+
+
+def _rank() -> int:
+    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return torch.distributed.get_rank() if distributed else 0
 
 
 def collate(items: Sequence[list[Sample]]) -> Batch:

@@ -50,6 +50,7 @@ def read_splits(
         assert root is not None
         train, val = split_index(read_index(root, classes=class_names), val_fraction, seed)
         splits = {"train": train, "val": val}
+        _log.info("%s is divided: %d videos for training, %d held out", root, len(train), len(val))
     if "val" in splits:
         splits.setdefault("test", splits["val"])
     return splits

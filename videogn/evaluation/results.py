@@ -15,7 +15,7 @@ import pyarrow.parquet
 from torch import Tensor
 
 from videogn.evaluation.views import video_probabilities
-from videogn.files import replacing, write_json
+from videogn.files import displayable, replacing, write_json
 
 #: How many classes a prediction lists at most, and the k of top-k.
 TOP_K = 5
@@ -36,6 +36,7 @@ class VideoResult:
         starts: frame number of each clip's first frame.
         short: whether the video is shorter than a clip's span, so that frames repeat.
         error: why the video failed, or None.
+        decoded: whether it decoded. A video that did, but for which the network gave no numbers, has an error as well.
     """
 
     position: int
@@ -46,6 +47,7 @@ class VideoResult:
     starts: tuple[int, ...] = ()
     short: bool = False
     error: str | None = None
+    decoded: bool = True
 
     def hit(self, k: int) -> bool:
         """Whether the label is among the best k classes; False for a failed video."""
@@ -84,7 +86,8 @@ def summarise(results: Iterable[VideoResult], *, expected: int, num_classes: int
     """Accuracies and counts of a test.
 
     Every accuracy is given twice: over all videos of the index, where a failed video counts as wrong, and over those
-    that decoded. A test that loses videos would otherwise look better than one that does not.
+    that decoded, where one for which the network gave no finite numbers still counts as wrong. A test that loses videos
+    would otherwise look better than one that does not.
 
     Args:
         results: one for each video, in any order; a video that appears twice (padding of a distributed sampler) counts
@@ -97,8 +100,9 @@ def summarise(results: Iterable[VideoResult], *, expected: int, num_classes: int
     """
     videos = list({result.position: result for result in results}.values())
     labelled = [r for r in videos if r.label >= 0]
-    decoded = [r for r in labelled if r.error is None]
+    decoded = [r for r in labelled if r.decoded]
     unlabelled = len(videos) - len(labelled)
+    not_tested = expected - len(videos)
     k = min(TOP_K, num_classes)
 
     def accuracies(count: int) -> dict[str, Any]:
@@ -109,18 +113,21 @@ def summarise(results: Iterable[VideoResult], *, expected: int, num_classes: int
         }
 
     return {
-        "over_all": accuracies(expected - unlabelled),
+        # Part of an index says nothing about all of it.
+        "over_all": accuracies(0 if not_tested else expected - unlabelled),
         "over_decodable": accuracies(len(decoded)),
         "k_of_top5": k,
         "per_clip_top1": _ratio(sum(sum(r.clip_hits) for r in decoded), sum(len(r.clip_hits) for r in decoded)),
         "counts": {
             "expected": expected,
             "evaluated": sum(r.error is None for r in videos),
-            "failed": sum(r.error is not None for r in videos),
+            "failed": sum(not r.decoded for r in videos),
+            "without_scores": sum(r.decoded and r.error is not None for r in videos),
+            "not_tested": not_tested,
             "unlabelled": unlabelled,
             "shorter_than_a_clip": sum(r.short for r in videos),
         },
-        "failed": [{"path": r.path, "reason": r.error} for r in videos if r.error is not None],
+        "failed": [{"path": displayable(r.path), "reason": r.error} for r in videos if r.error is not None],
     }
 
 
@@ -136,7 +143,7 @@ def per_class(results: Iterable[VideoResult], classes: Sequence[str]) -> list[di
     """
     hits: list[list[bool]] = [[] for _ in classes]
     for result in {r.position: r for r in results}.values():
-        if result.label >= 0 and result.error is None:
+        if result.label >= 0 and result.decoded:
             hits[result.label].append(result.hit(1))
     return [
         {"class": name, "videos": len(own), "top1": _ratio(sum(own), len(own))}
@@ -202,7 +209,7 @@ def predictions_table(videos: Sequence[VideoResult], classes: Sequence[str]) -> 
         A table of flat columns, so that it can be CSV as well; what does not apply is null.
     """
     columns: dict[str, list[Any]] = {
-        "path": [r.path for r in videos],
+        "path": [displayable(r.path) for r in videos],
         "label": [classes[r.label] if r.label >= 0 else None for r in videos],
     }
     for rank in range(min(TOP_K, len(classes))):

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -14,12 +15,16 @@ from typing import Any
 
 import yaml
 
-from videogn.files import write_json
+from videogn.files import write_json, write_text
 from videogn.names import existing_path
 
 _SETTING = re.compile(r"(?P<length>\d+)x(?P<interval>\d+)@(?P<batch>\d+)")
 #: A cell with this file is finished.
 RESULT_FILE = "cell.json"
+#: A cell with this file is trained, but perhaps not tested.
+TRAINED_FILE = "trained"
+#: The fingerprint of the recipe that a cell was begun with.
+_RECIPE_FILE = "recipe.txt"
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,15 @@ class Recipe:
     Attributes:
         configs: configuration files of `videogn fit`, later ones win.
         arguments: further arguments of `videogn fit`, after the files.
-        step_clips: clips an optimiser step, held by accumulating gradients over smaller batches as 8 GPUs would; None
-            steps after every batch.
+        step_clips: clips an optimiser step on each device, held by adding gradients of smaller batches up as 8 GPUs
+            would; None steps after every batch.
+        init_from: (norm, source of initial weights), for the norms that have one of their own.
     """
 
     configs: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
     step_clips: int | None = None
+    init_from: tuple[tuple[str, str], ...] = ()
 
     def accumulate(self, cell: Cell) -> int:
         """Batches whose gradients are added up before a step.
@@ -82,6 +89,7 @@ class Recipe:
             *(f"--config={config}" for config in self.configs),
             f"--seed_everything={cell.seed}",
             *self.arguments,
+            *(f"--model.init_from={source}" for norm, source in self.init_from if norm == cell.norm),
             f"--model.norm={cell.norm}",
             f"--model.clip_length={cell.clip_length}",
             f"--model.interval={cell.interval}",
@@ -98,7 +106,7 @@ class Recipe:
     def fingerprint(self) -> str:
         """Hash of the configuration files' contents and of the arguments: a result is only good for its recipe."""
         parts = [existing_path(config).read_text(encoding="utf-8") for config in self.configs]
-        text = json.dumps([parts, list(self.arguments), self.step_clips])
+        text = json.dumps([parts, list(self.arguments), self.step_clips, self.init_from])
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -150,7 +158,7 @@ class CellResult:
 
 
 def read_results(out: str | Path) -> list[CellResult]:
-    """All finished cells below a study's folder, by name.
+    """All finished cells below a study's folder, short clips first, large batches first, norms by name.
 
     Args:
         out: the study's folder.
@@ -162,20 +170,48 @@ def read_results(out: str | Path) -> list[CellResult]:
         FileNotFoundError: no such folder.
         ValueError: nothing is finished in it.
     """
-    found = [CellResult.read(path.parent) for path in sorted(existing_path(out).glob(f"*/{RESULT_FILE}"))]
+    found = [CellResult.read(path.parent) for path in existing_path(out).glob(f"*/{RESULT_FILE}")]
     results = [result for result in found if result is not None]
     if not results:
         raise ValueError(f"no finished cell in {out} (looked for */{RESULT_FILE})")
-    return results
+    # As a table lists them: short clips first, large batches first.
+    return sorted(
+        results, key=lambda r: (r.cell.clip_length, r.cell.interval, -r.cell.batch_size, r.cell.norm, r.cell.seed)
+    )
+
+
+def prepare(folder: Path, recipe: str) -> list[str]:
+    """Make a cell's folder ready for its training: empty, unless what is in it can be gone on with.
+
+    Args:
+        folder: of the cell.
+        recipe: fingerprint of the recipe.
+
+    Returns:
+        Further arguments of `videogn fit`: none, or the checkpoint to go on from.
+    """
+    begun = folder / _RECIPE_FILE
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    if not (begun.is_file() and begun.read_text(encoding="utf-8") == recipe and checkpoint.is_file()):
+        shutil.rmtree(folder, ignore_errors=True)
+        write_text(begun, recipe)
+        return []
+    if (folder / "metrics.csv").exists() and not (folder / TRAINED_FILE).exists():
+        # The logger of the training that goes on begins its file anew.
+        number = len(list(folder.glob("metrics.*.csv")))
+        (folder / "metrics.csv").rename(folder / f"metrics.{number:03d}.csv")
+    return [f"--ckpt_path={checkpoint}"]
 
 
 def validation_errors(folder: Path) -> tuple[float, ...]:
-    """Validation error after each epoch so far, from the training's metrics.csv; () before the first."""
-    path = folder / "metrics.csv"
-    if not path.is_file():
-        return ()
-    with path.open(encoding="utf-8", newline="") as lines:
-        return tuple(1 - float(row["val/top1"]) for row in csv.DictReader(lines) if row.get("val/top1"))
+    """Validation error after each epoch so far; an interrupted training left its beginning in another file."""
+    errors: dict[int, float] = {}
+    for path in [*sorted(folder.glob("metrics.*.csv")), *folder.glob("metrics.csv")]:
+        with path.open(encoding="utf-8", newline="") as lines:
+            errors |= {
+                int(row["epoch"]): 1 - float(row["val/top1"]) for row in csv.DictReader(lines) if row.get("val/top1")
+            }
+    return tuple(errors[epoch] for epoch in sorted(errors))
 
 
 def planned_epochs(folder: Path) -> int | None:

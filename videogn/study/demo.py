@@ -16,6 +16,7 @@ _ARGUMENTS = (
     "--model.arch=i3d_tiny",
     "--model.crop_size=32",
     "--model.short_side=36",
+    "--model.crops=center",
     "--model.lr=0.025",
     "--model.base_batch=8",
     "--model.schedule=cosine",
@@ -24,7 +25,6 @@ _ARGUMENTS = (
     "--data.num_workers=0",
     "--data.cache=true",
     "--data.val_view=augmented",
-    "--data.crops=center",
     "--data.train_short_sides=[34,40]",
     "--data.flip=0.0",
 )

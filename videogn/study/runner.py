@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
+from videogn.cores import available_cores
 from videogn.study.cells import (
+    TRAINED_FILE,
     Cell,
     CellResult,
     Recipe,
     evaluation_command,
     planned_epochs,
+    prepare,
     validation_errors,
 )
 
@@ -57,7 +62,8 @@ def run_study(
     """Train and test every cell that is not finished yet.
 
     A cell is two processes, `videogn fit` and `videogn test`, with a folder of their own, and is finished when its
-    result file is there; an unfinished one starts anew.
+    result file is there. An interrupted one goes on after its last whole epoch, and one whose training is done is only
+    tested, provided that the recipe is the same.
 
     Args:
         cells: the grid.
@@ -77,29 +83,42 @@ def run_study(
     if jobs <= 0:
         raise ValueError(f"jobs must be > 0, got {jobs}")
     out = Path(out).expanduser()
-    recipe.fingerprint()  # every configuration file is there
+    fingerprint = recipe.fingerprint()
     for cell in cells:
         recipe.accumulate(cell)
-    waiting = [cell for cell in cells if not _is_finished(cell, recipe, out)]
+    waiting = [cell for cell in cells if not _is_finished(cell, fingerprint, out)]
     for cell in cells:
         report(CellState(cell, "waiting" if cell in waiting else "finished"))
-    threads = threads or max((os.cpu_count() or 1) // jobs, 1)
+    jobs = min(jobs, max(len(waiting), 1))
+    threads = threads or max(available_cores() // jobs, 1)
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
     run = _Run(recipe, out, environment, report)
     pool = ThreadPoolExecutor(jobs)
-    try:
-        outcomes = list(pool.map(run.cell, waiting))
-    except BaseException:
-        run.stop.set()  # Ctrl-C: the cells' processes must not go on alone
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with _only_one(out):
+        try:
+            outcomes = list(pool.map(run.cell, waiting))
+        except BaseException:
+            run.stop.set()  # Ctrl-C: the cells' processes must not go on alone
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
     return {cell: reason for cell, reason in zip(waiting, outcomes, strict=True) if reason is not None}
 
 
-def _is_finished(cell: Cell, recipe: Recipe, out: Path) -> bool:
+@contextmanager
+def _only_one(out: Path) -> Iterator[None]:
+    """Two studies in one folder would remove each other's unfinished cells."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise ValueError(f"another study is running in {out}") from error
+
+
+def _is_finished(cell: Cell, fingerprint: str, out: Path) -> bool:
     result = CellResult.read(out / cell.name)
-    if result is not None and result.recipe != recipe.fingerprint():
+    if result is not None and result.recipe != fingerprint:
         raise ValueError(
             f"{out / cell.name} was run with other settings: name another folder for this study, or remove that one"
         )
@@ -121,22 +140,25 @@ class _Run:
     def cell(self, cell: Cell) -> str | None:
         """Train and test one cell; the reason when it fails."""
         folder = self.out / cell.name
-        shutil.rmtree(folder, ignore_errors=True)  # what an interrupted run left
-        folder.mkdir(parents=True)
+        resume = prepare(folder, self.recipe.fingerprint())
         started = time.monotonic()
-        commands = (self.recipe.fit_command(cell, folder), evaluation_command(folder))
-        for phase, command in zip(("training", "testing"), commands, strict=True):
+        fit = self.recipe.fit_command(cell, folder)
+        commands = {"testing": evaluation_command(folder)}
+        if not (folder / TRAINED_FILE).exists():
+            commands = {"training": [*fit, *resume], **commands}
+        for phase, command in commands.items():
             if self._process(command, cell, phase, folder) != 0:
                 reason = f"{_last_line(folder / _LOG)} (see {folder / _LOG})"
                 self.report(CellState(cell, "failed", reason=reason))
                 return reason
+            (folder / TRAINED_FILE).touch()
         CellResult(
             cell,
             self.recipe.fingerprint(),
             validation_errors(folder),
             _read_test(folder),
             round(time.monotonic() - started, 1),
-            tuple(tuple(command) for command in commands),
+            (tuple(fit), tuple(commands["testing"])),
         ).write(folder)
         self.report(CellState(cell, "finished"))
         return None

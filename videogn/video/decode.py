@@ -6,6 +6,7 @@ decord and PyAV give the same frames, bit for bit, of 8-bit H.264, HEVC, VP8, VP
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,15 @@ __all__ = ["DECODERS", "OpenVideo", "VideoDecodeError", "VideoInfo", "decode_fra
 DECODERS = ("auto", "decord", "pyav")
 
 _log = logging.getLogger(__name__)
+
+
+_NOT_INSTALLED = "decord is not installed"
+
+
+@functools.lru_cache(maxsize=10_000)
+def _say_once(level: int, path: str, reason: str) -> None:
+    """A training opens its videos at every epoch; once is enough to know."""
+    _log.log(level, "%sdecoding with PyAV (%s)", path, reason)
 
 
 class OpenVideo:
@@ -52,7 +62,7 @@ class OpenVideo:
         if self._wanted == "pyav":
             return PyAVReader(self._scan)
         decord = load_decord()
-        risk = "decord is not installed" if decord is None else self._scan.decord_risk
+        risk = _NOT_INSTALLED if decord is None else self._scan.decord_risk
         if risk is None:
             try:
                 backend = DecordReader(decord, self._scan)
@@ -67,7 +77,7 @@ class OpenVideo:
         return self._fall_back(risk, logging.INFO)
 
     def _fall_back(self, reason: str, level: int) -> Reader:
-        _log.log(level, "%s: decoding with PyAV (%s)", self._scan.path, reason)
+        _say_once(level, "" if reason == _NOT_INSTALLED else f"{self._scan.path}: ", reason)
         self.decoder, self.fallback = "pyav", reason
         return PyAVReader(self._scan)
 
