@@ -31,14 +31,15 @@ def test_the_same_frames_give_the_same_bytes(tmp_path, suffix, codec):
     assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
 
 
-def test_what_lies_in_memory_does_not_change_the_bytes(tmp_path):
-    """Frames that the encoder converts by itself came out differently in one of six runs, depending on freed memory."""
+@pytest.mark.parametrize("options", [{}, {"sc_threshold": "0"}])
+def test_what_lies_in_memory_does_not_change_the_bytes(tmp_path, options):
+    """With x264's macroblock tree, up to one file in four came out differently, depending on freed memory."""
     rng = np.random.default_rng(0)
     frames = rng.integers(60, 200, (32, 32, 32, 3), dtype=np.uint8)
     written = set()
     for _ in range(60):
         junk = [np.full(rng.integers(1, 200_000), rng.integers(255), np.uint8) for _ in range(5)]
-        write_video(tmp_path / "a.mp4", frames, crf=16, gop=12, options={"preset": "veryfast"})
+        write_video(tmp_path / "a.mp4", frames, crf=16, gop=12, options={"preset": "veryfast", **options})
         written.add((tmp_path / "a.mp4").read_bytes())
         del junk
     assert len(written) == 1

@@ -13,6 +13,8 @@ import numpy as np
 
 from videogn.files import replacing
 
+# x264's macroblock tree reads beyond narrow pictures: the bytes then depend on what lay in memory before.
+_DETERMINISTIC = {"libx264": {"mbtree": "0"}}
 # These refuse 4:2:0 pictures whose sides are odd.
 _EVEN_SIDES_ONLY = frozenset({"libx264", "libx265", "libopenh264"})
 
@@ -64,7 +66,7 @@ def write_video(
         raise ValueError(f"fps and gop must be positive, not {fps} and {gop}")
     settings = {"crf": str(crf)} if crf is not None else {}
     # Several threads can split the work differently from run to run, and so change the bytes.
-    settings |= {"threads": "1", **(options or {})}
+    settings |= {"threads": "1", **_DETERMINISTIC.get(codec, {}), **(options or {})}
     with replacing(path) as temporary:
         try:
             _encode(str(temporary), frames, rate, codec, gop, settings)
@@ -84,6 +86,5 @@ def _encode(path: str, frames: np.ndarray, rate: Fraction, codec: str, gop: int,
         stream.codec_context.flags |= int(av.codec.context.Flags.bitexact)
         for picture in frames:
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            # Converted here: what encode() converts by itself differs by a few bits from one run to another.
-            container.mux(stream.encode(frame.reformat(format="yuv420p")))
+            container.mux(stream.encode(frame))
         container.mux(stream.encode())

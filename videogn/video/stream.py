@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
+# Titles in odd encodings do not matter here. Up to version 18 PyAV raises because of them unless told not to.
+_OPEN_OPTIONS: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
+
+
 class VideoDecodeError(Exception):
     """A video that cannot be read.
 
@@ -69,8 +73,8 @@ def open_stream(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, 
     """
     _check_file(Path(path))
     try:
-        # An absolute path cannot be mistaken for a protocol ("a:b.mp4"); titles in odd encodings do not matter here.
-        container = av.open(os.path.abspath(path), metadata_errors="ignore")
+        # An absolute path cannot be mistaken for a protocol ("a:b.mp4").
+        container = av.open(os.path.abspath(path), **_OPEN_OPTIONS)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoDecodeError(path, f"not a readable video ({explain(error)})") from error
     with container:
