@@ -118,8 +118,6 @@ class VideoClassifier(pl.LightningModule):
         if clips_per_forward <= 0:
             raise ValueError(f"clips_per_forward must be > 0, got {clips_per_forward}")
         make_schedule(schedule, total_steps=1, warmup=warmup, milestones=milestones, gamma=lr_gamma)  # checks them now
-        # A checkpoint must load where these files do not exist.
-        self.save_hyperparameters(ignore=["init_from", "results_dir"])
         self.class_names = class_names
         self.results_dir = results_dir
         self.net = MODELS[arch](
@@ -127,10 +125,13 @@ class VideoClassifier(pl.LightningModule):
         )
         report = None
         if init_from is not None:
-            report = load_weights(self.net, init_from, class_names=class_names, mean=mean, std=std)
+            own_norm = (norm, norm_options or {})
+            report = load_weights(self.net, init_from, class_names=class_names, norm=own_norm, mean=mean, std=std)
             _log.log(logging.WARNING if report.notes else logging.INFO, "init_from %s: %s", init_from, report)
-        self.hparams["mean"] = list(mean or (report and report.mean) or _MEAN)
-        self.hparams["std"] = list(std or (report and report.std) or _STD)
+        mean = mean or (report and report.mean) or _MEAN
+        std = std or (report and report.std) or _STD
+        # A checkpoint must load where these files do not exist.
+        self.save_hyperparameters(ignore=["init_from", "results_dir"])
         top_k = min(TOP_K, len(class_names))
         self.val_metrics = MetricCollection(
             {

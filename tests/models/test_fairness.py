@@ -51,5 +51,11 @@ def test_other_spellings(source, top1):
 
 def test_unknown_sources_and_equal_norms_have_no_note():
     assert fairness_note("runs/last.ckpt") is None
-    assert unequal_starts("runs/last.ckpt", V1) is None
-    assert unequal_starts(V1, "torchvision:ResNet50_Weights.IMAGENET1K_V2") is None
+    assert unequal_starts("runs/last.ckpt", "runs/other.ckpt") is None
+    assert "accuracy of runs/last.ckpt is not known" in unequal_starts("runs/last.ckpt", V1)
+
+
+def test_weights_of_one_norm_can_be_unequal_starts_too():
+    """bn from V1 against sub_bn from V2, say."""
+    warning = unequal_starts(V1, "torchvision:ResNet50_Weights.IMAGENET1K_V2")
+    assert "favours torchvision:ResNet50_Weights.IMAGENET1K_V2 by 4.8 ImageNet points" in warning

@@ -152,6 +152,21 @@ def test_batch_renorm_runs_with_the_statistics_it_has():
     torch.testing.assert_close(model[5].running_mean.double(), torch.stack(expected).mean(0))
 
 
+@pytest.mark.parametrize(("norm", "options"), [("bn", {}), ("brn", {}), ("sub_bn", {"clips": 2}), ("sync_bn", {})])
+def test_measuring_again_changes_nothing(norm, options):
+    """Batch Renorm's corrections draw to the old statistics: with them on, each measurement would give another."""
+    torch.manual_seed(0)
+    model = i3d_tiny(norm=norm, norm_options=options, width=8)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    batches = [torch.randn(4, 3, 4, 16, 16) for _ in range(3)]
+    first = precise_statistics(model, batches)
+    second = precise_statistics(model, batches)
+    for name, statistics in first.items():
+        for one, other in zip(statistics, second[name], strict=True):
+            torch.testing.assert_close(other, one, rtol=1e-5, atol=1e-7)
+
+
 def test_everything_is_put_back_after_an_error():
     model = _network()
     before = copy.deepcopy(model.state_dict())

@@ -61,6 +61,11 @@ def test_the_fit_command_sets_what_the_cell_is(tmp_path):
     assert command.index("--model.lr=1") < command.index("--model.norm=gn")
 
 
+def test_accumulation_is_left_to_the_configuration_unless_asked_for(tmp_path):
+    """configs/kinetics400/one_gpu.yaml accumulates; a study must not switch that off."""
+    assert not [option for option in Recipe().fit_command(CELL, tmp_path) if "accumulate" in option]
+
+
 def test_each_norm_can_start_from_weights_of_its_own(tmp_path):
     recipe = Recipe(init_from=(("bn", "torchvision:V1"), ("gn", "R-50-GN.pkl")))
     assert "--model.init_from=R-50-GN.pkl" in recipe.fit_command(CELL, tmp_path)

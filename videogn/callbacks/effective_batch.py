@@ -33,8 +33,8 @@ class EffectiveBatch(Callback):
         synchronised = devices > 1 and any(_synchronises(layer) for layer in layers)
         seen = clips_of_statistics(layers, clips) * (devices if synchronised else 1)
         _log.info(
-            "effective batch: %d clips a normalisation batch, %d an optimiser step (%d clips x %d device%s x %d "
-            "accumulated), %s",
+            "effective batch: %d clips a normalisation batch, %d an optimiser step "
+            "(%d clips x %d device%s x %d accumulated), %s",
             *(seen, step, clips, devices, "" if devices == 1 else "s", accumulated),
             _learning_rate(trainer),
         )
@@ -44,12 +44,23 @@ class EffectiveBatch(Callback):
                 "many devices without it",
                 *(devices, clips),
             )
-        if layers and accumulated > 1:
+        if layers and step != seen * (1 if synchronised else devices):
             _log.warning(
                 "statistics are of %d clips, steps of %d: compare with a run whose statistics are of %d clips too, "
                 "whatever its steps",
                 *(seen, step, seen),
             )
+
+        if any(_stores_nothing(module) for module in pl_module.net.modules()):
+            _log.warning("the stored statistics are mean 0, variance 1: frozen_bn is meant for weights that bring some")
+
+
+def _stores_nothing(module: Any) -> bool:
+    """Whether a layer uses stored statistics that nobody has stored: it has them, but no momentum to follow with."""
+    mean, var = getattr(module, "running_mean", None), getattr(module, "running_var", None)
+    if mean is None or var is None or hasattr(module, "momentum"):
+        return False
+    return bool((mean == 0).all()) and bool((var == 1).all())
 
 
 def _synchronises(layer: Any) -> bool:

@@ -87,10 +87,17 @@ def _starts(init_from: Sequence[str], norms: Sequence[str]) -> tuple[tuple[str, 
             raise ValueError(f"--init-from takes NORM=SOURCE, got {text!r}")
         check_choice("norm of --init-from", norm, norms)
         starts.append((norm, source))
+    without = [norm for norm in norms if norm not in dict(starts)]
+    if starts and without:
+        _warn(f"unequal starts: {', '.join(dict(starts))} from weights, {', '.join(without)} as the configuration says")
     for (_, first), (_, second) in itertools.combinations(starts, 2):
         if warning := unequal_starts(first, second):
-            print(f"videogn: warning: {warning}", file=sys.stderr)  # noqa: T201
+            _warn(warning)
     return tuple(starts)
+
+
+def _warn(text: str) -> None:
+    print(f"videogn: warning: {text}", file=sys.stderr)  # noqa: T201
 
 
 def _parser() -> Parser:

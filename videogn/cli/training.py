@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import re
 import sys
@@ -18,6 +19,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from videogn.callbacks import EffectiveBatch
 from videogn.cli.parsing import OneLineErrors
 from videogn.data.datamodule import VideoDataModule
+from videogn.models import MODELS
 from videogn.models.weights import read_checkpoint
 from videogn.task import CONTRACT, VideoClassifier
 
@@ -111,7 +113,10 @@ class VideoCLI(LightningCLI):
         wanted["data.class_names"] = hparams["class_names"]
         for key, value in wanted.items():
             # A saved configuration spells out what was left open: null asks for nothing.
-            if key in given and config[key] is not None and _plain(config[key]) != _plain(value):
+            asked, made = _plain(config[key]), _plain(value)
+            if key == "model.arch_options":
+                asked, made = (_architecture(hparams["arch"], options) for options in (asked, made))
+            if key in given and config[key] is not None and asked != made:
                 raise ValueError(
                     f"{key} is {config[key]}, but {path} was trained with {value}; "
                     "leave it out, or start from its weights with --model.init_from"
@@ -172,6 +177,13 @@ def _given_names(argv: Sequence[str]) -> set[str]:
             for section in ("model", "data"):
                 given |= {f"{section}.{key}" for key in content.get(section) or {}}
     return given
+
+
+def _architecture(arch: str, options: dict[str, Any] | None) -> dict[str, Any]:
+    """All options of an architecture but dropout, which is no part of what was trained."""
+    parameters = inspect.signature(MODELS[arch]).parameters.values()
+    defaults = {parameter.name: _plain(parameter.default) for parameter in parameters}
+    return {**defaults, **(options or {}), "dropout": None}
 
 
 def _plain(value: Any) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pickle
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,10 +109,11 @@ def read_caffe2(path: Path) -> dict[str, Tensor]:
             f"{path} is not a checkpoint: a Caffe2 file holds arrays of numbers only, this one holds {reason}, "
             "which is refused because a pickle can run code"
         ) from error
-    blobs = content.get("blobs", content) if isinstance(content, Mapping) else None
-    if not isinstance(blobs, Mapping):
+    # dict's own methods: a pickle can set attributes of the same names.
+    blobs = dict.get(content, "blobs", content) if isinstance(content, dict) else None
+    if not isinstance(blobs, dict):
         raise ValueError(f"{path} is not a file of weights (no blobs in it)")
-    arrays = {str(name): blob.value for name, blob in blobs.items() if isinstance(blob, _Array)}
+    arrays = {str(name): blob.value for name, blob in dict.items(blobs) if isinstance(blob, _Array)}
     # A copy: the tensors must be writable, in the machine's byte order and without negative or odd strides.
     return {
         name: torch.from_numpy(value.astype(value.dtype.newbyteorder("="), order="C", copy=True))

@@ -79,21 +79,24 @@ def fairness_note(source: str | Path) -> str | None:
 
 
 def unequal_starts(first: str | Path, second: str | Path) -> str | None:
-    """Warn of two runs with different norms that start from weights of different quality.
+    """Warn of two runs that start from weights of different quality.
 
     Args:
         first: source of one run's weights.
         second: of the other's.
 
     Returns:
-        The warning, or None where the starts are equal, have the same norm or are not known.
+        The warning, or None where the starts are equal, or neither is known.
     """
-    names = _known(first), _known(second)
-    if names[0] is None or names[1] is None or not _unequal(names[0], names[1]):
+    one, two = _known(first), _known(second)
+    if one is None or two is None:
+        unknown = second if two is None else first
+        return f"the ImageNet accuracy of {unknown} is not known: the starts may be unequal" if one or two else None
+    if abs(IMAGENET_SOURCES[one].top1 - IMAGENET_SOURCES[two].top1) <= TOLERANCE:
         return None
     return (
-        f"unequal starts: {_described(names[0])} and {_described(names[1])}; that {_favour(names[0], names[1])}. "
-        f"A fair partner of {names[0]} is {_described(IMAGENET_SOURCES[names[0]].partner)}"
+        f"unequal starts: {_described(one)} and {_described(two)}; that {_favour(one, two)}. "
+        f"A fair partner of {one} is {_described(IMAGENET_SOURCES[one].partner)}"
     )
 
 
@@ -117,5 +120,7 @@ def _described(name: str) -> str:
 
 
 def _favour(first: str, second: str) -> str:
-    better, worse = sorted((IMAGENET_SOURCES[first], IMAGENET_SOURCES[second]), key=lambda s: -s.top1)
-    return f"favours {better.norm.upper()} by {better.top1 - worse.top1:.1f} ImageNet points"
+    better, worse = sorted((first, second), key=lambda name: -IMAGENET_SOURCES[name].top1)
+    one, two = IMAGENET_SOURCES[better], IMAGENET_SOURCES[worse]
+    who = better if one.norm == two.norm else one.norm.upper()
+    return f"favours {who} by {one.top1 - two.top1:.1f} ImageNet points"

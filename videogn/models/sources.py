@@ -36,12 +36,14 @@ class SourceWeights:
         layout: whose names; a key of `videogn.models.layouts.LAYOUTS`.
         normalisation: what the network was trained on, or None where that is not known.
         class_names: what its outputs mean, or None where that is not known.
+        norm: name and options of its norm, or None where that is not known.
     """
 
     tensors: dict[str, Tensor]
     layout: str
     normalisation: InputNormalisation | None
     class_names: list[str] | None = None
+    norm: tuple[str, dict[str, Any]] | None = None
 
 
 def read_source(source: str | Path) -> SourceWeights:
@@ -78,7 +80,8 @@ def read_source(source: str | Path) -> SourceWeights:
     about = about if isinstance(about, Mapping) else {}
     if normalisation is None and about.get("mean") and about.get("std"):
         normalisation = InputNormalisation(tuple(about["mean"]), tuple(about["std"]))
-    return SourceWeights(tensors, layout, normalisation, about.get("class_names"))
+    norm = (str(about["norm"]), dict(about.get("norm_options") or {})) if "norm" in about else None
+    return SourceWeights(tensors, layout, normalisation, about.get("class_names"), norm)
 
 
 def read_checkpoint(source: str | Path) -> Any:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -62,6 +64,7 @@ def load_weights(
     source: str | Path,
     *,
     class_names: Sequence[str] | None = None,
+    norm: tuple[str, Mapping[str, Any]] | None = None,
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
 ) -> WeightReport:
@@ -77,6 +80,7 @@ def load_weights(
             torchvision's and timm's names; Detectron's R-50-GN.pkl; or `timm:NAME`, `torchvision:NAME`, `zoo:NAME`.
             Only tensors and plain Python values are read from a file; pickled objects are refused.
         class_names: what the network's outputs mean; compared with the checkpoint's where it says so.
+        norm: name and options of the network's norm; compared with the checkpoint's where it says so.
         mean: RGB, what will be subtracted from the clips; None takes the source's. Another one than the source's leaves
             a constant offset of the input, which is noted.
         std: RGB, what the clips will be divided by; None takes the source's. Another one is folded into the first
@@ -96,6 +100,10 @@ def load_weights(
     _require_same_norms(model, own, named, source)
     report = _new_report(weights, source, mean, std)
     report.notes.extend(_function_notes(model, weights, named))
+    if norm is not None and weights.norm is not None and (norm[0], dict(norm[1])) != weights.norm:
+        report.notes.append(
+            f"the weights were trained with norm {_named(weights.norm)}, the network's is {_named(norm)}"
+        )
     same_classes = class_names is None or weights.class_names is None or list(weights.class_names) == list(class_names)
     fitting: dict[str, Tensor] = {}
     for name, target in own.items():
@@ -108,7 +116,7 @@ def load_weights(
                 continue
         report.missing.append(name)
     report.skipped.extend(key for name, key in named.items() if name not in fitting)
-    _require_trunk(own, weights.tensors, named, report, source)
+    _require_trunk(own, weights.tensors, named, report, source, weights.layout)
     if weights.normalisation is not None and report.std is not None and STEM_CONV in fitting:
         fitting[STEM_CONV] = adapt_stem(fitting[STEM_CONV], weights.normalisation, report.std)
     model.load_state_dict(fitting, strict=False)
@@ -183,6 +191,7 @@ def _require_trunk(
     named: Mapping[str, str],
     report: WeightReport,
     source: object,
+    layout: str,
 ) -> None:
     """Every tensor of the trunk has to have come from the source, and every one of the source has to have gone in."""
     wrong = [name for name in report.missing if not _may_differ(name)]
@@ -195,12 +204,18 @@ def _require_trunk(
         )
     skipped = set(report.skipped)
     unused = [key for name, key in named.items() if key in skipped and not _may_differ(name)]
+    if layout == "caffe2":  # its files may hold the state of the solver too
+        unused = [key for key in unused if re.match(r"conv1_|res\d", key)]
     if unused:
         raise ValueError(f"{source} has {len(unused)} tensors that the network lacks, the first is {unused[0]}")
 
 
 def _may_differ(name: str) -> bool:
     return is_head(name) or name.endswith(_NO_WEIGHTS)
+
+
+def _named(norm: tuple[str, Mapping[str, Any]]) -> str:
+    return f"{norm[0]} {dict(norm[1])}" if norm[1] else norm[0]
 
 
 def _rounded(values: Sequence[float] | None) -> str:

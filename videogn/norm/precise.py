@@ -145,7 +145,7 @@ def precise_statistics(
     widths = [sum(buffer.numel() for buffer in _buffers(layer)) // 2 for layer in layers.values()]
     sums = torch.zeros(3, sum(widths), dtype=torch.float64)  # of means, variances and squared means
     count = 0
-    with torch.no_grad(), batch_statistics(layers) as take:
+    with torch.no_grad(), _plain_batch_norm(layers), batch_statistics(layers) as take:
         for batch in batches:
             forward(batch)
             taken = take().values()
@@ -161,6 +161,20 @@ def precise_statistics(
     found = {name: Statistics(*part) for name, *part in zip(layers, mean.split(widths), var.split(widths), strict=True)}
     _write(layers, found)
     return found
+
+
+@contextmanager
+def _plain_batch_norm(layers: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Take Batch Renorm's corrections off: they draw to the old statistics, and what follows would see that."""
+    corrected = [layer for layer in layers.values() if hasattr(layer, "r_max") and hasattr(layer, "d_max")]
+    bounds = [(layer.r_max, layer.d_max) for layer in corrected]
+    try:
+        for layer in corrected:
+            layer.r_max, layer.d_max = 1.0, 0.0  # type: ignore[assignment]
+        yield
+    finally:
+        for layer, (r_max, d_max) in zip(corrected, bounds, strict=True):
+            layer.r_max, layer.d_max = r_max, d_max
 
 
 def _tracks(layer: nn.Module) -> bool:

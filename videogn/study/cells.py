@@ -59,7 +59,7 @@ class Recipe:
         configs: configuration files of `videogn fit`, later ones win.
         arguments: further arguments of `videogn fit`, after the files.
         step_clips: clips an optimiser step on each device, held by adding gradients of smaller batches up as 8 GPUs
-            would; None steps after every batch.
+            would; None leaves it to the configuration.
         init_from: (norm, source of initial weights), for the norms that have one of their own.
     """
 
@@ -94,7 +94,7 @@ class Recipe:
             f"--model.clip_length={cell.clip_length}",
             f"--model.interval={cell.interval}",
             f"--data.batch_size={cell.batch_size}",
-            f"--trainer.accumulate_grad_batches={self.accumulate(cell)}",
+            *([f"--trainer.accumulate_grad_batches={self.accumulate(cell)}"] if self.step_clips else []),
             f"--trainer.default_root_dir={folder}",
             "--trainer.logger=lightning.pytorch.loggers.CSVLogger",
             f"--trainer.logger.save_dir={folder}",
