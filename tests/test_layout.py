@@ -21,6 +21,7 @@ LAYERS = {
     "videogn.files": 0,
     "videogn.cores": 0,
     "videogn.names": 0,
+    "videogn.processes": 0,
     "videogn.norm": 0,
     "videogn.video": 0,
     "videogn.evaluation": 0,

@@ -24,6 +24,7 @@ from videogn.models import MODELS
 from videogn.models.weights import load_weights
 from videogn.names import check_choice
 from videogn.optim import make_schedule, parameter_groups, scaled_learning_rate
+from videogn.processes import world_size
 from videogn.video.clips import is_short
 from videogn.video.crops import CROPS
 from videogn.video.transforms import normalise, views_of
@@ -310,8 +311,8 @@ def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _gather(results: Sequence[VideoResult]) -> list[VideoResult]:
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if world_size() == 1:
         return list(results)
-    parts: list[Any] = [None] * torch.distributed.get_world_size()
+    parts: list[Any] = [None] * world_size()
     torch.distributed.all_gather_object(parts, list(results))
     return [result for part in parts for result in part]

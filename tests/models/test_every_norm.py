@@ -228,7 +228,9 @@ def test_i3d_tiny_has_8_groups_unless_told_otherwise(norm):
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_every_norm_fits_width_8(norm):
-    _train_step(i3d_tiny(norm=norm, width=8), 1)
+    model = i3d_tiny(norm=norm, width=8)
+    _train_step(model, 1)
+    assert all(parameter.grad.isfinite().all() for parameter in model.parameters())
 
 
 @pytest.mark.parametrize("norm", ["ws+gn", "in", "none"])

@@ -16,7 +16,7 @@ def _pair(first, second, channels=8):
     return [randomised(make_norm(name, **options)(channels)) for name, options in (first, second)]
 
 
-def _same(first, second, x, state=False):
+def _check_same(first, second, x, state=False):
     """Output and gradients, and with `state` everything in the state dict."""
     results = []
     for layer in (first, second):
@@ -37,7 +37,7 @@ def test_group_norm_with_one_group_is_layer_norm():
     """Also PyTorch's, over (C, T, H, W)."""
     first, second = _pair(("gn", {"groups": 1}), ("ln", {}))
     x = _clips()
-    _same(first, second, x)
+    _check_same(first, second, x)
     y = F.layer_norm(x, x.shape[1:]) * first.weight[:, None, None, None] + first.bias[:, None, None, None]
     torch.testing.assert_close(first(x), y)
 
@@ -45,16 +45,16 @@ def test_group_norm_with_one_group_is_layer_norm():
 def test_group_norm_with_a_group_a_channel_is_instance_norm():
     first, second = _pair(("gn", {"groups": 8}), ("in", {}))
     x = _clips()
-    _same(first, second, x)
+    _check_same(first, second, x)
     torch.testing.assert_close(first(x), F.instance_norm(x, weight=first.weight, bias=first.bias))
 
 
 def test_batch_norm_of_one_clip_in_training_is_instance_norm():
-    _same(*_pair(("bn", {}), ("in", {})), _clips(1))
+    _check_same(*_pair(("bn", {}), ("in", {})), _clips(1))
 
 
 def test_sub_batch_norm_of_one_clip_in_training_is_instance_norm():
-    _same(*_pair(("sub_bn", {"clips": 1}), ("in", {})), _clips())
+    _check_same(*_pair(("sub_bn", {"clips": 1}), ("in", {})), _clips())
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_special_cases_of_batch_norm(name, options, momentum):
     """Three steps of training with running statistics, then evaluation."""
     first, second = _pair((name, options | {"momentum": momentum}), ("bn", {"momentum": momentum}))
     for _ in range(3):
-        _same(first, second, _clips(), state=True)
-    _same(first.eval(), second.eval(), _clips(3), state=True)
+        _check_same(first, second, _clips(), state=True)
+    _check_same(first.eval(), second.eval(), _clips(3), state=True)
 
 
 def test_sub_batch_norm_is_batch_norm_of_every_part():
@@ -104,6 +104,6 @@ def test_sync_batch_norm_in_a_group_of_one_process_is_batch_norm(tmp_path):
     """PyTorch's own layer refuses the CPU there."""
     distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
     try:
-        _same(*_pair(("sync_bn", {}), ("bn", {})), _clips(), state=True)
+        _check_same(*_pair(("sync_bn", {}), ("bn", {})), _clips(), state=True)
     finally:
         distributed.destroy_process_group()

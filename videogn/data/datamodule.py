@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import lightning.pytorch as pl
-import torch.distributed
+import torch
 from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from torch.utils.data import DataLoader
 
@@ -14,6 +14,7 @@ from videogn.data.index import VideoIndex
 from videogn.data.plans import centre_plan, evaluation_plan, training_plan
 from videogn.data.splits import read_splits, without_missing
 from videogn.names import check_choice
+from videogn.processes import world_size
 from videogn.video.clips import PROTOCOLS
 from videogn.video.crops import CROPS
 from videogn.video.decode import DECODERS
@@ -138,7 +139,7 @@ class VideoDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         """Random clips in random order; an incomplete last batch is dropped, since norms see it."""
         records = without_missing(self._labelled("train"), "train").records
-        share = len(records) // _processes()
+        share = len(records) // world_size()
         if share < self.batch_size:
             raise ValueError(f"batch_size must be <= {share}, the training videos of a process, got {self.batch_size}")
         dataset = VideoDataset(records, self._train_plan, decoder=self.decoder, replace_failed=True, cache=self.cache)
@@ -184,13 +185,11 @@ class VideoDataModule(pl.LightningDataModule):
 
     def _loader(self, dataset: VideoDataset, batch_size: int, **options: Any) -> DataLoader[Any]:
         sampler = None
-        if not options.get("shuffle") and torch.distributed.is_available() and torch.distributed.is_initialized():
+        if not options.get("shuffle") and world_size() > 1:
             # Lightning's own sampler would repeat videos to fill the last batch, and count them twice.
             sampler = UnrepeatedDistributedSampler(dataset, shuffle=False)
-            if len(dataset) < torch.distributed.get_world_size():
-                raise ValueError(
-                    f"{len(dataset)} videos are too few for {torch.distributed.get_world_size()} processes"
-                )
+            if len(dataset) < world_size():
+                raise ValueError(f"{len(dataset)} videos are too few for {world_size()} processes")
         return DataLoader(
             dataset,
             batch_size=batch_size,
@@ -201,13 +200,6 @@ class VideoDataModule(pl.LightningDataModule):
             pin_memory=torch.cuda.is_available(),
             **options,
         )
-
-
-def _processes() -> int:
-    """Processes that train or test together."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_world_size()
-    return 1
 
 
 def _check_sizes(crop_size: int, short_side: int, train_short_sides: tuple[int, int]) -> None:

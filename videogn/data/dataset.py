@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.distributed
 from torch.utils.data import Dataset
 
 from videogn.axes import Batch, Sample, VideoRecord
 from videogn.data.plans import ViewPlan
+from videogn.processes import rank
 from videogn.video.cache import FrameCache
 from videogn.video.decode import VideoDecodeError, open_video
 from videogn.video.transforms import resize_short_side
@@ -123,14 +123,9 @@ class VideoDataset(Dataset[list[Sample]]):
 
     def _load(self, position: int) -> Sample:
         # Processes that train together are seeded alike and must not all cut their videos alike.
-        entropy = [self.seed, position] if self.seed is not None else [int(torch.randint(2**63 - 1, ())), _rank()]
+        entropy = [self.seed, position] if self.seed is not None else [int(torch.randint(2**63 - 1, ())), rank()]
         rng = np.random.default_rng(entropy)
         return load_sample(self.records[position], position, self.plan, decoder=self.decoder, rng=rng, cache=self.cache)
-
-
-def _rank() -> int:
-    distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return torch.distributed.get_rank() if distributed else 0
 
 
 def collate(items: Sequence[list[Sample]]) -> Batch:

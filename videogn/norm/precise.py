@@ -20,6 +20,7 @@ import torch.distributed
 from torch import Tensor, nn
 
 from videogn.names import check_choice
+from videogn.processes import world_size
 
 #: What `running_var` estimates; see `precise_statistics`.
 VARIANCES = ("population", "batch")
@@ -193,7 +194,7 @@ def _double(buffer: Tensor) -> Tensor:
 
 def _over_processes(sums: Tensor, count: int, device: torch.device) -> tuple[Tensor, int]:
     """Sum over the processes; through the layers' device, since NCCL knows no other."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if world_size() == 1:
         return sums, count
     joined = torch.cat([sums.flatten(), torch.tensor([count], dtype=sums.dtype)]).to(device)
     torch.distributed.all_reduce(joined)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from videogn.norm.running import RunningStatistics, update_factor
+from videogn.processes import world_size
 
 
 class SubBatchNorm3d(RunningStatistics):
@@ -72,7 +73,7 @@ class SyncBatchNorm3d(nn.SyncBatchNorm):
         Raises:
             ValueError: in training, more than one process and a tensor on the CPU, or one value per channel only.
         """
-        if self.training and _processes(self.process_group) > 1:
+        if self.training and world_size(self.process_group) > 1:
             return super().forward(input)
         factor = 0.0
         if self.training:
@@ -82,10 +83,3 @@ class SyncBatchNorm3d(nn.SyncBatchNorm):
         return F.batch_norm(
             input, self.running_mean, self.running_var, self.weight, self.bias, self.training, factor, self.eps
         )
-
-
-def _processes(group: distributed.ProcessGroup | None) -> int:
-    """Processes that share their statistics."""
-    if not (distributed.is_available() and distributed.is_initialized()):
-        return 1
-    return distributed.get_world_size(group)
