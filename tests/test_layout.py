@@ -20,6 +20,7 @@ LAYERS = {
     "videogn.axes": 0,
     "videogn.files": 0,
     "videogn.cores": 0,
+    "videogn.killable": 0,
     "videogn.names": 0,
     "videogn.processes": 0,
     "videogn.norm": 0,

@@ -34,10 +34,14 @@ class VideoRecord:
     Attributes:
         path: the file; it need not exist (Kinetics loses about 5 % of its videos), decoding names what is missing.
         label: the class number in [0, K), or None where the class is unknown.
+        frames: how many frames can be decoded, where an index has counted them; clips are laid over these.
+        error: why an index says that the video is unusable, or None; it is then not even opened.
     """
 
     path: str
     label: int | None
+    frames: int | None = None
+    error: str | None = None
 
 
 @dataclass
