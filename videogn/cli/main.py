@@ -20,6 +20,7 @@ COMMANDS = {
     "predict": ("videogn.cli.predict", "Classify video files."),
     "study": ("videogn.cli.study", "Compare norms, clip lengths and batch sizes: train and test each, report."),
     "data": ("videogn.cli.data", "Make the synthetic motion data set, or look at one of your own."),
+    "bench": ("videogn.cli.bench", "Measure data loading: where the time goes, and how many workers pay."),
     "demo": ("videogn.cli.demo", "See it all work in a few minutes on a CPU, with nothing downloaded."),
 }
 #: Warnings of other packages about themselves, which a user can do nothing about.
