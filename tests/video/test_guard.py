@@ -88,7 +88,7 @@ def test_errors_are_those_of_the_file(video, guarded, tmp_path):
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("hang", r"not decoded within 0\.8 s; the decoder was stopped"),
+        ("hang", r"not decoded within 2 s; the decoder was stopped"),
         ("crash", r"the decoder crashed \(its process was ended by SIGSEGV\)"),
         ("leave", r"the decoder crashed \(its process ended with status 3\)"),
     ],
@@ -122,7 +122,7 @@ def test_a_process_killed_from_outside_is_replaced(video, guarded):
 def test_the_time_between_calls_does_not_count(video):
     guarded = VideoGuard(1.5)
     with guarded.open(video("gop12.mp4")) as opened:
-        time.sleep(0.6)
+        time.sleep(2.0)
         assert read_numbers(opened.frames([1])) == [1]
     guarded.close()
 
