@@ -59,13 +59,13 @@ def test_it_decodes_once_and_gives_the_same_frames(videos, chunk, monkeypatch):
     assert cache.nbytes == _SIZE
 
 
-def test_it_keeps_no_more_than_it_may_and_those_used_last(videos):
+def test_it_keeps_no_more_than_it_may_and_what_it_keeps_stays(videos):
     counting = Counting()
     cache = FrameCache(2 * _SIZE + 100, counting.open)
-    for number in (0, 1, 0, 2, 0, 1):
+    for number in (0, 1, 0, 2, 0, 1, 2):
         np.testing.assert_array_equal(_read(cache, videos[number]), decode_frames(videos[number], [0, 5, 11], "pyav"))
         assert cache.nbytes <= cache.max_bytes
-    assert counting.opened == [videos[number] for number in (0, 1, 2, 1)]
+    assert counting.opened == [videos[number] for number in (0, 1, 2, 2)]
 
 
 @pytest.mark.parametrize("budget", [0, _SIZE - 1])
@@ -78,8 +78,8 @@ def test_a_video_that_does_not_fit_is_decoded_every_time(videos, budget):
     assert counting.opened == [videos[0]] * 2
 
 
-def test_memory_while_videos_come_and_go(videos, monkeypatch):
-    """Room is made before a video is decoded, not after."""
+def test_memory_while_it_fills(videos, monkeypatch):
+    """What does not fit is not decoded first."""
     seen = []
     original = np.empty
 

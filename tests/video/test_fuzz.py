@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from videogn.indexing.catalogue import STATUSES
 from videogn.killable import KillableProcess
 from videogn.video.decode import check_decoder, open_video
 from videogn.video.errors import VideoDecodeError
-from videogn.video.inspection import STATUSES, inspect_video
+from videogn.video.inspection import inspect_video
 
 #: Seconds; a file takes a few hundredths.
 LIMIT = 60.0

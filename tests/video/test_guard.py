@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from video_files import COUNT, read_numbers
 
 from videogn.axes import Crop
+from videogn.killable import StartError
 from videogn.video import decode, guard
 from videogn.video.errors import VideoDecodeError
 from videogn.video.guard import SharedBuffer, VideoGuard
@@ -127,10 +129,16 @@ def test_the_time_between_calls_does_not_count(video):
     guarded.close()
 
 
-@pytest.mark.parametrize("limit", [0, -1, float("nan")])
-def test_the_limit_is_positive(limit):
-    with pytest.raises(ValueError, match="must be > 0 s"):
+@pytest.mark.parametrize("limit", [0, -1, 3e6, float("inf"), float("nan")])
+def test_limits_that_cannot_be_kept(limit):
+    with pytest.raises(ValueError, match="the time limit of a video must be between 0 and 1000000 seconds, got"):
         VideoGuard(limit)
+
+
+def test_a_process_that_does_not_start_is_not_the_videos_fault(video, guarded, monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(StartError), guarded.open(video("gop12.mp4")):
+        pass
 
 
 class Guarded(Dataset[torch.Tensor]):
@@ -173,7 +181,7 @@ def test_pickling_leaves_the_process_behind(video, guarded):
 
 def test_without_inheritable_files_videos_are_decoded_here(video, monkeypatch, caplog):
     guard._say_unguarded.cache_clear()
-    monkeypatch.setattr(guard, "_ON_POSIX", False)
+    monkeypatch.setattr(guard, "ON_POSIX", False)
     guarded = VideoGuard(60)
     for _ in range(2):
         with guarded.open(video("gop12.mp4")) as opened:

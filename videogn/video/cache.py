@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -39,9 +38,11 @@ class DecodedVideo:
 
 
 class FrameCache:
-    """Keeps whole videos, at their native size, up to so many bytes; those longest unused give way to others.
+    """Keeps whole videos, at their native size, until so many bytes are full; what is kept stays.
 
-    A video that does not fit, or of which a frame cannot be decoded, is decoded every time. Not for several threads at
+    A video that does not fit beside them, or of which a frame cannot be decoded, is decoded every time. (Where epochs
+    are shuffled, letting the longest unused go would throw out what comes next: with room for half the set it finds
+    15 % of the videos, instead of 50 %.) Not for several threads at
     once; every loader process has its own.
 
     Args:
@@ -57,7 +58,7 @@ class FrameCache:
             raise ValueError(f"max_bytes of a cache must be >= 0, got {max_bytes}")
         self.max_bytes = max_bytes
         self._opener = opener
-        self._videos: OrderedDict[tuple[str, str], DecodedVideo] = OrderedDict()
+        self._videos: dict[tuple[str, str], DecodedVideo] = {}
 
     @property
     def nbytes(self) -> int:
@@ -74,27 +75,20 @@ class FrameCache:
         key = (path, decoder)
         if key not in self._videos:
             with self._opener(path, decoder) as video:
-                if not self._make_room(video.info):
+                if not self._has_room(video.info):
                     yield video
                     return
                 with suppress(VideoDecodeError):  # the frames that are asked for may be good
                     self._videos[key] = _decoded(video)
         if key in self._videos:
-            self._videos.move_to_end(key)
             yield self._videos[key]
             return
         # Anew: what decoded may have been stopped.
         with self._opener(path, decoder) as video:
             yield video
 
-    def _make_room(self, info: VideoInfo) -> bool:
-        """Let go of videos until this one fits; False if it never does."""
-        size = info.frames * info.height * info.width * 3
-        if size > self.max_bytes:
-            return False
-        while self.nbytes > self.max_bytes - size:
-            self._videos.popitem(last=False)
-        return True
+    def _has_room(self, info: VideoInfo) -> bool:
+        return self.nbytes + info.frames * info.height * info.width * 3 <= self.max_bytes
 
 
 def _decoded(video: FrameSource) -> DecodedVideo:

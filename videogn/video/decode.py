@@ -15,7 +15,7 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.names import check_choice
-from videogn.video.errors import VideoDecodeError
+from videogn.video.errors import VideoDecodeError, reading
 from videogn.video.readers import AUTO, DECODERS, READERS, check_decoder
 from videogn.video.scan import VideoInfo, open_scanned, scan
 
@@ -46,7 +46,7 @@ class OpenVideo:
     def __init__(self, path: str | os.PathLike[str], decoder: str = "auto") -> None:
         check_choice("decoder", decoder, DECODERS)
         self.decoder = AUTO if decoder == "auto" else decoder
-        with ExitStack() as opened:
+        with reading(path), ExitStack() as opened:
             found, stream = opened.enter_context(open_scanned(path))
             self.info = found.info
             self._path = found.path
@@ -75,7 +75,8 @@ class OpenVideo:
         window = check_window(window, self.info)
         if out is None:
             out = np.empty((len(wanted), window.height, window.width, 3), np.uint8)
-        self._reader.read(wanted, window, out)
+        with reading(self._path):
+            self._reader.read(wanted, window, out)
         return out
 
     def close(self) -> None:

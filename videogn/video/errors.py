@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 class VideoDecodeError(Exception):
@@ -29,6 +31,24 @@ class MissingVideoError(VideoDecodeError):
 
 class EmptyVideoError(VideoDecodeError):
     """The file has no bytes."""
+
+
+@contextmanager
+def reading(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Whatever is raised in the block is the file's fault: what a damaged file makes a parser raise cannot be listed.
+
+    Args:
+        path: the file that is read; nothing else may fail in the block.
+
+    Raises:
+        VideoDecodeError: the block raised something.
+    """
+    try:
+        yield
+    except VideoDecodeError:
+        raise
+    except Exception as error:
+        raise VideoDecodeError(path, f"cannot be read ({explain(error)})") from error
 
 
 def explain(error: Exception) -> str:

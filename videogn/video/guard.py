@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from videogn.axes import Crop
-from videogn.killable import KillableProcess, ProcessDiedError, TimeLimitError
+from videogn.killable import ON_POSIX, KillableProcess, ProcessDiedError, TimeLimitError, check_limit
 from videogn.video.decode import OpenVideo, check_indices, check_window, open_video
 from videogn.video.errors import VideoDecodeError
 from videogn.video.scan import VideoInfo
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 #: Pages beyond this many bytes are given back after the video that needed them.
 _KEPT = 256 << 20
 
-# Elsewhere a process inherits no file by its number.
-_ON_POSIX = os.name == "posix"
+#: Seconds left to a video whose time is over: a limit has to be positive.
+_NO_TIME = 1e-3
 _FACTORY = "videogn.video.guard:Decoding"
 
 _log = logging.getLogger(__name__)
@@ -155,7 +155,7 @@ class GuardedVideo:
     def _call(self, method: str, *arguments: Any) -> Any:
         start = time.monotonic()
         try:
-            return self._process.call(method, *arguments, limit=max(self._left, 0.0))
+            return self._process.call(method, *arguments, limit=max(self._left, _NO_TIME))
         except TimeLimitError as error:
             reason = f"not decoded within {self._limit:g} s; the decoder was stopped"
             raise VideoDecodeError(self._path, reason) from error
@@ -172,11 +172,13 @@ class VideoGuard:
 
     Args:
         limit: seconds for one video, opening and all its frames; what is done between the calls does not count.
+
+    Raises:
+        ValueError: a limit that is not positive, or more than 11 days.
     """
 
     def __init__(self, limit: float) -> None:
-        if not limit > 0:
-            raise ValueError(f"the time limit of a video must be > 0 s, got {limit:g}")
+        check_limit("the time limit of a video", limit)
         self.limit = limit
         self._owner: int | None = None
         self._buffer: SharedBuffer
@@ -199,8 +201,9 @@ class VideoGuard:
         Raises:
             ValueError: an unknown decoder.
             VideoDecodeError: the file cannot be read, or not within the time, or it crashes the decoder.
+            StartError: the process cannot be started.
         """
-        if not _ON_POSIX:
+        if not ON_POSIX:
             _say_unguarded()
             with open_video(path, decoder) as video:
                 yield video

@@ -9,23 +9,18 @@ from typing import TYPE_CHECKING
 import av.error
 import numpy as np
 
-from videogn.video import matroska
-from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, explain
+from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, explain, reading
+from videogn.video.extent import damage
 from videogn.video.scan import VideoScan, scan
 from videogn.video.source import size
 from videogn.video.stream import flush, open_stream, packets
+from videogn.video.survey import REORDERED
 
 if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-#: ok; missing: no such file; empty: no bytes; corrupt: cannot be opened, no video, or damaged inside; truncated: good
-#: frames up to where the file ends too early.
-STATUSES = ("ok", "missing", "empty", "corrupt", "truncated")
-
-# A decoder that fails at the last packet also loses pictures that it holds back to reorder; H.264 allows 16.
-_REORDERED = 17
 _CUT = "the file is cut short"
 
 
@@ -42,7 +37,8 @@ class VideoReport:
         rotation: degrees (0, 90, 180 or 270) by which the coded picture is turned anticlockwise for display.
         codec: FFmpeg's name of it; "" where unknown.
         bytes: of the file.
-        status: one of STATUSES.
+        status: "ok"; "missing", no such file; "empty", no bytes; "corrupt", cannot be opened, no video, or damaged
+            inside; "truncated", good frames up to where the file ends too early.
         reason: what is wrong, in a few words; "" where nothing is.
     """
 
@@ -70,10 +66,11 @@ def inspect_video(path: str | os.PathLike[str], *, decode: bool = True) -> Video
     """
     report = VideoReport()
     try:
-        report = replace(report, bytes=size(path))
-        found = scan(path)
-        report = _described(report, found)
-        return _judge_decoded(report, found) if decode else _judge_listed(report, found)
+        with reading(path):
+            report = replace(report, bytes=size(path))
+            found = scan(path)
+            report = _described(report, found)
+            return _judge_decoded(report, found) if decode else _judge_listed(report, found)
     except MissingVideoError as error:
         return replace(report, status="missing", reason=error.reason)
     except EmptyVideoError as error:
@@ -118,13 +115,15 @@ def _judge_decoded(report: VideoReport, found: VideoScan) -> VideoReport:
     whole = np.array(sorted(decoded.whole), np.int64)
     leading = int(np.argmax(np.append(whole, -1) != np.arange(len(whole) + 1)))
     total = max(found.frames, leading)
-    decoded.problem = decoded.problem or matroska.damage(found.source)
+    broken = damage(found.source)
+    decoded.problem = decoded.problem or broken
     if leading == total and decoded.problem is None:
         return _counted(report, found, leading)
     lost_at_end = found.readable < found.frames and leading == len(whole)
-    near_the_end = found.readable - leading <= _REORDERED
+    # A decoder that fails at the last packet also loses pictures that it holds back to reorder.
+    near_the_end = found.readable - leading <= REORDERED
     failed_at_end = (decoded.fails_at_end or lost_at_end) and near_the_end
-    if leading and (failed_at_end or (lost_at_end and decoded.problem is None)):
+    if leading and broken is None and (failed_at_end or (lost_at_end and decoded.problem is None)):
         reason = _first_lost(leading, total, _CUT) if leading < total else _CUT
         return replace(_counted(report, found, leading), status="truncated", reason=reason)
     why = decoded.problem or "the decoder gives no picture for it"
@@ -163,12 +162,13 @@ class _Decoded:
         self.problem: str | None = None
         self.fails_at_end = False
         self._pts = found.pts
+        self._readable = found.readable
         self._starts = frozenset(found.keyframes.tolist())
         self._trusted = True
         self._count = 0
         with open_stream(found.path, found.source) as (container, stream):
             try:
-                waiting = True
+                waiting = not found.unmarked
                 for packet in packets(container, stream):
                     if packet.size:
                         self.fails_at_end = False
@@ -181,8 +181,6 @@ class _Decoded:
 
     def _fails(self, packet: Packet, stream: VideoStream) -> bool:
         """Decode a packet; returns whether that failed, so that a key frame is to be waited for."""
-        if packet.is_corrupt:
-            self._note("its data are damaged")
         try:
             self._take(packet.decode())
         except av.error.FFmpegError as error:
@@ -213,7 +211,7 @@ class _Decoded:
     def _number(self, picture: VideoFrame) -> int | None:
         """Which frame a picture is; None for one that the scan does not count."""
         if self._pts is None:
-            return self._count
+            return self._count if self._count < self._readable else None
         if picture.pts is None:
             return None
         number = int(np.searchsorted(self._pts, picture.pts))

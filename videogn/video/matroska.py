@@ -20,18 +20,18 @@ _CHECK_SUM = b"\xbf\x84"  # its number and its length
 _UNKNOWN = -1
 
 
-def segment_end(file: BinaryIO) -> int | None:
+def segment_end(file: BinaryIO, length: int) -> int | None:
     """Position at which the file ends by its own account; None for other formats and for streams.
 
     The file stands at the first element of the segment afterwards.
 
     Args:
         file: at its beginning.
+        length: of the file, bytes.
     """
-    if _element(file, None)[0] != _HEADER:
+    name, size = _element(file, length)
+    if name != _HEADER or size == _UNKNOWN:
         return None
-    file.seek(0)
-    _, size = _element(file, None)
     file.seek(size, io.SEEK_CUR)
     name, size = _element(file, None)
     return None if name != _SEGMENT or size == _UNKNOWN else file.tell() + size
@@ -46,16 +46,16 @@ def damage(source: Source) -> str | None:
     with open_source(source) as file:
         length = file.seek(0, io.SEEK_END)
         file.seek(0)
-        end = segment_end(file)
+        end = segment_end(file, length)
         while end is not None and (start := file.tell()) < min(end, length):
             name, size = _element(file, end)
             if size == _UNKNOWN and name == _CLUSTER:
                 return None
             if name is None or file.tell() + size > end:
                 return f"the container is damaged at byte {start}"
-            data = file.read(size)
-            if len(data) < size:  # cut short, which is another matter
+            if file.tell() + size > length:  # cut short, which is another matter
                 return None
+            data = file.read(size)
             if name != _VOID and not _is_sound(name, data):
                 return f"the data at bytes {start} to {file.tell()} are damaged"
     return None

@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 from videogn.axes import Crop
 from videogn.video.errors import VideoDecodeError, explain
 from videogn.video.scan import VideoScan
-from videogn.video.stream import open_stream, pictures
+from videogn.video.stream import is_intra, open_stream, pictures
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -33,6 +33,7 @@ class PyAVReader:
 
     def __init__(self, found: VideoScan, opened: OpenStream) -> None:
         self._scan = found
+        self._keyframes = found.keyframes
         self._starts = frozenset(found.keyframes.tolist())
         self._reformatter = VideoReformatter()
         self._open = ExitStack()
@@ -57,7 +58,8 @@ class PyAVReader:
         """Open the file anew; decode from its first key frame."""
         self._open.close()
         self._container, self._stream = self._open.enter_context(open_stream(self._scan.path, self._scan.source))
-        self._pictures = pictures(self._container, self._stream)
+        self._pictures = pictures(self._container, self._stream, unmarked=self._scan.unmarked)
+        self._sought = -1
         self._position = -1  # of the frame decoded last
         self._damaged = False  # a frame since the last start is, and those after it are built upon it
         self._usable = True
@@ -68,6 +70,7 @@ class PyAVReader:
         pts = int(self._scan.pts[keyframe])
         self._pictures = pictures(self._container, self._stream, key_pts=pts)
         self._position = keyframe - 1
+        self._sought = keyframe  # and not yet decoded
         self._damaged = False
         try:
             self._container.seek(pts, stream=self._stream)
@@ -79,8 +82,8 @@ class PyAVReader:
         """Frame `index`: decode on if it is near, else from the last key frame before it, and if that fails from 0."""
         if index >= self._scan.readable:
             raise self._failure(index, "the file is cut short")
-        keyframe = int(np.searchsorted(self._scan.keyframes, index, side="right")) - 1
-        start = int(self._scan.keyframes[keyframe]) if keyframe >= 0 else 0
+        keyframe = int(np.searchsorted(self._keyframes, index, side="right")) - 1
+        start = int(self._keyframes[keyframe]) if keyframe >= 0 else 0
         picture = None
         if self._usable and self._position < index and start <= self._position + _SEEK_OVER:
             picture = self._advance(index)
@@ -104,6 +107,9 @@ class PyAVReader:
                 number = self._number(picture)
                 if number is None:
                     continue
+                if number == self._sought and not is_intra(picture):
+                    self._distrust()
+                    return None
                 self._position = number
                 self._damaged = picture.is_corrupt or (self._damaged and number not in self._starts)
                 if number == index and not self._damaged:
@@ -115,6 +121,12 @@ class PyAVReader:
             self._why = explain(error)
         self._usable = False
         return None
+
+    def _distrust(self) -> None:
+        """Jump no more: what is marked as a key frame is built upon others."""
+        self._keyframes = self._keyframes[:1]
+        self._starts = frozenset(self._keyframes.tolist())
+        self._usable = False
 
     def _number(self, picture: VideoFrame) -> int | None:
         """Which frame a decoded picture is; None for one that the scan does not count."""

@@ -11,6 +11,7 @@ Only files are opened by name. The others are read into memory, once for each ti
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib
 import io
 import os
@@ -76,7 +77,7 @@ def read_source(path: str | os.PathLike[str]) -> Source:
     if member is not None:
         listed = _read_listed(text, shard, member) if isinstance(text, MemberPath) else None
         return _read_member(text, shard, member) if listed is None else listed
-    if not _is_url(text):
+    if not is_url(text):
         _check_file(text)
         return os.path.abspath(text)
     with _reading(text, text) as file:
@@ -108,6 +109,11 @@ def shard_members(shard: str | os.PathLike[str]) -> Mapping[str, tuple[int, int]
     return _members(text, *_stamp(text, text))
 
 
+def is_url(path: str) -> bool:
+    """Whether fsspec is to read a path, as in "s3://bucket/train-000.tar"."""
+    return _URL.match(path) is not None
+
+
 def exists(path: str | os.PathLike[str]) -> bool:
     """Whether there is such a file, member or object; False also where asking fails."""
     try:
@@ -128,8 +134,20 @@ def size(path: str | os.PathLike[str]) -> int:
     return _stamp(text, text)[0] if member is None else _find(text, shard, member)[1]
 
 
-def _is_url(path: str) -> bool:
-    return _URL.match(path) is not None
+def state(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Number of bytes, and a number that is another one once the file, member or object has changed.
+
+    That is the time of the last change in nanoseconds, of a member that of its shard; of an object it is made of the
+    ETag, or of whatever else its store says of changes.
+
+    Raises:
+        VideoDecodeError: it does not exist, or asking fails.
+    """
+    text = os.fspath(path)
+    shard, member = _split(text)
+    count, changed = _stamp(shard, text)
+    number = int.from_bytes(hashlib.sha256(changed.encode()).digest()[:7], "big") if is_url(shard) else int(changed)
+    return (count if member is None else _find(text, shard, member)[1]), number
 
 
 def _split(path: str) -> tuple[str, str | None]:
@@ -137,10 +155,10 @@ def _split(path: str) -> tuple[str, str | None]:
 
     Of a local path the shard must not be a folder: a folder may be named so too.
     """
-    text = path if _is_url(path) else PurePath(path).as_posix()
+    text = path if is_url(path) else PurePath(path).as_posix()
     for found in _SHARD.finditer(text):
         shard = text[: found.end()]
-        if _is_url(path) or not os.path.isdir(shard):
+        if is_url(path) or not os.path.isdir(shard):
             return shard, text[found.end() + 1 :]
     return path, None
 
@@ -172,7 +190,7 @@ def _reading(file: str, path: str, **options: Any) -> Iterator[IO[bytes]]:
     """Open a local file or an object; whatever goes wrong in it is said of `path`."""
     what = "file" if file == path else "its shard"
     try:
-        if _is_url(file):
+        if is_url(file):
             filesystem, name = _filesystem(file)
             with filesystem.open(name, "rb", **options) as opened:
                 yield opened
@@ -191,7 +209,7 @@ def _stamp(file: str, path: str) -> tuple[int, str]:
     """Size and time of the last change of a local file or an object; what goes wrong is said of `path`."""
     what = "file" if file == path else "its shard"
     try:
-        if not _is_url(file):
+        if not is_url(file):
             found = os.stat(file)
             return found.st_size, str(found.st_mtime_ns)
         filesystem, name = _filesystem(file)

@@ -13,7 +13,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from videogn.axes import Crop
-from videogn.video.errors import VideoDecodeError, explain
+from videogn.video.errors import VideoDecodeError, explain, reading
 from videogn.video.inspection import VideoReport, inspect_video
 from videogn.video.pyav_reader import PyAVReader
 from videogn.video.scan import VideoScan, open_scanned
@@ -97,7 +97,8 @@ def copy_video(source: str | os.PathLike[str], target: str | os.PathLike[str], s
     with open_scanned(source) as (found, opened):
         if found.readable < found.frames:
             raise VideoDecodeError(source, f"the file is cut short after frame {found.readable} of {found.frames}")
-        reader = PyAVReader(found, opened)
+        with reading(source):
+            reader = PyAVReader(found, opened)
         try:
             return _write(reader, found, target, settings)
         finally:
@@ -152,6 +153,7 @@ def _resized(reader: PyAVReader, found: VideoScan, height: int, width: int) -> A
     frame = np.empty((1, info.height, info.width, 3), np.uint8)
     reformatter = VideoReformatter()
     for number in range(found.frames):
-        reader.read(np.array([number]), whole, frame)
+        with reading(found.path):
+            reader.read(np.array([number]), whole, frame)
         picture = av.VideoFrame.from_ndarray(frame[0], format="rgb24")
         yield reformatter.reformat(picture, width=width, height=height, format="yuv420p", interpolation="BICUBIC")
