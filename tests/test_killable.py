@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from videogn.killable import KillableProcess, ProcessDiedError, TimeLimitError
+from videogn import killable
+from videogn.killable import KillableProcess, ProcessDiedError, StartError, TimeLimitError
 
 FACTORY = "unruly:Unruly"
 LIMIT = 60.0
@@ -59,8 +60,73 @@ def test_an_exception_is_passed_on_and_the_process_lives(process):
 
 @pytest.mark.parametrize("factory", ["unruly:Unknown", "no_such_module:Unruly"])
 def test_a_factory_that_does_not_exist(factory):
-    with pytest.raises((AttributeError, ModuleNotFoundError)):
+    with pytest.raises(StartError, match=f"^{factory} cannot be imported in a process of its own"):
         KillableProcess(factory).call("pid", limit=LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("exit 3", "ended with status 3 before it could start"),
+        ("kill -KILL $$", "ended by SIGKILL before it could start"),
+        ("sleep 100", r"did not start in 0\.5 s"),
+        (None, "cannot be started .No such file"),
+    ],
+)
+def test_a_process_that_does_not_start(tmp_path, monkeypatch, program, words):
+    python = tmp_path / "python"
+    if program is not None:
+        python.write_text(f"#!/bin/sh\n{program}\n")
+        python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setattr(killable, "_START_LIMIT", 0.5 if program == "sleep 100" else 60.0)
+    process = KillableProcess(FACTORY)
+    with pytest.raises(StartError, match=words):
+        process.call("pid", limit=LIMIT)
+    assert process.pid is None
+    monkeypatch.undo()
+    assert process.call("add", 1, limit=LIMIT) == 1
+    process.close()
+
+
+def test_modules_in_the_working_directory_are_not_imported(process, tmp_path, monkeypatch):
+    for name in ("socket", "signal", "unruly", "videogn"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError")
+    monkeypatch.chdir(tmp_path)
+    assert process.call("add", 1, limit=LIMIT) == 6
+
+
+def test_other_systems_are_told(process, monkeypatch):
+    monkeypatch.setattr(killable, "ON_POSIX", False)
+    with pytest.raises(StartError, match="needs Linux, macOS or another POSIX system"):
+        process.call("pid", limit=LIMIT)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 3e6, float("inf"), float("nan")])
+def test_limits_that_cannot_be_kept(process, limit):
+    with pytest.raises(ValueError, match="limit must be between 0 and 1000000 seconds, got"):
+        process.call("pid", limit=limit)
+
+
+def test_it_is_killed_from_another_thread(process):
+    process.call("pid", limit=LIMIT)
+    threading.Timer(0.3, process.kill).start()
+    with pytest.raises(ProcessDiedError, match="ended by SIGKILL"):
+        process.call("hang", limit=LIMIT)
+
+
+def test_a_process_that_cannot_be_ended_is_left(process, monkeypatch):
+    """As one is that waits for a dead disk."""
+    monkeypatch.setattr(killable, "_END_LIMIT", 0.2)
+    process.call("pid", limit=LIMIT)
+    ended, left = process._process, time.monotonic()
+    monkeypatch.setattr(ended, "kill", lambda: None)
+    with pytest.raises(TimeLimitError):
+        process.call("hang", limit=0.2)
+    assert time.monotonic() - left < 5
+    assert ended.poll() is None
+    os.kill(ended.pid, signal.SIGKILL)
+    ended.wait()
 
 
 def test_what_the_factory_raises_is_passed_on():

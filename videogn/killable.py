@@ -14,7 +14,8 @@ import socket
 import subprocess
 import sys
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -22,6 +23,14 @@ from typing import Any
 _START_LIMIT = 300.0
 #: The process ends itself this many seconds after its limit, should whoever has to kill it be gone.
 _GRACE = 10.0
+#: Seconds that a killed process may take to end; one that waits for a dead disk or server does not before that answers.
+_END_LIMIT = 5.0
+#: The longest time limit, seconds; the system's calls overflow at about twice as many.
+LONGEST = 1e6
+#: What the process runs. -P and the path keep its working directory, and any socket.py in it, out of the imports.
+_PROGRAM = "import sys; sys.path[:] = sys.argv[2:]; from videogn.killable import serve; serve(int(sys.argv[1]))"
+#: Elsewhere a process inherits no file by its number.
+ON_POSIX = os.name == "posix"
 
 
 class TimeLimitError(Exception):
@@ -30,6 +39,24 @@ class TimeLimitError(Exception):
 
 class ProcessDiedError(Exception):
     """The process ended in the middle of its work; the message says how."""
+
+
+class StartError(OSError):
+    """The process could not be started, which is no fault of the work; the message says how."""
+
+
+def check_limit(name: str, seconds: float) -> None:
+    """Refuse a time limit that cannot be kept.
+
+    Args:
+        name: of the argument.
+        seconds: what was given.
+
+    Raises:
+        ValueError: it is not positive, or more than 11 days.
+    """
+    if not 0 < seconds <= LONGEST:
+        raise ValueError(f"{name} must be between 0 and {LONGEST:.0f} seconds, got {seconds:g}")
 
 
 class KillableProcess:
@@ -64,16 +91,18 @@ class KillableProcess:
         Args:
             method: its name.
             arguments: picklable.
-            limit: seconds; the start of the process does not count.
+            limit: seconds, see `check_limit`; the start of the process does not count.
 
         Returns:
             What the method returned.
 
         Raises:
+            StartError: the process cannot be started.
             TimeLimitError: the limit is over.
             ProcessDiedError: the process ended.
             Exception: whatever the method, or the making of the object, raised.
         """
+        check_limit("limit", limit)
         connection = self._started()
         try:
             connection.send((method, arguments, limit + _GRACE))
@@ -91,6 +120,12 @@ class KillableProcess:
             raise value
         return value
 
+    def kill(self) -> None:
+        """Kill the process, from another thread: a call that waits for it raises ProcessDiedError."""
+        process = self._process
+        if process is not None and self._owner == os.getpid():
+            process.kill()
+
     def close(self) -> None:
         """End the process; a later call starts a new one."""
         if self._end is not None and self._owner == os.getpid():
@@ -103,50 +138,85 @@ class KillableProcess:
             self._owner = os.getpid()
         if self._connection is not None:
             return self._connection
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
-                pass_fds=(theirs.fileno(), *self._inherit),
-                stdin=subprocess.DEVNULL,
-            )
-        self._connection = Connection(ours.detach())
-        self._end = weakref.finalize(self, _end, self._process, self._connection)
+        self._process, connection = _launch(self._inherit)
+        self._connection = connection
+        self._end = weakref.finalize(self, _end, self._process, connection)
         try:
-            self._connection.send((sys.path, self._factory, self._arguments))
-            if not self._connection.poll(_START_LIMIT):
-                self.close()
-                raise TimeLimitError(f"its process did not start in {_START_LIMIT:g} s")
-            problem = self._connection.recv()
+            connection.send((self._factory, self._arguments))
+            if not connection.poll(_START_LIMIT):
+                raise StartError(f"{self._factory}: its process did not start in {_START_LIMIT:g} s")
+            problem = connection.recv()
+            if problem is not None:
+                raise problem
         except (EOFError, ConnectionError) as error:
-            raise ProcessDiedError(self._obituary()) from error
-        if problem is not None:
+            raise StartError(f"{self._factory}: {self._obituary()} before it could start") from error
+        except BaseException:
             self.close()
-            raise problem
-        return self._connection
+            raise
+        return connection
 
     def _obituary(self) -> str:
         assert self._process is not None
-        status = self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_LIMIT)
+        status = self._process.returncode
         self.close()
+        if status is None:
+            return "its process no longer answers"
         if status < 0:
             return f"its process was ended by {signal.Signals(-status).name}"
         return f"its process ended with status {status}"
 
 
+def _launch(inherit: Sequence[int]) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start a process that serves at the other end of a connection."""
+    if not ON_POSIX:
+        raise StartError("a process that can be killed needs Linux, macOS or another POSIX system")
+    try:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno()), *map(str, sys.path)],
+                pass_fds=(theirs.fileno(), *inherit),
+                stdin=subprocess.DEVNULL,
+            )
+            return process, Connection(ours.detach())
+    except OSError as error:  # no memory, too many processes or files
+        raise StartError(f"a process that can be killed cannot be started ({error.strerror})") from error
+
+
 def _end(process: subprocess.Popen[bytes], connection: Connection) -> None:
     process.kill()
     connection.close()
-    process.wait()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_END_LIMIT)
+
+
+def serve(descriptor: int) -> None:
+    """Be the process: make the object, then answer calls until the other side is gone.
+
+    Args:
+        descriptor: of the socket to the other side.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; whoever owns this one ends it
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    with suppress(EOFError, ConnectionError):
+        _serve(Connection(descriptor))
+
+
+def _imported(factory: str) -> Callable[..., Any]:
+    module, _, name = factory.partition(":")
+    try:
+        made: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except Exception as error:
+        raise StartError(f"{factory} cannot be imported in a process of its own ({error})") from error
+    return made
 
 
 def _serve(connection: Connection) -> None:
-    """Make the object, then answer one call after the other until the other side is gone."""
-    path, factory, arguments = connection.recv()
-    sys.path[:] = path
+    factory, arguments = connection.recv()
     try:
-        module, _, name = factory.partition(":")
-        served = getattr(importlib.import_module(module), name)(*arguments)
+        served = _imported(factory)(*arguments)
     except Exception as error:
         connection.send(error)
         return
@@ -161,12 +231,3 @@ def _serve(connection: Connection) -> None:
             answer = (False, error)
         signal.setitimer(signal.ITIMER_REAL, 0)
         connection.send(answer)
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; whoever owns this one ends it
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    try:
-        _serve(Connection(int(sys.argv[1])))
-    except (EOFError, ConnectionError):
-        sys.exit(0)

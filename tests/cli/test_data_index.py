@@ -108,13 +108,17 @@ def test_check(videogn, capsys, damaged, index, tmp_path):
     assert "7 videos, all as the index says" in capsys.readouterr().out
     copy = tmp_path / "set"
     shutil.copytree(damaged, copy)
+    more = [copy / "c" / f"{number}.mp4" for number in range(25)]
+    for path in more:
+        path.touch()
     assert videogn("data", "index", str(copy), "--out", str(tmp_path / "i.parquet")) == 0
-    for number in range(25):
-        (copy / "c" / f"new {number}.mp4").touch()
+    for path in more:
+        path.unlink()
+    (copy / "c" / "new.mp4").touch()
     assert videogn("data", "check", str(tmp_path / "i.parquet")) == 1
     printed = capsys.readouterr().out
-    assert "and 5 more" in printed
-    assert "differences: 25 new" in printed
+    assert "and 6 more" in printed
+    assert "differences: 25 gone, 1 unlisted" in printed
 
 
 @pytest.mark.parametrize(

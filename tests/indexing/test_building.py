@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tarfile
 import threading
 import time
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import build_index
 from videogn.indexing.catalogue import read_catalogue
-from videogn.indexing.checking import check_index
+from videogn.indexing.checking import Difference, check_index
 from videogn.indexing.journal import Journal, read_journal
 from videogn.indexing.listing import read_listing
 from videogn.indexing.probing import Probe
@@ -301,7 +302,7 @@ def test_nothing_of_the_source_is_changed(source, tmp_path):
 def test_check_finds_each_difference(source, tmp_path):
     out = tmp_path / "i.parquet"
     build_index(str(source), out, _probe())
-    check = {"timeout": LIMIT, "workers": 2, "factory": PLAIN}
+    check = {"timeout": LIMIT, "workers": 2, "inspector": PLAIN}
     assert check_index(out, **check).differences == []
     assert check_index(out, quick=True, **check).differences == []
     stamp = (source / "run" / "b.mp4").stat().st_mtime_ns
@@ -317,22 +318,47 @@ def test_check_finds_each_difference(source, tmp_path):
         ("c", "frames", "12", "10"),
         ("d", "bytes", "11", "6"),
         ("e", "status", "empty (file is empty)", "ok"),
-        ("new", "new", "", "no row lists it"),
+        (source.name, "unlisted", "0 videos", "1 videos"),
     ]
     kinds = [(Path(one.path).stem, one.kind) for one in check_index(out, quick=True, **check).differences]
     # Same size and time: only reading b tells.
-    assert kinds == [("a", "gone"), ("c", "mtime_ns"), ("d", "bytes"), ("e", "bytes"), ("new", "new")]
+    assert kinds == [("a", "gone"), ("c", "mtime_ns"), ("d", "bytes"), ("e", "bytes"), (source.name, "unlisted")]
     assert out.read_bytes() == before
 
 
-def test_what_was_unlisted_before_is_not_new(tmp_path):
+def test_what_was_unlisted_before_makes_no_difference(tmp_path):
     _write(tmp_path, a="ok 20", old="ok 20")
     (tmp_path / "list.txt").write_text("a.mp4 0\n")
     build_index(str(tmp_path / "list.txt"), tmp_path / "i.parquet", _probe())
-    check = {"timeout": LIMIT, "workers": 1, "factory": PLAIN}
+    check = {"timeout": LIMIT, "workers": 1, "inspector": PLAIN}
     assert check_index(tmp_path / "i.parquet", **check).differences == []
-    time.sleep(0.02)
-    _write(tmp_path, another="ok 20")
-    assert [one.path for one in check_index(tmp_path / "i.parquet", **check).differences] == [
-        str(tmp_path / "another.mp4")
+    (tmp_path / "old.mp4").rename(tmp_path / "other.mp4")
+    folder = str(tmp_path)
+    assert check_index(tmp_path / "i.parquet", **check).differences == [
+        Difference(folder, "unlisted", "1 videos", "1 other videos")
     ]
+    _write(tmp_path, another="ok 20")
+    assert check_index(tmp_path / "i.parquet", **check).differences == [
+        Difference(folder, "unlisted", "1 videos", "2 videos")
+    ]
+
+
+def test_a_quick_check_of_what_cannot_be_read_says_so(tmp_path, monkeypatch):
+    _write(tmp_path / "run", a="ok 20")
+    build_index(str(tmp_path), tmp_path / "i.parquet", _probe())
+    monkeypatch.setattr(os, "access", lambda *_: False)  # as chmod 0 does, unless root asks
+    (found,) = check_index(tmp_path / "i.parquet", timeout=LIMIT, workers=1, quick=True).differences
+    assert (found.kind, found.then, found.now) == ("status", "ok", "corrupt (cannot be opened (Permission denied))")
+
+
+@pytest.mark.parametrize("kind", ["folder", "video", "index", "shards"])
+def test_a_root_is_for_lists_only(tmp_path, kind):
+    _write(tmp_path / "run", a="ok 20")
+    with tarfile.open(tmp_path / "x.tar", "w") as shard:
+        shard.add(tmp_path / "run" / "a.mp4", "run/a.mp4")
+    build_index(str(tmp_path / "run"), tmp_path / "i.parquet", _probe())
+    sources = {"folder": "", "video": "run/a.mp4", "index": "i.parquet", "shards": "x.tar"}
+    with pytest.raises(ValueError, match="--root says where the videos of a CSV or list lie"):
+        read_listing(tmp_path / sources[kind], tmp_path)
+    with pytest.raises(FileNotFoundError, match="nowhere"):
+        read_listing(tmp_path / sources[kind], tmp_path / "nowhere")

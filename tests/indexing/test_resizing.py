@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from videogn.cli.resize import _summary
 from videogn.data.index import read_index
 from videogn.indexing.building import build_index
 from videogn.indexing.catalogue import read_catalogue
@@ -174,6 +175,17 @@ def test_the_index_of_the_copies(index, tmp_path):
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in before} == before
     sizes = [path.stat().st_size for path in out.rglob("*.mp4")]
     assert resized.bytes_after == sum(sizes)
+
+
+def test_a_video_that_is_listed_twice_counts_once(tmp_path):
+    write_video(tmp_path / "set" / "a.mp4", _frames(12), 25)
+    (tmp_path / "set" / "list.txt").write_text("a.mp4 0\na.mp4 1\n")
+    build_index(str(tmp_path / "set" / "list.txt"), tmp_path / "i.parquet", PROBE)
+    resized = _resize(tmp_path / "i.parquet", tmp_path / "small")
+    assert (resized.copied, resized.kept, resized.catalogue.table.num_rows) == (1, 0, 2)
+    assert resized.bytes_before == (tmp_path / "set" / "a.mp4").stat().st_size
+    assert resized.bytes_after == (tmp_path / "small" / "a.mp4").stat().st_size
+    assert " ".join(str(row) for row in _summary(resized).columns[1].cells) == "1 0 0 0 "
 
 
 def test_only_what_changed_is_copied_again(index, tmp_path):

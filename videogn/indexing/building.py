@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from videogn.data.stored_paths import stored_path
 from videogn.indexing.catalogue import Catalogue, Facts, read_catalogue, summarise, write_catalogue
 from videogn.indexing.file_states import file_states
-from videogn.indexing.listing import Listing, read_listing, unlisted_videos
+from videogn.indexing.listing import Listing, names_hash, read_listing, unlisted_videos
 from videogn.indexing.probing import Probe, joined, known_results, probe_files, stale_paths
 
 #: Frames of the shortest clips in use.
@@ -78,6 +78,7 @@ def build_index(
             decode=probe.decode,
             timeout=probe.timeout,
             min_frames=min_frames,
+            unlisted=None if listing.searched is None else names_hash(unlisted, listing.searched),
             summary=summarise(table, listing.classes, len(unlisted)),
         )
         catalogue = Catalogue(table, facts)

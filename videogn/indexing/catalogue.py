@@ -64,6 +64,7 @@ class Facts:
         decode: whether every frame was decoded; else only the packets were read.
         timeout: seconds that each file was given.
         min_frames: a video with fewer frames is "short".
+        unlisted: `names_hash` of the videos in `searched` that no row lists; None where there is nothing to look in.
         summary: see `summarise`.
     """
 
@@ -74,6 +75,7 @@ class Facts:
     decode: bool
     timeout: float
     min_frames: int
+    unlisted: str | None
     summary: dict[str, Any]
 
 
@@ -115,7 +117,7 @@ def read_catalogue(path: str | Path) -> Catalogue:
         facts = json.loads(table.schema.metadata[METADATA_KEY])
         if facts.pop("version") != VERSION:
             raise ValueError(f"{path} was written by another version of videogn; run `videogn data index` again")
-        # What a later version adds is not asked for.
+        # What a later version adds is not asked for, and what an earlier one lacks is nothing.
         known = {name: facts.get(name) for name in Facts.__dataclass_fields__}
         return Catalogue(
             table.select(COLUMNS.names).cast(COLUMNS), Facts(**{**known, "classes": tuple(facts["classes"])})

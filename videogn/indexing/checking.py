@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,8 +16,8 @@ import pyarrow.compute as pc
 from videogn.data.stored_paths import opened_path, stored_path
 from videogn.indexing.catalogue import Catalogue, read_catalogue
 from videogn.indexing.file_states import FileStates, file_states
-from videogn.indexing.listing import unlisted_videos
-from videogn.indexing.probing import Probe, inspected, joined, results_table
+from videogn.indexing.listing import names_hash, unlisted_videos
+from videogn.indexing.probing import INSPECTOR, Probe, inspected, joined, results_table
 
 #: Columns that are compared, beside the status.
 _COMPARED = ("bytes", "frames", "width", "height", "rotation", "codec")
@@ -26,7 +28,7 @@ class Difference(NamedTuple):
 
     Attributes:
         path: as stored.
-        kind: "gone", "found", "new", "status", or the column that differs.
+        kind: "gone", "found", "status", or the column that differs; "unlisted" of a folder whose unlisted videos do.
         then: what the index says.
         now: what the disk says.
     """
@@ -43,7 +45,7 @@ class Checked:
 
     Attributes:
         videos: rows of the index.
-        differences: one for each video that differs, in the order of the index, then the new videos.
+        differences: one for each video that differs, in the order of the index, then the unlisted ones together.
     """
 
     videos: int
@@ -57,7 +59,7 @@ def check_index(
     workers: int,
     quick: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    **probe: Any,
+    inspector: str = INSPECTOR,
 ) -> Checked:
     """Look at every file of an index again; the index stays as it is.
 
@@ -67,7 +69,7 @@ def check_index(
         workers: files at once.
         quick: compare sizes and times of change only, and open nothing.
         progress: called with (files looked into, files to look into).
-        probe: further arguments of `Probe`.
+        inspector: "module:name" of what looks into files, as in `Probe`.
 
     Returns:
         What differs.
@@ -77,13 +79,13 @@ def check_index(
         ValueError: the file is no index.
     """
     catalogue = read_catalogue(path)
-    how = Probe(decode=catalogue.facts.decode, timeout=timeout, workers=workers, **probe)
+    how = Probe(decode=catalogue.facts.decode, timeout=timeout, workers=workers, factory=inspector)
     states = file_states(catalogue.table["path"])
     if quick:
         differences = _compare_states(catalogue, states)
     else:
         differences = _compare_rows(catalogue, _as_now(catalogue, states, how, progress))
-    return Checked(catalogue.table.num_rows, differences + _new(catalogue))
+    return Checked(catalogue.table.num_rows, differences + _unlisted(catalogue))
 
 
 def _as_now(catalogue: Catalogue, states: FileStates, probe: Probe, progress: Callable[[int, int], None]) -> pa.Table:
@@ -91,12 +93,13 @@ def _as_now(catalogue: Catalogue, states: FileStates, probe: Probe, progress: Ca
     readable = pc.is_null(pa.array(states.status, pa.string()))
     paths = catalogue.table["path"].filter(readable).unique()
 
-    def watched() -> Iterator[dict[str, Any]]:
-        for done, found in enumerate(inspected(paths, probe), 1):
+    def watched(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for done, found in enumerate(rows, 1):
             progress(done, len(paths))
             yield found
 
-    known = results_table(watched())
+    with closing(inspected(paths, probe)) as rows:
+        known = results_table(watched(rows))
     return joined(catalogue.table.select(["path"]), states, known, catalogue.facts.min_frames)
 
 
@@ -125,38 +128,32 @@ def _status(row: dict[str, Any]) -> str:
 
 def _compare_states(catalogue: Catalogue, states: FileStates) -> list[Difference]:
     differences = []
-    columns = catalogue.table.select(["path", "status", "bytes", "mtime_ns"]).to_batches(max_chunksize=1 << 14)
-    row = 0
-    for batch in columns:
-        for then in batch.to_pylist():
-            count, changed, status = int(states.bytes[row]), int(states.mtime_ns[row]), states.status[row]
-            row += 1
-            gone, was_gone = status == "missing", then["status"] == "missing"
-            if gone != was_gone:
-                kind = "gone" if gone else "found"
-                differences.append(Difference(then["path"], kind, then["status"], status or "there"))
-            elif then["bytes"] is not None and then["bytes"] != count:
-                differences.append(Difference(then["path"], "bytes", str(then["bytes"]), str(count)))
-            elif then["mtime_ns"] not in (None, changed):
-                differences.append(Difference(then["path"], "mtime_ns", str(then["mtime_ns"]), str(changed)))
+    columns = catalogue.table.select(["path", "status", "reason", "bytes", "mtime_ns"])
+    rows = itertools.chain.from_iterable(batch.to_pylist() for batch in columns.to_batches(max_chunksize=1 << 14))
+    for then, *found in zip(rows, *states, strict=True):
+        count, changed, status, reason = found
+        now = {"status": status, "reason": reason}
+        if (status == "missing") != (then["status"] == "missing"):
+            kind = "gone" if status == "missing" else "found"
+            differences.append(Difference(then["path"], kind, then["status"], status or "there"))
+        elif status == "corrupt" and then["bytes"] is not None:  # cannot be read any more
+            differences.append(Difference(then["path"], "status", _status(then), _status(now)))
+        elif then["bytes"] is not None and then["bytes"] != count:
+            differences.append(Difference(then["path"], "bytes", str(then["bytes"]), str(count)))
+        elif then["mtime_ns"] not in (None, changed):
+            differences.append(Difference(then["path"], "mtime_ns", str(then["mtime_ns"]), str(changed)))
     return differences
 
 
-def _new(catalogue: Catalogue) -> list[Difference]:
-    """Videos that no row lists, beyond those that none listed when the index was made: the ones that came last."""
+def _unlisted(catalogue: Catalogue) -> list[Difference]:
+    """Whether the videos that no row lists are those of when the index was made."""
     facts = catalogue.facts
     searched = None if facts.searched is None else opened_path(facts.searched)
     if searched is None or not os.path.isdir(searched):
         return []
-    unlisted = unlisted_videos(searched, catalogue.table)
-    unlisted.sort(key=_came, reverse=True)
-    new = unlisted[: max(0, len(unlisted) - facts.summary["unlisted"])]
-    return [Difference(stored_path(path), "new", "", "no row lists it") for path in sorted(new)]
-
-
-def _came(path: str) -> float:
-    """When a file appeared under its name, which is not when it was written."""
-    try:
-        return os.stat(path).st_ctime
-    except OSError:
-        return 0.0
+    now = unlisted_videos(searched, catalogue.table)
+    before = facts.summary["unlisted"]
+    if len(now) == before and facts.unlisted in (None, names_hash(now, searched)):
+        return []
+    other = "other " if len(now) == before else ""
+    return [Difference(stored_path(searched), "unlisted", f"{before} videos", f"{len(now)} {other}videos")]

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from videogn.data.stored_paths import opened_path
-from videogn.video.errors import VideoDecodeError, explain
-from videogn.video.source import size
+from videogn.video.errors import MissingVideoError, VideoDecodeError, explain
+from videogn.video.source import state
 
 #: Threads that ask; a network file system answers many questions at once.
 _ASKING = 16
@@ -29,7 +29,7 @@ class FileStates(NamedTuple):
 
     Attributes:
         bytes: int64, -1 where unknown.
-        mtime_ns: int64, when each was last changed; -1 where unknown.
+        mtime_ns: int64, when each was last changed, or of an object what `state` has in its place; -1 where unknown.
         status: "missing", "empty" or "corrupt" where that much says enough, else None.
         reason: of the status.
     """
@@ -79,7 +79,7 @@ def file_state(text: str) -> FileState:
     try:
         found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
-        return _member_state(path) if ".tar/" in path or "://" in path else (-1, -1, "missing", "file not found")
+        return _member_state(path)
     except (OSError, ValueError) as error:
         return -1, -1, "corrupt", f"cannot be opened ({explain(error)})"
     if stat.S_ISREG(found.st_mode) and found.st_size == 0:
@@ -90,11 +90,11 @@ def file_state(text: str) -> FileState:
 
 
 def _member_state(path: str) -> FileState:
-    """As `file_state`, of a shard's member or an object; an object's time of change counts as 0."""
+    """As `file_state`, of what is no file: a shard's member, an object, or nothing at all."""
     try:
-        count = size(path)
-    except VideoDecodeError as error:
+        count, changed = state(path)
+    except MissingVideoError as error:
         return -1, -1, "missing", error.reason
-    shard = path.partition(".tar/")[0] + ".tar"
-    changed = os.stat(shard).st_mtime_ns if os.path.isfile(shard) else 0
+    except VideoDecodeError as error:
+        return -1, -1, "corrupt", error.reason
     return (count, changed, None, None) if count else (0, changed, "empty", "file is empty")

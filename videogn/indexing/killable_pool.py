@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import queue
-import signal
 import threading
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Generic, TypeVar
 
 from videogn.killable import KillableProcess, ProcessDiedError
@@ -15,13 +13,17 @@ from videogn.killable import KillableProcess, ProcessDiedError
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
+#: Seconds that threads have to see that their processes were killed. One that waits for a dead disk or server is left.
+_STOP_LIMIT = 10.0
+
 
 def work_through(
     factory: str, work: Callable[[KillableProcess, Task], Result], tasks: Iterable[Task], *, workers: int
-) -> Iterator[tuple[Task, Result]]:
+) -> Generator[tuple[Task, Result], None, None]:
     """Do every task in one of several killable processes.
 
-    Leaving the iteration early, by an interrupt too, kills the processes and drops what they were doing.
+    Closing the iteration kills the processes and drops what they were doing: whoever may leave it early (an interrupt
+    does) closes it.
 
     Args:
         factory: "module:name" of what makes the object that lives in each process.
@@ -79,12 +81,12 @@ class _Pool(Generic[Task, Result]):
     def stop(self) -> None:
         """Kill what still runs; a thread that waits for its process then sees it gone, and ends."""
         self._stopping.set()
-        for thread, process in zip(self._threads, self._processes, strict=True):
-            while thread.is_alive():
-                if (pid := process.pid) is not None:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
-                thread.join(0.05)
+        end = time.monotonic() + _STOP_LIMIT
+        while any(thread.is_alive() for thread in self._threads) and time.monotonic() < end:
+            for process in self._processes:  # again and again: a thread may just have started another
+                process.kill()
+            for thread in self._threads:
+                thread.join(0.05 / len(self._threads))
 
     def _run(self, process: KillableProcess) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import logging
 import os
 from collections.abc import Iterable, Sequence
@@ -11,18 +12,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from videogn.data.index import VideoIndex, read_index
-from videogn.data.layouts import SPLIT_NAMES
+from videogn.data.index import VideoIndex, check_root, read_index
+from videogn.data.layouts import split_name
 from videogn.data.splits import find_splits
 from videogn.data.stored_paths import path_array
 from videogn.data.video_files import VIDEO_SUFFIXES, walk_videos
 from videogn.files import displayable
 from videogn.indexing.catalogue import LISTED, read_catalogue
 from videogn.names import existing_path
+from videogn.video.source import is_url
 
 _log = logging.getLogger(__name__)
-
-_SPLIT_OF = {name: split for split, names in SPLIT_NAMES.items() for name in names}
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,16 @@ def read_listing(source: str | Path, root: str | Path | None = None) -> Listing:
     Args:
         source: class folders, a data set's root with splits, a Kinetics CSV, a list of "path label" lines, a folder of
             loose videos, one video, tar shards, or an index to be made anew.
-        root: where the videos of a CSV or list lie; the file's own folder by default.
+        root: where the videos of a CSV or list lie; the file's own folder by default. Other sources have none.
 
     Returns:
         The listing, in the order of the source.
 
     Raises:
         FileNotFoundError: `source` or `root` does not exist.
-        ValueError: there is no video, or a line or label is wrong.
+        ValueError: there is no video, a line or label is wrong, or `root` is given for another source.
     """
+    check_root(source, root)
     path = Path(os.path.abspath(Path(source).expanduser()))
     if path.is_dir():
         return _read_folder(path)
@@ -87,6 +88,12 @@ def unlisted_videos(searched: str, listed: pa.Table) -> list[str]:
     known = set(listed["path"].to_pylist())
     found = list(walk_videos(searched))
     return [path for path, stored in zip(found, path_array(found).to_pylist(), strict=True) if stored not in known]
+
+
+def names_hash(paths: Iterable[str], folder: str) -> str:
+    """Hash which files there are in a folder, by their names below it."""
+    names = sorted(os.fsencode(os.path.relpath(path, folder)) for path in paths)
+    return hashlib.sha256(b"\0".join(names)).hexdigest()
 
 
 def _read_folder(folder: Path) -> Listing:
@@ -150,7 +157,7 @@ def _table(
 def _absolute(path: str) -> str:
     """As os.path.abspath, but quick for what is absolute already; a URL stays what it is."""
     plain = path.startswith("/") and "//" not in path and "/." not in path
-    return path if plain or "://" in path else os.path.abspath(path)
+    return path if plain or is_url(path) else os.path.abspath(path)
 
 
 def _split_column(path: Path) -> Sequence[str | None] | None:
@@ -162,4 +169,4 @@ def _split_column(path: Path) -> Sequence[str | None] | None:
             return None
         column = header.index("split")
         names = [row[column].strip().lower() for row in rows if any(row)]
-    return [_SPLIT_OF.get(name, name) or None for name in names]
+    return [split_name(name) or None for name in names]

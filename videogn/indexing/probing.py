@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from videogn.indexing.catalogue import FOUND, Facts
 from videogn.indexing.file_states import FileStates, file_state
 from videogn.indexing.journal import Journal, read_journal
 from videogn.indexing.killable_pool import end_of, work_through
-from videogn.killable import KillableProcess, ProcessDiedError, TimeLimitError
+from videogn.killable import KillableProcess, ProcessDiedError, TimeLimitError, check_limit
 
 #: What is known of a file: its path, as stored, and what was found.
 RESULTS = pa.schema([("path", pa.string()), *FOUND])
@@ -43,13 +44,12 @@ class Probe:
     factory: str = INSPECTOR
 
     def __post_init__(self) -> None:
-        if not 0 < self.timeout <= 1e6:
-            raise ValueError(f"timeout must be between 0 and 1000000 seconds, got {self.timeout:g}")
+        check_limit("timeout", self.timeout)
         if self.workers < 1:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
 
     def inspect(self, process: KillableProcess, path: str) -> dict[str, Any]:
-        """Look into one file; what cannot be done with it is its status, never an error.
+        """Look into one file; what cannot be done with it is its status, not an error.
 
         Args:
             process: of an inspector.
@@ -57,6 +57,9 @@ class Probe:
 
         Returns:
             Values of the columns that a report has.
+
+        Raises:
+            StartError: the process cannot be started.
         """
         try:
             report = self._ask(process, opened_path(path))
@@ -122,17 +125,17 @@ def probe_files(paths: pa.Array, probe: Probe, journal: Path, progress: Callable
         progress: called with (done, total).
 
     Raises:
-        OSError: the journal cannot be written.
+        OSError: the journal cannot be written, or a process cannot be started.
     """
-    with Journal(journal) as lines:
+    with Journal(journal) as lines, closing(inspected(paths, probe)) as rows:
         lines.append({"decode": probe.decode, "timeout": probe.timeout})
-        for done, found in enumerate(inspected(paths, probe), 1):
+        for done, found in enumerate(rows, 1):
             lines.append(found)
             progress(done, len(paths))
 
 
-def inspected(paths: pa.Array, probe: Probe) -> Iterator[dict[str, Any]]:
-    """Look into files.
+def inspected(paths: pa.Array, probe: Probe) -> Generator[dict[str, Any], None, None]:
+    """Look into files. Closing the iteration kills the processes.
 
     Args:
         paths: as stored.
@@ -150,8 +153,9 @@ def inspected(paths: pa.Array, probe: Probe) -> Iterator[dict[str, Any]]:
         return {"path": path, **probe.inspect(process, path), "bytes": count, "mtime_ns": changed}
 
     tasks = (path.as_py() for path in paths)
-    for _, found in work_through(probe.factory, work, tasks, workers=min(probe.workers, len(paths))):
-        yield found
+    with closing(work_through(probe.factory, work, tasks, workers=min(probe.workers, len(paths)))) as results:
+        for _, found in results:
+            yield found
 
 
 def results_table(found: Iterable[dict[str, Any]], schema: pa.Schema = RESULTS) -> pa.Table:
@@ -184,7 +188,8 @@ def joined(listed: pa.Table, states: FileStates, known: pa.Table, min_frames: in
     judged = pc.if_else(pc.fill_null(pc.and_(few, pc.equal(judged, "ok")), False), "short", judged)
     columns = {name: found[name] for name in FOUND.names}
     columns["status"] = pc.coalesce(status, judged, pa.scalar("missing"))
-    columns["reason"] = pc.coalesce(pa.array(states.reason, pa.string()), found["reason"])
+    went = pc.if_else(pc.and_(pc.is_null(status), pc.equal(columns["status"], "missing")), "went meanwhile", None)
+    columns["reason"] = pc.coalesce(pa.array(states.reason, pa.string()), found["reason"], went)
     empty = pc.equal(columns["status"], "empty")
     columns["bytes"] = pc.if_else(empty, 0, columns["bytes"])
     return pa.table({name: listed[name] for name in listed.column_names} | columns)

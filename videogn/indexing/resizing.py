@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,8 +22,9 @@ from videogn.indexing.catalogue import FOUND, USABLE, Catalogue, read_catalogue,
 from videogn.indexing.file_states import file_state, file_states
 from videogn.indexing.journal import Journal, read_journal
 from videogn.indexing.killable_pool import end_of, work_through
+from videogn.indexing.listing import names_hash
 from videogn.indexing.probing import RESULTS, report_columns, results_table
-from videogn.killable import KillableProcess, ProcessDiedError, TimeLimitError
+from videogn.killable import KillableProcess, ProcessDiedError, TimeLimitError, check_limit
 from videogn.video.errors import VideoDecodeError
 
 if TYPE_CHECKING:
@@ -65,8 +67,9 @@ class Copying:
     factory: str = TRANSCODER
 
     def __post_init__(self) -> None:
-        if self.workers < 1 or not 0 < self.timeout <= 1e6:
-            raise ValueError(f"workers and timeout must be positive, got {self.workers} and {self.timeout:g}")
+        check_limit("timeout", self.timeout)
+        if self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
 
     @property
     def name(self) -> str:
@@ -135,17 +138,19 @@ def resize_index(
             source=stored_path(os.path.abspath(index)),
             decode=True,
             timeout=how.timeout,
+            unlisted=names_hash([], str(out)),
             summary=summarise(table, catalogue.facts.classes, 0),
         )
         write_catalogue(out / INDEX, Catalogue(table, facts))
-    there = pc.is_in(table["status"], pa.array(USABLE))
+    copied = table.filter(pc.is_in(table["status"], pa.array(USABLE)))["path"].unique()
+    once = pc.index_in(copied, value_set=table["path"])  # a video may be listed twice
     return Resized(
         catalogue=Catalogue(table, facts),
         copied=len(tasks) - len(failures),
         kept=len(videos["path"].unique()) - len(tasks),
         failures=failures,
-        bytes_before=pc.sum(catalogue.table["bytes"].filter(there)).as_py() or 0,
-        bytes_after=pc.sum(table["bytes"].filter(there)).as_py() or 0,
+        bytes_before=pc.sum(catalogue.table["bytes"].take(once)).as_py() or 0,
+        bytes_after=pc.sum(table["bytes"].take(once)).as_py() or 0,
     )
 
 
@@ -232,10 +237,9 @@ def _copy(tasks: list[_Task], journal: Path, how: Copying, progress: Callable[[i
         return found or ""
 
     failures: dict[str, str] = {}
-    with Journal(journal) as lines:
-        for done, (task, result) in enumerate(
-            work_through(how.factory, work, tasks, workers=min(how.workers, len(tasks))), 1
-        ):
+    copies = work_through(how.factory, work, tasks, workers=min(how.workers, len(tasks)))
+    with Journal(journal) as lines, closing(copies):
+        for done, (task, result) in enumerate(copies, 1):
             if isinstance(result, str):
                 failures[task.path] = result
             else:
