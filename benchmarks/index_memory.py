@@ -27,7 +27,8 @@ import pyarrow.parquet as pq
 from torch.utils.data import DataLoader, Dataset
 
 from videogn.axes import VideoRecord
-from videogn.data.splits import read_splits, without_missing
+from videogn.data.splits import read_splits
+from videogn.data.usable import without_missing
 
 KINDS = ("none", "arrow", "objects")
 METHODS = ("fork", "spawn")

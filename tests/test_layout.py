@@ -49,6 +49,7 @@ LAYERS = {
     "videogn.inference": 4,
     "videogn.study": 5,
     "videogn.report": 5,
+    "videogn.callbacks.failure_policy": 4,  # part of every run of the task
     "videogn.callbacks": 5,
     "videogn.cli": 6,
     "videogn.__main__": 6,

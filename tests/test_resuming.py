@@ -30,6 +30,43 @@ def test_draws_outside_go_on_as_before():
     assert torch.initial_seed() == 5
 
 
+def test_no_other_device_is_seeded(monkeypatch):
+    for accelerator in (torch.cuda, torch.mps):
+        for name in ("manual_seed", "manual_seed_all"):
+            monkeypatch.setattr(accelerator, name, _forbidden, raising=False)
+    _draw(1)
+
+
+def _forbidden(*_):
+    raise AssertionError
+
+
+def test_on_mps_draws_go_on_as_before_too(monkeypatch):
+    states = [7]
+    monkeypatch.setattr(torch.mps, "get_rng_state", lambda: states[-1])
+    for name in ("manual_seed", "set_rng_state"):
+        monkeypatch.setattr(torch.mps, name, states.append)
+    with drawing(1, device=torch.device("mps")):
+        assert states[-1] != 7
+    assert states[-1] == 7
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu():
+    device = torch.device("cuda", 0)
+    torch.cuda.manual_seed(5)
+    expected = [torch.rand(1, device=device).item() for _ in range(2)]
+    torch.cuda.manual_seed(5)
+    drawn = [torch.rand(1, device=device).item()]
+    inside = []
+    for _ in range(2):
+        with drawing(1, device=device):
+            inside.append(torch.rand(3, device=device).tolist())
+    drawn.append(torch.rand(1, device=device).item())
+    assert drawn == expected
+    assert inside[0] == inside[1]
+
+
 @pytest.mark.parametrize(
     ("before", "in_epoch", "words"),
     [

@@ -32,6 +32,12 @@ def test_what_is_no_size(text):
         parse_size(text)
 
 
+@pytest.mark.parametrize("text", ["9" * 400, "1" * 309 + "TB", 2**63])
+def test_more_than_there_is(text):
+    with pytest.raises(ValueError, match="a size is less than 8 million TiB, got"):
+        parse_size(text)
+
+
 @pytest.mark.parametrize(
     ("size", "text"),
     [

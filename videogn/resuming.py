@@ -25,8 +25,29 @@ def drawing(*entropy: int, device: torch.device) -> Iterator[None]:
         entropy: the numbers, >= 0.
         device: where the block draws, besides the CPU.
     """
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]))
+    seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
+    # torch.manual_seed would seed every device there is, of which this one alone is put back.
+    with torch.random.fork_rng(devices=[]), _seeded(device, seed):
+        torch.default_generator.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def _seeded(device: torch.device, seed: int) -> Iterator[None]:
+    """Seed an accelerator's own generator, and put it back; nothing on the CPU."""
+    if device.type == "cuda":
+        with torch.random.fork_rng(devices=[device]):
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+            yield
+    elif device.type == "mps":
+        before = torch.mps.get_rng_state()
+        torch.mps.manual_seed(seed)
+        try:
+            yield
+        finally:
+            torch.mps.set_rng_state(before)
+    else:
         yield
 
 

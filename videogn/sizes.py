@@ -9,6 +9,8 @@ _BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 _UNITS = {
     unit.lower(): base**power for base, units in ((1000, _DECIMAL), (1024, _BINARY)) for power, unit in enumerate(units)
 }
+#: More than 63 bits, which no system has; a float may be infinite.
+_TOO_MANY = 2.0**63
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
 
@@ -28,7 +30,10 @@ def parse_size(size: str | int) -> int:
     found = _SIZE.fullmatch(str(size).strip())
     if found is None or (found[2] or "B").lower() not in _UNITS:
         raise ValueError(f"a size is a number of bytes such as 500MB, 2GiB or 0, got {size!r}")
-    return round(float(found[1]) * _UNITS[(found[2] or "B").lower()])
+    number = float(found[1]) * _UNITS[(found[2] or "B").lower()]
+    if number >= _TOO_MANY:
+        raise ValueError(f"a size is less than 8 million TiB, got {size}")
+    return round(number)
 
 
 def format_size(size: int) -> str:

@@ -17,7 +17,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from videogn.axes import Batch, Sample
-from videogn.data.failure_policy import FailurePolicy
+from videogn.callbacks.failure_policy import FailurePolicy
 from videogn.evaluation import VideoResult, clip_probabilities, score_video, write_results
 from videogn.evaluation.results import TOP_K
 from videogn.models import MODELS
@@ -200,13 +200,13 @@ class VideoClassifier(pl.LightningModule):
         """What happens to videos that cannot be decoded is part of every run."""
         return [FailurePolicy()]
 
-    def on_fit_start(self) -> None:
-        """A resumed training draws as it would have gone on to."""
+    def on_train_start(self) -> None:
+        """A resumed training draws as it would have gone on to, or is refused where its batches are others.
+
+        Not at the start of the fit: some strategies restore a checkpoint only after it.
+        """
         seed = (self._restored or {}).get("seed")
         self._seed = self.trainer.strategy.broadcast(torch.initial_seed() if seed is None else seed)
-
-    def on_train_start(self) -> None:
-        """Refuse a checkpoint that cannot be gone on from with these batches."""
         progress = self.trainer.fit_loop.epoch_loop.batch_progress
         in_epoch = progress.current.ready > 0 and not progress.is_last_batch
         check_clips(self._restored or {}, self._clips, in_epoch=in_epoch)

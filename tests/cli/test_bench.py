@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from videogn.axes import VideoRecord
+from videogn.bench.videos import find_records
+from videogn.bench.workload import spread
+from videogn.data import records
+
 SMALL = [
     *("--clips", "2", "--clip-length", "4", "--interval", "2", "--short-side", "32", "--repeats", "1"),
     *("--decoders", "auto,pyav", "--memory-videos", "0", "--resized-videos", "0", "--videos", "3", "--device", "cpu"),
@@ -86,6 +91,9 @@ def test_lists_and_tables(videogn, capsys, motion, tmp_path):
         (["--memory-videos", "-1"], "--memory-videos must be >= 0, got -1"),
         (["--device", "tpu9"], "device 'tpu9' cannot be used here"),
         (["--clip-length", "0"], "clip_length must be > 0, got 0"),
+        (["--short-side", "0"], "short_side must be > 0, got 0"),
+        (["--short-side", "0", "--mode", "train"], "short_side must be > 0, got 0"),
+        (["--time-limit", "3e6"], "the time limit of a video must be between 0 and 1000000 seconds, got 3e+06"),
     ],
 )
 def test_wrong_options(videogn, capsys, motion, options, expected):
@@ -93,6 +101,19 @@ def test_wrong_options(videogn, capsys, motion, options, expected):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("videogn: error: ")
     assert expected in line
+
+
+def test_which_videos(motion, tmp_path, monkeypatch):
+    """Each once, in order; of those not measured no object is made."""
+    videos = [str(path) for path in sorted(motion.rglob("*.mp4"))]
+    (tmp_path / "list.txt").write_text("".join(f"{path} 0\n" for path in [videos[3], *videos[:2]]))
+    made = []
+    monkeypatch.setattr(records, "VideoRecord", lambda *values: made.append(values) or VideoRecord(*values))
+    found = find_records([videos[1], str(tmp_path / "list.txt"), str(motion), "gone.mp4"])
+    chosen = [record.path for record in spread(found, 3)]
+    assert len(made) == 3
+    assert found.table["path"].to_pylist() == [videos[1], videos[3], videos[0], videos[2], *videos[4:], "gone.mp4"]
+    assert chosen == [found[len(found) * place // 3].path for place in range(3)]
 
 
 def test_a_wrong_action(videogn, capsys):

@@ -67,6 +67,9 @@ def test_training_clips_follow_the_seed(videogn, capsys, clip, tmp_path):
     [
         (["--clips", 0], "--clips must be > 0, got 0"),
         (["--clip-length", 0], "clip_length must be > 0, got 0"),
+        (["--short-side", 0], "short_side must be > 0, got 0"),
+        (["--short-side", 0, "--train"], "short_side must be > 0, got 0"),
+        (["--out", "."], "--out must be the file to write, . is a folder"),
         (["--decoder", "decrod"], "did you mean 'decord'?"),
         (["--crops", "center", "--crop-size", 99], "crop size must be <="),
     ],

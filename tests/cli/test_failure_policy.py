@@ -61,14 +61,20 @@ def test_too_many_end_the_training_with_their_list(videogn, copied, tmp_path, ca
         assert f"failed: {path}: file is empty" in caplog.messages
 
 
-def test_one_is_always_allowed_and_named_once(videogn, copied, tmp_path, caplog):
+def test_one_is_allowed_and_named_once(videogn, copied, tmp_path, caplog):
     (broken,) = _empty(copied, "train", 1)
-    assert videogn(*_fit(copied, tmp_path / "out", "--data.max_failures=0", "--trainer.max_epochs=3")) == 0
+    assert videogn(*_fit(copied, tmp_path / "out", "--data.max_failures=0.001", "--trainer.max_epochs=3")) == 0
     named = [message for message in caplog.messages if broken in message]
     assert named == [f"{broken}: file is empty; another video takes its place"]
     assert all(count >= 1 for count in _column(tmp_path / "out", "train/failed"))
     assert len(_column(tmp_path / "out", "train/failed")) == 3
     assert not (tmp_path / "out" / "failures.csv").exists()
+
+
+def test_none_may_fail_where_the_budget_is_0(videogn, copied, tmp_path, capsys):
+    _empty(copied, "train", 1)
+    assert videogn(*_fit(copied, tmp_path / "out", "--data.max_failures=0")) == 2
+    assert "1 of 32 training videos cannot be decoded, at most 0 may" in capsys.readouterr().err
 
 
 def test_a_larger_budget(videogn, copied, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import pytest
@@ -22,6 +23,10 @@ SIZES = {
     "train_short_sides": (26, 32),
     "batch_size": 5,
 }
+
+
+#: Of an epoch that begins.
+_PROGRESS = SimpleNamespace(current=SimpleNamespace(ready=0))
 
 
 def _data(root=None, **options):
@@ -305,3 +310,35 @@ def test_no_source_at_all():
 def test_a_root_that_does_not_exist(motion):
     with pytest.raises(FileNotFoundError, match="did you mean"):
         _data(motion.parent / "data sat")
+
+
+def test_training_and_validation_share_one_cache(motion):
+    data = _data(motion, cache="1GiB")
+    loaders = [data.train_dataloader(), data.val_dataloader(), data.training_loader(seed=1)]
+    assert len({id(loader.dataset.opener.__self__) for loader in loaders}) == 1
+
+
+@pytest.mark.parametrize("cache", [0, "0", False, "false"])
+def test_no_cache(motion, cache):
+    data = _data(motion, cache=cache)
+    assert data.val_dataloader().dataset.opener == data.test_dataloader().dataset.opener
+
+
+@pytest.mark.parametrize("cache", [True, "true", "lots", -1])
+def test_a_cache_is_a_size(motion, cache):
+    with pytest.raises(ValueError, match="cache must be a size such as 2GiB or 500MB, or 0 for none, got"):
+        _data(motion, cache=cache)
+
+
+def test_a_data_module_restored_late_keeps_the_order(motion):
+    """FSDP and DeepSpeed restore after the loader was made; the trainer's loader asks again."""
+    begun = _data(motion)
+    begun.trainer = SimpleNamespace(fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=_PROGRESS)))
+    torch.manual_seed(1)
+    paths = [sample.path for sample in _samples(begun.train_dataloader())]
+    resumed = _data(motion)
+    resumed.trainer = begun.trainer
+    torch.manual_seed(2)
+    loader = resumed.train_dataloader()
+    resumed.load_state_dict(begun.state_dict())
+    assert [sample.path for sample in _samples(loader)] == paths

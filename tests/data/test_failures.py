@@ -10,9 +10,10 @@ from videogn.data.failures import Failures
 
 
 @pytest.mark.parametrize(
-    ("expected", "part", "limit"), [(100, 0.05, 5), (100, 0.059, 5), (10, 0.05, 1), (10, 0.0, 1), (4, 1.0, 4)]
+    ("expected", "part", "limit"),
+    [(100, 0.05, 5), (100, 0.059, 5), (100, 0.29, 29), (10, 0.05, 1), (10, 0.0, 0), (4, 1.0, 4)],
 )
-def test_the_budget_is_a_part_and_at_least_one(expected, part, limit):
+def test_the_budget_is_a_part_and_at_least_one_but_for_0(expected, part, limit):
     failures = Failures("training", expected, part)
     for number in range(limit):
         failures.add({f"{number}.mp4": "empty"})

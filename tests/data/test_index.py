@@ -492,3 +492,17 @@ def test_existing_path_expands_the_home_folder(tmp_path: Path, monkeypatch: pyte
 def test_torch_is_not_imported() -> None:
     code = "import sys, videogn.data.index; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_urls_in_a_list_stay_what_they_are(tmp_path):
+    (tmp_path / "list.txt").write_text("s3://bucket/a.mp4 0\nb.mp4 1\n")
+    index = read_index(tmp_path / "list.txt", root=tmp_path)
+    assert [record.path for record in index.records] == ["s3://bucket/a.mp4", str(tmp_path / "b.mp4")]
+
+
+def test_many_files_are_asked_for_in_order(tmp_path):
+    names = [f"{number}.mp4" for number in range(600)]
+    for name in names[::3]:
+        (tmp_path / name).touch()
+    index = VideoIndex([VideoRecord(str(tmp_path / name), 0) for name in names], ("x",), str(tmp_path))
+    assert [error is None for error in index.errors().to_pylist()] == [number % 3 == 0 for number in range(600)]

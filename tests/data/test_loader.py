@@ -165,3 +165,13 @@ def test_the_sampler_is_the_projects_own(damaged):
     data = _data(damaged)
     for loader in (data.training_loader(seed=0), data.val_dataloader(), data.test_dataloader()):
         assert isinstance(loader.sampler, VideoSampler)
+
+
+def test_the_seed_is_asked_for_when_an_epoch_begins(damaged):
+    """A data module may be restored after its loader was made."""
+    loader = _data(damaged).training_loader(seed=5)
+    seeds = [5]
+    loader.seed_of_order = lambda: seeds[0]
+    batches = iter(loader)
+    seeds[0] = 6
+    assert [_content(batch) for batch in batches] == _epoch(_data(damaged).training_loader(seed=6))

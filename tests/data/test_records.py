@@ -146,14 +146,14 @@ def test_an_unpickled_subset_is_a_file_of_its_own():
 def test_the_file_goes_with_the_records_that_wrote_it():
     records = Records.of(made(10))
     mapped = records.mapped()
-    folder = Path(table_file(records)).parent
+    file = Path(table_file(records))
     del records
     gc.collect()
-    assert folder.exists()
+    assert file.exists()
     assert pickle.loads(pickle.dumps(mapped)) == made(10)
     del mapped
     gc.collect()
-    assert not folder.exists()
+    assert not file.exists()
 
 
 def test_the_file_goes_when_the_process_ends(tmp_path):
@@ -200,3 +200,32 @@ def test_a_forked_process_that_drops_the_records_and_exits_leaves_the_file():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["7", "True"]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no signals here")
+def test_the_file_of_a_killed_process_goes_with_the_next_one(tmp_path):
+    """That of a process that lives stays."""
+    code = (
+        "import pickle, signal; from videogn.axes import VideoRecord; from videogn.data.records import Records;"
+        "kept = Records.of([VideoRecord('a', 0)]); pickle.dumps(kept); print(kept.__reduce__()[1][0], flush=True);"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+
+    def start(then):
+        command = [sys.executable, "-c", code + then]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        return process, Path(process.stdout.readline().strip())
+
+    killed, left = start("signal.pause()")
+    living, used = start("signal.pause()")
+    assert left.exists()
+    killed.kill()
+    killed.wait()
+    assert left.exists()
+    ended, own = start("")
+    ended.wait()
+    assert not left.exists()
+    assert used.exists()
+    assert not own.exists()
+    living.kill()
+    living.wait()

@@ -12,7 +12,8 @@ import pytest
 
 from videogn.axes import VideoRecord
 from videogn.data.index import VideoIndex
-from videogn.data.splits import find_splits, read_splits, without_missing
+from videogn.data.splits import find_splits, read_splits
+from videogn.data.usable import without_missing
 
 
 def touch(root: Path, *names: str) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from videogn.bench.workload import Workload
-from videogn.killable import KillableProcess, ProcessDiedError, TimeLimitError
+from videogn.killable import LONGEST, KillableProcess, ProcessDiedError, TimeLimitError
 from videogn.video.decode import open_video
 from videogn.video.guard import VideoGuard
 
@@ -102,7 +102,7 @@ def measure_memory(
     try:
         readings = []
         for done, count in _portions(warm_up, videos):
-            own, others = process.call("load", done, count, limit=_LIMIT + count * workload.limit)
+            own, others = process.call("load", done, count, limit=min(_LIMIT + count * workload.limit, LONGEST))
             readings.append((done + count, own, others))
             if progress is not None:
                 progress(done + count, videos)

@@ -11,7 +11,7 @@ from time import perf_counter
 from videogn.axes import VideoRecord
 from videogn.bench.stages import Variant, measure_stages
 from videogn.bench.workload import Workload, spread
-from videogn.killable import KillableProcess, ProcessDiedError, TimeLimitError
+from videogn.killable import KillableProcess, ProcessDiedError, StartError, TimeLimitError
 from videogn.video.errors import VideoDecodeError
 from videogn.video.source import size
 from videogn.video.transcode import CopySettings
@@ -95,6 +95,8 @@ def _copy(
         started = perf_counter()
         try:
             process.call("copy", record.path, str(copy), settings, limit=_LIMIT)
+        except StartError:
+            raise
         except (VideoDecodeError, OSError, TimeLimitError, ProcessDiedError):
             continue  # that it cannot be copied is for `videogn data resize` to tell
         seconds.append(perf_counter() - started)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from videogn.axes import VideoRecord
+import numpy as np
+import pyarrow as pa
+
 from videogn.data.index import read_index
+from videogn.data.records import Records
 from videogn.data.video_files import VIDEO_SUFFIXES, find_videos
 
 
-def find_records(paths: Iterable[str], root: str | None = None) -> list[VideoRecord]:
+def find_records(paths: Iterable[str], root: str | None = None) -> Records:
     """List the videos that paths stand for.
 
     Args:
@@ -25,17 +28,18 @@ def find_records(paths: Iterable[str], root: str | None = None) -> list[VideoRec
         ValueError: a folder without videos, or a list that cannot be read.
         FileNotFoundError: `root` does not exist.
     """
-    found: dict[str, VideoRecord] = {}
-    for path in paths:
-        for record in _records(path, root):
-            found.setdefault(record.path, record)
-    return list(found.values())
+    found = pa.concat_tables([_records(path, root).table for path in paths])
+    # Of a million videos a few are measured: none of the others becomes an object.
+    rows = pa.table({"path": found["path"], "row": np.arange(len(found))})
+    first = rows.group_by("path").aggregate([("row", "min")])["row_min"].combine_chunks()
+    return Records(found).take(np.sort(first))
 
 
-def _records(path: str, root: str | None) -> Sequence[VideoRecord]:
+def _records(path: str, root: str | None) -> Records:
     place = Path(path).expanduser()
     if place.is_dir():
-        return [VideoRecord(video, None) for video in find_videos(place)]
+        videos = find_videos(place)
+        return Records.of_columns(videos, [None] * len(videos))
     if place.suffix.lower() in VIDEO_SUFFIXES or not place.is_file():
-        return [VideoRecord(str(place) if place.exists() else path, None)]
+        return Records.of_columns([str(place) if place.exists() else path], [None])
     return read_index(place, root=root).records

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,9 +13,14 @@ from lightning.pytorch import Trainer
 from torch import Tensor, nn
 
 from videogn.axes import Batch
+from videogn.files import displayable
+
+_log = logging.getLogger(__name__)
 
 
-def training_batches(trainer: Trainer, num_batches: int, *, draw: int, purpose: str) -> Iterator[Batch]:
+def training_batches(
+    trainer: Trainer, num_batches: int, *, draw: int, purpose: str, named: set[str]
+) -> Iterator[Batch]:
     """Draw batches as the training draws them, without the training noticing.
 
     They come from a loader of their own: the training's may be in the middle of an epoch, and an iterator of it
@@ -24,7 +30,8 @@ def training_batches(trainer: Trainer, num_batches: int, *, draw: int, purpose: 
         trainer: with a data module.
         num_batches: how many; in every process.
         draw: a number that decides, with the seed, which clips are drawn; each process gets others.
-        purpose: for error messages, what the batches are for.
+        purpose: for messages, what the batches are for.
+        named: videos whose failure has been told; those that fail now are told and join them.
 
     Returns:
         An iterator of `num_batches` batches on the network's device.
@@ -42,7 +49,19 @@ def training_batches(trainer: Trainer, num_batches: int, *, draw: int, purpose: 
         loader = data.training_loader(own_seed)
     except ValueError as error:
         raise ValueError(f"{purpose} needs training videos: {error}") from error
-    return (trainer.strategy.batch_to_device(batch) for batch in itertools.islice(_epochs(loader), num_batches))
+    batches = itertools.islice(_epochs(loader), num_batches)
+    return (trainer.strategy.batch_to_device(batch) for batch in _told(batches, purpose, named))
+
+
+def _told(batches: Iterable[Batch], purpose: str, named: set[str]) -> Iterator[Batch]:
+    for batch in batches:
+        for failed in batch.failed:
+            if failed.path not in named:
+                named.add(failed.path)
+                _log.warning(
+                    "%s: %s: %s; another video takes its place", purpose, displayable(failed.path), failed.error
+                )
+        yield batch
 
 
 def _epochs(loader: Any) -> Iterator[Batch]:

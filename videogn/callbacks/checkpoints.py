@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import time
 from typing import Any
 
@@ -11,6 +14,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from videogn.files import replacing
+from videogn.processes import exchange_due
+from videogn.video.source import is_url
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -57,7 +62,7 @@ class RunCheckpoint(ModelCheckpoint):
     ) -> None:
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         wanted = self.minutes > 0 and self.save_last is True and not self._should_skip_saving_checkpoint(trainer)
-        if wanted and _trains_on(trainer):
+        if wanted and exchange_due(trainer.global_step) and _trains_on(trainer):
             due = time.monotonic() - self._saved_at >= 60 * self.minutes
             if trainer.strategy.broadcast(due):  # clocks differ, and all processes take part
                 step = self._last_global_step_saved
@@ -96,6 +101,10 @@ class RunCheckpoint(ModelCheckpoint):
                 logger.save()
 
 
+#: Free bytes below which a failure to write is taken for a full disk.
+_ROOM = 1 << 20
+
+
 class WholeFiles(TorchCheckpointIO):
     """Writes a checkpoint beside its place and renames it.
 
@@ -104,11 +113,16 @@ class WholeFiles(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        if "://" in str(path):
+        if is_url(str(path)):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
         with replacing(path) as temporary:
-            torch.save(checkpoint, temporary)
+            try:
+                torch.save(checkpoint, temporary)
+            except RuntimeError as error:  # all that torch says of a full disk
+                full = shutil.disk_usage(temporary.parent).free < temporary.stat().st_size + _ROOM
+                reason = os.strerror(errno.ENOSPC) if full else str(error).splitlines()[0]
+                raise OSError(f"{path}: the checkpoint cannot be written ({reason})") from error
 
 
 def _begin_validation_again(progress: dict[str, Any]) -> None:

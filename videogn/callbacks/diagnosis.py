@@ -65,6 +65,7 @@ class BatchNormDiagnosis(Callback):
         self.every_n_epochs = every_n_epochs
         self.num_batches = num_batches
         self._said_nothing_to_do = False
+        self._named: set[str] = set()
 
     # At the end, so that precise statistics are what is diagnosed, whichever callback comes first in the list.
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
@@ -77,7 +78,8 @@ class BatchNormDiagnosis(Callback):
             self._said_nothing_to_do = True
             return
         values: dict[str, list[float]] = defaultdict(list)
-        for batch in training_batches(trainer, self.num_batches, draw=0, purpose="BN diagnosis"):
+        named = self._named
+        for batch in training_batches(trainer, self.num_batches, draw=0, purpose="BN diagnosis", named=named):
             for name, value in _diagnose(trainer, pl_module, batch).items():
                 values[name].append(value)
         means = {name: sum(of_batches) / len(of_batches) for name, of_batches in values.items()}

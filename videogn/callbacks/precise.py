@@ -39,6 +39,7 @@ class PreciseBatchNorm(Callback):
         self.num_batches = num_batches
         self.variance = variance
         self._said_nothing_to_do = False
+        self._named: set[str] = set()
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
         if not trainer.sanity_checking:
@@ -55,7 +56,8 @@ class PreciseBatchNorm(Callback):
             self._said_nothing_to_do = True
             return
         # Other clips at every evaluation, as the training goes on.
-        batches = training_batches(trainer, self.num_batches, draw=trainer.global_step, purpose="precise BN")
+        draw, named = trainer.global_step, self._named
+        batches = training_batches(trainer, self.num_batches, draw=draw, purpose="precise BN", named=named)
         precise_statistics(
             pl_module.net,
             _parts(batches, layers.values()),

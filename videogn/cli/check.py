@@ -21,8 +21,9 @@ _SHOWN = 20
 def parser() -> Parser:
     """Return the parser of the action's arguments."""
     parser = Parser(
-        description="Look at every video of an index again and print what differs: gone, found, new, other bytes, "
-        "frames, size, codec or status. The index is not changed. Exits with 0 when all is as the index says, else 1."
+        description="Look at every video of an index again and print what differs: gone, found, other bytes, "
+        "frames, size, codec or status, and whether the videos that no row lists are the same. "
+        "The index is not changed. Exits with 0 when all is as the index says, else 1."
     )
     parser.add_argument("index", type=str, help="A Parquet file that `videogn data index` wrote.")
     parser.add_argument("--timeout", type=float, default=60.0, help="Seconds that one file may take.")

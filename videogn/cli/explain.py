@@ -6,6 +6,7 @@ import json
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from videogn.data.explanation import ExplainedClip
     from videogn.data.plans import ViewPlan
     from videogn.report.contact_sheet import ClipRow
-    from videogn.video.decode import OpenVideo
+    from videogn.video.openers import FrameSource
+    from videogn.video.scan import VideoInfo
 
 #: Frames of a clip on the contact sheet.
 _THUMBNAILS = 8
 #: Pictures are kept at most about this large for the sheet, pixels of the longer side.
 _LARGEST = 400
+#: Seconds that the video may take to decode.
+_TIME_LIMIT = 60.0
 
 
 def parser() -> Parser:
@@ -66,15 +70,19 @@ def run(options: Namespace) -> int:
     """
     from videogn.data.explanation import explain_clips
     from videogn.report.contact_sheet import write_contact_sheet
-    from videogn.video.decode import VideoDecodeError, check_decoder, open_video
+    from videogn.video.decode import VideoDecodeError, check_decoder
+    from videogn.video.guard import VideoGuard
 
     if options.clips <= 0:
         raise ValueError(f"--clips must be > 0, got {options.clips}")
     check_decoder(options.decoder)
     plan = _plan(options)
     path = _video_path(options.video)
+    sheet = Path(options.out or f"{Path(path).stem}_clips.png").expanduser()
+    if sheet.is_dir():
+        raise ValueError(f"--out must be the file to write, {sheet} is a folder")
     try:
-        with open_video(path, options.decoder) as video:
+        with closing(VideoGuard(_TIME_LIMIT)) as guard, guard.open(path, options.decoder) as video:
             clips = explain_clips(
                 video.info,
                 plan,
@@ -83,10 +91,9 @@ def run(options: Namespace) -> int:
                 seed=options.seed,
             )
             rows = _rows(video, clips)
-            facts = _facts(path, video, options)
+            facts = _facts(path, video.info, video.decoder, options)
     except VideoDecodeError as error:
         raise ValueError(str(error)) from error
-    sheet = Path(options.out or f"{Path(path).stem}_clips.png").expanduser()
     write_contact_sheet(rows, sheet, title=_title(facts, options))
     if options.json:
         print(json.dumps(_as_json(facts, clips, sheet), indent=2))  # noqa: T201
@@ -121,11 +128,7 @@ def _plan(options: Namespace) -> ViewPlan:
     )
 
 
-def _facts(path: str, video: OpenVideo, options: Namespace) -> dict[str, Any]:
-    from videogn.video.inspection import inspect_video
-
-    info = video.info
-    report = inspect_video(path, decode=False)
+def _facts(path: str, info: VideoInfo, decoder: str, options: Namespace) -> dict[str, Any]:
     return {
         "path": displayable(path),
         "frames": info.frames,
@@ -133,9 +136,9 @@ def _facts(path: str, video: OpenVideo, options: Namespace) -> dict[str, Any]:
         "seconds": info.frames / info.fps,
         "width": info.width,
         "height": info.height,
-        "rotation": report.rotation,
-        "codec": report.codec,
-        "decoder": video.decoder,
+        "rotation": info.rotation,
+        "codec": info.codec,
+        "decoder": decoder,
         "why": _why(options),
     }
 
@@ -144,7 +147,7 @@ def _why(options: Namespace) -> str:
     return "the default" if options.decoder == "auto" else "as asked"
 
 
-def _rows(video: OpenVideo, clips: Sequence[ExplainedClip]) -> list[ClipRow]:
+def _rows(video: FrameSource, clips: Sequence[ExplainedClip]) -> list[ClipRow]:
     """What the sheet shows; every frame on it is decoded once."""
     import numpy as np
 
@@ -154,7 +157,7 @@ def _rows(video: OpenVideo, clips: Sequence[ExplainedClip]) -> list[ClipRow]:
     places = np.unique(np.linspace(0, length - 1, min(_THUMBNAILS, length)).round().astype(int)).tolist()
     wanted = sorted({clip.indices[place] for clip in clips for place in places})
     # One frame at a time: each is much smaller once it is shrunk.
-    pictures = {index: _shrunk(video.frames([index])[0]) for index in wanted}
+    pictures = {index: _shrunk(video.frames(np.array([index]))[0]) for index in wanted}
     fps = video.info.fps
     return [
         ClipRow(

@@ -72,7 +72,8 @@ def _summary(resized: Resized) -> Table:
     from videogn.sizes import format_size
 
     table = Table("", Column("videos", justify="right"), Column("", overflow="fold"))
-    unusable = resized.catalogue.table.num_rows - resized.copied - resized.kept - len(resized.failures)
+    videos = len(resized.catalogue.table["path"].unique())  # one may be listed twice
+    unusable = videos - resized.copied - resized.kept - len(resized.failures)
     table.add_row("copied", f"{resized.copied:,}", "")
     table.add_row("kept", f"{resized.kept:,}", "copied before, unchanged since")
     table.add_row("failed", f"{len(resized.failures):,}", "", style="red" if resized.failures else "dim")

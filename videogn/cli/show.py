@@ -29,7 +29,14 @@ def run(options: Namespace) -> int:
 
     Returns:
         0.
+
+    Raises:
+        OSError: the source or the root does not exist.
+        ValueError: the source is wrong, or has no root.
     """
+    from videogn.data.index import check_root
+
+    check_root(options.source, options.root)
     if options.source.lower().endswith(".parquet"):
         _show_index(options.source)
     else:

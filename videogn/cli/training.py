@@ -18,9 +18,9 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 
 from videogn.callbacks import EffectiveBatch
 from videogn.callbacks.checkpoints import RunCheckpoint
+from videogn.callbacks.failure_policy import FailurePolicy
 from videogn.cli.parsing import OneLineErrors
 from videogn.data.datamodule import VideoDataModule
-from videogn.data.failure_policy import FailurePolicy
 from videogn.models import MODELS
 from videogn.models.weights import read_checkpoint
 from videogn.task import CONTRACT, VideoClassifier

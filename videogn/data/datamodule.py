@@ -6,9 +6,6 @@ import logging
 from typing import Any
 
 import lightning.pytorch as pl
-import pyarrow.compute as pc
-import torch
-from torch import distributed
 
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
@@ -16,9 +13,10 @@ from videogn.data.index import VideoIndex
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sampler import VideoSampler
-from videogn.data.splits import read_splits, without_missing
+from videogn.data.splits import read_splits
+from videogn.data.usable import without_missing
 from videogn.names import check_choice
-from videogn.processes import rank, world_size
+from videogn.processes import rank, shared_seed, world_size
 from videogn.sizes import parse_size
 from videogn.video.cache import FrameCache
 from videogn.video.clips import PROTOCOLS
@@ -62,8 +60,8 @@ class VideoDataModule(pl.LightningDataModule):
             video): for small data sets of small videos; 0 keeps none.
         time_limit: seconds that a video may take to decode; longer, and it counts as failed, and its decoder, a process
             of its own, is replaced. 0 decodes in the loader process, where a decoder that hangs stops everything.
-        max_failures: the part of an epoch's videos that may fail, one in any case. A training ends when there are more;
-            a validation or test goes on to its results and exits with status 1.
+        max_failures: the part of an epoch's videos that may fail, one at least unless it is 0. A training ends when
+            there are more; a validation or test goes on to its results and exits with status 1.
         use_truncated: take the frames that are there of videos that an index calls truncated.
         seed: of the division and of the augmented validation clips.
 
@@ -94,7 +92,7 @@ class VideoDataModule(pl.LightningDataModule):
         protocol: str = "nonlocal",
         crops: str = "full",
         decoder: str = "auto",
-        cache: str | bool = "0",
+        cache: str | int | bool = "0",
         time_limit: float = 60.0,
         max_failures: float = 0.05,
         use_truncated: bool = False,
@@ -105,13 +103,14 @@ class VideoDataModule(pl.LightningDataModule):
         check_choice("protocol", protocol, PROTOCOLS)
         check_choice("crops", crops, CROPS)
         check_decoder(decoder)
+        cache_bytes = _cache_size(cache)
         _check_sizes(crop_size, short_side, train_short_sides)
         eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
         for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
             if value <= 0:
                 raise ValueError(f"{name} must be > 0, got {value}")
         for name, least in {"num_workers": num_workers, "seed": seed, "time_limit": time_limit}.items():
-            if least < 0:
+            if not least >= 0:  # nan is neither
                 raise ValueError(f"{name} must be >= 0, got {least:g}")
         if not 0 <= max_failures <= 1:
             raise ValueError(f"max_failures must be a part of the videos, 0 to 1, got {max_failures}")
@@ -158,7 +157,8 @@ class VideoDataModule(pl.LightningDataModule):
         self.seed = seed
         # One for all loaders: where this process decodes, it needs one decoding process, and a worker gets its own.
         self._opener: Opener = VideoGuard(time_limit).open if time_limit > 0 else open_video
-        self._cache_bytes = parse_size(cache or 0)
+        # And one memory for training and validation, which `cache` is the size of.
+        self._kept_opener = FrameCache(cache_bytes, self._opener).open if cache_bytes else self._opener
         self._usable: VideoIndex | None = None
         self._order: dict[str, int] | None = None  # of the training videos, as begun or as a checkpoint says
 
@@ -177,13 +177,10 @@ class VideoDataModule(pl.LightningDataModule):
         """
         videos = len(self._training())
         if self._order is None:
-            self._order = {"seed": _shared_seed(), "videos": videos}
-        # A resumed training keeps the order of its beginning, whatever this process was seeded with.
-        if self._order["videos"] != videos and rank() == 0:
-            before = self._order["videos"]
-            _log.warning("%d training videos, %d when it began: it goes on in another order", videos, before)
+            self._order = {"seed": shared_seed(), "videos": videos}
         loader = self.training_loader(self._order["seed"])
         if self.trainer is not None:
+            loader.seed_of_order = self._seed_of_order
             progress = self.trainer.fit_loop.epoch_loop.batch_progress
             loader.trained_batches = lambda: progress.current.ready
         return loader
@@ -205,12 +202,7 @@ class VideoDataModule(pl.LightningDataModule):
         if share < self.batch_size:
             raise ValueError(f"batch_size must be <= {share}, the training videos of a process, got {self.batch_size}")
         dataset = VideoDataset(
-            records,
-            self._train_plan,
-            decoder=self.decoder,
-            seed=seed,
-            replace_failed=True,
-            opener=self._kept_opener(),
+            records, self._train_plan, decoder=self.decoder, seed=seed, replace_failed=True, opener=self._kept_opener
         )
         sampler = VideoSampler(len(records), shuffle=True, seed=seed)
         return video_loader(dataset, sampler, batch_size=self.batch_size, num_workers=self.num_workers, drop_last=True)
@@ -219,7 +211,7 @@ class VideoDataModule(pl.LightningDataModule):
         """One clip a video; no loader at all where there are no validation videos."""
         if "val" not in self.splits:
             return []
-        return self._evaluation_loader(self._labelled("val"), self._val_plan, self.eval_batch_size, self._kept_opener())
+        return self._evaluation_loader(self._labelled("val"), self._val_plan, self.eval_batch_size, self._kept_opener)
 
     def test_dataloader(self) -> VideoLoader:
         """All clips of a video as one sample."""
@@ -227,10 +219,9 @@ class VideoDataModule(pl.LightningDataModule):
 
     def failures(self, split: str) -> Failures:
         """A count, at 0, of the videos of a split that fail, with the budget of `max_failures`."""
-        if split == "train":
-            return Failures("training", len(self._training()), self.max_failures)
-        kind = {"val": "validation", "test": "test"}[split]
-        return Failures(kind, len(self.splits.get(split, ())), self.max_failures)
+        kind = {"train": "training", "val": "validation", "test": "test"}[split]
+        videos = self._training() if split == "train" else self.splits.get(split, ())
+        return Failures(kind, len(videos), self.max_failures)
 
     def state_dict(self) -> dict[str, Any]:
         """What the training's order depends on, for a checkpoint."""
@@ -238,7 +229,7 @@ class VideoDataModule(pl.LightningDataModule):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over the order of the training that goes on."""
-        self._order = state.get("order")
+        self._order = state.get("order", self._order)
 
     def describe_test(self) -> dict[str, Any]:
         """What a test result must say about its data: the protocol and the hash of the index."""
@@ -260,10 +251,8 @@ class VideoDataModule(pl.LightningDataModule):
 
     def _labelled(self, split: str) -> VideoIndex:
         index = self._split(split)
-        unknown = pc.index(pc.is_null(index.records.table["label"]), True).as_py()
-        if unknown >= 0:
-            path = index.records[unknown].path
-            raise ValueError(f"every {split} video needs a label; {path} is without a class")
+        if (unlabelled := index.unlabelled()) is not None:
+            raise ValueError(f"every {split} video needs a label; {unlabelled.path} is without a class")
         return index
 
     def _training(self) -> VideoIndex:
@@ -272,8 +261,15 @@ class VideoDataModule(pl.LightningDataModule):
             self._usable = without_missing(self._labelled("train"), "train")
         return self._usable
 
-    def _kept_opener(self) -> Opener:
-        return FrameCache(self._cache_bytes, self._opener).open if self._cache_bytes else self._opener
+    def _seed_of_order(self) -> int:
+        """A resumed training keeps the order of its beginning, whatever this process was seeded with."""
+        assert self._order is not None
+        before, videos = self._order["videos"], len(self._training())
+        if before != videos:
+            self._order = {**self._order, "videos": videos}
+            if rank() == 0:
+                _log.warning("%d training videos, %d when it began: it goes on in another order", videos, before)
+        return self._order["seed"]
 
     def _evaluation_loader(self, index: VideoIndex, plan: ViewPlan, batch_size: int, opener: Opener) -> VideoLoader:
         dataset = VideoDataset(index.records, plan, decoder=self.decoder, seed=self.seed, opener=opener)
@@ -281,12 +277,12 @@ class VideoDataModule(pl.LightningDataModule):
         return video_loader(dataset, sampler, batch_size=batch_size, num_workers=self.num_workers)
 
 
-def _shared_seed() -> int:
-    """What torch was seeded with, in the first of the processes."""
-    seeds = [torch.initial_seed()]
-    if world_size() > 1:
-        distributed.broadcast_object_list(seeds)
-    return seeds[0]
+def _cache_size(cache: str | int | bool) -> int:
+    """Bytes; false is what YAML makes of "off" and "no"."""
+    try:
+        return parse_size(0 if str(cache).lower() == "false" else cache)
+    except ValueError:
+        raise ValueError(f"cache must be a size such as 2GiB or 500MB, or 0 for none, got {cache!r}") from None
 
 
 def _check_sizes(crop_size: int, short_side: int, train_short_sides: tuple[int, int]) -> None:

@@ -20,13 +20,14 @@ class Failures:
     Args:
         kind: of the videos: "training", for messages.
         expected: videos of an epoch.
-        max_failures: the part of them that may fail; one may in any case.
+        max_failures: the part of them that may fail; unless it is 0, one may in any case.
     """
 
     def __init__(self, kind: str, expected: int, max_failures: float) -> None:
         self.kind = kind
         self.expected = expected
-        self.limit = max(int(max_failures * expected), 1)
+        # Rounded first: 0.29 * 100 is a little less than 29.
+        self.limit = max(int(round(max_failures * expected, 6)), 1) if max_failures else 0
         self.reasons: dict[str, str] = {}
         self._named: set[str] = set()
 

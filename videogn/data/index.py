@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import itertools
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,10 +29,15 @@ from videogn.data.shards import find_shards, is_shards, read_shards, shards_root
 from videogn.data.stored_paths import opened_path, stored_path
 from videogn.data.video_files import VIDEO_SUFFIXES
 from videogn.names import existing_path
-from videogn.video.source import exists
+from videogn.video.source import exists, is_url
 
 #: Paths of which only Python can tell what lies where: "a//b", "a/./b", "a/../b", "a/" and names that are not UTF-8.
 _UNTIDY = r"//|/\.{1,2}(/|$)|/$"
+
+
+#: Threads that ask whether files exist; a network file system answers many questions at once.
+_ASKING = 16
+_ROWS_A_THREAD = 256
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,10 @@ class VideoIndex:
         errors = self.records.table["error"].chunk(0)
         if self.probed:
             return errors
-        missing = pa.array([not _exists(record.path) for record in self.records], pa.bool_())
+        paths = self.records.table["path"].chunk(0)
+        parts = [paths.slice(first, _ROWS_A_THREAD) for first in range(0, len(paths), _ROWS_A_THREAD)]
+        with ThreadPoolExecutor(_ASKING) as pool:
+            missing = pa.array(itertools.chain.from_iterable(pool.map(_missing, parts)), pa.bool_())
         return pc.if_else(pc.and_(missing, pc.is_null(errors)), "missing", errors)
 
     def missing(self) -> list[VideoRecord]:
@@ -109,7 +119,7 @@ class VideoIndex:
         return self.records[pc.index(pc.is_null(labels), True).as_py()] if labels.null_count else None
 
     def _prefix(self) -> str:
-        root = self.root if "://" in self.root else os.path.normpath(self.root)
+        root = self.root if is_url(self.root) else os.path.normpath(self.root)
         return os.path.join(root, "")
 
 
@@ -159,6 +169,25 @@ def read_index(
     return _read_text_file(source, source.parent if root is None else existing_path(root), classes)
 
 
+def check_root(source: str | Path, root: str | Path | None) -> None:
+    """Refuse a root for a source that says itself where its videos lie.
+
+    Args:
+        source: as for `read_index`, or a video.
+        root: where the videos of a CSV or list are said to lie; None where that is not said.
+
+    Raises:
+        FileNotFoundError: `root` does not exist.
+        ValueError: `source` is neither a CSV nor a list.
+    """
+    if root is None:
+        return
+    existing_path(root)
+    path = Path(source).expanduser()
+    if is_shards(str(path)) or path.is_dir() or path.suffix.lower() in (PARQUET_SUFFIX, *VIDEO_SUFFIXES):
+        raise ValueError(f"--root says where the videos of a CSV or list lie; {source} is neither, leave it out")
+
+
 def split_index(index: VideoIndex, fraction: float, seed: int = 0) -> tuple[VideoIndex, VideoIndex]:
     """Hold part of an index out, class by class; neither the order of the records nor `root` changes the choice.
 
@@ -196,13 +225,13 @@ def split_index(index: VideoIndex, fraction: float, seed: int = 0) -> tuple[Vide
 
 def _relative(path: str, prefix: str) -> str:
     # relpath asks for the working directory each time, which is slow for 300,000 videos.
-    path = path if "://" in path else os.path.normpath(path)
-    inside = path.startswith(prefix) or "://" in path
+    path = path if is_url(path) else os.path.normpath(path)
+    inside = path.startswith(prefix) or is_url(path)
     return (path.removeprefix(prefix) if inside else os.path.relpath(path, prefix)).replace(os.sep, "/")
 
 
-def _exists(path: str) -> bool:
-    return os.path.exists(path) or exists(path)
+def _missing(stored: pa.Array) -> list[bool]:
+    return [not (os.path.exists(path) or exists(path)) for path in map(opened_path, stored.to_pylist())]
 
 
 def _first_places(rows: Sequence[Row]) -> dict[str, str]:

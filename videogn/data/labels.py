@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from videogn.names import did_you_mean
@@ -24,7 +25,7 @@ def number_labels(labels: Mapping[str, str], classes: Sequence[str], *, numbers:
     Raises:
         ValueError: a class is given twice, or a label is no class.
     """
-    if repeated := [name for name in set(classes) if list(classes).count(name) > 1]:
+    if repeated := [name for name, count in Counter(classes).items() if count > 1]:
         raise ValueError(f"class {min(repeated)!r} is given more than once")
     known = {name.replace("_", " "): number for number, name in enumerate(classes)}
     known |= {name: number for number, name in enumerate(classes)}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from videogn.data.video_files import VIDEO_SUFFIXES, walk_videos
+from videogn.video.source import is_url
 
 SPLIT_NAMES = {"train": ("train",), "val": ("val", "validate", "validation", "valid"), "test": ("test",)}
 LAYOUTS = "a folder of class folders, a Kinetics CSV, a text file of 'path label' lines, a Parquet index or tar shards"
@@ -33,6 +34,11 @@ class Row(NamedTuple):
     error: str | None = None
 
 
+def split_name(alias: str) -> str:
+    """A split's own name: "val" for "validation"; any other name is returned as it is."""
+    return next((split for split, aliases in SPLIT_NAMES.items() if alias in aliases), alias)
+
+
 def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
@@ -48,7 +54,7 @@ def read_class_folders(source: Path) -> tuple[list[Row], list[str]]:
         what = f"{loose[0].name} lies directly in it" if loose else "it has no folders"
         raise ValueError(f"{source} is not a folder of class folders: {what}; expected {source}/<class>/<video>.mp4")
     names = [folder.name for folder in folders]
-    if set(names) <= {name for aliases in SPLIT_NAMES.values() for name in aliases}:
+    if {split_name(name) for name in names} <= SPLIT_NAMES.keys():
         raise ValueError(f"{source} holds splits ({', '.join(names)}), not classes; did you mean {folders[0]}?")
     # An empty class folder is still a class: its videos may be missing, and the others must keep their numbers.
     rows = [Row(path, folder.name, str(folder)) for folder in folders for path in sorted(walk_videos(str(folder)))]
@@ -81,7 +87,7 @@ def _kinetics_path(row: dict[str, str], where: str, files: dict[str, list[str]],
         raise ValueError(f"{where}: time {start!r} to {end!r}; expected seconds, such as 10 or 10.0") from None
     split, label = row.get("split", ""), row.get("label", "")
     found = files.get(stem) or files.get(video) or [os.path.join(root, split, label, stem + ".mp4")]
-    splits = next((names for names in SPLIT_NAMES.values() if split in names), (split,))
+    splits = SPLIT_NAMES.get(split_name(split), (split,))
 
     def agreement(path: str) -> tuple[bool, bool]:
         folders = os.path.relpath(path, root).replace("_", " ").split(os.sep)[:-1]
@@ -101,7 +107,7 @@ def read_list(text: str, source: Path, root: Path) -> list[Row]:
         # A heading such as "path,label" would otherwise become a video and a class.
         is_video = path.lower().endswith(VIDEO_SUFFIXES)
         if number > 1 or is_video or label.lower() not in ("label", "class", "target"):
-            rows.append(Row(os.path.join(root, path), label, where))
+            rows.append(Row(path if is_url(path) else os.path.join(root, path), label, where))
     return rows
 
 

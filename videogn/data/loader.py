@@ -31,17 +31,22 @@ class VideoLoader(StatefulDataLoader):
 
     Attributes:
         trained_batches: asked at the start of every epoch: how many of its batches have been trained already.
+        seed_of_order: asked at the start of every epoch; by default the seeds that data set and sampler were made with.
     """
 
     trained_batches: Callable[[], int] | None = None
+    seed_of_order: Callable[[], int] | None = None
+    dataset: VideoDataset
     sampler: VideoSampler
 
     def __iter__(self) -> Iterator[Any]:
         """A generator, so that nothing happens before the first batch is asked for.
 
         Lightning makes the iterator before it has restored its counts and told the sampler the epoch, and asks for the
-        first batch afterwards.
+        first batch afterwards. Some strategies (FSDP, DeepSpeed) even restore the data module after this was made.
         """
+        if self.seed_of_order is not None:
+            self.dataset.seed = self.sampler.seed = self.seed_of_order()
         if self.trained_batches is not None:
             self.next_iter_state = None
             drawn = self.trained_batches() * self.batch_size

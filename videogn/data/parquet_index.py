@@ -14,9 +14,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from videogn.data.labels import class_names, number_labels
-from videogn.data.layouts import SPLIT_NAMES
+from videogn.data.layouts import SPLIT_NAMES, split_name
 from videogn.data.records import Records
 from videogn.names import existing_path
+from videogn.video.source import is_url
 
 SUFFIX = ".parquet"
 #: Key of the file's metadata: JSON that says, among other things, the root and the classes.
@@ -91,7 +92,7 @@ def parquet_splits(source: Path) -> tuple[str, ...]:
     table, _ = _read(source, ("split",))
     if "split" not in table.column_names:
         return ()
-    values = {_split_of(value) for value in table["split"].unique().drop_null().to_pylist()}
+    values = {split_name(value) for value in table["split"].unique().drop_null().to_pylist()}
     return tuple(sorted(values, key=lambda value: ([*SPLIT_NAMES, value].index(value), value)))
 
 
@@ -112,15 +113,10 @@ def _read(source: Path, wanted: Sequence[str] = _READ) -> tuple[pa.Table, dict[s
         raise ValueError(f"{source} cannot be read as a Parquet index ({what})") from None
 
 
-def _split_of(name: str) -> str:
-    """A split's own name: "val" for "validate"."""
-    return next((split for split, names in SPLIT_NAMES.items() if name in names), name)
-
-
 def _of_split(table: pa.Table, split: str, source: Path) -> pa.Table:
     if "split" not in table.column_names:
         raise ValueError(f"{source} has no split {split!r}: it has no column 'split'")
-    chosen = pc.is_in(table["split"], pa.array(SPLIT_NAMES.get(split, (split,)), table["split"].type))
+    chosen = pc.is_in(table["split"], pa.array(SPLIT_NAMES.get(split_name(split), (split,)), table["split"].type))
     rows = table.drop_columns(["split"]).filter(chosen)
     if not len(rows):
         there = ", ".join(sorted(table["split"].unique().drop_null().to_pylist())) or "none"
@@ -133,7 +129,7 @@ def _paths(table: pa.Table, stored: str | None, given: str | Path | None, source
     paths = table["path"].cast(pa.large_string())
     root = stored or str(source.parent)
     if given is not None:
-        now = str(given) if "://" in str(given) else os.path.abspath(existing_path(given))
+        now = str(given) if is_url(str(given)) else os.path.abspath(existing_path(given))
         # A root above the one that the file names says nothing new, as long as the videos' own is still there.
         if stored is None or not (os.path.isdir(stored) and os.path.join(stored, "").startswith(os.path.join(now, ""))):
             root = now

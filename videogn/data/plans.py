@@ -48,6 +48,7 @@ def training_plan(
         ValueError: a number out of range.
     """
     # Asked once here, so that what is wrong shows before the first video.
+    _check_short_side(short_sides[0])
     rng = np.random.default_rng(0)
     random_clip(1, clip_length=clip_length, interval=interval, rng=rng)
     random_crop(short_sides[0], short_sides[0], crop_size, flip=flip, rng=rng)
@@ -98,6 +99,7 @@ def evaluation_plan(
         ValueError: an unknown protocol, or numbers that are not positive.
     """
     # Asked once here, so that what is wrong shows before the first video.
+    _check_short_side(short_side)
     clip_indices(1, clip_length=clip_length, interval=interval, num_clips=num_clips, protocol=protocol)
     evaluation_crops(short_side, short_side, crop_size, protocol=crops)
     return ViewPlan(
@@ -107,6 +109,11 @@ def evaluation_plan(
         short_side=functools.partial(_uniform_integer, short_side, short_side),
         crops=functools.partial(_evaluation_crops, size=crop_size, protocol=crops),
     )
+
+
+def _check_short_side(pixels: int) -> None:
+    if pixels <= 0:
+        raise ValueError(f"short_side must be > 0, got {pixels}")
 
 
 # The functions of a plan take an rng whether they need one or not, and are partials rather than lambdas, so that a data

@@ -8,11 +8,8 @@ them; for spawned ones the table is written once to a file that all of them map.
 from __future__ import annotations
 
 import operator
-import os
-import shutil
-import tempfile
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, overload
 
 import numpy as np
@@ -21,6 +18,7 @@ import pyarrow.compute as pc
 
 from videogn.axes import VideoRecord
 from videogn.data.stored_paths import opened_path, path_array
+from videogn.data.temporary_file import TemporaryFile
 from videogn.video.source import MemberPath
 
 #: `large_string`, because the paths of all videos together may exceed the 2 GiB that `string` can address. They are
@@ -43,7 +41,7 @@ class Records(Sequence[VideoRecord]):
     """Videos by number, held as one contiguous Arrow array a column.
 
     Pickling writes the table to a file, once, and passes its name on; who unpickles it maps the file. The file lasts
-    as long as these records in the process that wrote it, and no longer than that process.
+    as long as these records in the process that wrote it; if that is killed, the next such file takes its place.
 
     Args:
         table: has the column "path" (as `stored_path` writes it), and may have the others of `SCHEMA`; further ones are
@@ -53,7 +51,7 @@ class Records(Sequence[VideoRecord]):
     def __init__(self, table: pa.Table) -> None:
         self._columns = [_column(table, field) for field in SCHEMA]
         self._file: str | None = None
-        self._owner: _TemporaryFile | None = None
+        self._owner: TemporaryFile | None = None
 
     @classmethod
     def of(cls, records: Iterable[VideoRecord]) -> Records:
@@ -162,21 +160,14 @@ class Records(Sequence[VideoRecord]):
 
     def _written(self) -> str:
         if self._file is None:
-            self._owner = _TemporaryFile(self.table)
+            self._owner = TemporaryFile(partial(_write, self.table))
             self._file = self._owner.path
         return self._file
 
 
-class _TemporaryFile:
-    """An Arrow IPC file in a folder of its own, which goes with this object, at the latest when its process ends."""
-
-    def __init__(self, table: pa.Table) -> None:
-        folder = tempfile.mkdtemp(prefix="videogn-")
-        # A forked worker has this object too, and must not remove the file that others map.
-        self._finalizer = weakref.finalize(self, _remove, folder, os.getpid())
-        self.path = os.path.join(folder, "records.arrow")
-        with pa.OSFile(self.path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-            writer.write_table(table, max_chunksize=max(len(table), 1))  # one chunk: rows are found by their number
+def _write(table: pa.Table, path: str) -> None:
+    with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table, max_chunksize=max(len(table), 1))  # one chunk: rows are found by their number
 
 
 def _record(
@@ -186,11 +177,6 @@ def _record(
     if start is not None and length is not None:
         path = MemberPath(path, start, length)
     return VideoRecord(path, label, frames, error)
-
-
-def _remove(folder: str, owner: int) -> None:
-    if os.getpid() == owner:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _column(table: pa.Table, field: pa.Field) -> pa.Array:

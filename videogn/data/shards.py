@@ -19,7 +19,7 @@ from videogn.data.layouts import Row
 from videogn.data.video_files import VIDEO_SUFFIXES
 from videogn.names import existing_path
 from videogn.video.errors import VideoDecodeError
-from videogn.video.source import MemberPath, read_source, shard_members, size
+from videogn.video.source import MemberPath, is_url, read_source, shard_members, size
 
 SUFFIX = ".tar"
 _EXPECTED = "a member beside the video with the suffix .cls, .json or .txt, or a folder of the class's name in the tar"
@@ -42,11 +42,6 @@ def is_shards(source: str) -> bool:
         visible = [entry for entry in entries if not entry.name.startswith(".")]
     # A folder of class folders may hold the archive that it came from.
     return any(map(_is_shard, visible)) and not any(entry.is_dir() for entry in visible)
-
-
-def is_url(source: str) -> bool:
-    """Whether fsspec is to read a source, as in "s3://bucket/train-000.tar"."""
-    return "://" in source
 
 
 def find_shards(source: str) -> list[str]:

@@ -5,20 +5,16 @@ from __future__ import annotations
 import glob
 import logging
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import pyarrow.compute as pc
 
 from videogn.data.index import VideoIndex, read_index, split_index
 from videogn.data.layouts import SPLIT_NAMES
 from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
 from videogn.data.parquet_index import parquet_splits
-from videogn.data.shards import is_url
 from videogn.names import existing_path
+from videogn.video.source import is_url
 
 _log = logging.getLogger(__name__)
 
@@ -129,31 +125,3 @@ def _split_in(source: str, split: str) -> str | None:
 
 def _is_parquet(source: str | Path) -> bool:
     return Path(source).suffix.lower() == PARQUET_SUFFIX and not os.path.isdir(source)
-
-
-def without_missing(index: VideoIndex, split: str) -> VideoIndex:
-    """Leave out the videos that cannot be used, saying how many; for training only, a test counts them.
-
-    Args:
-        index: of the split.
-        split: its name, for the message.
-
-    Returns:
-        The index of the videos that exist and, as far as its records say, can be used.
-
-    Raises:
-        ValueError: none is left.
-    """
-    errors = index.errors()
-    usable = pc.is_null(errors)
-    if not errors.null_count < len(errors):
-        return index
-    statuses = Counter(error.split(":")[0] for error in errors.drop_null().to_pylist())
-    example = index.records[pc.index(usable, False).as_py()].path
-    lost = len(errors) - errors.null_count
-    known = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
-    what = "missing" if set(statuses) == {"missing"} else f"unusable ({known})"
-    if lost == len(index):
-        raise ValueError(f"all {lost} {split} videos are {what}, for instance {example}; is root right?")
-    _log.warning("%s: %d of %d videos are %s, for instance %s", split, lost, len(index), what, example)
-    return replace(index, records=index.records.take(usable))

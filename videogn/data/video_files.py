@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from videogn.files import displayable
 from videogn.names import existing_path
+
+_log = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = tuple(".mp4 .mkv .webm .avi .mov .m4v .mpg .mpeg .ts .mts .3gp .flv .wmv .gif .ogv".split())  # noqa: SIM905
 
@@ -47,10 +51,23 @@ def walk_videos(folder: str, above: frozenset[str] = frozenset()) -> Iterator[st
     # Links are followed, but not one that leads back up: its videos would be counted again.
     if any(os.path.join(folder_above, "").startswith(os.path.join(real, "")) for folder_above in above):
         return
-    with os.scandir(folder) as entries:
-        visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
-    for entry in visible:
-        if entry.is_dir():
+    try:
+        with os.scandir(folder) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+    except PermissionError as error:
+        if not above:  # the folder that was asked for
+            raise
+        _log.warning("%s: %s; its videos are left out", displayable(folder), error.strerror)
+        return
+    for entry in sorted(visible, key=lambda entry: entry.name):
+        if _is_folder(entry):
             yield from walk_videos(entry.path, above | {real})
         elif entry.name.lower().endswith(VIDEO_SUFFIXES):
             yield entry.path
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself: whoever opens it will say so
+        return False

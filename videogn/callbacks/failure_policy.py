@@ -14,7 +14,7 @@ from torch import distributed
 from videogn.axes import Batch, Sample
 from videogn.data.failures import FILE_NAME, Failures
 from videogn.files import displayable
-from videogn.processes import world_size
+from videogn.processes import exchange_due, world_size
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +33,7 @@ class FailurePolicy(Callback):
     def __init__(self) -> None:
         self.exceeded = False
         self._train: Failures | None = None
+        self._pending: list[tuple[str, str]] = []  # of this process, not yet told to the others
         self._evaluation: Failures | None = None
         self._failed: list[tuple[str, str]] = []
         self._evaluated = 0
@@ -50,15 +51,25 @@ class FailurePolicy(Callback):
             self._train.start_epoch()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """Count before the batch is trained.
+        """Count before the batch is trained; with several processes, before each step after which they exchange.
+
+        A checkpoint between two steps is written after such a step, so that it knows of all failures.
 
         Raises:
             ValueError: too many videos failed; in all processes at once.
         """
+        self._pending += _pairs(batch.failed)
+        if exchange_due(trainer.global_step + 1):
+            self._count_training(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._count_training(trainer, pl_module)
+
+    def _count_training(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        failed, self._pending = self._pending, []
         if self._train is None:
             return
-        failed = _pairs(batch.failed)
-        if world_size() > 1:  # a number at every step, the names only when there are some
+        if world_size() > 1:  # a number, and the names only when there are some
             count = torch.tensor(len(failed), device=pl_module.device)
             distributed.all_reduce(count)
             failed = _of_all_processes(failed) if int(count) else []
@@ -70,6 +81,7 @@ class FailurePolicy(Callback):
             raise ValueError(self._last_line(trainer, self._train))
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._count_training(trainer, pl_module)  # its end is when checkpoints are written
         self._failed, self._evaluated = [], 0
 
     def on_validation_batch_start(
