@@ -90,7 +90,7 @@ def test_the_real_network_too(mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_running_statistics_are_updated_once(mode, norm):
     model = _network(mode, norm)
-    before = {name: buffer for name, buffer in model.named_buffers()}
+    before = dict(model.named_buffers())
     _step(model)
     after = dict(model.named_buffers())
     counts = [int(buffer) for name, buffer in after.items() if name.endswith("num_batches_tracked")]
