@@ -24,15 +24,17 @@ def largest_batch(memory_of: Callable[[int], int], limit: int) -> int:
     """
     fits, fits_bytes = 0, 0  # the largest size known to fit, and what it needs
     size, size_bytes = 1, memory_of(1)
-    previous, previous_bytes = 0, 0
     while size_bytes <= limit:
-        if size_bytes <= previous_bytes:
-            raise ValueError(f"memory must grow with the batch, got {size_bytes} bytes for {size} and {previous}")
-        fits, fits_bytes = size, size_bytes
-        slope = (size_bytes - previous_bytes) / (size - previous) if previous else size_bytes
-        previous, previous_bytes = size, size_bytes
-        # One more than the line says: where it is right, that is the first that does not fit.
-        size = size + 1 + (int((limit - size_bytes) / slope) if previous > 1 else 0)
+        if size_bytes <= fits_bytes:
+            raise ValueError(f"memory must grow with the batch, got {size_bytes} bytes for {size} clips and for {fits}")
+        slope = (size_bytes - fits_bytes) / (size - fits)
+        # Through 0 and the first size the line is too steep: what it says still fits. After that it is nearly right,
+        # and one more than it says does not fit.
+        size, fits, fits_bytes = (
+            max(size + int((limit - size_bytes) / slope) + min(fits, 1), size + 1),
+            size,
+            size_bytes,
+        )
         size_bytes = memory_of(size)
     exceeds, exceeds_bytes = size, size_bytes
     while exceeds - fits > 1:

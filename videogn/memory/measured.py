@@ -42,7 +42,7 @@ def measure_step(setting: StepSetting, batch_size: int, *, device: str = "cpu", 
     Raises:
         ValueError: a name or number is wrong.
     """
-    step = TrainingStep(setting, batch_size, device)
+    step = TrainingStep(setting, batch_size, device, foreach=device == "cuda")
     peak = _cuda_peak(step) if step.device.type == "cuda" else _cpu_peak(step)
     seconds = [_seconds(step) for _ in range(repeats)]
     return MeasuredStep(peak, min(seconds, default=float("nan")))

@@ -74,9 +74,10 @@ class TrainingStep:
         setting: network and input.
         batch_size: B.
         device: where to run.
+        foreach: whether the optimiser takes all parameters at once, as PyTorch's does on CUDA.
     """
 
-    def __init__(self, setting: StepSetting, batch_size: int, device: str = "cpu") -> None:
+    def __init__(self, setting: StepSetting, batch_size: int, device: str = "cpu", *, foreach: bool = False) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be >= 1, got {batch_size}")
         self.setting = setting
@@ -85,7 +86,7 @@ class TrainingStep:
         with self.device:
             self.model = setting.build()
         self.optimizer = torch.optim.SGD(
-            parameter_groups(self.model, 1e-4), lr=1e-3, momentum=0.9, nesterov=True, foreach=self.device.type == "cuda"
+            parameter_groups(self.model, 1e-4), lr=1e-3, momentum=0.9, nesterov=True, foreach=foreach
         )
         for parameter in self.model.parameters():
             parameter.grad = torch.zeros_like(parameter)
@@ -146,8 +147,8 @@ def step_memory(setting: StepSetting, batch_size: int, *, device: str = "cuda") 
     Args:
         setting: network and input.
         batch_size: B.
-        device: whose number formats to plan with, cuda or cpu; none is needed. It matters to mixed precision: on CUDA
-            autocast runs group_norm in float32.
+        device: to plan for, cuda or cpu; none is needed. It matters to mixed precision: on CUDA autocast runs
+            group_norm in float32.
 
     Returns:
         The memory.
@@ -158,7 +159,7 @@ def step_memory(setting: StepSetting, batch_size: int, *, device: str = "cuda") 
     check_choice("device", device, ("cuda", "cpu"))
     formats = CudaAutocast() if device == "cuda" else contextlib.nullcontext()
     with FakeTensorMode(), AllocationLog() as log, formats:
-        step = TrainingStep(setting, batch_size)
+        step = TrainingStep(setting, batch_size, foreach=device == "cuda")
         log.label("parameters", [*step.model.parameters(), *step.model.buffers()])
         log.label("momentum", step.optimizer_state)
         log.label("gradients", step.gradients)
