@@ -42,6 +42,8 @@ def run(command: str, argv: Sequence[str]) -> int:
         raise ValueError("--plot draws the largest batches at equal memory and needs --memory, for instance 16GiB")
     if wrong := [size for size in options.batch_size or () if size < 1]:
         raise ValueError(f"--batch-size must be >= 1, got {wrong[0]}")
+    if "memory_mode" in options.arch_options:
+        raise ValueError("of --arch-options, memory_mode is --memory-mode here")
     rows = list(_rows(options, clips, limit))
     if options.plot is not None:
         from videogn.report.frontier import plot_frontier

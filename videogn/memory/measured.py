@@ -12,6 +12,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from videogn.memory.step import StepSetting, TrainingStep
+from videogn.names import check_choice
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ def measure_step(setting: StepSetting, batch_size: int, *, device: str = "cpu", 
     Raises:
         ValueError: a name or number is wrong.
     """
-    step = TrainingStep(setting, batch_size, device, foreach=device == "cuda")
-    peak = _cuda_peak(step) if step.device.type == "cuda" else _cpu_peak(step)
+    check_choice("device", device, ("cpu", "cuda"))
+    step, peak = _cuda_peak(setting, batch_size) if device == "cuda" else _cpu_peak(setting, batch_size)
     seconds = [_seconds(step) for _ in range(repeats)]
     return MeasuredStep(peak, min(seconds, default=float("nan")))
 
@@ -65,24 +66,27 @@ def _seconds(step: TrainingStep) -> float:
     return time.process_time() - start
 
 
-def _cuda_peak(step: TrainingStep) -> int:
-    torch.cuda.synchronize()
+def _cuda_peak(setting: StepSetting, batch_size: int) -> tuple[TrainingStep, int]:
+    before = torch.cuda.memory_allocated()
+    step = TrainingStep(setting, batch_size, "cuda", foreach=True)
     torch.cuda.reset_peak_memory_stats()
     _take(step)
     torch.cuda.synchronize()
-    return torch.cuda.max_memory_allocated()
+    return step, torch.cuda.max_memory_allocated() - before
 
 
-def _cpu_peak(step: TrainingStep) -> int:
-    """The CPU's allocator counts nothing by itself; the profiler hears of every allocation and free."""
-    tensors = [*step.model.parameters(), *step.model.buffers(), *step.optimizer_state, *step.gradients]
-    before = sum(tensor.nbytes for tensor in tensors)
+def _cpu_peak(setting: StepSetting, batch_size: int) -> tuple[TrainingStep, int]:
+    """The CPU's allocator counts nothing by itself; the profiler hears of every allocation and free.
+
+    Of what was allocated before, it does not hear that it is freed: it has to be there from the start.
+    """
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+        step = TrainingStep(setting, batch_size)
         _take(step)
     # `record.events()` leaves out what is allocated within an operation.
     tree = record.profiler.kineto_results.experimental_event_tree()
     changes = [size for _, size in sorted(_changes(tree), key=lambda change: change[0])]
-    return before + max(itertools.accumulate(changes))
+    return step, max(itertools.accumulate(changes))
 
 
 def _changes(events: Any) -> Iterator[tuple[int, int]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,6 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from videogn.memory.allocations import AllocationLog
-from videogn.memory.formats import CudaAutocast
 from videogn.models import MODELS
 from videogn.names import check_choice
 from videogn.optim import parameter_groups
@@ -114,7 +112,7 @@ class TrainingStep:
     def backward(self, loss: Tensor) -> None:
         """The old gradients go, the new ones come."""
         self.optimizer.zero_grad()
-        torch.autograd.backward(loss)  # loss.backward() would run without the function modes that are on
+        loss.backward()
 
     def update(self) -> None:
         """SGD with Nesterov momentum."""
@@ -157,9 +155,10 @@ def step_memory(setting: StepSetting, batch_size: int, *, device: str = "cuda") 
         ValueError: a name or number is wrong, or the network does not take the input.
     """
     check_choice("device", device, ("cuda", "cpu"))
-    formats = CudaAutocast() if device == "cuda" else contextlib.nullcontext()
-    with FakeTensorMode(), AllocationLog() as log, formats:
+    with FakeTensorMode(), AllocationLog() as log:
         step = TrainingStep(setting, batch_size, foreach=device == "cuda")
+        if device == "cuda":
+            _group_norm_in_float32(step.model)
         log.label("parameters", [*step.model.parameters(), *step.model.buffers()])
         log.label("momentum", step.optimizer_state)
         log.label("gradients", step.gradients)
@@ -171,6 +170,16 @@ def step_memory(setting: StepSetting, batch_size: int, *, device: str = "cuda") 
         step.update()
     at_peak = log.at_peak(start)
     return StepMemory(batch_size, log.bytes_of("activations"), at_peak.total(), at_peak)
+
+
+def _group_norm_in_float32(model: nn.Module) -> None:
+    """What CUDA's autocast does ("CUDA Ops that can autocast to float32" in its documentation) and the CPU's does not.
+
+    The CPU's has no rule for group_norm, which then runs in the format of its input.
+    """
+    for module in model.modules():
+        if hasattr(module, "num_groups"):
+            module.register_forward_pre_hook(lambda _, inputs: tuple(x.float() for x in inputs))
 
 
 def model_size(setting: StepSetting) -> tuple[int, int]:
