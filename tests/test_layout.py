@@ -20,6 +20,9 @@ LAYERS = {
     "videogn.axes": 0,
     "videogn.files": 0,
     "videogn.cores": 0,
+    "videogn.devices": 0,
+    "videogn.sizes": 0,
+    "videogn.resuming": 0,
     "videogn.killable": 0,
     "videogn.names": 0,
     "videogn.processes": 0,
@@ -31,6 +34,8 @@ LAYERS = {
     "videogn.models.blocks": 1,
     "videogn.models.recompute": 1,
     "videogn.data": 1,
+    "videogn.indexing": 1,
+    "videogn.bench": 3,
     "videogn.models.i3d": 2,
     "videogn.data.datamodule": 2,
     "videogn.data.synthetic": 2,
@@ -126,7 +131,7 @@ def test_data_models_and_evaluation_do_not_know_one_another(package):
 
 def test_only_video_imports_a_decoder():
     for module in MODULES:
-        decoders = {name.split(".")[0] for name in _imports(module)} & {"av", "decord"}
+        decoders = {name.split(".")[0] for name in _imports(module)} & {"av", "decord", "torchcodec"}
         assert not decoders or _top(module) == "videogn.video", f"{module} imports {decoders}"
 
 

@@ -54,9 +54,10 @@ class Sample:
         position: where the record stands in its index; results of several processes are joined by it.
         path: the file.
         label: the class number, or -1 where it is unknown.
-        frames: uint8 (N, H, W, 3), each needed frame once; None when the video failed.
+        frames: uint8 (N, H, W, 3), each needed frame once, resized, and of it what the crops need; None when the video
+            failed.
         clips: int64 (number of clips, T), rows of indices into `frames`; None when the video failed.
-        crops: what is cut out of every clip; all of one size.
+        crops: what is cut out of every clip, in pixels of `frames`; all of one size.
         starts: frame number in the video of each clip's first frame.
         num_frames: frames in the video; 0 when the video failed.
         error: why the video failed, or None.
@@ -88,6 +89,6 @@ class Batch:
     def pin_memory(self) -> Batch:
         """Move the frames to page-locked memory; the DataLoader calls this when it pins memory."""
         for sample in self.samples:
-            if sample.frames is not None:
-                sample.frames = sample.frames.pin_memory()
+            if sample.frames is not None and sample.clips is not None:
+                sample.frames, sample.clips = sample.frames.pin_memory(), sample.clips.pin_memory()
         return self

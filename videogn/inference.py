@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,16 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from videogn.axes import Sample, VideoRecord
+from videogn.axes import Sample
 from videogn.data.dataset import VideoDataset, collate
 from videogn.data.plans import evaluation_plan
+from videogn.data.records import Records
+from videogn.devices import device_named
 from videogn.evaluation import video_probabilities
 from videogn.models.weights import read_checkpoint
 from videogn.task import VideoClassifier
+from videogn.video.decode import open_video
+from videogn.video.guard import VideoGuard
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,10 @@ class Predictor:
         num_clips: clips per video.
         protocol: where they start: nonlocal, slowfast or endpoint.
         crops: what of the frame is seen: full, three_crop or center; as the checkpoint says by default.
-        decoder: auto, decord or pyav.
+        decoder: auto (which is PyAV), pyav, decord or torchcodec.
         device: cpu, cuda, cuda:1 ...; auto takes a GPU where there is one.
+        time_limit: seconds that a video may take to decode; longer, and it fails, and its decoder, a process of its
+            own, is replaced. 0 decodes in this process, where a decoder that hangs stops everything.
 
     Raises:
         FileNotFoundError: no such checkpoint.
@@ -58,8 +65,12 @@ class Predictor:
         crops: str | None = None,
         decoder: str = "auto",
         device: str = "auto",
+        time_limit: float = 60.0,
     ) -> None:
-        self.device = _device(device)
+        if not time_limit >= 0:
+            raise ValueError(f"time_limit must be >= 0, got {time_limit:g}")
+        self._opener = VideoGuard(time_limit).open if time_limit > 0 else open_video
+        self.device = device_named(device)
         self.task = load_task(checkpoint).to(self.device).eval()
         hparams = self.task.hparams
         self.decoder = decoder
@@ -94,8 +105,15 @@ class Predictor:
         """
         if top_k <= 0:
             raise ValueError(f"top_k must be > 0, got {top_k}")
-        dataset = VideoDataset([VideoRecord(path, None) for path in paths], self.plan, decoder=self.decoder)
-        loader: DataLoader[Any] = DataLoader(dataset, batch_size=1, num_workers=workers, collate_fn=collate)
+        records = Records.of_columns([os.fspath(path) for path in paths], [None] * len(paths))
+        dataset = VideoDataset(records, self.plan, decoder=self.decoder, opener=self._opener)
+        loader: DataLoader[Any] = DataLoader(
+            dataset,
+            batch_size=1,
+            num_workers=workers,
+            collate_fn=collate,
+            pin_memory=self.device.type == "cuda",
+        )
         for batch in loader:
             for failed in batch.failed:
                 yield Prediction(failed.path, error=failed.error)
@@ -105,7 +123,9 @@ class Predictor:
     @torch.inference_mode()
     def _predict(self, sample: Sample, top_k: int) -> Prediction:
         assert sample.frames is not None
-        sample.frames = sample.frames.to(self.device)
+        assert sample.clips is not None
+        sample.frames = sample.frames.to(self.device, non_blocking=True)
+        sample.clips = sample.clips.to(self.device, non_blocking=True)
         try:
             probabilities = video_probabilities(self.task.clip_probabilities(sample))
         except ValueError as error:  # a file too small for the network, say
@@ -137,14 +157,3 @@ def load_task(checkpoint: str | Path) -> VideoClassifier:
     except (TypeError, RuntimeError) as error:  # another project's hyper-parameters, another network's weights
         raise ValueError(f"{checkpoint} is not a checkpoint of `videogn fit`") from error
     return task
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {name!r} cannot be used here; cpu always can") from error
-    return device

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from videogn.axes import Batch, Sample
+from videogn.data.failure_policy import FailurePolicy
 from videogn.evaluation import VideoResult, clip_probabilities, score_video, write_results
 from videogn.evaluation.results import TOP_K
 from videogn.models import MODELS
@@ -25,9 +25,10 @@ from videogn.models.weights import load_weights
 from videogn.names import check_choice
 from videogn.optim import make_schedule, parameter_groups, scaled_learning_rate
 from videogn.processes import world_size
+from videogn.resuming import check_clips, drawing
 from videogn.video.clips import is_short
 from videogn.video.crops import CROPS
-from videogn.video.transforms import normalise, views_of
+from videogn.video.transforms import normalise, view_chunks, views_of
 
 _log = logging.getLogger(__name__)
 
@@ -85,6 +86,9 @@ class VideoClassifier(pl.LightningModule):
         ValueError: a name or number is wrong.
     """
 
+    input_mean: Tensor
+    input_std: Tensor
+
     def __init__(
         self,
         arch: str = "i3d_r50",
@@ -131,6 +135,9 @@ class VideoClassifier(pl.LightningModule):
             _log.log(logging.WARNING if report.notes else logging.INFO, "init_from %s: %s", init_from, report)
         mean = mean or (report and report.mean) or _MEAN
         std = std or (report and report.std) or _STD
+        # Where the network is, so that no step waits for them; a checkpoint has them as hyper-parameters.
+        self.register_buffer("input_mean", torch.tensor(mean), persistent=False)
+        self.register_buffer("input_std", torch.tensor(std), persistent=False)
         # A checkpoint must load where these files do not exist.
         self.save_hyperparameters(ignore=["init_from", "results_dir"])
         top_k = min(TOP_K, len(class_names))
@@ -143,7 +150,8 @@ class VideoClassifier(pl.LightningModule):
         )
         self.val_loss = MeanMetric()
         self._results: list[VideoResult] = []
-        self._clips_per_step: int | None = None
+        self._clips: dict[str, int] = {}  # in a batch of all processes, and in an optimiser step
+        self._seed = torch.initial_seed()
         self._restored: dict[str, Any] | None = None  # what the checkpoint says about its training
 
     def forward(self, clips: Tensor) -> Tensor:
@@ -152,7 +160,8 @@ class VideoClassifier(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Cross-entropy at every position, averaged."""
-        logits, labels = self.training_logits(batch)
+        with drawing(self._seed, self.global_rank, self.current_epoch, batch_index, device=self.device):
+            logits, labels = self.training_logits(batch)
         loss = _cross_entropy(logits, labels)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(labels))
         self.log(
@@ -168,8 +177,6 @@ class VideoClassifier(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """One clip a video: loss, top-1 and top-5 over the videos that decode."""
-        for failed in batch.failed:
-            _log.warning("%s: %s", failed.path, failed.error)
         if batch.samples:
             logits, labels = self.training_logits(batch)
             self.val_metrics.update(clip_probabilities(logits), labels)
@@ -183,20 +190,26 @@ class VideoClassifier(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note what a result or a resumed training must know."""
-        checkpoint["training"] = {"seed": torch.initial_seed(), "clips_per_step": self._clips_per_step}
+        checkpoint["training"] = {"seed": self._seed, **self._clips}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember it."""
         self._restored = checkpoint.get("training")
 
+    def configure_callbacks(self) -> list[pl.Callback]:
+        """What happens to videos that cannot be decoded is part of every run."""
+        return [FailurePolicy()]
+
+    def on_fit_start(self) -> None:
+        """A resumed training draws as it would have gone on to."""
+        seed = (self._restored or {}).get("seed")
+        self._seed = self.trainer.strategy.broadcast(torch.initial_seed() if seed is None else seed)
+
     def on_train_start(self) -> None:
-        """A resumed schedule counts steps: it is another one when a step takes another number of clips."""
-        before = (self._restored or {}).get("clips_per_step", self._clips_per_step)
-        if before != self._clips_per_step:
-            raise ValueError(
-                f"the checkpoint was trained with {before} clips an optimiser step, not {self._clips_per_step}: "
-                "resume with the same (--data.batch_size, --trainer.accumulate_grad_batches, --trainer.devices)"
-            )
+        """Refuse a checkpoint that cannot be gone on from with these batches."""
+        progress = self.trainer.fit_loop.epoch_loop.batch_progress
+        in_epoch = progress.current.ready > 0 and not progress.is_last_batch
+        check_clips(self._restored or {}, self._clips, in_epoch=in_epoch)
 
     def on_test_epoch_start(self) -> None:
         self._results = []
@@ -239,24 +252,24 @@ class VideoClassifier(pl.LightningModule):
         Raises:
             ValueError: the network gives logits that are not finite.
         """
-        views = views_of(sample)
-        probabilities = []
-        while chunk := list(itertools.islice(views, self.hparams["clips_per_forward"])):
-            probabilities.append(clip_probabilities(self.net(self._normalise(torch.stack(chunk)))))
+        chunks = view_chunks(sample, self.hparams["clips_per_forward"])
+        probabilities = [clip_probabilities(self.net(self._normalise(views))) for views in chunks]
         per_view = torch.cat(probabilities)  # (clips * crops, K)
         return per_view.unflatten(0, (-1, len(sample.crops))).mean(dim=1)  # (clips, K)
 
     def configure_optimizers(self) -> Any:
         """SGD with Nesterov momentum; the rate is scaled by the batch and changes at every step."""
         trainer = self.trainer
+        trainer.fit_loop.setup_data()  # where steps end the training, the next line would not
         total_steps = trainer.estimated_stepping_batches
         if math.isinf(total_steps):
             raise ValueError(
                 "the schedule needs to know the end of the training: set --trainer.max_epochs or max_steps"
             )
         loader: Any = trainer.train_dataloader
-        batch = loader.batch_size * trainer.accumulate_grad_batches * trainer.world_size
-        self._clips_per_step = batch
+        together = loader.batch_size * trainer.world_size
+        batch = together * trainer.accumulate_grad_batches
+        self._clips = {"clips_per_batch": together, "clips_per_step": batch}
         hparams = self.hparams
         lr = scaled_learning_rate(hparams["lr"], batch=batch, base_batch=hparams["base_batch"])
         optimizer = torch.optim.SGD(
@@ -284,12 +297,12 @@ class VideoClassifier(pl.LightningModule):
         Returns:
             Logits (B, K, T', H', W') and int64 labels (B,).
         """
-        clips = torch.stack([view for sample in batch.samples for view in views_of(sample)])  # (B, C, T, H, W)
-        labels = torch.tensor([sample.label for sample in batch.samples], device=clips.device)
+        clips = views_of(*batch.samples)  # (B, C, T, H, W)
+        labels = torch.tensor([sample.label for sample in batch.samples]).to(clips.device, non_blocking=True)
         return self.net(self._normalise(clips)), labels
 
     def _normalise(self, clips: Tensor) -> Tensor:
-        return normalise(clips, self.hparams["mean"], self.hparams["std"])
+        return normalise(clips, self.input_mean, self.input_std)
 
     def _test_video(self, sample: Sample) -> VideoResult:
         short = is_short(sample.num_frames, clip_length=self.hparams["clip_length"], interval=self.hparams["interval"])

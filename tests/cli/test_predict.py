@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+from contextlib import suppress
 
 import pytest
 
@@ -44,7 +45,7 @@ def test_json_is_one_array_and_bad_files_do_not_stop_it(videogn, capsys, checkpo
         assert 0 < sum(scores) <= 1
         assert all(isinstance(prediction["label"], str) for prediction in row["predictions"])
     assert f"{folder / 'broken.mp4'}: file is empty" in printed.err
-    assert "1 of 3 files failed" in printed.err
+    assert printed.err.splitlines()[-1] == "3 expected, 2 evaluated, 1 failed"
 
 
 def test_only_good_files_exit_0(videogn, capsys, checkpoint, folder):
@@ -52,7 +53,7 @@ def test_only_good_files_exit_0(videogn, capsys, checkpoint, folder):
     printed = capsys.readouterr()
     assert "a.mp4" in printed.out.replace("\n", "")
     assert printed.out.count("%") == 5
-    assert "failed" not in printed.err
+    assert printed.err.splitlines()[-1] == "1 expected, 1 evaluated, 0 failed"
 
 
 def test_csv_to_a_file(videogn, capsys, checkpoint, folder, tmp_path):
@@ -81,9 +82,55 @@ def test_top_k_beyond_the_classes_gives_all(videogn, capsys, checkpoint, folder)
     assert sum(scores) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("form", ["json", "csv", "table"])
+def test_a_file_gets_what_would_be_printed(videogn, capsys, checkpoint, folder, tmp_path, form):
+    arguments = [folder, "--checkpoint", checkpoint, "--format", form, "--clips=1"]
+    assert videogn("predict", *arguments) == 1
+    printed = capsys.readouterr().out
+    assert videogn("predict", *arguments, "--output", tmp_path / "out") == 1
+    assert capsys.readouterr().out == ""
+    written = (tmp_path / "out").read_text()
+    if form == "table":  # the width differs
+        assert "b c.mp4" in written
+    else:
+        assert written == printed
+    if form == "json":
+        assert written == json.dumps(json.loads(written), indent=2, ensure_ascii=False) + "\n"
+
+
+def test_predictions_are_written_as_they_come(videogn, monkeypatch, checkpoint, folder, tmp_path):
+    """Into a file of another name, which is not left behind by a run that was stopped."""
+    from videogn.inference import Prediction, Predictor
+
+    output = tmp_path / "out" / "scores.csv"
+
+    def predict(self, paths, **options):
+        for number in range(3000):
+            yield Prediction(f"{number}.mp4", scores=(("pulse", 0.5),))
+        (partial,) = output.parent.iterdir()
+        assert partial.name != output.name
+        assert partial.stat().st_size > 3000 * len("0.mp4,1,pulse,0.5") - 10_000
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Predictor, "predict", predict)
+    arguments = ["--checkpoint", checkpoint, "--format=csv", "--output", output]
+    with suppress(KeyboardInterrupt):
+        assert videogn("predict", folder, *arguments) != 0
+    assert list(output.parent.iterdir()) == []
+
+
+def test_a_video_that_takes_too_long_is_a_failure(videogn, capsys, checkpoint, folder):
+    arguments = ["--checkpoint", checkpoint, "--format=json", "--clips=1", "--time-limit=1e-6"]
+    assert videogn("predict", folder / "a.mp4", *arguments) == 1
+    printed = capsys.readouterr()
+    assert "not decoded within 1e-06 s" in json.loads(printed.out)[0]["error"]
+    assert videogn("predict", folder / "a.mp4", *arguments[:-1], "--time-limit=0") == 0
+
+
 @pytest.mark.parametrize(
     ("option", "expected"),
     [
+        ("--time-limit=-1", "time_limit must be >= 0, got -1"),
         ("--clips=0", "num_clips must be > 0, got 0"),
         ("--top-k=0", "top_k must be > 0"),
         ("--device=gpu", "device 'gpu'"),

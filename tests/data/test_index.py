@@ -1,5 +1,7 @@
 """The three layouts, the split, the fingerprint, and what each error says. Indexing opens no video: files are empty."""
 
+import hashlib
+import os
 import random
 import shutil
 import subprocess
@@ -10,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from videogn.axes import VideoRecord
-from videogn.data.index import VideoIndex, find_splits, read_index, split_index
+from videogn.data.index import VideoIndex, read_index, split_index
+from videogn.data.splits import find_splits
 from videogn.data.video_files import VIDEO_SUFFIXES, find_videos
 from videogn.names import did_you_mean, existing_path, nearest
 
@@ -99,7 +102,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
         (["a.mp4"], r"a\.mp4 lies directly in it; expected .*/<class>/<video>\.mp4"),
         (["cat/a.mp4", "b.mp4"], r"b\.mp4 lies directly in it"),
         (["readme.md"], r"it has no folders; expected"),
-        (["cat/readme.md"], r"no video in .*; expected a folder of class folders, a Kinetics CSV or"),
+        (["cat/readme.md"], r"no video in .*; expected a folder of class folders, a Kinetics CSV, a"),
         (["train/cat/a.mp4", "val/cat/b.mp4"], r"holds splits \(train, val\), not classes; did you mean .*train\?"),
     ],
 )
@@ -390,6 +393,36 @@ def test_fingerprint_of_the_same_list_and_folders_agree(tmp_path: Path) -> None:
     assert read_index(write(tmp_path / "l.txt", "b/2.mp4 a", "a/1.mp4 a")).fingerprint() != folders.fingerprint()
     touch(tmp_path, "a/3.mp4")
     assert read_index(tmp_path).fingerprint() != folders.fingerprint()
+
+
+def naive_fingerprint(index: VideoIndex) -> str:
+    """The definition, row by row."""
+    lines = []
+    for record in index.records:
+        path = os.path.relpath(record.path, index.root).replace(os.sep, "/")
+        lines.append(f"{path}\t{'' if record.label is None else index.classes[record.label]}\n")
+    return hashlib.sha256("".join(sorted(lines)).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX paths")
+@pytest.mark.parametrize("root", ["/d", "/d/", ".", "d", "./d", "/d/../e", "/d/é", "../q", "/d\udcff"])
+def test_fingerprint_of_untidy_paths(root: str) -> None:
+    rng = random.Random(0)
+    parts = ["a", "b c", "é", "\udcff", "..", ".", "", "x\ty", "100%", "𝄞", "z.mp4"]
+    for _ in range(50):
+        names = ["/".join(rng.choices(parts, k=rng.randrange(1, 5))) for _ in range(8)]
+        places = ["{root}/{name}", "/{name}", "{root}//{name}", "{root}x/{name}", "e/{name}"]
+        records = [
+            VideoRecord(rng.choice(places).format(root=root, name=name), rng.choice([None, 0, 1])) for name in names
+        ]
+        index = VideoIndex(tuple(records), ("x", "é\udcfe"), root)
+        assert index.fingerprint() == naive_fingerprint(index)
+
+
+def test_the_first_video_without_a_class() -> None:
+    records = [VideoRecord("/d/a.mp4", 0), VideoRecord("/d/b.mp4", None), VideoRecord("/d/c.mp4", None)]
+    assert VideoIndex(records, ("x",), "/d").unlabelled() == records[1]
+    assert VideoIndex(records[:1], ("x",), "/d").unlabelled() is None
 
 
 # Splitting

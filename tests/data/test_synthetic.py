@@ -11,8 +11,9 @@ import av
 import numpy as np
 import pytest
 
-from videogn.data.index import find_splits, read_index
+from videogn.data.index import read_index
 from videogn.data.motion import MOTIONS
+from videogn.data.splits import find_splits
 from videogn.data.synthetic import write_motion_dataset
 from videogn.video import decode_frames, probe
 

@@ -1,21 +1,23 @@
 """Frame numbers to frames: each frame shows its number, so a frame beside the wanted one is seen.
 
-decord against PyAV: the pictures are bit-identical (tolerance 0) on every file that decord is let near. It is kept away
-from the others; those with other colours differ by up to 85 levels, 0.9 in the mean (10 bits, odd heights, interlaced).
+decord against PyAV: the pictures are bit-identical (tolerance 0) on every file that decord is let near. It is refused
+for the others; those with other colours differ by up to 85 levels, 0.9 in the mean (10 bits, odd heights, interlaced).
 """
 
 from __future__ import annotations
 
-import logging
 import random
 import sys
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from video_files import COUNT, H264, MEDIA, RISKY, SAFE, _resized, numbered, read_numbers, write
 
-from videogn.video.decode import DECODERS, decode_frames, open_video, probe
-from videogn.video.scan import VideoDecodeError, scan
+from videogn.axes import Crop
+from videogn.video.decode import DECODERS, check_decoder, decode_frames, open_video, probe
+from videogn.video.errors import VideoDecodeError
+from videogn.video.scan import scan
 
 
 def orders(count: int) -> list[list[int]]:
@@ -25,11 +27,26 @@ def orders(count: int) -> list[list[int]]:
     return [list(range(count)), *scattered, [count - 1, count // 2, 0], [count - 1]]
 
 
+def installed(*decoders: str) -> list[str]:
+    """Those of the decoders that can be used here."""
+    found = []
+    for decoder in decoders:
+        with suppress(ValueError):
+            check_decoder(decoder)
+            found.append(decoder)
+    return found
+
+
+def needs(decoder: str) -> None:
+    """Skip a test of a decoder that cannot be used here."""
+    if not installed(decoder):
+        pytest.skip(f"{decoder} cannot be used here")
+
+
 @pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("name", SAFE)
-def test_safe_files_in_both_decoders(video, name, decoder):
-    if decoder == "decord":
-        pytest.importorskip("decord")
+def test_safe_files_in_all_decoders(video, name, decoder):
+    needs(decoder)
     path = video(name)
     everything = decode_frames(path, range(COUNT), "pyav")
     assert read_numbers(everything) == list(range(COUNT))
@@ -59,17 +76,79 @@ def test_decord_is_refused_where_it_is_wrong(video, name):
 @pytest.mark.parametrize("decoder", DECODERS)
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_rotated_pictures_stand_upright(tmp_path, video, degrees, decoder):
-    if decoder == "decord":
-        pytest.importorskip("decord")
+    needs(decoder)
     path = write(tmp_path / "a.mp4", numbered(COUNT), options=H264, rotation=degrees)
     upright = np.rot90(decode_frames(video("gop12.mp4"), [7, 50], "pyav"), degrees // 90, axes=(1, 2))
     assert np.array_equal(decode_frames(path, [7, 50], decoder), upright)
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_window_is_that_part_of_the_upright_picture(tmp_path, degrees, decoder):
+    needs(decoder)
+    path = write(tmp_path / "a.mp4", numbered(20), options=H264, rotation=degrees)
+    with open_video(path, decoder) as opened:
+        whole = opened.frames([3, 11])
+        for window in (Crop(5, 7, 30, 21), Crop(0, 0, 1, 1), Crop(opened.info.height - 9, opened.info.width - 4, 9, 4)):
+            part = opened.frames([3, 11], window)
+            bottom, right = window.top + window.height, window.left + window.width
+            assert np.array_equal(part, whole[:, window.top : bottom, window.left : right])
+            out = np.zeros_like(part)
+            assert opened.frames([3, 11], window, out) is out
+            assert np.array_equal(out, part)
+
+
+@pytest.mark.parametrize("window", [Crop(0, 0, 65, 128), Crop(-1, 0, 5, 5), Crop(0, 120, 5, 9), Crop(0, 0, 0, 5)])
+def test_a_window_beyond_the_picture_is_refused(video, window):
+    with open_video(video("gop12.mp4")) as opened, pytest.raises(ValueError, match="must lie in the picture"):
+        opened.frames([0], window)
+
+
+# The words with which torchcodec is refused where decord is; the other files it decodes bit for bit as PyAV does.
+TORCHCODEC_REFUSED = {
+    "mpegts.ts": "cannot read it",
+    "h264.avi": "time stamps",
+    "raw.h264": "time stamps",
+    "non_key_start.mp4": "it counts 45 frames, the packets are 37",
+    "non_key_start.mkv": "it counts 45 frames, the packets are 37",
+    "invisible.webm": "it counts 60 frames, the packets are 58",
+    "interlaced.mp4": "interlaced",
+    "ten_bits.mp4": "8 bits",
+    "odd_height.mp4": "odd height",
+}
+
+
+@pytest.mark.parametrize("name", RISKY)
+def test_torchcodec_gives_the_same_frames_or_is_refused(video, name):
+    needs("torchcodec")
+    path, indices = video(name), range(len(RISKY[name][2]))
+    if name in TORCHCODEC_REFUSED:
+        with pytest.raises(VideoDecodeError, match=f"torchcodec.*{TORCHCODEC_REFUSED[name]}"):
+            decode_frames(path, indices, "torchcodec")
+    else:
+        assert np.array_equal(decode_frames(path, indices, "torchcodec"), decode_frames(path, indices, "pyav"))
+
+
+def test_torchcodec_without_ffmpeg_is_said(video, monkeypatch):
+    from videogn.video import torchcodec_reader
+
+    def fail(name):
+        raise RuntimeError("Could not load libtorchcodec\n" * 40)
+
+    torchcodec_reader.problem.cache_clear()
+    monkeypatch.setattr(torchcodec_reader.importlib, "import_module", fail)
+    try:
+        with pytest.raises(VideoDecodeError, match=r"torchcodec finds no FFmpeg libraries .*install FFmpeg$"):
+            decode_frames(video("gop12.mp4"), [0], "torchcodec")
+        with pytest.raises(ValueError, match="finds no FFmpeg"):
+            check_decoder("torchcodec")
+    finally:
+        torchcodec_reader.problem.cache_clear()
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
 def test_chunks_of_one_open_video(video, decoder):
-    if decoder == "decord":
-        pytest.importorskip("decord")
+    needs(decoder)
     with open_video(video("gop12.mp4"), decoder) as opened:
         chunks = [opened.frames(np.arange(start, start + 10, 2)) for start in (0, 10, 30, 50)]
         again = opened.frames([3])
@@ -81,7 +160,7 @@ def test_chunks_of_one_open_video(video, decoder):
 
 
 def test_pyav_decodes_nothing_twice(video, monkeypatch):
-    from videogn.video import readers
+    from videogn.video import pyav_reader
 
     decoded = []
 
@@ -90,8 +169,8 @@ def test_pyav_decodes_nothing_twice(video, monkeypatch):
             decoded.append(picture.pts)
             yield picture
 
-    pictures = readers.pictures
-    monkeypatch.setattr(readers, "pictures", counting)
+    pictures = pyav_reader.pictures
+    monkeypatch.setattr(pyav_reader, "pictures", counting)
     with open_video(video("gop12.mp4"), "pyav") as opened:
         for start in range(0, COUNT, 10):
             opened.frames(range(start, start + 10))
@@ -125,7 +204,7 @@ def test_wrong_indices_are_named(video, indices, words):
 def test_chunks_must_rise_and_decoders_exist(video):
     with open_video(video("gop12.mp4")) as opened, pytest.raises(ValueError, match="strictly increasing"):
         opened.frames([3, 3])
-    with pytest.raises(ValueError, match="auto, decord, pyav"):
+    with pytest.raises(ValueError, match="auto, pyav, decord, torchcodec"):
         decode_frames(video("gop12.mp4"), [0], "opencv")
 
 
@@ -170,27 +249,22 @@ def test_probe_gives_the_displayed_size(tmp_path):
     assert (info.frames, info.fps, info.height, info.width) == (9, 30, 128, 64)
 
 
-def test_without_decord_pyav_decodes(video, monkeypatch):
+def test_decord_is_asked_for_by_name_only(video, monkeypatch):
     monkeypatch.setitem(sys.modules, "decord", None)
     with open_video(video("gop12.mp4")) as opened:
-        assert (opened.decoder, opened.fallback) == ("pyav", "decord is not installed")
+        assert opened.decoder == "pyav"
         assert read_numbers(opened.frames([4, 44])) == [4, 44]
     with pytest.raises(VideoDecodeError, match="decord is not installed"):
         decode_frames(video("gop12.mp4"), [0], "decord")
 
 
-def test_decord_failing_on_the_way_is_replaced_and_said(video, monkeypatch, caplog):
+def test_decord_failing_on_the_way_is_said_in_one_line(video, monkeypatch):
     decord = pytest.importorskip("decord")
 
     def fail(self, indices):
         raise RuntimeError("[01:02:03] /src/video.cc:99: broken\nstack trace")
 
-    with open_video(video("gop12.mp4")) as opened, caplog.at_level(logging.WARNING):
-        assert read_numbers(opened.frames([1, 2])) == [1, 2]
-        monkeypatch.setattr(decord.VideoReader, "get_batch", fail)
-        assert read_numbers(opened.frames([30, 40])) == [30, 40]
-        assert (opened.decoder, opened.fallback) == ("pyav", "decord cannot read it (broken)")
-    assert "decoding with PyAV" in caplog.text
+    monkeypatch.setattr(decord.VideoReader, "get_batch", fail)
     with pytest.raises(VideoDecodeError, match=r"decord cannot read it \(broken\)$"):
         decode_frames(video("gop12.mp4"), [0], "decord")
 
@@ -210,13 +284,22 @@ def test_decord_bridge_does_not_matter(video):
 def test_real_files_decode_alike_or_say_why():
     if not MEDIA.is_dir():
         pytest.skip("the collection of real files is not here")
-    failed = {}
+    failed: dict[str, str] = {}
+    refused: dict[tuple[str, str], str] = {}
     for path in sorted(MEDIA.iterdir()):
         indices = np.linspace(0, probe(path).frames - 1, 8).astype(int)
         try:
-            frames = decode_frames(path, indices)
-            assert np.array_equal(frames, decode_frames(path, indices, "pyav")), path.name
+            expected = decode_frames(path, indices, "pyav")
         except VideoDecodeError as error:
             failed[path.name] = error.reason
+            continue
+        assert np.array_equal(decode_frames(path, indices), expected), path.name
+        for decoder in installed("decord", "torchcodec"):
+            try:
+                assert np.array_equal(decode_frames(path, indices, decoder), expected), (path.name, decoder)
+            except VideoDecodeError as error:
+                refused[path.name, decoder] = error.reason
+    assert all(f"not for {decoder} (" in reason for (_, decoder), reason in refused.items())
     assert set(failed) == {"corrupted.mp4"}
     assert "of 50 cannot be decoded" in failed["corrupted.mp4"]
+    assert {name for name, decoder in refused if decoder == "torchcodec"} <= {"testsrc2_odd_height_and_width_vp9.mp4"}

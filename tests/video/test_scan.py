@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from video_files import BROKEN, COUNT, H264, MEDIA, RISKY, SAFE, UNEVEN, numbered, write
 
+from videogn.video.errors import VideoDecodeError
 from videogn.video.packets import decord_width_fails
-from videogn.video.scan import VideoDecodeError, scan
+from videogn.video.scan import scan
 
 
 @pytest.mark.parametrize("name", SAFE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,9 +14,8 @@ from torch import Tensor, nn
 from videogn.axes import Batch
 
 
-@contextmanager
-def training_batches(trainer: Trainer, num_batches: int, *, draw: int, purpose: str) -> Iterator[Iterator[Batch]]:
-    """Draw batches as the training draws them, and leave torch's random numbers as they were.
+def training_batches(trainer: Trainer, num_batches: int, *, draw: int, purpose: str) -> Iterator[Batch]:
+    """Draw batches as the training draws them, without the training noticing.
 
     They come from a loader of their own: the training's may be in the middle of an epoch, and an iterator of it
     would restart its worker processes. A set with fewer batches is gone through again, with other clips.
@@ -25,10 +23,10 @@ def training_batches(trainer: Trainer, num_batches: int, *, draw: int, purpose: 
     Args:
         trainer: with a data module.
         num_batches: how many; in every process.
-        draw: a number that decides, with the seed and the process, which clips are drawn.
+        draw: a number that decides, with the seed, which clips are drawn; each process gets others.
         purpose: for error messages, what the batches are for.
 
-    Yields:
+    Returns:
         An iterator of `num_batches` batches on the network's device.
 
     Raises:
@@ -37,17 +35,20 @@ def training_batches(trainer: Trainer, num_batches: int, *, draw: int, purpose: 
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     if data is None:
         raise ValueError(f"{purpose} takes training batches from a data module, but the trainer has none")
+    seed = trainer.strategy.broadcast(torch.initial_seed())
+    # A number that no training's seed is likely to be.
+    own_seed = int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
     try:
-        loader = data.train_dataloader()
+        loader = data.training_loader(own_seed)
     except ValueError as error:
         raise ValueError(f"{purpose} needs training videos: {error}") from error
-    # The processes share a seed; each must draw clips of its own.
-    entropy = np.random.SeedSequence([torch.initial_seed() % 2**63, draw, trainer.global_rank])
-    # Sampler and loader draw from the CPU's generator, so no other one has to be kept.
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(int(entropy.generate_state(1, np.uint32)[0]))
-        repeated = itertools.chain.from_iterable(itertools.repeat(loader))
-        yield (trainer.strategy.batch_to_device(batch) for batch in itertools.islice(repeated, num_batches))
+    return (trainer.strategy.batch_to_device(batch) for batch in itertools.islice(_epochs(loader), num_batches))
+
+
+def _epochs(loader: Any) -> Iterator[Batch]:
+    for epoch in itertools.count():
+        loader.sampler.set_epoch(epoch)
+        yield from loader
 
 
 def logits_and_labels(trainer: Trainer, pl_module: Any, batch: Batch) -> tuple[Tensor, Tensor]:

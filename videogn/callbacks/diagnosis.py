@@ -77,10 +77,9 @@ class BatchNormDiagnosis(Callback):
             self._said_nothing_to_do = True
             return
         values: dict[str, list[float]] = defaultdict(list)
-        with training_batches(trainer, self.num_batches, draw=0, purpose="BN diagnosis") as batches:
-            for batch in batches:
-                for name, value in _diagnose(trainer, pl_module, batch).items():
-                    values[name].append(value)
+        for batch in training_batches(trainer, self.num_batches, draw=0, purpose="BN diagnosis"):
+            for name, value in _diagnose(trainer, pl_module, batch).items():
+                values[name].append(value)
         means = {name: sum(of_batches) / len(of_batches) for name, of_batches in values.items()}
         pl_module.log_dict(means | _over_layers(means), sync_dist=True, batch_size=1)
 

@@ -55,13 +55,13 @@ class PreciseBatchNorm(Callback):
             self._said_nothing_to_do = True
             return
         # Other clips at every evaluation, as the training goes on.
-        with training_batches(trainer, self.num_batches, draw=trainer.global_step, purpose="precise BN") as batches:
-            precise_statistics(
-                pl_module.net,
-                _parts(batches, layers.values()),
-                lambda batch: logits_and_labels(trainer, pl_module, batch),
-                variance=self.variance,
-            )
+        batches = training_batches(trainer, self.num_batches, draw=trainer.global_step, purpose="precise BN")
+        precise_statistics(
+            pl_module.net,
+            _parts(batches, layers.values()),
+            lambda batch: logits_and_labels(trainer, pl_module, batch),
+            variance=self.variance,
+        )
         _log.info(
             "precise BN: running statistics of %d layers measured on %d training batches x %d processes",
             len(layers),

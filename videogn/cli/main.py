@@ -21,6 +21,7 @@ COMMANDS = {
     "study": ("videogn.cli.study", "Compare norms, clip lengths and batch sizes: train and test each, report."),
     "plan": ("videogn.cli.plan", "How much memory training needs, and the largest batch that fits, without a GPU."),
     "data": ("videogn.cli.data", "Make the synthetic motion data set, or look at one of your own."),
+    "bench": ("videogn.cli.bench", "Measure data loading: where the time goes, and how many workers pay."),
     "demo": ("videogn.cli.demo", "See it all work in a few minutes on a CPU, with nothing downloaded."),
 }
 #: Warnings of other packages about themselves, which a user can do nothing about.

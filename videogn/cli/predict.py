@@ -7,16 +7,18 @@ import io
 import json
 import os
 import sys
-from collections.abc import Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.cli.parsing import Parser
-from videogn.files import displayable, write_text
+from videogn.files import displayable, replacing
 
 if TYPE_CHECKING:
     from videogn.inference import Prediction
 
 Format = Literal["table", "json", "csv"]
+Decoder = Literal["auto", "pyav", "decord", "torchcodec"]
 
 
 def run(command: str, argv: Sequence[str]) -> int:
@@ -43,19 +45,37 @@ def run(command: str, argv: Sequence[str]) -> int:
         crops=options.crops,
         decoder=options.decoder,
         device=options.device,
+        time_limit=options.time_limit,
     )
-    predictions: list[Prediction] = []
+    progress = _Progress(len(paths))
     with bar("Classifying") as advance:
-        for prediction in predictor.predict(paths, top_k=options.top_k, workers=options.workers):
-            predictions.append(prediction)
-            advance(len(predictions), len(paths))
-    _show(predictions, options.format, options.output)
-    failed = [prediction for prediction in predictions if prediction.error is not None]
-    for prediction in failed:
-        print(f"{displayable(prediction.path)}: {prediction.error}", file=sys.stderr)  # noqa: T201
-    if failed:
-        print(f"{len(failed)} of {len(predictions)} files failed", file=sys.stderr)  # noqa: T201
-    return 1 if failed else 0
+        found = progress.over(predictor.predict(paths, top_k=options.top_k, workers=options.workers), advance)
+        if options.output is not None:
+            with replacing(options.output) as temporary, temporary.open("w", encoding="utf-8") as file:
+                file.writelines(_TEXTS[options.format](found))
+        predictions = list(found)  # none are left where they were written
+    if options.output is None:  # and the bar is gone: both may be on one terminal
+        _show(predictions, options.format)
+    evaluated = progress.done - progress.failed
+    print(f"{len(paths)} expected, {evaluated} evaluated, {progress.failed} failed", file=sys.stderr)  # noqa: T201
+    return 1 if progress.failed else 0
+
+
+class _Progress:
+    """Counts predictions as they pass, names those that failed, and moves the bar."""
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
+        self.done = self.failed = 0
+
+    def over(self, predictions: Iterable[Prediction], advance: Callable[[int, int], None]) -> Iterator[Prediction]:
+        for prediction in predictions:
+            self.done += 1
+            if prediction.error is not None:
+                self.failed += 1
+                print(f"{displayable(prediction.path)}: {prediction.error}", file=sys.stderr)  # noqa: T201
+            advance(self.done, self._expected)
+            yield prediction
 
 
 def _parser() -> Parser:
@@ -75,8 +95,14 @@ def _parser() -> Parser:
         default=None,
         help="What of the frame is seen; as the checkpoint says by default.",
     )
-    parser.add_argument("--decoder", type=Literal["auto", "decord", "pyav"], default="auto", help="What decodes.")
+    parser.add_argument("--decoder", type=Decoder, default="auto", help="What decodes; auto is pyav.")
     parser.add_argument("--device", type=str, default="auto", help="cpu, cuda, ...; auto takes a GPU if there is one.")
+    parser.add_argument(
+        "--time-limit",
+        type=float,
+        default=60.0,
+        help="Seconds that a video may take to decode, else it fails and its decoder is stopped; 0 waits for ever.",
+    )
     parser.add_argument("--workers", type=int, default=0, help="Processes that decode ahead.")
     return parser
 
@@ -98,20 +124,16 @@ def _paths(videos: Sequence[str]) -> list[str]:
     return paths
 
 
-def _show(predictions: Sequence[Prediction], form: Format, output: str | None) -> None:
-    if output is None and form == "table":
+def _show(predictions: Sequence[Prediction], form: Format) -> None:
+    if form == "table":
         from rich.console import Console
 
         Console().print(_table(predictions))
         return
-    text = {"table": _plain_table, "json": _json, "csv": _csv}[form](predictions)
-    if output is None:
-        sys.stdout.write(text)
-        return
-    write_text(output, text)
+    sys.stdout.writelines(_TEXTS[form](predictions))
 
 
-def _table(predictions: Sequence[Prediction]) -> Any:
+def _table(predictions: Iterable[Prediction]) -> Any:
     from rich.markup import escape
     from rich.table import Column, Table
 
@@ -125,33 +147,47 @@ def _table(predictions: Sequence[Prediction]) -> Any:
     return table
 
 
-def _plain_table(predictions: Sequence[Prediction]) -> str:
+# The formats of a file: predictions as they come -> pieces of text, so that a million of them are never held.
+
+
+def _table_text(predictions: Iterable[Prediction]) -> Iterator[str]:
     from rich.console import Console
 
     text = io.StringIO()
-    Console(file=text, width=120).print(_table(predictions))
-    return text.getvalue()
+    Console(file=text, width=120).print(_table(predictions))  # the columns' widths depend on all rows
+    yield text.getvalue()
 
 
-def _json(predictions: Sequence[Prediction]) -> str:
-    rows: list[dict[str, Any]] = []
+def _json_text(predictions: Iterable[Prediction]) -> Iterator[str]:
+    before = "[\n"
     for prediction in predictions:
         row: dict[str, Any] = {"path": displayable(prediction.path)}
         if prediction.error is not None:
             row["error"] = prediction.error
         else:
             row["predictions"] = [{"label": label, "score": score} for label, score in prediction.scores]
-        rows.append(row)
-    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+        yield before + textwrap.indent(json.dumps(row, indent=2, ensure_ascii=False), "  ")
+        before = ",\n"
+    yield "\n]\n"
 
 
-def _csv(predictions: Sequence[Prediction]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "rank", "label", "score", "error"])
+def _csv_text(predictions: Iterable[Prediction]) -> Iterator[str]:
+    yield _csv_line("path", "rank", "label", "score", "error")
     for prediction in predictions:
         if prediction.error is not None:
-            writer.writerow([displayable(prediction.path), "", "", "", prediction.error])
+            yield _csv_line(displayable(prediction.path), "", "", "", prediction.error)
         for rank, (label, score) in enumerate(prediction.scores, 1):
-            writer.writerow([displayable(prediction.path), rank, label, f"{score:.6g}", ""])
+            yield _csv_line(displayable(prediction.path), str(rank), label, f"{score:.6g}", "")
+
+
+def _csv_line(*values: str) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
     return text.getvalue()
+
+
+_TEXTS: dict[Format, Callable[[Iterable[Prediction]], Iterator[str]]] = {
+    "table": _table_text,
+    "json": _json_text,
+    "csv": _csv_text,
+}

@@ -6,6 +6,7 @@ import inspect
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,13 @@ from typing import Any
 import torch
 import yaml
 from jsonargparse import Namespace
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from videogn.callbacks import EffectiveBatch
+from videogn.callbacks.checkpoints import RunCheckpoint
 from videogn.cli.parsing import OneLineErrors
 from videogn.data.datamodule import VideoDataModule
+from videogn.data.failure_policy import FailurePolicy
 from videogn.models import MODELS
 from videogn.models.weights import read_checkpoint
 from videogn.task import CONTRACT, VideoClassifier
@@ -64,7 +66,7 @@ class VideoCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Checkpoints by default, and what model and data share said once."""
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.set_defaults(
             {
                 "checkpoint.filename": "{epoch}",
@@ -97,7 +99,7 @@ class VideoCLI(LightningCLI):
             config.ckpt_path = _newest_checkpoint(Path(config["trainer.default_root_dir"]))
             if config.ckpt_path is None and command != "fit":
                 raise ValueError(
-                    f"no */checkpoints/last.ckpt in {config['trainer.default_root_dir']}: nothing to {command}"
+                    f"no checkpoints/last.ckpt in {config['trainer.default_root_dir']}: nothing to {command}"
                 )
         if config.ckpt_path is None:
             if command != "fit" and config["model.init_from"] is None:
@@ -138,14 +140,16 @@ def run(command: str, argv: Sequence[str]) -> int:
         argv: its arguments; they have to be those of the process, because distributed training starts it again.
 
     Returns:
-        0.
+        0, or 1 where a validation or test lost more videos than --data.max_failures; its results are written.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # Without torchdata Lightning does not see that ours goes on where it stopped.
+    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda line: "Tip:" not in line.getMessage())
     torch.set_float32_matmul_precision("high")
     sys.argv = [sys.argv[0], command, *argv]
-    VideoCLI()
-    return 0
+    callbacks: list[Any] = VideoCLI().trainer.callbacks  # type: ignore[attr-defined]
+    return int(any(isinstance(callback, FailurePolicy) and callback.exceeded for callback in callbacks))
 
 
 def _hyper_parameters(path: str) -> dict[str, Any]:
@@ -156,7 +160,9 @@ def _hyper_parameters(path: str) -> dict[str, Any]:
 
 
 def _newest_checkpoint(root: Path) -> str | None:
-    found = sorted(root.glob("*/checkpoints/last.ckpt"), key=lambda path: path.stat().st_mtime)
+    # Of runs in folders of their own, or in this one; a second run in the same folder writes last-v1.ckpt.
+    files = [path for folder in ("*/checkpoints", "checkpoints") for path in root.glob(f"{folder}/last*.ckpt")]
+    found = sorted(files, key=lambda path: path.stat().st_mtime)
     return str(found[-1]) if found else None
 
 

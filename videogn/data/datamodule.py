@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import lightning.pytorch as pl
+import pyarrow.compute as pc
 import torch
-from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
-from torch.utils.data import DataLoader
+from torch import distributed
 
-from videogn.data.dataset import VideoDataset, collate
+from videogn.data.dataset import VideoDataset
+from videogn.data.failures import Failures
 from videogn.data.index import VideoIndex
-from videogn.data.plans import centre_plan, evaluation_plan, training_plan
+from videogn.data.loader import STATEFUL, VideoLoader, video_loader
+from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
+from videogn.data.sampler import VideoSampler
 from videogn.data.splits import read_splits, without_missing
 from videogn.names import check_choice
-from videogn.processes import world_size
+from videogn.processes import rank, world_size
+from videogn.sizes import parse_size
+from videogn.video.cache import FrameCache
 from videogn.video.clips import PROTOCOLS
 from videogn.video.crops import CROPS
-from videogn.video.decode import DECODERS
+from videogn.video.decode import check_decoder, open_video
+from videogn.video.guard import VideoGuard
+from videogn.video.openers import Opener
+
+_log = logging.getLogger(__name__)
 
 _VAL_VIEWS = ("center", "augmented")
 
@@ -27,7 +37,7 @@ class VideoDataModule(pl.LightningDataModule):
 
     Args:
         root: the data set's folder, with train and val in it (`train.csv`, `train.txt` or `train/`), or class folders
-            only, which are then divided.
+            only, which are then divided; or an index of `videogn data index`, which says what is broken beforehand.
         train: training videos, where they are elsewhere: class folders, a Kinetics CSV or "path label" lines.
         val: validation videos, likewise.
         test: test videos, likewise; the validation videos by default.
@@ -47,9 +57,14 @@ class VideoDataModule(pl.LightningDataModule):
         num_clips: clips per video in testing.
         protocol: where they start: nonlocal, slowfast or endpoint.
         crops: what of the frame is tested: full, three_crop or center.
-        decoder: auto (decord where it is right, else PyAV), decord or pyav.
-        cache: keep decoded videos in memory (frames x height x width x 3 bytes each, per loader process): for small
-            data sets of small videos.
+        decoder: auto (which is PyAV), pyav, decord or torchcodec.
+        cache: memory for decoded videos, such as 2GiB, in each loader process (frames x height x width x 3 bytes a
+            video): for small data sets of small videos; 0 keeps none.
+        time_limit: seconds that a video may take to decode; longer, and it counts as failed, and its decoder, a process
+            of its own, is replaced. 0 decodes in the loader process, where a decoder that hangs stops everything.
+        max_failures: the part of an epoch's videos that may fail, one in any case. A training ends when there are more;
+            a validation or test goes on to its results and exits with status 1.
+        use_truncated: take the frames that are there of videos that an index calls truncated.
         seed: of the division and of the augmented validation clips.
 
     Raises:
@@ -79,22 +94,27 @@ class VideoDataModule(pl.LightningDataModule):
         protocol: str = "nonlocal",
         crops: str = "full",
         decoder: str = "auto",
-        cache: bool = False,
+        cache: str | bool = "0",
+        time_limit: float = 60.0,
+        max_failures: float = 0.05,
+        use_truncated: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
         check_choice("val_view", val_view, _VAL_VIEWS)
         check_choice("protocol", protocol, PROTOCOLS)
         check_choice("crops", crops, CROPS)
-        check_choice("decoder", decoder, DECODERS)
+        check_decoder(decoder)
         _check_sizes(crop_size, short_side, train_short_sides)
         eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
         for name, value in (("batch_size", batch_size), ("eval_batch_size", eval_batch_size)):
             if value <= 0:
                 raise ValueError(f"{name} must be > 0, got {value}")
-        for name, value in (("num_workers", num_workers), ("seed", seed)):
-            if value < 0:
-                raise ValueError(f"{name} must be >= 0, got {value}")
+        for name, least in {"num_workers": num_workers, "seed": seed, "time_limit": time_limit}.items():
+            if least < 0:
+                raise ValueError(f"{name} must be >= 0, got {least:g}")
+        if not 0 <= max_failures <= 1:
+            raise ValueError(f"max_failures must be a part of the videos, 0 to 1, got {max_failures}")
         augmented = training_plan(
             clip_length=clip_length, interval=interval, short_sides=train_short_sides, crop_size=crop_size, flip=flip
         )
@@ -124,6 +144,7 @@ class VideoDataModule(pl.LightningDataModule):
             val_fraction=val_fraction,
             class_names=class_names,
             seed=seed,
+            use_truncated=use_truncated,
         )
         # Results say which videos they are about: the test videos may be the validation ones, or a part held out.
         own_test = self.splits.get("test") is not self.splits.get("val")
@@ -133,30 +154,91 @@ class VideoDataModule(pl.LightningDataModule):
         self.eval_batch_size = eval_batch_size
         self.num_workers = num_workers
         self.decoder = decoder
-        self.cache = cache
+        self.max_failures = max_failures
         self.seed = seed
+        # One for all loaders: where this process decodes, it needs one decoding process, and a worker gets its own.
+        self._opener: Opener = VideoGuard(time_limit).open if time_limit > 0 else open_video
+        self._cache_bytes = parse_size(cache or 0)
+        self._usable: VideoIndex | None = None
+        self._order: dict[str, int] | None = None  # of the training videos, as begun or as a checkpoint says
 
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Random clips in random order; an incomplete last batch is dropped, since norms see it."""
-        records = without_missing(self._labelled("train"), "train").records
+    def setup(self, stage: str) -> None:
+        """Say what is missing."""
+        if stage == "fit" and not STATEFUL and rank() == 0:
+            _log.warning(
+                "torchdata is not installed: plain loaders. `videogn fit` resumes in the middle of an epoch all the "
+                "same; a training loop of your own starts the epoch again"
+            )
+
+    def train_dataloader(self) -> VideoLoader:
+        """Random clips in random order; an incomplete last batch is dropped, since norms see it.
+
+        In a trainer it goes on where the trainer's count of batches stands.
+        """
+        videos = len(self._training())
+        if self._order is None:
+            self._order = {"seed": _shared_seed(), "videos": videos}
+        # A resumed training keeps the order of its beginning, whatever this process was seeded with.
+        if self._order["videos"] != videos and rank() == 0:
+            before = self._order["videos"]
+            _log.warning("%d training videos, %d when it began: it goes on in another order", videos, before)
+        loader = self.training_loader(self._order["seed"])
+        if self.trainer is not None:
+            progress = self.trainer.fit_loop.epoch_loop.batch_progress
+            loader.trained_batches = lambda: progress.current.ready
+        return loader
+
+    def training_loader(self, seed: int) -> VideoLoader:
+        """Training batches in an order of their own.
+
+        Args:
+            seed: of the order and of the clips.
+
+        Returns:
+            A loader from the beginning of epoch 0; its `sampler.set_epoch` decides about another.
+
+        Raises:
+            ValueError: there are no training videos, too few, or some without a label.
+        """
+        records = self._training().records
         share = len(records) // world_size()
         if share < self.batch_size:
             raise ValueError(f"batch_size must be <= {share}, the training videos of a process, got {self.batch_size}")
-        dataset = VideoDataset(records, self._train_plan, decoder=self.decoder, replace_failed=True, cache=self.cache)
-        return self._loader(dataset, self.batch_size, shuffle=True, drop_last=True)
+        dataset = VideoDataset(
+            records,
+            self._train_plan,
+            decoder=self.decoder,
+            seed=seed,
+            replace_failed=True,
+            opener=self._kept_opener(),
+        )
+        sampler = VideoSampler(len(records), shuffle=True, seed=seed)
+        return video_loader(dataset, sampler, batch_size=self.batch_size, num_workers=self.num_workers, drop_last=True)
 
-    def val_dataloader(self) -> DataLoader[Any] | list[Any]:
+    def val_dataloader(self) -> VideoLoader | list[Any]:
         """One clip a video; no loader at all where there are no validation videos."""
         if "val" not in self.splits:
             return []
-        records = self._labelled("val").records
-        dataset = VideoDataset(records, self._val_plan, decoder=self.decoder, seed=self.seed, cache=self.cache)
-        return self._loader(dataset, self.eval_batch_size)
+        return self._evaluation_loader(self._labelled("val"), self._val_plan, self.eval_batch_size, self._kept_opener())
 
-    def test_dataloader(self) -> DataLoader[Any]:
+    def test_dataloader(self) -> VideoLoader:
         """All clips of a video as one sample."""
-        dataset = VideoDataset(self._split("test").records, self._test_plan, decoder=self.decoder)
-        return self._loader(dataset, batch_size=1)
+        return self._evaluation_loader(self._split("test"), self._test_plan, 1, self._opener)
+
+    def failures(self, split: str) -> Failures:
+        """A count, at 0, of the videos of a split that fail, with the budget of `max_failures`."""
+        if split == "train":
+            return Failures("training", len(self._training()), self.max_failures)
+        kind = {"val": "validation", "test": "test"}[split]
+        return Failures(kind, len(self.splits.get(split, ())), self.max_failures)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What the training's order depends on, for a checkpoint."""
+        return {} if self._order is None else {"order": self._order}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over the order of the training that goes on."""
+        self._order = state.get("order")
 
     def describe_test(self) -> dict[str, Any]:
         """What a test result must say about its data: the protocol and the hash of the index."""
@@ -178,28 +260,33 @@ class VideoDataModule(pl.LightningDataModule):
 
     def _labelled(self, split: str) -> VideoIndex:
         index = self._split(split)
-        unknown = next((record.path for record in index.records if record.label is None), None)
-        if unknown is not None:
-            raise ValueError(f"every {split} video needs a label; {unknown} is without a class")
+        unknown = pc.index(pc.is_null(index.records.table["label"]), True).as_py()
+        if unknown >= 0:
+            path = index.records[unknown].path
+            raise ValueError(f"every {split} video needs a label; {path} is without a class")
         return index
 
-    def _loader(self, dataset: VideoDataset, batch_size: int, **options: Any) -> DataLoader[Any]:
-        sampler = None
-        if not options.get("shuffle") and world_size() > 1:
-            # Lightning's own sampler would repeat videos to fill the last batch, and count them twice.
-            sampler = UnrepeatedDistributedSampler(dataset, shuffle=False)
-            if len(dataset) < world_size():
-                raise ValueError(f"{len(dataset)} videos are too few for {world_size()} processes")
-        return DataLoader(
-            dataset,
-            batch_size=batch_size,
-            sampler=sampler,
-            num_workers=self.num_workers,
-            collate_fn=collate,
-            persistent_workers=self.num_workers > 0,
-            pin_memory=torch.cuda.is_available(),
-            **options,
-        )
+    def _training(self) -> VideoIndex:
+        """The training videos but those that are known to be unusable, which is said once."""
+        if self._usable is None:
+            self._usable = without_missing(self._labelled("train"), "train")
+        return self._usable
+
+    def _kept_opener(self) -> Opener:
+        return FrameCache(self._cache_bytes, self._opener).open if self._cache_bytes else self._opener
+
+    def _evaluation_loader(self, index: VideoIndex, plan: ViewPlan, batch_size: int, opener: Opener) -> VideoLoader:
+        dataset = VideoDataset(index.records, plan, decoder=self.decoder, seed=self.seed, opener=opener)
+        sampler = VideoSampler(len(index), shuffle=False)
+        return video_loader(dataset, sampler, batch_size=batch_size, num_workers=self.num_workers)
+
+
+def _shared_seed() -> int:
+    """What torch was seeded with, in the first of the processes."""
+    seeds = [torch.initial_seed()]
+    if world_size() > 1:
+        distributed.broadcast_object_list(seeds)
+    return seeds[0]
 
 
 def _check_sizes(crop_size: int, short_side: int, train_short_sides: tuple[int, int]) -> None:

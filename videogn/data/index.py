@@ -1,34 +1,36 @@
-"""Kinetics CSV, "path label" lists, class folders -> one table of VideoRecord.
+"""A data set's table of videos, and `read_index`, the only entry that makes one.
 
-`read_index` is the only entry. Each layout has one reader that returns rows (path, label as written, where it was
-written); what a label means, and what is wrong with it, is decided once, in `_build`. No video is opened here.
+Each layout has one reader, in a module of its own; what a label means, and what is wrong with it, is decided once, in
+`labels`. No video is opened here.
 """
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import io
-import itertools
 import os
-import re
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from videogn.axes import VideoRecord
-from videogn.data.video_files import VIDEO_SUFFIXES, walk_videos
-from videogn.names import did_you_mean, existing_path
+from videogn.data.labels import class_names, number_labels
+from videogn.data.layouts import LAYOUTS, Row, read_class_folders, read_kinetics, read_list, read_text
+from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
+from videogn.data.parquet_index import read_parquet
+from videogn.data.records import Records
+from videogn.data.shards import find_shards, is_shards, read_shards, shards_root
+from videogn.data.stored_paths import opened_path, stored_path
+from videogn.data.video_files import VIDEO_SUFFIXES
+from videogn.names import existing_path
+from videogn.video.source import exists
 
-SPLIT_NAMES = {"train": ("train",), "val": ("val", "validate", "validation", "valid"), "test": ("test",)}
-LAYOUTS = "a folder of class folders, a Kinetics CSV or a text file of 'path label' lines"
-
-_SUFFIX = "|".join(map(re.escape, VIDEO_SUFFIXES))
-_UP_TO_SUFFIX = re.compile(rf"(?P<path>.+(?:{_SUFFIX}))(?P<separator>\s*,\s*|\s+)(?P<label>.+)", re.IGNORECASE)
-_QUOTED_PATH = re.compile(r'"(?P<path>(?:[^"]|"")+)"\s*[,\s]\s*(?P<label>.+)')
-_NUMBER = re.compile(r"-?[0-9]+")
+#: Paths of which only Python can tell what lies where: "a//b", "a/./b", "a/../b", "a/" and names that are not UTF-8.
+_UNTIDY = r"//|/\.{1,2}(/|$)|/$"
 
 
 @dataclass(frozen=True)
@@ -39,21 +41,23 @@ class VideoIndex:
         records: the videos; their paths are absolute, or relative to the working directory.
         classes: class names; a class's number is its position.
         root: the folder that relative paths, and so the fingerprint, refer to.
+        probed: the records' errors say which videos are unusable, so that the disk need not be asked again.
     """
 
-    records: tuple[VideoRecord, ...]
+    records: Records
     classes: tuple[str, ...]
     root: str
+    probed: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "records", Records.of(self.records))
 
     def __len__(self) -> int:
         return len(self.records)
 
     def relative_path(self, record: VideoRecord) -> str:
         """Return the record's path relative to `root`, with forward slashes on every system."""
-        path, root = os.path.normpath(record.path), os.path.join(os.path.normpath(self.root), "")
-        # relpath asks for the working directory each time, which is slow for 300,000 videos.
-        relative = path[len(root) :] if path.startswith(root) else os.path.relpath(path, root)
-        return relative.replace(os.sep, "/")
+        return _relative(record.path, self._prefix())
 
     def fingerprint(self) -> str:
         """Hash which videos are listed and the class name of each.
@@ -61,56 +65,98 @@ class VideoIndex:
         The SHA-256, in hexadecimal, of the sorted lines "relative posix path, tab, class name" (no name where the class
         is unknown). It does not cover where `root` lies, the records' order, the classes' numbers or file contents.
         """
-        names = ["" if record.label is None else self.classes[record.label] for record in self.records]
-        paths = map(self.relative_path, self.records)
-        return _hash("".join(sorted(f"{path}\t{name}\n" for path, name in zip(paths, names, strict=True))))
+        ends = [f"\t{name}\n".encode("utf-8", "surrogatepass") for name in (*self.classes, "")]
+        labels = pc.fill_null(self.records.table["label"].chunk(0), len(self.classes))
+        lines = pc.binary_join_element_wise(
+            self.relative_paths(), pa.array(ends, pa.large_binary()).take(labels), pa.scalar(b"", pa.large_binary())
+        )
+        # The order of UTF-8's bytes is that of the characters.
+        lines = lines.take(pc.array_sort_indices(lines))
+        return hashlib.sha256(b"".join(lines.to_pylist())).hexdigest()
+
+    def relative_paths(self) -> pa.Array:
+        """`relative_path` of every record, as UTF-8 (lone surrogates included): a large_binary array."""
+        paths = self.records.table["path"].chunk(0)
+        prefix = self._prefix()
+        plain = os.sep == "/" and stored_path(prefix) == prefix
+        tidy = pc.starts_with(paths, prefix) if plain else pa.array(np.zeros(len(paths), bool))
+        tidy = pc.and_not(tidy, pc.match_substring_regex(paths, _UNTIDY))
+        cut = pc.binary_replace_slice(paths.cast(pa.large_binary()), 0, len(os.fsencode(prefix)), b"")
+        others = [_relative(opened_path(path), prefix) for path in paths.filter(pc.invert(tidy)).to_pylist()]
+        encoded = pa.array([path.encode("utf-8", "surrogatepass") for path in others], pa.large_binary())
+        return pc.replace_with_mask(cut, pc.invert(tidy), encoded)
+
+    def errors(self) -> pa.Array:
+        """Why each video is unusable, as the records say or, where nobody has looked, because it does not exist.
+
+        Returns:
+            A string array: a status, mostly followed by a colon and the reason; null where nothing is known against
+            the video.
+        """
+        errors = self.records.table["error"].chunk(0)
+        if self.probed:
+            return errors
+        missing = pa.array([not _exists(record.path) for record in self.records], pa.bool_())
+        return pc.if_else(pc.and_(missing, pc.is_null(errors)), "missing", errors)
 
     def missing(self) -> list[VideoRecord]:
         """Return the records whose file does not exist, in order."""
-        return [record for record in self.records if not os.path.exists(record.path)]
+        return list(self.records.take(pc.fill_null(pc.starts_with(self.errors(), "missing"), False)))
 
+    def unlabelled(self) -> VideoRecord | None:
+        """Return the first record whose class is unknown, if there is one."""
+        labels = self.records.table["label"].chunk(0)
+        return self.records[pc.index(pc.is_null(labels), True).as_py()] if labels.null_count else None
 
-class _Row(NamedTuple):
-    path: str
-    label: str | None
-    where: str
+    def _prefix(self) -> str:
+        root = self.root if "://" in self.root else os.path.normpath(self.root)
+        return os.path.join(root, "")
 
 
 def read_index(
-    source: str | Path, *, root: str | Path | None = None, classes: Sequence[str] | None = None
+    source: str | Path,
+    *,
+    root: str | Path | None = None,
+    classes: Sequence[str] | None = None,
+    split: str | None = None,
+    use_truncated: bool = False,
 ) -> VideoIndex:
-    """Read a data set's table of videos, whichever of the three layouts it has.
+    """Read a data set's table of videos, whichever layout it has.
 
     Args:
-        source: a folder of class folders, a Kinetics CSV, or a text file with one "path label" a line (separated by a
-            tab, a comma or blanks; lines that are blank or start with # are skipped).
+        source: a folder of class folders; a Kinetics CSV; a text file with one "path label" a line (separated by a tab,
+            a comma or blanks; lines that are blank or start with # are skipped); the Parquet file of `videogn data
+            index`; or tar shards: one, a folder of them, or a pattern such as "train-{000..099}.tar", also at a URL.
         root: the folder that a list's relative paths refer to, or below which a Kinetics CSV's videos lie; by default
-            the file's own folder. Class folders are their own root.
-        classes: the class names in order. By default they are the sorted names that occur, or, where every label of a
-            list is a number, "0" up to the largest. Names that differ only in "_" for " " are the same.
+            the file's own folder. Of a Parquet index, where its root lies now. Class folders and shards are their own.
+        classes: the class names in order. By default those that a Parquet index names; else the sorted names that
+            occur, or, where every label of a list or of shards is a number, "0" up to the largest. Names that differ
+            only in "_" for " " are the same.
+        split: of a Parquet index, take this split only.
+        use_truncated: of a Parquet index, use videos whose end is missing as far as they decode.
 
     Returns:
         The index. Videos that do not exist stay in it; `VideoIndex.missing` lists them.
 
     Raises:
         FileNotFoundError: `source` or `root` does not exist.
-        ValueError: no layout fits, a line or a label is wrong, or there is no video.
+        ValueError: no layout fits, a line or a label is wrong, there is no video, or no such split.
     """
+    if is_shards(name := opened_path(os.path.expanduser(source))):
+        shards = find_shards(name)
+        rows = read_shards(shards)
+        names = class_names(_first_places(rows)) if classes is None else classes
+        return _build(rows, source, shards_root(shards), names, numbers=True, probed=True)
     source = existing_path(source)
     if source.is_dir():
-        rows, found = _read_class_folders(source)
-        return _build(rows, source, source, found if classes is None else classes)
+        rows, folders = read_class_folders(source)
+        return _build(rows, source, source, folders if classes is None else classes)
+    if source.suffix.lower() == PARQUET_SUFFIX:
+        found = read_parquet(source, root=root, classes=classes, split=split, use_truncated=use_truncated)
+        return VideoIndex(found.records, found.classes, found.root, found.probed)
     if source.suffix.lower() in VIDEO_SUFFIXES:
         raise ValueError(f"{source} is a video, not an index; expected {LAYOUTS}")
-    base = source.parent if root is None else existing_path(root)
-    text = _read_text(source)
-    header = [name.strip().lower() for name in next(csv.reader(text.split("\n", 1)[:1]), [])]
-    if "youtube_id" in header:
-        rows = _read_kinetics(text, header, source, base)
-        found = sorted({row.label for row in rows if row.label is not None})
-        return _build(rows, source, base, found if classes is None else classes)
-    rows = _read_list(text, source, base)
-    return _build(rows, source, base, _list_classes(rows) if classes is None else classes, numbers=True)
+    return _read_text_file(source, source.parent if root is None else existing_path(root), classes)
 
 
 def split_index(index: VideoIndex, fraction: float, seed: int = 0) -> tuple[VideoIndex, VideoIndex]:
@@ -132,166 +178,70 @@ def split_index(index: VideoIndex, fraction: float, seed: int = 0) -> tuple[Vide
     """
     if not 0 < fraction < 1:
         raise ValueError(f"the fraction to hold out is {fraction}; it must lie between 0 and 1")
-    by_class: dict[int | None, set[str]] = defaultdict(set)
-    for record in index.records:
-        by_class[record.label].add(index.relative_path(record))
-    held: set[str] = set()
-    for paths in by_class.values():
-        count = min(max(1, round(len(paths) * fraction)), len(paths) - 1)
-        held.update(sorted(paths, key=lambda path: _hash(f"{seed}\t{path}"))[:count])
+    paths = index.relative_paths()
+    labels = pc.fill_null(index.records.table["label"].chunk(0), -1)
+    held: list[pa.Array] = []
+    for label in labels.unique():
+        listed = paths.filter(pc.equal(labels, label)).unique().to_pylist()
+        count = min(max(1, round(len(listed) * fraction)), len(listed) - 1)
+        held += sorted(listed, key=lambda path: hashlib.sha256(f"{seed}\t".encode() + path).digest())[:count]
     if not held:
         raise ValueError(f"nothing of {index.root} can be held out: no class has two videos or more")
-    sides: tuple[list[VideoRecord], list[VideoRecord]] = ([], [])
-    for record in index.records:
-        sides[index.relative_path(record) in held].append(record)
-    return replace(index, records=tuple(sides[0])), replace(index, records=tuple(sides[1]))
+    side = pc.is_in(paths, pa.array(held, pa.large_binary()))
+    return (
+        replace(index, records=index.records.take(pc.invert(side))),
+        replace(index, records=index.records.take(side)),
+    )
 
 
-def find_splits(root: str | Path) -> dict[str, Path]:
-    """Find the sources of "train", "val" (or "validate", "validation", "valid") and "test" in a data set's folder.
-
-    Args:
-        root: the folder. `train.csv` is taken before `train.txt`, and that before the folder `train`.
-
-    Returns:
-        Split -> source to give to `read_index`, for those that exist.
-
-    Raises:
-        FileNotFoundError: `root` does not exist.
-    """
-    root = existing_path(root)
-    found: dict[str, Path] = {}
-    for split, names in SPLIT_NAMES.items():
-        for source in (root / (name + suffix) for suffix in (".csv", ".txt", "") for name in names):
-            if source.is_file() if source.suffix else source.is_dir():
-                found.setdefault(split, source)
-    return found
+def _relative(path: str, prefix: str) -> str:
+    # relpath asks for the working directory each time, which is slow for 300,000 videos.
+    path = path if "://" in path else os.path.normpath(path)
+    inside = path.startswith(prefix) or "://" in path
+    return (path.removeprefix(prefix) if inside else os.path.relpath(path, prefix)).replace(os.sep, "/")
 
 
-def _hash(text: str) -> str:
-    # A file name need not be valid Unicode; such names reach Python as lone surrogates.
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def _exists(path: str) -> bool:
+    return os.path.exists(path) or exists(path)
 
 
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text; expected {LAYOUTS}") from None
+def _first_places(rows: Sequence[Row]) -> dict[str, str]:
+    """Each label that occurs -> where it does first, in that order."""
+    places: dict[str, str] = {}
+    for row in rows:
+        if row.label is not None:
+            places.setdefault(row.label, row.where)
+    return places
 
 
-def _build(rows: list[_Row], source: Path, root: Path, classes: Sequence[str], *, numbers: bool = False) -> VideoIndex:
+def _read_text_file(source: Path, root: Path, classes: Sequence[str] | None) -> VideoIndex:
+    text = read_text(source)
+    header = [name.strip().lower() for name in next(csv.reader(text.split("\n", 1)[:1]), [])]
+    if "youtube_id" in header:
+        rows = read_kinetics(text, header, source, root)
+        found = sorted(_first_places(rows))
+        return _build(rows, source, root, found if classes is None else classes)
+    rows = read_list(text, source, root)
+    names = class_names(_first_places(rows)) if classes is None else classes
+    return _build(rows, source, root, names, numbers=True)
+
+
+def _build(
+    rows: list[Row],
+    source: str | Path,
+    root: str | Path,
+    classes: Sequence[str],
+    *,
+    numbers: bool = False,
+    probed: bool = False,
+) -> VideoIndex:
     """Turn labels into class numbers; `numbers` says that a label may be a number already."""
     if not rows:
         raise ValueError(f"no video in {source}; expected {LAYOUTS}")
-    if repeated := [name for name in set(classes) if list(classes).count(name) > 1]:
-        raise ValueError(f"class {min(repeated)!r} is given more than once")
-    known = {name.replace("_", " "): number for number, name in enumerate(classes)}
-    known |= {name: number for number, name in enumerate(classes)}
-    label_numbers: dict[str | None, int | None] = {None: None}
-    for row in rows:
-        if row.label is None or row.label in label_numbers:
-            continue
-        number = known.get(row.label, known.get(row.label.replace("_", " ")))
-        if number is None and not (numbers and _NUMBER.fullmatch(row.label)):
-            raise ValueError(f"{row.where}: unknown class {row.label!r}{did_you_mean(row.label, classes)}")
-        label_numbers[row.label] = number = int(row.label) if number is None else number
-        if not 0 <= number < len(classes):
-            raise ValueError(f"{row.where}: class number {number}; it must be 0 to {len(classes) - 1}")
-    records = tuple(VideoRecord(row.path, label_numbers[row.label]) for row in rows)
-    return VideoIndex(records, tuple(classes), str(root))
-
-
-def _read_class_folders(source: Path) -> tuple[list[_Row], list[str]]:
-    entries = sorted(entry for entry in source.iterdir() if not entry.name.startswith("."))
-    folders = [entry for entry in entries if entry.is_dir()]
-    loose = [entry for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES and entry not in folders]
-    if loose or not folders:
-        what = f"{loose[0].name} lies directly in it" if loose else "it has no folders"
-        raise ValueError(f"{source} is not a folder of class folders: {what}; expected {source}/<class>/<video>.mp4")
-    names = [folder.name for folder in folders]
-    if set(names) <= {name for aliases in SPLIT_NAMES.values() for name in aliases}:
-        raise ValueError(f"{source} holds splits ({', '.join(names)}), not classes; did you mean {folders[0]}?")
-    # An empty class folder is still a class: its videos may be missing, and the others must keep their numbers.
-    rows = [_Row(path, folder.name, str(folder)) for folder in folders for path in sorted(walk_videos(str(folder)))]
-    return rows, names
-
-
-def _read_kinetics(text: str, header: list[str], source: Path, root: Path) -> list[_Row]:
-    if absent := {"time_start", "time_end"} - set(header):
-        raise ValueError(f"{source}: a Kinetics CSV without the column {min(absent)!r} (it has {', '.join(header)})")
-    files: dict[str, list[str]] = defaultdict(list)
-    for path in walk_videos(str(root)):
-        files[os.path.splitext(os.path.basename(path))[0]].append(path)
-    rows = []
-    reader = csv.reader(io.StringIO(text))
-    for fields in itertools.islice(reader, 1, None):
-        where = f"{source}, line {reader.line_num}"
-        if any(fields) and len(fields) < len(header):
-            raise ValueError(f"{where}: {len(fields)} fields, but the header has {len(header)}")
-        if any(fields):
-            row = {name: field.strip() for name, field in zip(header, fields, strict=False)}
-            rows.append(_Row(_kinetics_path(row, where, files, root), row.get("label") or None, where))
-    return rows
-
-
-def _kinetics_path(row: dict[str, str], where: str, files: dict[str, list[str]], root: Path) -> str:
-    video, start, end = row["youtube_id"], row["time_start"], row["time_end"]
-    try:
-        stem = f"{video}_{int(float(start)):06d}_{int(float(end)):06d}"
-    except (ValueError, OverflowError):
-        raise ValueError(f"{where}: time {start!r} to {end!r}; expected seconds, such as 10 or 10.0") from None
-    split, label = row.get("split", ""), row.get("label", "")
-    found = files.get(stem) or files.get(video) or [os.path.join(root, split, label, stem + ".mp4")]
-    splits = next((names for names in SPLIT_NAMES.values() if split in names), (split,))
-
-    def agreement(path: str) -> tuple[bool, bool]:
-        folders = os.path.relpath(path, root).replace("_", " ").split(os.sep)[:-1]
-        return not set(splits).isdisjoint(folders), label.replace("_", " ") in folders
-
-    return found[0] if len(found) == 1 else max(found, key=agreement)
-
-
-def _read_list(text: str, source: Path, root: Path) -> list[_Row]:
-    rows: list[_Row] = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        line = line.strip()
-        if not line or line.startswith("#"):
-            continue
-        where = f"{source}, line {number}"
-        path, label = _split_line(line, where)
-        # A heading such as "path,label" would otherwise become a video and a class.
-        is_video = path.lower().endswith(VIDEO_SUFFIXES)
-        if number > 1 or is_video or label.lower() not in ("label", "class", "target"):
-            rows.append(_Row(os.path.join(root, path), label, where))
-    return rows
-
-
-def _split_line(line: str, where: str) -> tuple[str, str]:
-    """Separate path and label. Both may hold blanks and commas, so a quote, a tab or a video suffix decides first."""
-    if match := _QUOTED_PATH.fullmatch(line):
-        path, label = match["path"].replace('""', '"'), match["label"]
-    elif "\t" in line:
-        path, _, label = line.rpartition("\t")
-    elif match := _UP_TO_SUFFIX.fullmatch(line):
-        path, label = match["path"], match["label"]
-        if (match["separator"].strip() or " ") in label and not label.startswith('"'):
-            raise ValueError(f"{where}: the label {label!r} has blanks or commas; put a tab before it, or quote it")
-    else:
-        path, label = line.rpartition(",")[::2] if "," in line else [*line.rsplit(None, 1), ""][:2]
-    path, label = path.strip(), label.strip()
-    if len(label) > 1 and label[0] == label[-1] == '"':
-        label = label[1:-1].replace('""', '"')
-    if not path or not label or label.lower().endswith(VIDEO_SUFFIXES):
-        raise ValueError(f"{where}: {line!r} has no label; expected 'path label', such as 'a/b.mp4 3'")
-    return path, label
-
-
-def _list_classes(rows: list[_Row]) -> list[str]:
-    where = {row.label or "": row.where for row in reversed(rows)}
-    numbers = {label for label in where if _NUMBER.fullmatch(label)}
-    names = sorted(where.keys() - numbers)
-    if numbers and names:
-        problem = f"label {names[0]!r} is a name, but {min(numbers)!r} is a number"
-        raise ValueError(f"{where[names[0]]}: {problem}; use one kind, or give the classes")
-    return names or [str(number) for number in range(max([0, *map(int, numbers)]) + 1)]
+    label_numbers = number_labels(_first_places(rows), classes, numbers=numbers)
+    records = Records.of_columns(
+        [row.path for row in rows],
+        [None if row.label is None else label_numbers[row.label] for row in rows],
+        errors=[row.error for row in rows] if any(row.error for row in rows) else None,
+    )
+    return VideoIndex(records, tuple(classes), str(root), probed)

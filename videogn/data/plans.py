@@ -16,12 +16,12 @@ from videogn.video.crops import evaluation_crops, random_crop
 
 @dataclass(frozen=True)
 class ViewPlan:
-    """How views are taken from a video.
+    """How views are taken from a video: all of it is known before a frame is decoded.
 
     Attributes:
         clips: (frames in the video, rng) -> int64 (number of clips, T), frame indices.
         short_side: rng -> pixels that the shorter side is resized to.
-        crops: (height, width, rng) -> what is cut out of the resized frames.
+        crops: (height, width, rng) -> what is cut out of resized frames of this size; nothing else is resized.
     """
 
     clips: Callable[[int, np.random.Generator], Indices]

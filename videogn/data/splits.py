@@ -2,13 +2,56 @@
 
 from __future__ import annotations
 
+import glob
 import logging
+import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
-from videogn.data.index import VideoIndex, find_splits, read_index, split_index
+import pyarrow.compute as pc
+
+from videogn.data.index import VideoIndex, read_index, split_index
+from videogn.data.layouts import SPLIT_NAMES
+from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
+from videogn.data.parquet_index import parquet_splits
+from videogn.data.shards import is_url
+from videogn.names import existing_path
 
 _log = logging.getLogger(__name__)
+
+#: A data set's folder with this file in it has been indexed, or was written by `videogn data resize`.
+_INDEX = "index.parquet"
+
+
+def find_splits(root: str | Path) -> dict[str, Path]:
+    """Find the sources of "train", "val" (or "validate", "validation", "valid") and "test" of a data set.
+
+    Args:
+        root: its folder. `train.csv` is taken before `train.txt`, that before the folder `train`, and that before the
+            shards `train-*.tar` or `train.tar`. Or a Parquet index: it is the source of every split that it has.
+
+    Returns:
+        Split -> source to give to `read_index`, for those that exist.
+
+    Raises:
+        FileNotFoundError: `root` does not exist.
+    """
+    root = existing_path(root)
+    if _is_parquet(root):
+        return {split: root for split in parquet_splits(root) if split in SPLIT_NAMES}
+    found: dict[str, Path] = {}
+    for split, names in SPLIT_NAMES.items():
+        for source in (root / (name + suffix) for suffix in (".csv", ".txt", "") for name in names):
+            if source.is_file() if source.suffix else source.is_dir():
+                found.setdefault(split, source)
+        for name in names:
+            for pattern in (f"{name}-*.tar", f"{name}.tar"):
+                if any(path.is_file() for path in root.glob(pattern)):
+                    found.setdefault(split, Path(glob.escape(str(root)), pattern))
+    return found
 
 
 def read_splits(
@@ -18,16 +61,18 @@ def read_splits(
     val_fraction: float,
     class_names: Sequence[str] | None,
     seed: int,
+    use_truncated: bool = False,
 ) -> dict[str, VideoIndex]:
     """Read the index of every split that there is.
 
     Args:
-        root: the data set's folder. Splits that `sources` does not name are looked for in it; a folder that holds class
-            folders and no splits is divided at random, class by class.
-        sources: split -> class folders, Kinetics CSV or list; None where it is not given.
+        root: the data set's folder, or a Parquet index of it. Splits that `sources` does not name are looked for in it,
+            in `index.parquet` first. What holds videos and no splits is divided at random, class by class.
+        sources: split -> whatever `read_index` reads; None where it is not given.
         val_fraction: the part of each class held out for val where `root` has to be divided.
         class_names: fixes the order of the classes, as a checkpoint does. By default the training split's order.
         seed: of the division.
+        use_truncated: see `read_index`.
 
     Returns:
         Split -> index; "test" is the val split where there is no other.
@@ -39,16 +84,19 @@ def read_splits(
     given = {split: source for split, source in sources.items() if source is not None}
     if root is None and not given:
         raise ValueError("no videos given: set --data.root (or --data.train, --data.val, --data.test)")
-    if root is not None:
-        given = {**{split: str(source) for split, source in find_splits(root).items()}, **given}
+    place, source = _place(root)
+    if source is not None:
+        given = {**{split: str(found) for split, found in find_splits(source).items()}, **given}
+    options: dict[str, Any] = {"root": place, "use_truncated": use_truncated}
     if given:
         splits: dict[str, VideoIndex] = {}
         for split in sorted(given, key=["train", "val", "test"].index):  # the training split names the classes
-            splits[split] = read_index(given[split], root=root, classes=class_names)
+            part = _split_in(given[split], split)
+            splits[split] = read_index(given[split], classes=class_names, split=part, **options)
             class_names = class_names or splits[split].classes
     else:
-        assert root is not None
-        train, val = split_index(read_index(root, classes=class_names), val_fraction, seed)
+        assert source is not None
+        train, val = split_index(read_index(source, classes=class_names, **options), val_fraction, seed)
         splits = {"train": train, "val": val}
         _log.info("%s is divided: %d videos for training, %d held out", root, len(train), len(val))
     if "val" in splits:
@@ -56,25 +104,56 @@ def read_splits(
     return splits
 
 
+def _place(root: str | None) -> tuple[str | None, str | None]:
+    """Where a data set lies, and the source in which to look for its splits."""
+    if root is None:
+        return None, None
+    if _is_parquet(root):
+        return None, root  # it says itself where its videos lie
+    if is_url(root):
+        raise ValueError(f"root must be a folder or a Parquet index, got {root}; give shards there as train and val")
+    index = existing_path(root) / _INDEX
+    if not index.is_file():
+        return root, root
+    _log.info("%s is used for %s", index, root)
+    return root, str(index)
+
+
+def _split_in(source: str, split: str) -> str | None:
+    """The split to ask a source for: a Parquet index of one other split, or of none, is taken as a whole."""
+    if not _is_parquet(source):
+        return None
+    splits = parquet_splits(existing_path(source))
+    return split if split in splits or len(splits) > 1 else None
+
+
+def _is_parquet(source: str | Path) -> bool:
+    return Path(source).suffix.lower() == PARQUET_SUFFIX and not os.path.isdir(source)
+
+
 def without_missing(index: VideoIndex, split: str) -> VideoIndex:
-    """Leave out the videos that are not on disk, saying how many; for training only, a test counts them.
+    """Leave out the videos that cannot be used, saying how many; for training only, a test counts them.
 
     Args:
         index: of the split.
         split: its name, for the message.
 
     Returns:
-        The index of the videos that exist.
+        The index of the videos that exist and, as far as its records say, can be used.
 
     Raises:
-        ValueError: none exists.
+        ValueError: none is left.
     """
-    missing = {record.path for record in index.missing()}
-    if not missing:
+    errors = index.errors()
+    usable = pc.is_null(errors)
+    if not errors.null_count < len(errors):
         return index
-    kept = tuple(record for record in index.records if record.path not in missing)
-    example = min(missing)
-    if not kept:
-        raise ValueError(f"none of the {len(index)} {split} videos exists, for instance {example}; is root right?")
-    _log.warning("%s: %d of %d videos are missing, for instance %s", split, len(missing), len(index), example)
-    return replace(index, records=kept)
+    statuses = Counter(error.split(":")[0] for error in errors.drop_null().to_pylist())
+    example = index.records[pc.index(usable, False).as_py()].path
+    lost = len(errors) - errors.null_count
+    known = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
+    what = "missing" if set(statuses) == {"missing"} else f"unusable ({known})"
+    if lost == len(index):
+        raise ValueError(f"all {lost} {split} videos are {what}, for instance {example}; is root right?")
+    _log.warning("%s: %d of %d videos are %s, for instance %s", split, lost, len(index), what, example)
+    return replace(index, records=index.records.take(usable))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 
-from videogn.video.decode import open_video
+from videogn.axes import Crop
+from videogn.video.decode import VideoDecodeError, open_video
+from videogn.video.openers import CHUNK_BYTES, FrameSource, Opener
 from videogn.video.scan import VideoInfo
 
 
@@ -23,25 +26,82 @@ class DecodedVideo:
         self.info = info
         self._frames = frames
 
-    def frames(self, indices: np.ndarray) -> np.ndarray:
-        """Integers (N,) -> uint8 (N, H, W, 3)."""
-        return self._frames[indices]
+    @property
+    def nbytes(self) -> int:
+        """Memory that the frames take."""
+        return self._frames.nbytes
+
+    def frames(self, indices: np.ndarray, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """Integers (N,) and a rectangle of the frame, all of it by default -> uint8 (N, h, w, 3), a copy."""
+        top, left, height, width, _ = window or Crop(0, 0, self.info.height, self.info.width)
+        part = self._frames[:, top : top + height, left : left + width]
+        return np.take(part, indices, axis=0, out=out)
 
 
 class FrameCache:
-    """Decodes every video once, whole, and keeps it: frames x height x width x 3 bytes each, per loader process."""
+    """Keeps whole videos, at their native size, up to so many bytes; those longest unused give way to others.
 
-    def __init__(self) -> None:
-        self._videos: dict[str, DecodedVideo] = {}
+    A video that does not fit, or of which a frame cannot be decoded, is decoded every time. Not for several threads at
+    once; every loader process has its own.
+
+    Args:
+        max_bytes: frames x height x width x 3 bytes of all videos kept, at any time; >= 0.
+        opener: what decodes.
+
+    Raises:
+        ValueError: a negative number of bytes.
+    """
+
+    def __init__(self, max_bytes: int, opener: Opener = open_video) -> None:
+        if max_bytes < 0:
+            raise ValueError(f"max_bytes of a cache must be >= 0, got {max_bytes}")
+        self.max_bytes = max_bytes
+        self._opener = opener
+        self._videos: OrderedDict[tuple[str, str], DecodedVideo] = OrderedDict()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the frames that are kept."""
+        return sum(video.nbytes for video in self._videos.values())
 
     @contextmanager
-    def open(self, path: str, decoder: str = "auto") -> Iterator[DecodedVideo]:
+    def open(self, path: str, decoder: str = "auto") -> Iterator[FrameSource]:
         """As `open_video`, from memory from the second time on.
 
         Raises:
-            VideoDecodeError: a frame of the file cannot be decoded, be it one that nobody asked for.
+            VideoDecodeError: the file cannot be read.
         """
-        if path not in self._videos:
-            with open_video(path, decoder) as video:
-                self._videos[path] = DecodedVideo(video.info, video.frames(np.arange(video.info.frames)))
-        yield self._videos[path]
+        key = (path, decoder)
+        if key not in self._videos:
+            with self._opener(path, decoder) as video:
+                if not self._make_room(video.info):
+                    yield video
+                    return
+                with suppress(VideoDecodeError):  # the frames that are asked for may be good
+                    self._videos[key] = _decoded(video)
+        if key in self._videos:
+            self._videos.move_to_end(key)
+            yield self._videos[key]
+            return
+        # Anew: what decoded may have been stopped.
+        with self._opener(path, decoder) as video:
+            yield video
+
+    def _make_room(self, info: VideoInfo) -> bool:
+        """Let go of videos until this one fits; False if it never does."""
+        size = info.frames * info.height * info.width * 3
+        if size > self.max_bytes:
+            return False
+        while self.nbytes > self.max_bytes - size:
+            self._videos.popitem(last=False)
+        return True
+
+
+def _decoded(video: FrameSource) -> DecodedVideo:
+    """All frames of a video, decoded a few at a time."""
+    info = video.info
+    frames = np.empty((info.frames, info.height, info.width, 3), np.uint8)
+    step = max(CHUNK_BYTES // (info.height * info.width * 3), 1)
+    for first in range(0, info.frames, step):
+        video.frames(np.arange(first, min(first + step, info.frames)), out=frames[first : first + step])
+    return DecodedVideo(info, frames)

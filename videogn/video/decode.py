@@ -1,42 +1,38 @@
 """A path and frame numbers to uint8 frames: the one door to decoding.
 
-decord and PyAV give the same frames, bit for bit, of 8-bit H.264, HEVC, VP8, VP9 and MPEG-4. Where decord does not (see
-`videogn.video.packets.decord_risk`) or is not installed, PyAV decodes.
+PyAV decodes unless another decoder is asked for by name. Those give the same frames, bit for bit, or are refused with
+the reason: see `videogn.video.readers`.
 """
 
 from __future__ import annotations
 
-import functools
-import logging
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from videogn.video.readers import DecordReader, PyAVReader, Reader, load_decord
-from videogn.video.scan import VideoInfo, VideoScan, scan
-from videogn.video.stream import VideoDecodeError
+from videogn.axes import Crop
+from videogn.names import check_choice
+from videogn.video.errors import VideoDecodeError
+from videogn.video.readers import AUTO, DECODERS, READERS, check_decoder
+from videogn.video.scan import VideoInfo, open_scanned, scan
 
 if TYPE_CHECKING:
     # Whatever numpy turns into a one-dimensional array of integers; a tensor on the CPU too.
     Indices = Sequence[int] | np.ndarray | Any
 
-__all__ = ["DECODERS", "OpenVideo", "VideoDecodeError", "VideoInfo", "decode_frames", "open_video", "probe"]
-
-DECODERS = ("auto", "decord", "pyav")
-
-_log = logging.getLogger(__name__)
-
-
-_NOT_INSTALLED = "decord is not installed"
-
-
-@functools.lru_cache(maxsize=10_000)
-def _say_once(level: int, path: str, reason: str) -> None:
-    """A training opens its videos at every epoch; once is enough to know."""
-    _log.log(level, "%sdecoding with PyAV (%s)", path, reason)
+__all__ = [
+    "DECODERS",
+    "OpenVideo",
+    "VideoDecodeError",
+    "VideoInfo",
+    "check_decoder",
+    "decode_frames",
+    "open_video",
+    "probe",
+]
 
 
 class OpenVideo:
@@ -44,83 +40,83 @@ class OpenVideo:
 
     Attributes:
         info: its size, rate and number of frames.
-        decoder: "decord" or "pyav", the one in use.
-        fallback: why "auto" did not take, or gave up, decord; None where it did not have to.
+        decoder: "pyav", "decord" or "torchcodec", the one in use.
     """
 
     def __init__(self, path: str | os.PathLike[str], decoder: str = "auto") -> None:
-        if decoder not in DECODERS:
-            raise ValueError(f"unknown decoder {decoder!r}; choose one of {', '.join(DECODERS)}")
-        self._scan = scan(path)
-        self._wanted = decoder
-        self.info = self._scan.info
-        self.decoder = "pyav"
-        self.fallback: str | None = None
-        self._backend: Reader = self._choose()
+        check_choice("decoder", decoder, DECODERS)
+        self.decoder = AUTO if decoder == "auto" else decoder
+        with ExitStack() as opened:
+            found, stream = opened.enter_context(open_scanned(path))
+            self.info = found.info
+            self._path = found.path
+            self._reader = READERS[self.decoder](found, stream)
+            self._opened = opened.pop_all()
 
-    def _choose(self) -> Reader:
-        if self._wanted == "pyav":
-            return PyAVReader(self._scan)
-        decord = load_decord()
-        risk = _NOT_INSTALLED if decord is None else self._scan.decord_risk
-        if risk is None:
-            try:
-                backend = DecordReader(decord, self._scan)
-            except VideoDecodeError as error:
-                if self._wanted == "decord":
-                    raise
-                return self._fall_back(error.reason, logging.WARNING)
-            self.decoder = "decord"
-            return backend
-        if self._wanted == "decord":
-            raise VideoDecodeError(self._scan.path, f"not for decord ({risk}); use decoder='auto' or 'pyav'")
-        return self._fall_back(risk, logging.INFO)
-
-    def _fall_back(self, reason: str, level: int) -> Reader:
-        _say_once(level, "" if reason == _NOT_INSTALLED else f"{self._scan.path}: ", reason)
-        self.decoder, self.fallback = "pyav", reason
-        return PyAVReader(self._scan)
-
-    def frames(self, indices: Indices) -> np.ndarray:
+    def frames(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
         """Decode some frames. Calls with ever higher indices decode nothing twice.
 
         Args:
             indices: integers (N,) in [0, info.frames), strictly increasing.
+            window: the rectangle of the upright picture that is wanted (whether it is mirrored does not matter here);
+                None for all of it.
+            out: uint8 (N, h, w, 3) to write to; None for a new array.
 
         Returns:
-            uint8 (N, H, W, 3), RGB.
+            uint8 (N, h, w, 3), RGB; `out` where given. The height and width are those of the window.
 
         Raises:
-            ValueError: no indices, indices out of range or not increasing.
+            ValueError: no indices, indices out of range or not increasing, or a window beyond the picture.
             VideoDecodeError: a frame cannot be decoded.
         """
-        wanted = _check(indices, self._scan)
+        wanted = check_indices(indices, self.info, self._path)
         if np.any(np.diff(wanted) <= 0):
             raise ValueError("indices must be strictly increasing; decode_frames takes any order")
-        try:
-            return self._backend.frames(wanted)
-        except VideoDecodeError as error:
-            if self.decoder != "decord" or self._wanted == "decord":
-                raise
-            self._backend.close()
-            self._backend = self._fall_back(error.reason, logging.WARNING)
-            return self._backend.frames(wanted)
+        window = check_window(window, self.info)
+        if out is None:
+            out = np.empty((len(wanted), window.height, window.width, 3), np.uint8)
+        self._reader.read(wanted, window, out)
+        return out
 
     def close(self) -> None:
         """Release the file; `open_video` does it on leaving."""
-        self._backend.close()
+        self._reader.close()
+        self._opened.close()
 
 
-def _check(indices: Indices, found: VideoScan) -> np.ndarray:
+def check_window(window: Crop | None, info: VideoInfo) -> Crop:
+    """The rectangle that is wanted of a video's upright pictures.
+
+    Args:
+        window: None for all of it.
+        info: of the video.
+
+    Returns:
+        The window.
+
+    Raises:
+        ValueError: it is empty or does not lie in the picture.
+    """
+    if window is None:
+        return Crop(0, 0, info.height, info.width)
+    if not (
+        0 <= window.top < window.top + window.height <= info.height
+        and 0 <= window.left < window.left + window.width <= info.width
+    ):
+        raise ValueError(f"the window must lie in the picture of {info.height} x {info.width}, got {window}")
+    return window
+
+
+def check_indices(indices: Indices, info: VideoInfo, path: str | os.PathLike[str]) -> np.ndarray:
     """The indices as int64 (N,); ValueError if they are not integers, none, or out of range."""
     wanted = np.asarray(indices)
     if wanted.ndim != 1 or wanted.size == 0:
         raise ValueError(f"indices must be one-dimensional and not empty, their shape is {wanted.shape}")
     if wanted.dtype.kind not in "iu":
         raise ValueError(f"indices must be integers, not {wanted.dtype}")
-    outside = wanted[(wanted < 0) | (wanted >= found.frames)]
+    outside = wanted[(wanted < 0) | (wanted >= info.frames)]
     if outside.size:
-        raise ValueError(f"index {outside[0]} is out of range: {found.path} has {found.frames} frames")
+        raise ValueError(f"index {outside[0]} is out of range: {path} has {info.frames} frames")
     return wanted.astype(np.int64)
 
 
@@ -129,16 +125,15 @@ def open_video(path: str | os.PathLike[str], decoder: str = "auto") -> Iterator[
     """Open a video to decode frames of it in several calls. Open it in the process that reads it.
 
     Args:
-        path: the file.
-        decoder: "auto" takes decord where it is installed and exact for this file, else PyAV; "decord" and "pyav" take
-            only that one.
+        path: the file, a member of a shard, or a URL of either; see `videogn.video.source`.
+        decoder: one of `DECODERS`.
 
     Yields:
         The open video.
 
     Raises:
         ValueError: an unknown decoder.
-        VideoDecodeError: the file cannot be read, or not by "decord" when that was asked for.
+        VideoDecodeError: the file cannot be read, or not by the decoder asked for.
     """
     video = OpenVideo(path, decoder)
     try:
@@ -178,7 +173,7 @@ def decode_frames(path: str | os.PathLike[str], indices: Indices, decoder: str =
         VideoDecodeError: the file or one of the frames cannot be decoded.
     """
     with open_video(path, decoder) as video:
-        wanted = _check(indices, video._scan)
+        wanted = check_indices(indices, video.info, path)
         unique, inverse = np.unique(wanted, return_inverse=True)
         frames = video.frames(unique)
     return frames if np.array_equal(unique, wanted) else frames[inverse]

@@ -99,6 +99,22 @@ def decord_width_fails(width: int) -> bool:
     return row % width == 0 and row != 3 * width
 
 
+def colour_risk(picture: VideoFrame) -> str | None:
+    """Why decoders convert such pictures to RGB differently, by up to 85 levels, or None.
+
+    Args:
+        picture: the first of a stream.
+    """
+    pixels = picture.format
+    half_height = any(component.height < picture.height for component in pixels.components)
+    checks = (
+        (any(component.bits > 8 for component in pixels.components), f"more than 8 bits ({pixels.name})"),
+        (picture.height % 2 == 1 and half_height, "odd height"),
+        (picture.interlaced_frame, "interlaced pictures"),
+    )
+    return next((reason for holds, reason in checks if holds), None)
+
+
 def decord_risk(
     container: InputContainer, stream: VideoStream, packets: Sequence[Packet], picture: VideoFrame, width: int
 ) -> str | None:
@@ -114,8 +130,7 @@ def decord_risk(
     Returns:
         The first reason that holds, or None.
     """
-    formats, codec, pixels = container.format.name, stream.codec_context.name, picture.format
-    half_height = any(component.height < picture.height for component in pixels.components)
+    formats, codec, colours = container.format.name, stream.codec_context.name, colour_risk(picture)
     checks = (
         (not any(name in formats for name in _DECORD_CONTAINERS), f"container {formats}"),
         ("mp4" in formats and not stream.frames, "fragmented mp4"),
@@ -125,9 +140,7 @@ def decord_risk(
         (any(packet.invisible for packet in packets), "it holds frames that are never displayed"),
         (any(packet.key and not packet.start for packet in packets), "key frames that are only recovery points"),
         (_is_open_gop(packets), "open groups of pictures"),
-        (any(component.bits > 8 for component in pixels.components), f"more than 8 bits ({pixels.name})"),
-        (picture.height % 2 == 1 and half_height, "odd height"),
-        (picture.interlaced_frame, "interlaced pictures"),
+        (colours is not None, str(colours)),
         (decord_width_fails(width), f"width {width}"),
     )
     return next((reason for holds, reason in checks if holds), None)

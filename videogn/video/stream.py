@@ -1,69 +1,53 @@
-"""Opening a video stream with PyAV and decoding it forward, and the one error that says why a video cannot be read."""
+"""Opening a video stream with PyAV and decoding it forward."""
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
 import av.error
 
+from videogn.video.errors import VideoDecodeError, explain
+from videogn.video.source import Source, read_source
+
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+    #: What `open_stream` gives.
+    OpenStream = tuple[InputContainer, VideoStream]
 
 
 # Titles in odd encodings do not matter here. Up to version 18 PyAV raises because of them unless told not to.
 _OPEN_OPTIONS: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
-class VideoDecodeError(Exception):
-    """A video that cannot be read.
-
-    Attributes:
-        path: the file.
-        reason: why, in a few words, without the path.
-    """
-
-    def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        # Both go to Exception, which is what lets pickle rebuild the error in another process.
-        super().__init__(str(path), reason)
-        self.path = str(path)
-        self.reason = reason
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.reason}"
+# Damage is an error, not something to hide: the decoder would show made-up pictures in place of the lost ones. No file
+# without damage was found that fails by it.
+_DECODER_OPTIONS = {"err_detect": "crccheck+explode"}
 
 
-def explain(error: Exception) -> str:
-    """The system's or FFmpeg's own words for an error, without numbers and function names."""
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+class _NamedBytes(io.BytesIO):
+    """Bytes with a name, as formats without a signature are known by the end of it."""
 
-
-def _check_file(path: Path) -> None:
-    try:
-        if not path.exists():
-            raise VideoDecodeError(path, "file not found")
-        if path.is_dir():
-            raise VideoDecodeError(path, "is a directory")
-        if not path.is_file():  # opening a pipe would wait for ever
-            raise VideoDecodeError(path, "not a regular file")
-        if path.stat().st_size == 0:
-            raise VideoDecodeError(path, "file is empty")
-    except (OSError, ValueError) as error:
-        raise VideoDecodeError(path, f"cannot be opened ({explain(error)})") from error
+    def __init__(self, data: bytes, name: str) -> None:
+        super().__init__(data)
+        self.name = name
 
 
 @contextmanager
-def open_stream(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, VideoStream]]:
+def open_stream(path: str | os.PathLike[str], source: Source | None = None) -> Iterator[OpenStream]:
     """Open a file's best video stream for decoding in one thread.
 
     Args:
         path: the file.
+        source: what `read_source` gave for it, where it has been called.
 
     Yields:
         The container and its video stream; both are closed on leaving.
@@ -71,10 +55,10 @@ def open_stream(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, 
     Raises:
         VideoDecodeError: the file is missing, empty, not a video, or has no video stream or no decoder for it.
     """
-    _check_file(Path(path))
+    source = read_source(path) if source is None else source
+    file = source if isinstance(source, str) else _NamedBytes(source, str(path))
     try:
-        # An absolute path cannot be mistaken for a protocol ("a:b.mp4").
-        container = av.open(os.path.abspath(path), **_OPEN_OPTIONS)
+        container = av.open(file, **_OPEN_OPTIONS)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise VideoDecodeError(path, f"not a readable video ({explain(error)})") from error
     with container:
@@ -88,7 +72,18 @@ def open_stream(path: str | os.PathLike[str]) -> Iterator[tuple[InputContainer, 
         # Frame threads can deadlock when decoding stops early.
         stream.thread_type = "SLICE"
         stream.codec_context.thread_count = 1
+        stream.codec_context.options = _DECODER_OPTIONS
         yield container, stream
+
+
+def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    """The packets of a stream, from the container's position on; the last is empty and drains the decoder.
+
+    Empty ones before it (Theora's repeated frames) would do so too soon, and are left out.
+    """
+    for packet in container.demux(stream):
+        if packet.size or packet.dts is None:
+            yield packet
 
 
 def pictures(
@@ -112,17 +107,18 @@ def pictures(
     """
     started = False
     try:
-        for packet in container.demux(stream):
+        for packet in packets(container, stream):
             if packet.size and not started:
                 started = packet.is_keyframe and key_pts in (None, packet.pts)
             if started:
                 yield from packet.decode()
     except av.error.FFmpegError:
-        yield from _flush(stream)
+        yield from flush(stream)
         raise
 
 
-def _flush(stream: VideoStream) -> list[VideoFrame]:
+def flush(stream: VideoStream) -> list[VideoFrame]:
+    """The pictures that a decoder still holds; none where it cannot give them."""
     try:
         return stream.decode(None)
     except av.error.FFmpegError:

@@ -1,66 +1,93 @@
-"""uint8 frames -> the model's input. Everything here runs on tensors of any device."""
+"""uint8 frames -> the model's input, for all views at once. Everything here runs on tensors of any device."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from videogn.axes import Sample
+from videogn.video.window import cut
 
 
-def resize_short_side(frames: Tensor, short_side: int) -> Tensor:
-    """Resize frames so that their shorter side has `short_side` pixels, bilinear and antialiased, staying uint8.
+def views_of(*samples: Sample) -> Tensor:
+    """Cut the views out of the frames of decoded videos: gather, crop and mirror, in one operation each.
 
     Args:
-        frames: uint8 (N, H, W, 3).
-        short_side: pixels; the longer side keeps the ratio, rounded.
+        samples: decoded videos with as many crops each, all views of one size; their tensors on one device.
 
     Returns:
-        uint8 (N, H', W', 3), contiguous.
+        uint8 (V, C, T, H, W), a copy: one video after the other, of each one clip after the other, of each its crops.
+        Its memory is ordered (V, T, H, W, C).
     """
-    height, width = frames.shape[1:3]
-    if min(height, width) == short_side:
-        return frames
-    scale = short_side / min(height, width)
-    size = (max(round(height * scale), short_side), max(round(width * scale), short_side))
-    # The permuted view is channels-last, which torch resizes as uint8 without a copy.
-    resized = F.interpolate(frames.permute(0, 3, 1, 2), size=size, mode="bilinear", antialias=True)  # (N, 3, H', W')
-    return resized.permute(0, 2, 3, 1).contiguous()  # (N, H', W', 3)
+    places = {tuple(crop._replace(flip=False) for crop in sample.crops) for sample in samples}
+    if len(places) > 1:  # the same places are cut from all videos at once
+        return torch.cat([views_of(sample) for sample in samples])
+    frames, clips = _joined(samples)
+    parts = [cut(frames, place)[clips] for place in places.pop()]  # crops x (clips, T, H, W, C)
+    views = parts[0][:, None] if len(parts) == 1 else torch.stack(parts, dim=1)  # (clips, crops, T, H, W, C)
+    mirrored = [[crop.flip for crop in sample.crops] for sample in samples for _ in _clips(sample)]
+    if any(map(any, mirrored)):
+        mask = torch.tensor(mirrored).to(views.device, non_blocking=True)[..., None, None, None, None]
+        views = torch.where(mask, views.flip(-2), views)
+    return views.flatten(0, 1).permute(0, 4, 1, 2, 3)
 
 
-def views_of(sample: Sample) -> Iterator[Tensor]:
-    """Cut a decoded video's views out of its frames, one at a time, so that only one is copied at once.
+def view_chunks(sample: Sample, at_once: int) -> Iterator[Tensor]:
+    """Cut the views out of a video's frames a few at a time, so that only those are copied.
 
     Args:
-        sample: a video whose frames are decoded.
+        sample: a decoded video.
+        at_once: views at a time, at most; > 0.
 
     Yields:
-        uint8 (C, T, H, W); the crops of a clip one after the other.
+        uint8 (v, C, T, H, W), v <= `at_once`, all views in the order of `views_of`.
     """
-    assert sample.frames is not None
-    assert sample.clips is not None
-    for clip in sample.clips:
-        for crop in sample.crops:
-            part = sample.frames[:, crop.top : crop.top + crop.height, crop.left : crop.left + crop.width]
-            view = part[clip].permute(3, 0, 1, 2)  # (C, T, H, W)
-            yield view.flip(-1) if crop.flip else view
+    # Whole clips where a clip's crops fit, else some crops of one clip.
+    for clips in _clips(sample).split(max(at_once // len(sample.crops), 1)):
+        for first in range(0, len(sample.crops), at_once):
+            yield views_of(dataclasses.replace(sample, clips=clips, crops=sample.crops[first : first + at_once]))
 
 
-def normalise(clips: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+def normalise(clips: Tensor, mean: Tensor | Sequence[float], std: Tensor | Sequence[float]) -> Tensor:
     """(x / 255 - mean) / std, channel by channel.
 
     Args:
-        clips: uint8 (B, C, T, H, W).
-        mean: C numbers, in units of the full range.
+        clips: uint8 (B, C, T, H, W), its memory in any order.
+        mean: C numbers, in units of the full range; a tensor on the clips' device is used without a transfer.
         std: C numbers, likewise.
 
     Returns:
-        float32 (B, C, T, H, W).
+        float32 (B, C, T, H, W), contiguous.
     """
     shape = (1, -1, 1, 1, 1)
-    offset = torch.tensor(mean, device=clips.device).view(shape)
-    scale = torch.tensor(std, device=clips.device).view(shape)
-    return (clips.float() / 255 - offset) / scale
+    offset = torch.as_tensor(mean, dtype=torch.float32, device=clips.device).view(shape)
+    scale = torch.as_tensor(std, dtype=torch.float32, device=clips.device).view(shape)
+    # One new tensor, changed in place: a batch of clips is hundreds of megabytes.
+    values = clips.to(torch.float32, memory_format=torch.contiguous_format)
+    return values.div_(255).sub_(offset).div_(scale)
+
+
+def _joined(samples: Sequence[Sample]) -> tuple[Tensor, Tensor]:
+    """The frames of all videos, uint8 (N, H, W, 3), and their clips, int64 (clips, T), as indices into these."""
+    frames = [_frames(sample) for sample in samples]
+    if len(samples) == 1:
+        return frames[0], _clips(samples[0])
+    clips = []
+    first = 0
+    for sample, own in zip(samples, frames, strict=True):
+        clips.append(_clips(sample) + first)
+        first += len(own)
+    return torch.cat(frames), torch.cat(clips)
+
+
+def _frames(sample: Sample) -> Tensor:
+    assert sample.frames is not None
+    return sample.frames
+
+
+def _clips(sample: Sample) -> Tensor:
+    assert sample.clips is not None
+    return sample.clips

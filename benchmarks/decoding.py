@@ -1,0 +1,272 @@
+"""Loading videos against other libraries' ways, side by side: ratios with the number that each should reach.
+
+    python benchmarks/decoding.py [FILE...] [--repeats 7] [--memory-videos 2000] [--quick] [--json]
+
+One process, one thread for torch and for every decoder, all ways in turn within a repeat, medians, files in the
+system's cache. Compare ratios, not milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import peers
+import textures
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from videogn.axes import Sample, VideoRecord
+from videogn.bench.memory import measure_memory
+from videogn.bench.stages import Variant, measure_stages
+from videogn.bench.workload import Workload
+from videogn.data.plans import evaluation_plan, training_plan
+from videogn.video.clips import clip_indices
+from videogn.video.decode import DECODERS, decode_frames, probe
+from videogn.video.transforms import normalise, view_chunks, views_of
+
+CLIP = {"clip_length": 32, "interval": 2}
+#: Where the ten clips start. Of 300 frames nonlocal needs 150, since its clips share them; the others need nearly all.
+PROTOCOLS = ("nonlocal", "slowfast", "endpoint")
+TESTS = {
+    protocol: evaluation_plan(**CLIP, num_clips=10, protocol=protocol, short_side=256, crop_size=256, crops="full")
+    for protocol in PROTOCOLS
+}
+TRAINING = training_plan(**CLIP, short_sides=(256, 320), crop_size=224, flip=0.5)
+
+
+class Row(NamedTuple):
+    """One comparison; `target` is the least ratio (or the most, where `at_most`) that is aimed at."""
+
+    section: str
+    name: str
+    milliseconds: float
+    ratio: float | None = None
+    target: float | None = None
+    at_most: bool = False
+
+    @property
+    def reached(self) -> bool | None:
+        if self.ratio is None or self.target is None:
+            return None
+        return self.ratio <= self.target if self.at_most else self.ratio >= self.target
+
+
+#: What is compared with ours -> (ratio to reach, whether it is ours/theirs and must stay below).
+TARGETS = {
+    "pytorchvideo get_clip x 10 (pyav)": (8.0, False),
+    "pytorchvideo get_clip x 10 (decord)": (8.0, False),
+    "decode for every clip (pyav)": (3.5, False),
+    "decord get_batch of all indices": (1.8, False),
+    "torchcodec unique frames": (1.25, True),
+}
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    torch.set_num_threads(1)
+    console = Console(stderr=True)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as folder:
+        sources = _sources(Path(folder), options)
+        for name, path in sources.items():
+            console.print(f"{name} ...", highlight=False)
+            for protocol in PROTOCOLS:
+                rows += compare_test(name, path, protocol, options.repeats)
+            rows += compare_training(name, path, options.repeats)
+        large = "720p"
+        console.print(f"{large} ...", highlight=False)
+        source = textures.write_source(
+            Path(folder) / "720p.mp4", height=720, width=1280, gop=250, frames=20 if options.quick else 300
+        )
+        rows += compare_resizing(large, source, options.repeats)
+        if options.memory_videos:
+            console.print("memory ...", highlight=False)
+            rows += memory_rows(next(iter(sources.values())), options.memory_videos)
+    if options.json:
+        print(json.dumps([{**row._asdict(), "reached": row.reached} for row in rows], indent=2))  # noqa: T201
+    else:
+        _print(rows)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("files", nargs="*", type=Path, help="Videos to measure besides the generated ones.")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--memory-videos", type=int, default=2000, help="0 leaves the memory out.")
+    parser.add_argument("--quick", action="store_true", help="Small files and few repeats: whether it runs at all.")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if options.quick:
+        options.repeats, options.memory_videos = 1, min(options.memory_videos, 20)
+    return options
+
+
+def _sources(folder: Path, options: argparse.Namespace) -> dict[str, Path]:
+    frames = 60 if options.quick else 300
+    size = {"height": 256, "width": 340, "frames": frames}
+    generated = {
+        f"340x256, GOP {gop}": textures.write_source(folder / f"gop{gop}.mp4", gop=gop, **size)
+        for gop in ((12,) if options.quick else (250, 12))
+    }
+    return generated | {path.name: path for path in options.files}
+
+
+def interleaved(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+    """Median seconds of each, run in turn; one uncounted turn before."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(repeats + 1):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            if turn:
+                seconds[name].append(time.perf_counter() - started)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def our_views(path: Path, protocol: str, decoder: str) -> None:
+    """From the file to every view as uint8, one at a time, as they go to a network."""
+    for view in view_chunks(our_frames(path, protocol, decoder), 1):
+        del view
+
+
+def our_frames(path: Path, protocol: str, decoder: str) -> Sample:
+    """From the file to what a worker hands over: distinct frames and indices."""
+    sample = Workload((VideoRecord(str(path), None),), TESTS[protocol]).load(0, decoder=decoder)
+    if sample.error is not None:
+        raise SystemExit(f"{path}: {sample.error}")
+    return sample
+
+
+def _usable(path: Path) -> list[str]:
+    def decodes(decoder: str) -> bool:
+        try:
+            decode_frames(path, [0], decoder)
+        except Exception:
+            return False
+        return True
+
+    return [decoder for decoder in DECODERS if decoder != "auto" and decodes(decoder)]
+
+
+def compare_test(section: str, path: Path, protocol: str, repeats: int) -> list[Row]:
+    """Ten clips of 32 x 2, from the file to uint8 views."""
+    info = probe(path)
+    clips = clip_indices(info.frames, **CLIP, num_clips=10, protocol=protocol)
+    ways: dict[str, Callable[[], object]] = {}
+    for decoder in _usable(path):
+        ways[f"videogn, {decoder}: views"] = functools.partial(our_views, path, protocol, decoder)
+    ways["videogn, pyav: frames only"] = functools.partial(our_frames, path, protocol, "pyav")
+    for name, (needed, strategy) in peers.TEST_STRATEGIES.items():
+        if peers.installed(*needed):
+            ways[name] = functools.partial(strategy, path, clips, info.fps)
+    seconds = interleaved(ways, repeats)
+    ours = seconds["videogn, pyav: views"]
+    return [_row(f"{section}: 10 clips 32x2, {protocol}", name, value, ours) for name, value in seconds.items()]
+
+
+def _row(section: str, name: str, value: float, ours: float) -> Row:
+    if name.startswith("videogn"):
+        return Row(section, name, 1000 * value)
+    target, at_most = TARGETS.get(name, (None, "torchcodec" in name))
+    return Row(section, name, 1000 * value, ours / value if at_most else value / ours, target, at_most)
+
+
+def compare_training(section: str, path: Path, repeats: int) -> list[Row]:
+    """One clip, random start, short side 256 to 320, crop 224, mirrored or not, normalised."""
+    info = probe(path)
+    rng = np.random.default_rng(0)
+    # One file under several numbers, since every number draws another clip; the peers get the same ones.
+    workload = Workload((VideoRecord(str(path), None),) * (repeats + 1), TRAINING)
+    clips = [workload.clips(number, info.frames) for number in range(len(workload.records))]
+
+    def ours() -> None:
+        for number in range(len(clips)):
+            for view in views_of(workload.load(number)):
+                normalise(view[None], (0.45,) * 3, (0.225,) * 3)
+
+    def theirs(backend: str) -> None:
+        for clip in clips:
+            peers.pytorchvideo_training(path, clip, info.fps, backend, rng)
+
+    ways: dict[str, Callable[[], object]] = {"videogn, pyav": ours}
+    for backend, needed in (("pyav", ("pytorchvideo",)), ("decord", ("pytorchvideo", "decord"))):
+        if peers.installed(*needed):
+            ways[f"pytorchvideo get_clip + transforms ({backend})"] = functools.partial(theirs, backend)
+    seconds = {name: value / len(clips) for name, value in interleaved(ways, max(repeats // 2, 1)).items()}
+    title = f"{section}: training clip"
+    rows = [Row(title, "videogn, pyav", 1000 * seconds.pop("videogn, pyav"))]
+    return rows + [
+        Row(title, name, 1000 * value, 1000 * value / rows[0].milliseconds, 2.5) for name, value in seconds.items()
+    ]
+
+
+def compare_resizing(section: str, path: Path, repeats: int) -> list[Row]:
+    """Ten clips of a large video: decoding alone, and with the resizing to short side 256."""
+    workload = Workload((VideoRecord(str(path), None),), TESTS["nonlocal"])
+    decoders = _usable(path)
+    found = measure_stages(workload, {name: Variant(name) for name in decoders}, repeats=max(repeats // 2, 1))
+    rows = []
+    for name, times in found.items():
+        decoding = times.open_s + times.decode_s
+        target = 1.1 if name == "pyav" else None
+        rows.append(Row(f"{section}: resizing included", f"videogn, {name}: open and decode", 1000 * decoding))
+        rows.append(
+            Row(
+                rows[0].section,
+                f"videogn, {name}: in all",
+                1000 * times.total_s,
+                times.total_s / decoding,
+                target,
+                True,
+            )
+        )
+    return rows
+
+
+def memory_rows(path: Path, videos: int) -> list[Row]:
+    """Growth of a worker's resident memory, in MB, in the column of ratios."""
+    workload = Workload((VideoRecord(str(path), None),) * 10, TRAINING)
+    rows = []
+    for guarded in (False, True):
+        started = time.perf_counter()
+        growth = measure_memory(workload, videos, guarded=guarded)
+        if growth is not None:
+            name = f"{'guarded' if guarded else 'in the worker'}: MB after {videos} videos"
+            each = 1000 * (time.perf_counter() - started) / videos
+            rows.append(Row("memory growth, training clips", name, each, growth.growth_bytes / 1e6, 20.0, True))
+    return rows
+
+
+def _print(rows: list[Row]) -> None:
+    console = Console(width=None if sys.stdout.isatty() else 120)
+    table = Table(title=f"{os.cpu_count()} cores, torch {torch.__version__}, one thread", title_justify="left")
+    for name in ("what", "ms a video", "ratio", "to reach", ""):
+        table.add_column(name, justify="left" if name in ("what", "") else "right")
+    section = ""
+    for row in rows:
+        if row.section != section:
+            table.add_section()
+            table.add_row(f"[bold]{row.section}[/bold]")
+            section = row.section
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        target = "" if row.target is None else f"{'<=' if row.at_most else '>='} {row.target:g}"
+        verdict = {None: "", True: "reached", False: "[bold]missed[/bold]"}[row.reached]
+        table.add_row(row.name, f"{row.milliseconds:.0f}", ratio, target, verdict)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()

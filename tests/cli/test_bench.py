@@ -1,0 +1,126 @@
+"""videogn bench data: one JSON object, named failures, exit status; nothing here depends on how fast anything is."""
+
+from __future__ import annotations
+
+import json
+import os
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL = [
+    *("--clips", "2", "--clip-length", "4", "--interval", "2", "--short-side", "32", "--repeats", "1"),
+    *("--decoders", "auto,pyav", "--memory-videos", "0", "--resized-videos", "0", "--videos", "3", "--device", "cpu"),
+]
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def _measure(videogn, capsys, *arguments):
+    assert videogn("bench", "data", *SMALL, "--json", *arguments) == 0
+    printed = capsys.readouterr()
+    return json.loads(printed.out), printed.err
+
+
+def test_json(videogn, capsys, motion):
+    found, _ = _measure(videogn, capsys, motion, "--workers", "0", "--resized-videos", "1")
+    assert found["videos"] == {"expected": 3, "measured": 3, "failed": []}
+    for times in found["decoders"].values():
+        assert times["total_s"] == pytest.approx(times["open_s"] + times["decode_s"] + times["resize_s"])
+        assert min(times["open_s"], times["decode_s"], times["resize_s"]) >= 0
+        assert times["videos_per_s"] == pytest.approx(1 / times["total_s"])
+        assert times["frames_per_s"] == pytest.approx(8 * times["videos_per_s"])  # two clips of four frames each
+        assert times["bytes"] == 8 * 32 * 32 * 3
+        assert times["measured"] == 3
+    assert list(found["decoders"]) == ["auto", "pyav"]
+    assert [(each["decoder"], each["workers"]) for each in found["throughput"]] == [("auto", 0), ("pyav", 0)]
+    assert all(each["frames_per_s"] == pytest.approx(8 * each["videos_per_s"]) for each in found["throughput"])
+    assert found["transfer"]["host_to_device_s"] is None
+    assert found["memory"] is None
+    assert found["guard"]["guarded_s"] > 0
+    assert found["resizing"]["videos"] == 1
+    assert found["resizing"]["ratio"] == pytest.approx(found["resizing"]["source_s"] / found["resizing"]["resized_s"])
+    assert any("--data.num_workers 0" in sentence for sentence in found["suggestions"])
+
+
+def test_bad_files_are_named_and_do_not_stop_it(videogn, capsys, motion, tmp_path):
+    good = sorted(motion.rglob("*.mp4"))[0]
+    (tmp_path / "text.mp4").write_bytes(b"no video")
+    (tmp_path / "empty.mp4").touch()
+    paths = [tmp_path / "text.mp4", good, tmp_path / "empty.mp4", tmp_path / "gone.mp4"]
+    found, err = _measure(videogn, capsys, *paths, "--workers", "0", "--videos", "4")
+    assert (found["videos"]["expected"], found["videos"]["measured"]) == (4, 1)
+    failed = {Path(each["path"]).name: each["reason"] for each in found["videos"]["failed"]}
+    assert failed.keys() == {"text.mp4", "empty.mp4", "gone.mp4"}
+    assert failed["empty.mp4"] == "file is empty"
+    assert all(str(path) in err for path in paths if path != good)
+
+
+def test_nothing_but_bad_files(videogn, capsys, tmp_path):
+    (tmp_path / "text.mp4").write_bytes(b"no video")
+    assert videogn("bench", "data", *SMALL, "--json", tmp_path / "text.mp4", tmp_path / "gone.mp4") == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "videogn: error: none of the 2 videos can be decoded" in printed.err.splitlines()[-1]
+
+
+def test_lists_and_tables(videogn, capsys, motion, tmp_path):
+    """A list stands for its videos; what is read by people has the same numbers in it."""
+    videos = sorted(motion.rglob("*.mp4"))[:2]
+    (tmp_path / "list.txt").write_text("".join(f"{video.relative_to(motion)}\tname\n" for video in videos))
+    options = ["--workers", "0", "--root", motion]
+    assert videogn("bench", "data", *SMALL, *options, "--mode", "train", tmp_path / "list.txt") == 0
+    printed = capsys.readouterr().out
+    assert "2 of 2 videos" in printed
+    assert "Milliseconds a video" in printed
+    assert "--data.num_workers 0" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--workers", "0,x"], "--workers takes numbers separated by commas, such as 0,1,2, got '0,x'"),
+        (["--decoders", "pyav,pyaw"], "did you mean 'pyav'?"),
+        (["--videos", "0"], "--videos must be > 0, got 0"),
+        (["--memory-videos", "-1"], "--memory-videos must be >= 0, got -1"),
+        (["--device", "tpu9"], "device 'tpu9' cannot be used here"),
+        (["--clip-length", "0"], "clip_length must be > 0, got 0"),
+    ],
+)
+def test_wrong_options(videogn, capsys, motion, options, expected):
+    assert videogn("bench", "data", *SMALL, *options, motion) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("videogn: error: ")
+    assert expected in line
+
+
+def test_a_wrong_action(videogn, capsys):
+    assert videogn("bench", "dat") == 2
+    assert "did you mean 'data'?" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the system does not tell a process's memory")
+def test_workers_and_memory(videogn, capsys, motion):
+    found, _ = _measure(videogn, capsys, motion, "--workers", "0,1,2", "--memory-videos", "150")
+    assert [each["workers"] for each in found["throughput"]] == [0, 1, 2] * 2
+    assert found["transfer"]["bytes"] == 8 * 32 * 32 * 3
+    for name, growth in found["memory"].items():
+        assert growth["videos"] == 150
+        assert growth["growth_bytes"] == growth["end_bytes"] - growth["start_bytes"]
+        assert growth["end_bytes"] > 20e6
+        assert (growth["decoder_bytes"] > 0) == (name == "guarded")
+        # 32 frames of 32 x 32 are 0.1 MB: what grows with the videos would show.
+        assert abs(growth["slope_bytes"]) < 150e6
+
+
+@pytest.mark.slow
+def test_the_comparison_with_other_libraries_runs(monkeypatch, capsys):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.setattr(sys, "argv", ["decoding.py", "--quick", "--json", "--memory-videos", "0"])
+    runpy.run_path(str(BENCHMARKS / "decoding.py"), run_name="__main__")
+    rows = json.loads(capsys.readouterr().out)
+    assert {row["section"].split(":")[0] for row in rows} == {"340x256, GOP 12", "720p"}
+    assert all(row["milliseconds"] > 0 for row in rows)
+    assert any(row["target"] is not None and row["reached"] in (True, False) for row in rows)

@@ -1,0 +1,94 @@
+"""videogn data explain: table, JSON, contact sheet, exit status."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from matplotlib.image import imread
+
+from videogn.video.clips import clip_indices
+
+
+@pytest.fixture(scope="module")
+def clip(motion):
+    """A video of 32 frames of 32 x 32."""
+    return sorted(motion.rglob("*.mp4"))[0]
+
+
+def _explain(videogn, clip, *options):
+    return videogn("data", "explain", clip, "--clip-length", 8, "--interval", 2, "--short-side", 32, *options)
+
+
+def test_table_and_sheet(videogn, capsys, clip, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    assert _explain(videogn, clip, "--clips", 4, "--crop-size", 28, "--crops", "center", "--out", sheet) == 0
+    printed = capsys.readouterr().out
+    assert "32 frames" in printed
+    assert "32x32" in printed
+    assert "decoded by" in printed
+    assert "0, 2 ... 14" in printed
+    assert "24, 26 ... 30 | wrapped 0, 2 ... 6" in printed
+    picture = imread(sheet)
+    assert picture.shape[0] > 4 * 168
+    assert picture.shape[1] > 8 * 168
+
+
+def test_the_sheet_lies_here_by_default(videogn, clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert _explain(videogn, clip, "--clips", 1) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [f"{clip.stem}_clips.png"]
+
+
+@pytest.mark.parametrize("protocol", ["nonlocal", "slowfast", "endpoint"])
+def test_json(videogn, capsys, clip, tmp_path, protocol):
+    assert _explain(videogn, clip, "--protocol", protocol, "--json", "--out", tmp_path / "a.png") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["video"]["frames"] == 32
+    assert found["video"]["decoder"] in ("decord", "pyav")
+    indices = [each["indices"] for each in found["clips"]]
+    assert indices == clip_indices(32, clip_length=8, interval=2, num_clips=10, protocol=protocol).tolist()
+    assert all(each["start"] == each["indices"][0] and each["end"] == each["indices"][-1] for each in found["clips"])
+    assert (tmp_path / "a.png").is_file()
+
+
+def test_training_clips_follow_the_seed(videogn, capsys, clip, tmp_path):
+    def explain(seed):
+        options = ("--train", "--crop-size", 24, "--seed", seed, "--clips", 3, "--json", "--out", tmp_path / "a.png")
+        assert _explain(videogn, clip, *options) == 0
+        return json.loads(capsys.readouterr().out)["clips"]
+
+    assert explain(1) == explain(1) != explain(2)
+    assert all(crop["height"] == 24 for each in explain(3) for crop in each["crops"])
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--clips", 0], "--clips must be > 0, got 0"),
+        (["--clip-length", 0], "clip_length must be > 0, got 0"),
+        (["--decoder", "decrod"], "did you mean 'decord'?"),
+        (["--crops", "center", "--crop-size", 99], "crop size must be <="),
+    ],
+)
+def test_wrong_options(videogn, capsys, clip, tmp_path, monkeypatch, options, expected):
+    monkeypatch.chdir(tmp_path)
+    assert _explain(videogn, clip, *options) == 2
+    assert expected in _one_line(capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_files(videogn, capsys, clip, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.mp4").write_bytes(b"no video")
+    assert _explain(videogn, "a.mp4") == 2
+    assert "not a readable video" in _one_line(capsys)
+    assert _explain(videogn, "b.mp4") == 2
+    assert "did you mean a.mp4?" in _one_line(capsys)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def _one_line(capsys) -> str:
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("videogn: error: ")
+    return line

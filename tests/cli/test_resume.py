@@ -1,0 +1,193 @@
+"""A training that comes to a bad end in the middle of an epoch goes on as if it had not."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from run_recorder import descendants
+from training import fit_arguments
+
+DDP = ["--trainer.strategy=ddp", "--trainer.devices=2"]
+
+
+@pytest.fixture(scope="module")
+def damaged(motion, tmp_path_factory):
+    """The motion data set with 3 of its 32 training videos empty."""
+    root = tmp_path_factory.mktemp("damaged")
+    for split in ("train", "val"):
+        shutil.copytree(motion / split, root / split)
+    for video in sorted((root / "train").rglob("*.mp4"))[::12]:
+        video.write_bytes(b"")
+    return root
+
+
+def _arguments(root, out, *more, **recorder):
+    """A fit with dropout, in a new folder of its own for each run."""
+    options = {"folder": out / "seen", **recorder}
+    return [
+        *(a for a in fit_arguments(root, out) if "logger" not in a and "limit_train" not in a and "epochs" not in a),
+        "--model.arch_options={width: 8, dropout: 0.5}",
+        "--data.batch_size=4",
+        "--data.max_failures=0.2",
+        "--checkpoint.minutes=0.000001",
+        "--trainer.callbacks+=run_recorder.RunRecorder",
+        *(f"--trainer.callbacks.{name}={value}" for name, value in options.items()),
+        *more,
+    ]
+
+
+def _run(arguments):
+    tests = str(Path(__file__).parents[1])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": tests}
+    return subprocess.run(
+        [sys.executable, "-m", "videogn", *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+
+
+def _steps(out):
+    """Step -> every value of the loss that was logged for it, in all runs of a folder."""
+    found = {}
+    for file in sorted(out.glob("version_*/metrics.csv")):
+        with file.open() as lines:
+            for row in csv.DictReader(lines):
+                if row.get("train/loss_step"):
+                    found.setdefault(int(row["step"]), []).append(row["train/loss_step"])
+    return found
+
+
+def _validations(out):
+    """Those between two optimiser steps are done again, with the same result."""
+    rows = []
+    for file in sorted(out.glob("version_*/metrics.csv")):
+        with file.open() as lines:
+            rows += [(r["step"], r["val/loss"], r["val/top1"]) for r in csv.DictReader(lines) if r.get("val/loss")]
+    return list(dict.fromkeys(rows))
+
+
+def _seen(out, rank=0):
+    """(epoch, batch) -> what was seen; a batch that was begun twice has to be the same both times."""
+    found = {}
+    for line in (out / "seen" / f"{rank}.jsonl").read_text().splitlines():
+        epoch, batch, *content = json.loads(line)
+        assert found.setdefault((epoch, batch), content) == content
+    return found
+
+
+def _assert_same(one, other):
+    assert list(_seen(one)) == list(_seen(other))
+    assert _seen(one) == _seen(other)
+    losses = {step: set(values) for step, values in _steps(other).items()}
+    assert losses == {step: set(values) for step, values in _steps(one).items()}
+    assert _validations(one) == _validations(other)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--trainer.max_epochs=2"],
+        ["--trainer.max_epochs=2", "--trainer.accumulate_grad_batches=3", "--trainer.val_check_interval=4"],
+        ["--trainer.max_epochs=-1", "--trainer.max_steps=14", "--model.norm=bn"],
+    ],
+    ids=["epochs", "accumulation", "steps"],
+)
+@pytest.mark.parametrize("end_at", [5, 11])
+def test_after_an_error_in_the_middle_of_an_epoch(videogn, damaged, tmp_path, options, end_at):
+    """8 batches an epoch. The batch in hand is trained again, and so are those since the last optimiser step."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    assert videogn(*_arguments(damaged, whole, *options)) == 0
+    assert videogn(*_arguments(damaged, broken, *options, end_at=end_at, end_by="error")) == 2
+    assert videogn(*_arguments(damaged, broken, *options, "--ckpt_path=last")) == 0
+    _assert_same(whole, broken)
+
+
+@pytest.mark.parametrize("end_at", [3, 7])
+def test_after_an_error_in_a_validation(videogn, damaged, tmp_path, end_at):
+    """It is done again from its first video; in the middle of an epoch and at its end."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = ["--trainer.max_epochs=2", "--trainer.val_check_interval=4"]
+    assert videogn(*_arguments(damaged, whole, *options)) == 0
+    assert videogn(*_arguments(damaged, broken, *options, end_at=end_at, end_by="validation")) == 2
+    assert videogn(*_arguments(damaged, broken, *options, "--ckpt_path=last")) == 0
+    _assert_same(whole, broken)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [[], ["--trainer.accumulate_grad_batches=2"]], ids=["plain", "accumulation"])
+def test_after_a_kill_with_workers(videogn, damaged, tmp_path, options):
+    """kill -9 of a real process: nothing is lost, and none of its workers and decoders is left behind."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = [*options, "--trainer.max_epochs=2"]
+    assert videogn(*_arguments(damaged, whole, *options)) == 0  # without workers: they make no difference
+    workers = "--data.num_workers=2"
+    killed = _run(_arguments(damaged, broken, *options, workers, end_at=12))
+    assert killed.returncode == -9, killed.stderr
+    left = json.loads((broken / "seen" / "left 0.json").read_text())
+    assert len(left) >= 4  # two workers, each with its decoder
+    deadline = time.monotonic() + 60
+    while still := [process for process in left if _runs(process)]:
+        assert time.monotonic() < deadline, still
+        time.sleep(0.2)
+    resumed = _run(_arguments(damaged, broken, *options, workers, "--ckpt_path=last"))
+    assert resumed.returncode == 0, resumed.stderr
+    _assert_same(whole, broken)
+
+
+def _runs(process):
+    try:
+        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow
+def test_two_processes_with_workers(damaged, tmp_path):
+    """No video twice in an epoch and none left out but for the remainder; the same after a kill of both."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = [*DDP, "--trainer.max_epochs=2", "--data.num_workers=2", "--data.batch_size=2"]
+    done = _run(_arguments(damaged, whole, *options))
+    assert done.returncode == 0, done.stdout + done.stderr
+    everything = {str(video) for video in (damaged / "train").rglob("*.mp4")}
+    empty = {path for path in everything if not Path(path).stat().st_size}
+    for epoch in (0, 1):
+        batches = [_seen(whole, rank)[epoch, batch] for rank in (0, 1) for batch in range(8)]
+        seen = [path for samples, _ in batches for path, *_ in samples]
+        failed = {path for _, failures in batches for path in failures}
+        assert failed == empty
+        assert set(seen) == everything - empty
+        assert len(seen) == 32  # 29, and what replaces three
+    killed = _run(_arguments(damaged, broken, *options, end_at=12))
+    assert killed.returncode != 0
+    resumed = _run(_arguments(damaged, broken, *options, "--ckpt_path=last"))
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert _seen(whole, 1) == _seen(broken, 1)
+    _assert_same(whole, broken)
+
+
+def test_another_batch_in_the_middle_of_an_epoch_is_refused(videogn, damaged, tmp_path, capsys):
+    """The rest of the epoch could not be found: 8 videos at a time where it was 2 x 4."""
+    accumulated = ["--trainer.accumulate_grad_batches=2", "--trainer.max_epochs=1"]
+    assert videogn(*_arguments(damaged, tmp_path, *accumulated, end_at=5, end_by="error")) == 2
+    at_once = ["--data.batch_size=8", "--trainer.max_epochs=1", "--ckpt_path=last"]
+    assert videogn(*_arguments(damaged, tmp_path, *at_once)) == 2
+    assert "from the middle of an epoch in batches of 4 clips over all devices, not 8" in capsys.readouterr().err
+
+
+def test_descendants():
+    shell = subprocess.Popen(["sh", "-c", "sleep 30; true"])
+    try:
+        deadline = time.monotonic() + 10
+        while len(descendants(shell.pid)) < 1:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+    finally:
+        for process in (*descendants(shell.pid), shell.pid):
+            os.kill(process, 9)
+        shell.wait()

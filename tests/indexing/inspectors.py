@@ -1,0 +1,65 @@
+"""Inspectors for tests of the index: what they find is written in the file, as is how they misbehave."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from videogn.video.errors import VideoDecodeError
+
+
+@dataclass(frozen=True)
+class Report:
+    """The fields of a VideoReport."""
+
+    frames: int | None
+    status: str
+    reason: str | None = None
+    fps: float | None = 25.0
+    duration: float | None = 4.0
+    width: int | None = 64
+    height: int | None = 48
+    rotation: int = 0
+    codec: str | None = "h264"
+    bytes: int | None = None
+
+
+class PlainInspector:
+    """Reads "STATUS FRAMES" or one of the commands hang, crash, crash-once, vanish from the file."""
+
+    def inspect(self, path: str, decode: bool) -> Report:
+        words = Path(path).read_text(encoding="utf-8").split()
+        if words[0] == "hang":
+            ctypes.PyDLL(None).pause()
+        if words[0] == "slow":
+            time.sleep(float(words[1]))
+            words = words[2:]
+        if words[0] == "crash" or (words[0] == "crash-once" and not os.path.exists(path + ".crashed")):
+            Path(path + ".crashed").touch()
+            os.kill(os.getpid(), signal.SIGSEGV)
+        if words[0] == "bug":
+            raise VideoDecodeError(path, "an inspector must not raise")
+        if words[0] in ("ok", "truncated"):
+            return Report(
+                int(words[1]), words[0], None if words[0] == "ok" else "cut", codec=["packets", "h264"][decode]
+            )
+        if words[0] == "crash-once":
+            return Report(30, "ok")
+        return Report(None, "corrupt", "not a readable video", None, None, None, None, 0, None)
+
+
+class BadTranscoder:
+    """Copies nothing."""
+
+    def copy(self, source: str, target: str, settings: object) -> Report:
+        Path(target).write_text("half")
+        if source.endswith("a.mp4"):
+            ctypes.PyDLL(None).pause()
+        if source.endswith("short.mkv"):
+            raise VideoDecodeError(source, "no")
+        os.kill(os.getpid(), signal.SIGSEGV)
+        raise AssertionError

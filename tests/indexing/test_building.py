@@ -1,0 +1,338 @@
+"""The Parquet index: what it lists, what it finds, how it goes on, and what it never does."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from videogn.data.stored_paths import opened_path, path_array, stored_path
+from videogn.indexing.building import build_index
+from videogn.indexing.catalogue import read_catalogue
+from videogn.indexing.checking import check_index
+from videogn.indexing.journal import Journal, read_journal
+from videogn.indexing.listing import read_listing
+from videogn.indexing.probing import Probe
+
+PLAIN = "inspectors:PlainInspector"
+LIMIT = 20.0
+
+
+def _probe(**options) -> Probe:
+    return Probe(**{"decode": True, "timeout": LIMIT, "workers": 2, "factory": PLAIN, **options})
+
+
+def _write(folder: Path, **contents: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in contents.items():
+        (folder / f"{name}.mp4").write_text(text)
+
+
+def _rows(out: Path) -> dict[str, dict]:
+    return {Path(opened_path(row["path"])).name: row for row in read_catalogue(out).table.to_pylist()}
+
+
+def _statuses(out: Path) -> dict[str, str]:
+    return {name.removesuffix(".mp4"): row["status"] for name, row in _rows(out).items()}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Two classes; eleven files, of which one of every kind."""
+    _write(tmp_path / "set" / "run", a="ok 30", b="ok 7", c="truncated 12", d="not a video", e="")
+    _write(tmp_path / "set" / "sit down", f="ok 8", g="ok 300", h="crash")
+    return tmp_path / "set"
+
+
+def test_every_status_and_the_summary(source, tmp_path):
+    out = tmp_path / "i.parquet"
+    built = build_index(str(source), out, _probe())
+    assert _statuses(out) == {
+        "a": "ok", "b": "short", "c": "truncated", "d": "corrupt", "e": "empty", "f": "ok", "g": "ok", "h": "corrupt"
+    }  # fmt: skip
+    rows = _rows(out)
+    assert rows["h.mp4"]["reason"] == "crashed the decoder (SIGSEGV)"
+    assert rows["c.mp4"]["frames"] == 12
+    assert rows["a.mp4"]["reason"] is None
+    assert rows["d.mp4"]["frames"] is None
+    assert rows["a.mp4"]["bytes"] == 5
+    assert built.probed == 7
+    facts = built.catalogue.facts
+    assert facts.classes == ("run", "sit down")
+    assert facts.summary == {
+        "videos": 8,
+        "unlisted": 0,
+        "status": {"ok": 3, "short": 1, "truncated": 1, "corrupt": 2, "empty": 1, "missing": 0},
+        "classes": {
+            "run": {"corrupt": 1, "empty": 1, "ok": 1, "short": 1, "truncated": 1},
+            "sit down": {"corrupt": 1, "ok": 2},
+        },
+        "splits": {},
+    }
+    assert not Path(f"{out}.journal").exists()
+
+
+def test_the_columns_and_the_metadata(source, tmp_path):
+    build_index(str(source), tmp_path / "i.parquet", _probe())
+    schema = pq.read_schema(tmp_path / "i.parquet")
+    assert schema.names == (
+        "path label split frames fps duration width height rotation codec bytes status reason mtime_ns start".split()  # noqa: SIM905
+    )
+    facts = json.loads(schema.metadata[b"videogn.index"])
+    assert (facts["version"], facts["root"], facts["min_frames"]) == (1, str(source), 8)
+
+
+def test_a_second_run_opens_only_what_changed(source, tmp_path):
+    out = tmp_path / "i.parquet"
+    build_index(str(source), out, _probe())
+    assert build_index(str(source), out, _probe()).probed == 0
+    os.utime(source / "run" / "a.mp4", ns=(1, 1))
+    _write(source / "run", d="ok 50", e="ok 51", z="ok 52")
+    (source / "run" / "b.mp4").unlink()
+    assert build_index(str(source), out, _probe()).probed == 4
+    assert _statuses(out) | {"b": None} == {
+        "a": "ok", "b": None, "c": "truncated", "d": "ok", "e": "ok", "f": "ok", "g": "ok", "h": "corrupt", "z": "ok"
+    }  # fmt: skip
+
+
+def test_another_way_of_probing_starts_anew_and_other_min_frames_do_not(source, tmp_path):
+    out = tmp_path / "i.parquet"
+    build_index(str(source), out, _probe())
+    assert build_index(str(source), out, _probe(), min_frames=31).probed == 0
+    assert _statuses(out)["a"] == _statuses(out)["b"] == "short"
+    assert build_index(str(source), out, _probe(), min_frames=1).probed == 0
+    assert _statuses(out)["a"] == _statuses(out)["b"] == "ok"
+    assert build_index(str(source), out, _probe(decode=False)).probed == 7
+    assert _rows(out)["a.mp4"]["codec"] == "packets"
+
+
+def test_a_hang_costs_its_limit_and_nothing_else(tmp_path):
+    _write(tmp_path / "set", hangs="hang", fine="ok 20", too="ok 21")
+    out = tmp_path / "i.parquet"
+    started = time.monotonic()
+    build_index(str(tmp_path / "set"), out, _probe(timeout=1.0))
+    assert time.monotonic() - started < 20
+    assert _statuses(out) == {"hangs": "corrupt", "fine": "ok", "too": "ok"}
+    assert _rows(out)["hangs.mp4"]["reason"] == "not read within 1 s"
+    assert build_index(str(tmp_path / "set"), out, _probe(timeout=1.0)).probed == 0
+    # More time is a reason to try again; less is none.
+    assert build_index(str(tmp_path / "set"), out, _probe(timeout=1.5)).probed == 1
+
+
+def test_one_crash_is_forgiven(tmp_path):
+    """The process may have died of an earlier file, or for want of memory."""
+    _write(tmp_path / "set", once="crash-once")
+    build_index(str(tmp_path / "set"), tmp_path / "i.parquet", _probe())
+    assert _statuses(tmp_path / "i.parquet") == {"once": "ok"}
+
+
+def test_an_inspector_that_fails_ends_the_run(tmp_path):
+    """It is no property of the video: nothing may be recorded."""
+    _write(tmp_path / "set", odd="bug")
+    with pytest.raises(Exception, match="an inspector must not raise"):
+        build_index(str(tmp_path / "set"), tmp_path / "i.parquet", _probe())
+    assert not (tmp_path / "i.parquet").exists()
+
+
+def test_an_interrupt_ends_at_once_and_keeps_what_is_done(tmp_path):
+    _write(tmp_path / "set", **{f"v{number}": "ok 20" for number in range(8)}, x="hang", y="hang")
+    out = tmp_path / "i.parquet"
+
+    def interrupt(done: int, total: int) -> None:
+        if done == 8:
+            raise KeyboardInterrupt
+
+    threads = threading.active_count()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        build_index(str(tmp_path / "set"), out, _probe(), progress=interrupt)
+    assert time.monotonic() - started < LIMIT / 2
+    assert threading.active_count() == threads
+    assert len([line for line in read_journal(Path(f"{out}.journal")) if "path" in line]) == 8
+    _write(tmp_path / "set", x="ok 9", y="ok 9")
+    assert build_index(str(tmp_path / "set"), out, _probe()).probed == 2
+    assert set(_statuses(out).values()) == {"ok"}
+
+
+def test_two_at_once(source, tmp_path):
+    out = tmp_path / "i.parquet"
+    seen = []
+
+    def second(done: int, total: int) -> None:
+        if done == 1:
+            with pytest.raises(ValueError, match=r"another videogn is writing .*i\.parquet") as caught:
+                build_index(str(source), out, _probe())
+            seen.append(caught)
+
+    build_index(str(source), out, _probe(), progress=second)
+    assert seen
+
+
+def test_half_a_line_of_the_journal(tmp_path):
+    journal = tmp_path / "x.journal"
+    with Journal(journal) as lines:
+        lines.append({"path": "a\udcff\n"})
+    with open(journal, "ab") as file:
+        file.write(b'{"path": "b", "sta')
+    with Journal(journal) as lines:
+        lines.append({"path": "c"})
+    assert [line["path"] for line in read_journal(journal)] == ["a\udcff\n", "c"]
+
+
+NAMES = ["with a space", "new\nline", "percent%41", "视频", "x" * 240, "quote\"'", os.fsdecode(b"not \xff utf-8")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names(tmp_path, name):
+    folder = tmp_path / "set" / "class"
+    _write(folder, **{name: "ok 40"})
+    out = tmp_path / "i.parquet"
+    build_index(str(tmp_path / "set"), out, _probe())
+    (row,) = read_catalogue(out).table.to_pylist()
+    assert row["status"] == "ok"
+    assert Path(opened_path(row["path"])).read_text() == "ok 40"
+    assert build_index(str(tmp_path / "set"), out, _probe()).probed == 0
+
+
+def test_stored_paths_come_back():
+    for name in NAMES:
+        assert opened_path(stored_path(f"/a/{name}")) == f"/a/{name}"
+    assert stored_path("/a/视频 %41") == "/a/视频 %41"
+    assert path_array(["/a\udcff", "/b"]).to_pylist() == ["file:///a%FF", "/b"]
+
+
+@pytest.mark.parametrize("file", ["ID_000010_000020.mp4", "ID.mp4"])
+def test_kinetics(tmp_path, file):
+    rows = ["label,youtube_id,time_start,time_end,split", "run,ID,10,20,validate", "sit down,GONE,0,10,train"]
+    (tmp_path / "k.csv").write_text("\n".join(rows))
+    _write(tmp_path / "videos" / "run", **{file.removesuffix(".mp4"): "ok 250", "extra": "ok 1"})
+    built = build_index(str(tmp_path / "k.csv"), tmp_path / "i.parquet", _probe(), root=str(tmp_path / "videos"))
+    first, second = built.catalogue.table.to_pylist()
+    assert (first["path"], first["label"], first["split"]) == (str(tmp_path / "videos/run" / file), "run", "val")
+    assert (second["status"], second["label"], second["split"]) == ("missing", "sit down", "train")
+    assert built.unlisted == [str(tmp_path / "videos/run/extra.mp4")]
+    assert built.catalogue.facts.summary["unlisted"] == 1
+    assert built.catalogue.facts.summary["splits"] == {"train": {"missing": 1}, "val": {"ok": 1}}
+    assert built.probed == 1
+
+
+@pytest.mark.parametrize("separator", [" ", ","])
+def test_lists(tmp_path, separator):
+    _write(tmp_path, a="ok 20", b="ok 20")
+    (tmp_path / "list.txt").write_text(f"a.mp4{separator}1\nc.mp4{separator}0\na.mp4{separator}0\n")
+    built = build_index(str(tmp_path / "list.txt"), tmp_path / "i.parquet", _probe())
+    assert [(Path(row["path"]).name, row["label"], row["status"]) for row in built.catalogue.table.to_pylist()] == [
+        ("a.mp4", "1", "ok"),
+        ("c.mp4", "0", "missing"),
+        ("a.mp4", "0", "ok"),
+    ]
+    assert built.probed == 1
+    assert built.unlisted == [str(tmp_path / "b.mp4")]
+
+
+def test_a_root_with_splits(tmp_path):
+    for split in ("train", "val"):
+        _write(tmp_path / split / "run_fast", a="ok 20")
+    _write(tmp_path / "val" / "new", a="ok 20")
+    _write(tmp_path / "elsewhere", a="ok 20")
+    listing = read_listing(tmp_path)
+    assert listing.classes == ("run_fast", "new")
+    assert [(row["label"], row["split"]) for row in listing.table.to_pylist()] == [
+        ("run_fast", "train"),
+        ("new", "val"),
+        ("run_fast", "val"),
+    ]
+    assert build_index(str(tmp_path), tmp_path / "i.parquet", _probe()).unlisted == [str(tmp_path / "elsewhere/a.mp4")]
+
+
+def test_the_spelling_of_classes_is_that_of_training(tmp_path):
+    _write(tmp_path / "val" / "run_fast", a="ok 20")
+    (tmp_path / "train.csv").write_text("label,youtube_id,time_start,time_end\nrun fast,x,0,10\n")
+    listing = read_listing(tmp_path)
+    assert listing.classes == ("run fast",)
+    assert listing.table["label"].to_pylist() == ["run fast", "run fast"]
+
+
+def test_loose_videos_one_video_and_an_index(tmp_path):
+    _write(tmp_path / "loose", a="ok 20", b="ok 20")
+    (tmp_path / "loose" / "folder.mp4").mkdir()
+    assert read_listing(tmp_path / "loose").table["label"].to_pylist() == [None, None]
+    one = read_listing(tmp_path / "loose" / "a.mp4")
+    assert (one.table.num_rows, one.searched) == (1, None)
+    build_index(str(tmp_path / "loose"), tmp_path / "i.parquet", _probe())
+    assert read_listing(tmp_path / "i.parquet") == read_listing(tmp_path / "loose")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"timeout": 0}, "timeout must be between"),
+        ({"timeout": float("nan")}, "timeout must be between"),
+        ({"workers": 0}, "workers must be at least 1"),
+    ],
+)
+def test_wrong_options(options, message):
+    with pytest.raises(ValueError, match=message):
+        _probe(**options)
+
+
+def test_a_file_that_is_no_index_is_not_replaced(source, tmp_path):
+    out = tmp_path / "other.parquet"
+    out.write_text("mine")
+    with pytest.raises(ValueError, match="is not an index"):
+        build_index(str(source), out, _probe())
+    assert out.read_text() == "mine"
+
+
+def test_nothing_of_the_source_is_changed(source, tmp_path):
+    def state() -> list[tuple]:
+        return [(path, path.stat().st_mtime_ns, path.read_bytes()) for path in sorted(source.rglob("*.mp4"))]
+
+    before = state()
+    build_index(str(source), tmp_path / "i.parquet", _probe())
+    assert state() == before
+
+
+def test_check_finds_each_difference(source, tmp_path):
+    out = tmp_path / "i.parquet"
+    build_index(str(source), out, _probe())
+    check = {"timeout": LIMIT, "workers": 2, "factory": PLAIN}
+    assert check_index(out, **check).differences == []
+    assert check_index(out, quick=True, **check).differences == []
+    stamp = (source / "run" / "b.mp4").stat().st_mtime_ns
+    before = out.read_bytes()
+    (source / "run" / "a.mp4").unlink()
+    _write(source / "run", b="ok 6", c="truncated 10", d="now ok", e="ok 44", new="ok 45")
+    os.utime(source / "run" / "b.mp4", ns=(stamp, stamp))
+    found = check_index(out, **check)
+    assert found.videos == 8
+    assert [(Path(one.path).stem, one.kind, one.then, one.now) for one in found.differences] == [
+        ("a", "gone", "ok", "missing"),
+        ("b", "frames", "7", "6"),
+        ("c", "frames", "12", "10"),
+        ("d", "bytes", "11", "6"),
+        ("e", "status", "empty (file is empty)", "ok"),
+        ("new", "new", "", "no row lists it"),
+    ]
+    kinds = [(Path(one.path).stem, one.kind) for one in check_index(out, quick=True, **check).differences]
+    # Same size and time: only reading b tells.
+    assert kinds == [("a", "gone"), ("c", "mtime_ns"), ("d", "bytes"), ("e", "bytes"), ("new", "new")]
+    assert out.read_bytes() == before
+
+
+def test_what_was_unlisted_before_is_not_new(tmp_path):
+    _write(tmp_path, a="ok 20", old="ok 20")
+    (tmp_path / "list.txt").write_text("a.mp4 0\n")
+    build_index(str(tmp_path / "list.txt"), tmp_path / "i.parquet", _probe())
+    check = {"timeout": LIMIT, "workers": 1, "factory": PLAIN}
+    assert check_index(tmp_path / "i.parquet", **check).differences == []
+    time.sleep(0.02)
+    _write(tmp_path, another="ok 20")
+    assert [one.path for one in check_index(tmp_path / "i.parquet", **check).differences] == [
+        str(tmp_path / "another.mp4")
+    ]

@@ -1,0 +1,222 @@
+"""Decoding in a process of its own gives the same frames, and nothing that a decoder does there does harm here."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset
+from video_files import COUNT, read_numbers
+
+from videogn.axes import Crop
+from videogn.video import decode, guard
+from videogn.video.errors import VideoDecodeError
+from videogn.video.guard import SharedBuffer, VideoGuard
+
+
+@pytest.fixture
+def guarded() -> Iterator[VideoGuard]:
+    guarded = VideoGuard(60)
+    yield guarded
+    guarded.close()
+
+
+def process_of(guarded: VideoGuard) -> int:
+    pid = guarded._process.pid
+    assert pid is not None
+    return pid
+
+
+@pytest.mark.parametrize("name", ["gop12.mp4", "ten_bits.mp4", "cut.mp4"])
+def test_the_same_frames_and_facts(video, guarded, name):
+    indices = np.arange(0, 30, 7)
+    with decode.open_video(video(name)) as here, guarded.open(video(name)) as there:
+        assert (there.info, there.decoder) == (here.info, here.decoder)
+        assert np.array_equal(there.frames(indices), here.frames(indices))
+        window = Crop(3, 5, 20, 30)
+        assert np.array_equal(there.frames(indices, window), here.frames(indices, window))
+    assert process_of(guarded) != os.getpid()
+
+
+def test_one_process_serves_many_videos(video, guarded):
+    pids = set()
+    for name in ("gop12.mp4", "vp9.webm", "width18.mp4", "gop250.mp4"):
+        with guarded.open(video(name)) as opened:
+            assert read_numbers(opened.frames(np.array([2, 50]))) == [2, 50]
+            assert read_numbers(opened.frames(np.arange(51, COUNT))) == list(range(51, COUNT))
+        pids.add(process_of(guarded))
+    assert len(pids) == 1
+
+
+def test_frames_are_valid_until_the_next_call_also_when_the_memory_grows(video, guarded):
+    with guarded.open(video("gop12.mp4")) as opened:
+        few = opened.frames(np.array([1]))
+        kept = few.copy()
+        many = opened.frames(np.arange(2, COUNT))
+        assert read_numbers(many) == list(range(2, COUNT))
+        assert read_numbers(kept) == [1]
+        assert few.shape == kept.shape  # still mapped: reading it does no harm
+
+
+def test_errors_are_those_of_the_file(video, guarded, tmp_path):
+    with pytest.raises(VideoDecodeError, match=r"missing\.mp4: file not found"), guarded.open(tmp_path / "missing.mp4"):
+        pass
+    pid = process_of(guarded)
+    with guarded.open(video("cut.mp4")) as opened, pytest.raises(VideoDecodeError, match="frame 59 of 60 cannot be"):
+        opened.frames([59])
+    with guarded.open(video("gop12.mp4")) as opened:
+        with pytest.raises(ValueError, match="index 60 is out of range"):
+            opened.frames([60])
+        with pytest.raises(ValueError, match="strictly increasing"):
+            opened.frames([3, 3])
+        with pytest.raises(ValueError, match="must lie in the picture"):
+            opened.frames([3], Crop(0, 0, 99, 99))
+        assert read_numbers(opened.frames([3])) == [3]
+    with pytest.raises(ValueError, match="decoder"), guarded.open(video("gop12.mp4"), "opencv"):
+        pass
+    assert process_of(guarded) == pid
+
+
+@pytest.mark.parametrize("where", ["open", "frames"])
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("hang", r"not decoded within 2 s; the decoder was stopped"),
+        ("crash", r"the decoder crashed \(its process was ended by SIGSEGV\)"),
+        ("leave", r"the decoder crashed \(its process ended with status 3\)"),
+    ],
+)
+def test_a_video_that_hangs_or_crashes_costs_only_itself(video, tmp_path, monkeypatch, where, what, words):
+    monkeypatch.setattr(guard, "_FACTORY", "unruly_decoding:UnrulyDecoding")
+    bad = tmp_path / f"{what} in {where}.mp4"
+    bad.write_bytes(video("gop12.mp4").read_bytes())
+    guarded = VideoGuard(2.0)
+    for _ in range(1 if what == "hang" else 2):
+        start = time.monotonic()
+        with pytest.raises(VideoDecodeError, match=words) as caught, guarded.open(bad) as opened:
+            opened.frames([0])
+        assert caught.value.path == str(bad)
+        assert time.monotonic() - start < 30
+        with guarded.open(video("gop12.mp4")) as opened:
+            assert read_numbers(opened.frames([7])) == [7]
+    guarded.close()
+
+
+def test_a_process_killed_from_outside_is_replaced(video, guarded):
+    with guarded.open(video("gop12.mp4")) as opened:
+        opened.frames([0])
+        os.kill(process_of(guarded), signal.SIGKILL)
+        with pytest.raises(VideoDecodeError, match=r"the decoder crashed \(its process was ended by SIGKILL\)"):
+            opened.frames([1])
+    with guarded.open(video("gop12.mp4")) as opened:
+        assert read_numbers(opened.frames([1])) == [1]
+
+
+def test_the_time_between_calls_does_not_count(video):
+    guarded = VideoGuard(1.5)
+    with guarded.open(video("gop12.mp4")) as opened:
+        time.sleep(2.0)
+        assert read_numbers(opened.frames([1])) == [1]
+    guarded.close()
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("nan")])
+def test_the_limit_is_positive(limit):
+    with pytest.raises(ValueError, match="must be > 0 s"):
+        VideoGuard(limit)
+
+
+class Guarded(Dataset[torch.Tensor]):
+    def __init__(self, path: Path, guarded: VideoGuard) -> None:
+        self.path = path
+        self.guarded = guarded
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        with self.guarded.open(self.path) as opened:
+            return torch.from_numpy(opened.frames([index * 9]).copy())
+
+
+@pytest.mark.parametrize(
+    ("workers", "start"), [(0, None), (2, "fork"), pytest.param(1, "spawn", marks=pytest.mark.slow)]
+)
+def test_in_the_workers_of_a_loader(video, guarded, workers, start):
+    with guarded.open(video("gop250.mp4")) as opened:  # the parent's process and memory are not the workers'
+        opened.frames([5])
+    loader = DataLoader(
+        Guarded(video("gop12.mp4"), guarded), batch_size=None, num_workers=workers, multiprocessing_context=start
+    )
+    assert [read_numbers(frames.numpy())[0] for frames in loader] == [0, 9, 18, 27, 36, 45]
+    with guarded.open(video("gop250.mp4")) as opened:
+        assert read_numbers(opened.frames([5])) == [5]
+
+
+def test_pickling_leaves_the_process_behind(video, guarded):
+    with guarded.open(video("gop12.mp4")) as opened:
+        opened.frames([0])
+        copy = pickle.loads(pickle.dumps(guarded))
+        with copy.open(video("gop12.mp4")) as other:
+            assert read_numbers(other.frames([30])) == [30]
+        assert read_numbers(opened.frames([1])) == [1]
+    assert copy.limit == guarded.limit
+    copy.close()
+
+
+def test_without_inheritable_files_videos_are_decoded_here(video, monkeypatch, caplog):
+    guard._say_unguarded.cache_clear()
+    monkeypatch.setattr(guard, "_ON_POSIX", False)
+    guarded = VideoGuard(60)
+    for _ in range(2):
+        with guarded.open(video("gop12.mp4")) as opened:
+            assert read_numbers(opened.frames([3])) == [3]
+    assert caplog.text.count("without a time limit") == 1
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_the_buffer_is_shared_and_grows(monkeypatch, in_memory):
+    if not in_memory:
+        monkeypatch.delattr(os, "memfd_create")
+    ours = SharedBuffer()
+    theirs = SharedBuffer(ours.descriptor)
+    for side in (3, 50, 7):
+        ours.array((2, side, side, 3))[:] = side
+        assert (theirs.array((2, side, side, 3)) == side).all()
+
+
+def test_a_large_buffer_is_given_back(monkeypatch):
+    monkeypatch.setattr(guard, "_KEPT", 1 << 16)
+    buffer = SharedBuffer()
+    buffer.array((1 << 20,))[:] = 1
+    before = os.fstat(buffer.descriptor).st_blocks
+    buffer.trim()
+    assert os.fstat(buffer.descriptor).st_blocks < before / 2
+    assert buffer.array((1 << 20,)).sum() == 1 << 16
+
+
+def test_the_process_imports_no_torch(guarded, video):
+    with guarded.open(video("gop12.mp4")):
+        maps = Path(f"/proc/{process_of(guarded)}/maps")
+        if not maps.exists():
+            pytest.skip("this system does not list a process's libraries")
+        assert "libtorch" not in maps.read_text()
+
+
+@pytest.mark.slow
+def test_memory_stays_flat(video, guarded):
+    psutil = pytest.importorskip("psutil")
+    sizes = []
+    for number in range(300):
+        with guarded.open(video(("gop12.mp4", "vp9.webm", "mpegts.ts")[number % 3])) as opened:
+            opened.frames([7, 40])
+        if number in (99, 299):
+            sizes.append(sum(psutil.Process(pid).memory_info().rss for pid in (os.getpid(), process_of(guarded))))
+    assert sizes[1] - sizes[0] < 4 << 20

@@ -1,0 +1,36 @@
+"""A decoding process for tests that goes wrong on the videos whose names say so."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from unruly import Unruly
+
+from videogn.axes import Crop
+from videogn.video.guard import Decoding
+from videogn.video.scan import VideoInfo
+
+
+class UnrulyDecoding(Decoding):
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(descriptor)
+        self._name = ""
+
+    def open(self, path: str, decoder: str) -> tuple[VideoInfo, str]:
+        self._name = Path(path).stem
+        self._misbehave("open")
+        return super().open(path, decoder)
+
+    def frames(self, indices: np.ndarray, window: Crop) -> None:
+        self._misbehave("frames")
+        super().frames(indices, window)
+
+    def _misbehave(self, where: str) -> None:
+        if self._name == f"hang in {where}":
+            Unruly().hang()
+        if self._name == f"crash in {where}":
+            Unruly().crash()
+        if self._name == f"leave in {where}":
+            os._exit(3)

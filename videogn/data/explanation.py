@@ -1,0 +1,108 @@
+"""Which frames the clips of a video take, spelt out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from videogn.axes import Crop
+from videogn.data.plans import ViewPlan
+from videogn.video.decode import VideoInfo
+from videogn.video.window import resized_size
+
+
+@dataclass(frozen=True)
+class ExplainedClip:
+    """The frames of one clip, and what is seen of them.
+
+    Attributes:
+        indices: the frame numbers.
+        beyond: how many of them, at the end, stand for frames past the end of the video.
+        substitute: what these are: "wrapped" to the beginning or "repeated", the last frame; None where there are none.
+        frame_size: height and width of the resized frames.
+        crops: what is cut out of these.
+    """
+
+    indices: tuple[int, ...]
+    beyond: int
+    substitute: str | None
+    frame_size: tuple[int, int]
+    crops: tuple[Crop, ...]
+
+    def describe(self) -> str:
+        """All frame numbers in few words, such as "266, 268 ... 298 | wrapped 0, 2 ... 28"."""
+        inside = len(self.indices) - self.beyond
+        text = short_list(self.indices[:inside])
+        return f"{text} | {self.substitute} {short_list(self.indices[inside:])}" if self.beyond else text
+
+
+def explain_clips(
+    info: VideoInfo, plan: ViewPlan, *, interval: int, draws: int = 1, seed: int = 0
+) -> list[ExplainedClip]:
+    """Lay clips over a video as a data set does.
+
+    Args:
+        info: the video's facts.
+        plan: which views.
+        interval: frames from one frame of a clip to the next, as in the plan.
+        draws: how often the plan is asked; more than once for one that is random.
+        seed: of what is random.
+
+    Returns:
+        The clips, in order.
+    """
+    clips = []
+    for draw in range(draws):
+        rng = np.random.default_rng([seed, draw])
+        indices = plan.clips(info.frames, rng)  # (V, T)
+        size = resized_size(info.height, info.width, plan.short_side(rng))
+        crops = plan.crops(*size, rng)
+        clips += [_explain(clip, info.frames, interval, size, crops) for clip in indices]
+    return clips
+
+
+def _explain(
+    clip: np.ndarray, num_frames: int, interval: int, size: tuple[int, int], crops: tuple[Crop, ...]
+) -> ExplainedClip:
+    unbounded = clip[0] + interval * np.arange(len(clip))
+    substitutes = clip[unbounded >= num_frames]
+    repeats = bool(np.all(substitutes == num_frames - 1))
+    name = ("repeated" if repeats else "wrapped") if len(substitutes) else None
+    return ExplainedClip(tuple(clip.tolist()), len(substitutes), name, size, crops)
+
+
+def short_list(numbers: Sequence[int]) -> str:
+    """Write whole numbers in few words; equal steps are left out, and so is what comes again.
+
+    Args:
+        numbers: at least one.
+
+    Returns:
+        For instance "0, 2 ... 62", "(0, 2 ... 8) x 6", "39 x 12", "5, 6; 9; 1".
+    """
+    return "; ".join(
+        text if (count := len(list(same))) == 1 else f"({text}) x {count}" if "," in text else f"{text} x {count}"
+        for text, same in itertools.groupby(map(_run, _runs(numbers)))
+    )
+
+
+def _runs(numbers: Sequence[int]) -> list[list[int]]:
+    """Cut where the step changes, or where the numbers do not rise."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        run = runs[-1] if runs else []
+        step = run[1] - run[0] if len(run) > 1 else None
+        if run and number > run[-1] and step in (None, number - run[-1]):
+            run.append(number)
+        else:
+            runs.append([number])
+    return runs
+
+
+def _run(run: list[int]) -> str:
+    if len(run) <= 3:
+        return ", ".join(map(str, run))
+    return f"{run[0]}, {run[1]} ... {run[-1]}"

@@ -1,0 +1,59 @@
+"""What a label as written means: one of the classes by name, or by number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from videogn.names import did_you_mean
+
+_NUMBER = re.compile(r"-?[0-9]+")
+
+
+def number_labels(labels: Mapping[str, str], classes: Sequence[str], *, numbers: bool) -> dict[str, int]:
+    """Find the class of every label.
+
+    Args:
+        labels: each label that occurs -> where it does first, for error messages.
+        classes: the class names in order. Names that differ only in "_" for " " are the same.
+        numbers: a label that names no class may be a class number.
+
+    Returns:
+        Label -> class number.
+
+    Raises:
+        ValueError: a class is given twice, or a label is no class.
+    """
+    if repeated := [name for name in set(classes) if list(classes).count(name) > 1]:
+        raise ValueError(f"class {min(repeated)!r} is given more than once")
+    known = {name.replace("_", " "): number for number, name in enumerate(classes)}
+    known |= {name: number for number, name in enumerate(classes)}
+    found: dict[str, int] = {}
+    for label, where in labels.items():
+        number = known.get(label, known.get(label.replace("_", " ")))
+        if number is None and not (numbers and _NUMBER.fullmatch(label)):
+            raise ValueError(f"{where}: unknown class {label!r}{did_you_mean(label, classes)}")
+        found[label] = number = int(label) if number is None else number
+        if not 0 <= number < len(classes):
+            raise ValueError(f"{where}: class number {number}; it must be 0 to {len(classes) - 1}")
+    return found
+
+
+def class_names(labels: Mapping[str, str]) -> list[str]:
+    """Name the classes of labels that are all names, or all numbers.
+
+    Args:
+        labels: as for `number_labels`.
+
+    Returns:
+        The sorted names; for numbers, "0" up to the largest.
+
+    Raises:
+        ValueError: some labels are names and some numbers.
+    """
+    numbers = {label for label in labels if _NUMBER.fullmatch(label)}
+    names = sorted(labels.keys() - numbers)
+    if numbers and names:
+        problem = f"label {names[0]!r} is a name, but {min(numbers)!r} is a number"
+        raise ValueError(f"{labels[names[0]]}: {problem}; use one kind, or give the classes")
+    return names or [str(number) for number in range(max([0, *map(int, numbers)]) + 1)]

@@ -1,0 +1,168 @@
+"""Reading the table that `videogn data index` writes, column by column: no row becomes a Python object."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote_from_bytes
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from videogn.data.labels import class_names, number_labels
+from videogn.data.layouts import SPLIT_NAMES
+from videogn.data.records import Records
+from videogn.names import existing_path
+
+SUFFIX = ".parquet"
+#: Key of the file's metadata: JSON that says, among other things, the root and the classes.
+METADATA_KEY = b"videogn.index"
+VERSION = 1
+#: The statuses of videos that decode as far as an index counts their frames; others are not even opened.
+USABLE = ("ok", "short")
+
+_READ = ("path", "label", "split", "frames", "status", "reason", "start", "bytes")
+_ANCHORED = r"^(/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://)"
+
+
+class ParquetIndex(NamedTuple):
+    """What a Parquet index holds of one split; the fields are those of VideoIndex."""
+
+    records: Records
+    classes: tuple[str, ...]
+    root: str
+    probed: bool
+
+
+def read_parquet(
+    source: Path,
+    *,
+    root: str | Path | None = None,
+    classes: Sequence[str] | None = None,
+    split: str | None = None,
+    use_truncated: bool = False,
+) -> ParquetIndex:
+    """Read a Parquet index; its records are mapped from a file, not held in memory.
+
+    Args:
+        source: the file. It needs the columns "path" and "label" (class name); "split", "frames", "status",
+            "reason", "start" and "bytes" (the place of a shard's member) are used where they are there.
+        root: where the data set lies now, if it was moved: the root that the file names is replaced by it. A file that
+            names none has relative paths, which refer to this folder, or else to the file's own.
+        classes: the class names in order; by default those that the file names.
+        split: take the rows of this split only.
+        use_truncated: videos whose end is missing are used as far as they decode.
+
+    Returns:
+        The records, classes and root. A video that is not usable has an error, "status: reason".
+
+    Raises:
+        FileNotFoundError: `root` does not exist.
+        ValueError: not such a file, no such split, or a wrong label.
+    """
+    table, stored = _read(source)
+    if split is not None:
+        table = _of_split(table, split, source)
+    if not len(table):
+        raise ValueError(f"no video in {source}")
+    paths, base = _paths(table, stored.get("root"), root, source)
+    labels = table["label"].cast(pa.large_string()).combine_chunks().dictionary_encode()
+    places = {name: str(source) for name in labels.dictionary.to_pylist()}
+    names = classes if classes is not None else stored.get("classes") or (class_names(places) if places else ())
+    numbers = number_labels(places, names, numbers=True)
+    columns = {
+        "path": paths,
+        "label": pa.array([numbers[name] for name in places], pa.int32()).take(labels.indices),
+        "error": _errors(table, (*USABLE, "truncated") if use_truncated else USABLE),
+    }
+    if "frames" in table.column_names:
+        columns["frames"] = table["frames"]
+    if {"start", "bytes"} <= set(table.column_names):  # members of shards
+        columns |= {"start": table["start"], "length": table["bytes"]}
+    return ParquetIndex(Records(pa.table(columns)).mapped(), tuple(names), base, "status" in table.column_names)
+
+
+def parquet_splits(source: Path) -> tuple[str, ...]:
+    """The splits that a Parquet index has rows of: "train", "val" and "test" first, in this order, then any others."""
+    table, _ = _read(source, ("split",))
+    if "split" not in table.column_names:
+        return ()
+    values = {_split_of(value) for value in table["split"].unique().drop_null().to_pylist()}
+    return tuple(sorted(values, key=lambda value: ([*SPLIT_NAMES, value].index(value), value)))
+
+
+def _read(source: Path, wanted: Sequence[str] = _READ) -> tuple[pa.Table, dict[str, Any]]:
+    try:
+        with pq.ParquetFile(source, memory_map=True) as file:
+            names = file.schema_arrow.names
+            if absent := [name for name in ("path", "label") if name not in names]:
+                have = ", ".join(names)
+                raise ValueError(f"{source}: an index without the column {absent[0]!r} (it has {have})")
+            table = file.read([name for name in wanted if name in names])
+            stored = json.loads((file.schema_arrow.metadata or {}).get(METADATA_KEY, b"{}"))
+            if stored.get("version", VERSION) != VERSION:
+                raise ValueError(f"{source} was written by another version of videogn; run `videogn data index` again")
+            return table, stored
+    except (pa.ArrowException, OSError, json.JSONDecodeError) as error:
+        what = str(error).splitlines()[0].rstrip(".")
+        raise ValueError(f"{source} cannot be read as a Parquet index ({what})") from None
+
+
+def _split_of(name: str) -> str:
+    """A split's own name: "val" for "validate"."""
+    return next((split for split, names in SPLIT_NAMES.items() if name in names), name)
+
+
+def _of_split(table: pa.Table, split: str, source: Path) -> pa.Table:
+    if "split" not in table.column_names:
+        raise ValueError(f"{source} has no split {split!r}: it has no column 'split'")
+    chosen = pc.is_in(table["split"], pa.array(SPLIT_NAMES.get(split, (split,)), table["split"].type))
+    rows = table.drop_columns(["split"]).filter(chosen)
+    if not len(rows):
+        there = ", ".join(sorted(table["split"].unique().drop_null().to_pylist())) or "none"
+        raise ValueError(f"{source} has no split {split!r}; those there are: {there}")
+    return rows
+
+
+def _paths(table: pa.Table, stored: str | None, given: str | Path | None, source: Path) -> tuple[pa.ChunkedArray, str]:
+    """The videos' paths at the place where they are now, and their root."""
+    paths = table["path"].cast(pa.large_string())
+    root = stored or str(source.parent)
+    if given is not None:
+        now = str(given) if "://" in str(given) else os.path.abspath(existing_path(given))
+        # A root above the one that the file names says nothing new, as long as the videos' own is still there.
+        if stored is None or not (os.path.isdir(stored) and os.path.join(stored, "").startswith(os.path.join(now, ""))):
+            root = now
+    if stored is not None and root != stored:
+        for before, after in ((stored, root), (_as_url(stored), _as_url(root))):
+            old, new = os.path.join(before, ""), os.path.join(after, "")
+            moved = pc.binary_replace_slice(paths, 0, len(old.encode()), new)
+            paths = pc.if_else(pc.starts_with(paths, old), moved, paths)
+    anchored = pc.match_substring_regex(paths, _ANCHORED)
+    if not pc.all(anchored).as_py():
+        prefix = pa.scalar(os.path.join(root, ""), pa.large_string())
+        empty = pa.scalar("", pa.large_string())
+        paths = pc.if_else(anchored, paths, pc.binary_join_element_wise(prefix, paths, empty))
+    return paths, root
+
+
+def _as_url(folder: str) -> str:
+    """A folder as `stored_path` writes it in front of a name that is not UTF-8."""
+    return "file://" + quote_from_bytes(os.fsencode(folder))
+
+
+def _errors(table: pa.Table, usable: Sequence[str]) -> pa.ChunkedArray | pa.Array:
+    if "status" not in table.column_names:
+        return pa.nulls(len(table), pa.large_string())
+    status = pc.fill_null(table["status"].cast(pa.large_string()), USABLE[0])
+    text = status
+    if "reason" in table.column_names:
+        reason = table["reason"].cast(pa.large_string())
+        joined = pc.binary_join_element_wise(status, reason, pa.scalar(": ", pa.large_string()))
+        text = pc.if_else(pc.fill_null(pc.equal(reason, ""), True), status, joined)
+    fine = pc.is_in(status, pa.array(usable, pa.large_string()))
+    return pc.if_else(fine, pa.scalar(None, pa.large_string()), text)

@@ -1,0 +1,200 @@
+"""The videos of an index as Arrow columns: a million of them cost a loader's worker nothing.
+
+A tuple of Python objects is copied into every worker: pickled where workers are spawned, and page by page where they
+are forked, because reading an object writes its reference count. Arrow's buffers hold no objects. Forked workers share
+them; for spawned ones the table is written once to a file that all of them map.
+"""
+
+from __future__ import annotations
+
+import operator
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, overload
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from videogn.axes import VideoRecord
+from videogn.data.stored_paths import opened_path, path_array
+from videogn.video.source import MemberPath
+
+#: `large_string`, because the paths of all videos together may exceed the 2 GiB that `string` can address. They are
+#: stored as `stored_paths` says. `start` and `length` are the place of a shard's member, in bytes.
+SCHEMA = pa.schema(
+    [
+        ("path", pa.large_string()),
+        ("label", pa.int32()),
+        ("frames", pa.int64()),
+        ("error", pa.large_string()),
+        ("start", pa.int64()),
+        ("length", pa.int64()),
+    ]
+)
+#: Iteration turns this many rows at a time into Python objects.
+_ROWS_AT_ONCE = 4096
+
+
+class Records(Sequence[VideoRecord]):
+    """Videos by number, held as one contiguous Arrow array a column.
+
+    Pickling writes the table to a file, once, and passes its name on; who unpickles it maps the file. The file lasts
+    as long as these records in the process that wrote it, and no longer than that process.
+
+    Args:
+        table: has the column "path" (as `stored_path` writes it), and may have the others of `SCHEMA`; further ones are
+            dropped.
+    """
+
+    def __init__(self, table: pa.Table) -> None:
+        self._columns = [_column(table, field) for field in SCHEMA]
+        self._file: str | None = None
+        self._owner: _TemporaryFile | None = None
+
+    @classmethod
+    def of(cls, records: Iterable[VideoRecord]) -> Records:
+        """Make records of any VideoRecords; those that are Records already are returned as they are."""
+        if isinstance(records, Records):
+            return records
+        rows = list(records)
+        return cls.of_columns(
+            [row.path for row in rows],
+            [row.label for row in rows],
+            [row.frames for row in rows],
+            [row.error for row in rows],
+        )
+
+    @classmethod
+    def of_columns(
+        cls,
+        paths: Sequence[str],
+        labels: Sequence[int | None],
+        frames: Sequence[int | None] | None = None,
+        errors: Sequence[str | None] | None = None,
+    ) -> Records:
+        """Make records of one sequence for each attribute of VideoRecord, without an object for each video."""
+        columns: dict[str, Any] = {"path": path_array(paths), "label": pa.array(labels, pa.int32())}
+        if any(isinstance(path, MemberPath) for path in paths):
+            places = [(path.start, path.length) if isinstance(path, MemberPath) else (None, None) for path in paths]
+            columns |= zip(("start", "length"), map(pa.array, zip(*places, strict=True)), strict=True)
+        if frames is not None:
+            columns["frames"] = pa.array(frames, pa.int64())
+        if errors is not None:
+            columns["error"] = pa.array(errors, pa.large_string())
+        return cls(pa.table(columns))
+
+    @classmethod
+    def map(cls, file: str) -> Records:
+        """Map the Arrow IPC file that `mapped` wrote; nothing is read before it is asked for."""
+        with pa.memory_map(file) as source:
+            records = cls(pa.ipc.open_file(source).read_all())
+        records._file = file
+        return records
+
+    def mapped(self) -> Records:
+        """Return the same records, mapped from a temporary file instead of held in memory."""
+        records = Records.map(self._written())
+        # The file lasts as long as the object that wrote it; the arrays alone do not keep that one alive.
+        records._owner = self._owner
+        return records
+
+    @property
+    def table(self) -> pa.Table:
+        """The columns of `SCHEMA`; each is one chunk."""
+        return pa.table(self._columns, names=SCHEMA.names)
+
+    def take(self, rows: Any) -> Records:
+        """Choose rows.
+
+        Args:
+            rows: row numbers in the order wanted, or a truth value for each row; a sequence, or a NumPy or Arrow array.
+
+        Returns:
+            The chosen records.
+        """
+        chosen = rows if isinstance(rows, pa.Array) else pa.array(np.asarray(rows))
+        if not pa.types.is_boolean(chosen.type):
+            return Records(self.table.take(chosen.cast(pa.int64())))
+        return self if pc.all(chosen).as_py() else Records(self.table.filter(chosen))
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    @overload
+    def __getitem__(self, number: int) -> VideoRecord: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> Records: ...
+
+    def __getitem__(self, number: int | slice) -> VideoRecord | Records:
+        if isinstance(number, slice):
+            return self.take(np.arange(len(self))[number])
+        row = operator.index(number)
+        row += len(self) if row < 0 else 0
+        if not 0 <= row < len(self):
+            raise IndexError(f"record {number} of {len(self)}")
+        return _record(*(column[row].as_py() for column in self._columns))
+
+    def __iter__(self) -> Iterator[VideoRecord]:
+        for first in range(0, len(self), _ROWS_AT_ONCE):
+            columns = [column.slice(first, _ROWS_AT_ONCE).to_pylist() for column in self._columns]
+            yield from map(_record, *columns)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Records):
+            return self.table.equals(other.table)
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Records of {len(self)} videos"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Records:
+        return self  # nothing changes it
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Records.map, (self._written(),)
+
+    def _written(self) -> str:
+        if self._file is None:
+            self._owner = _TemporaryFile(self.table)
+            self._file = self._owner.path
+        return self._file
+
+
+class _TemporaryFile:
+    """An Arrow IPC file in a folder of its own, which goes with this object, at the latest when its process ends."""
+
+    def __init__(self, table: pa.Table) -> None:
+        folder = tempfile.mkdtemp(prefix="videogn-")
+        # A forked worker has this object too, and must not remove the file that others map.
+        self._finalizer = weakref.finalize(self, _remove, folder, os.getpid())
+        self.path = os.path.join(folder, "records.arrow")
+        with pa.OSFile(self.path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table, max_chunksize=max(len(table), 1))  # one chunk: rows are found by their number
+
+
+def _record(
+    path: str, label: int | None, frames: int | None, error: str | None, start: int | None, length: int | None
+) -> VideoRecord:
+    path = opened_path(path)
+    if start is not None and length is not None:
+        path = MemberPath(path, start, length)
+    return VideoRecord(path, label, frames, error)
+
+
+def _remove(folder: str, owner: int) -> None:
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _column(table: pa.Table, field: pa.Field) -> pa.Array:
+    if field.name not in table.column_names:
+        return pa.nulls(len(table), field.type)
+    column = table.column(field.name).cast(field.type)
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays([*column.chunks, pa.array([], column.type)])

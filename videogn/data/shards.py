@@ -1,0 +1,189 @@
+"""Videos in tar shards (WebDataset's layout): one row for each sample, whose path is "SHARD/MEMBER".
+
+The rows are ordinary ones, so that samplers divide them over processes and workers as they do files: each video exactly
+once, in a shuffle of all of them. A member is read when its turn comes, at the place where it was listed.
+"""
+
+from __future__ import annotations
+
+import glob
+import itertools
+import json
+import os
+import posixpath
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from videogn.data.layouts import Row
+from videogn.data.video_files import VIDEO_SUFFIXES
+from videogn.names import existing_path
+from videogn.video.errors import VideoDecodeError
+from videogn.video.source import MemberPath, read_source, shard_members, size
+
+SUFFIX = ".tar"
+_EXPECTED = "a member beside the video with the suffix .cls, .json or .txt, or a folder of the class's name in the tar"
+#: A sample's key is the member's name up to the first dot of its last part.
+_MEMBER = re.compile(r"(?P<key>(?:.*/)?[^./][^/.]*)\.(?P<suffix>[^/]+)")
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+#: Shards scanned at a time: object stores take tens of milliseconds to answer.
+_THREADS = 16
+_BLOCK = 512
+
+
+def is_shards(source: str) -> bool:
+    """Whether a source names tar shards: one, a pattern of several, a folder that holds them, or any URL."""
+    if is_url(source) or (source.endswith(SUFFIX) and not os.path.isdir(source)):
+        return True
+    if not os.path.isdir(source):
+        return False
+    with os.scandir(source) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+    # A folder of class folders may hold the archive that it came from.
+    return any(map(_is_shard, visible)) and not any(entry.is_dir() for entry in visible)
+
+
+def is_url(source: str) -> bool:
+    """Whether fsspec is to read a source, as in "s3://bucket/train-000.tar"."""
+    return "://" in source
+
+
+def find_shards(source: str) -> list[str]:
+    """List the shards that a source names.
+
+    Args:
+        source: a shard, a folder of shards, or a pattern with * ? [] or braces, "train-{000..099}.tar"; any of them
+            may be a URL.
+
+    Returns:
+        Paths or URLs, each once, in the order of the braces, otherwise sorted.
+
+    Raises:
+        FileNotFoundError: there is no such shard.
+    """
+    found: list[str] = []
+    for pattern in _expand_braces(source if source.endswith(SUFFIX) else f"{source.rstrip('/')}/*{SUFFIX}"):
+        wild = re.search(r"[*?\[]", pattern) is not None
+        shards = _glob(pattern) if wild else [pattern if is_url(pattern) else str(existing_path(pattern))]
+        if not shards:
+            raise FileNotFoundError(f"no shard {pattern}")
+        found += shards
+    return list(dict.fromkeys(found))  # overlapping patterns name a shard twice
+
+
+def shards_root(shards: Sequence[str]) -> str:
+    """The deepest folder that holds all the shards, in the spelling of their names."""
+    folders = [os.path.dirname(shard) for shard in shards]
+    if not is_url(folders[0]):
+        return os.path.commonpath(folders) or "."
+    protocol = folders[0].partition("://")[0]
+    return f"{protocol}://" + posixpath.commonpath([folder.partition("://")[2] for folder in folders])
+
+
+def read_shards(shards: Sequence[str]) -> list[Row]:
+    """List the samples of tar shards, by reading the tars' headers and the members that hold labels.
+
+    Args:
+        shards: paths or URLs.
+
+    Returns:
+        A row for each sample, shard by shard. One without a video stays in, with an error.
+
+    Raises:
+        ValueError: a shard is missing, cut short or no tar file, a sample has two videos, or labels are missing or are
+            not all of one kind.
+    """
+    with ThreadPoolExecutor(min(_THREADS, len(shards))) as pool:
+        samples = list(itertools.chain.from_iterable(pool.map(_scan, shards)))
+    kinds: dict[str | None, Row] = {}
+    for row, kind in samples:
+        kinds.setdefault(kind, row)
+    if None in kinds:
+        raise ValueError(f"{kinds[None].where} has no label; expected {_EXPECTED}")
+    if len(kinds) > 1:
+        (first, one), (second, other) = list(kinds.items())[:2]
+        raise ValueError(f"{one.where} has its label in {first}, but {other.where} in {second}; use one kind")
+    return [row for row, _ in samples]
+
+
+def _is_shard(entry: os.DirEntry[str]) -> bool:
+    return entry.name.endswith(SUFFIX) and entry.is_file()
+
+
+def _expand_braces(pattern: str) -> Iterator[str]:
+    braces = _BRACES.search(pattern)
+    if braces is None:
+        yield pattern
+        return
+    if numbers := _RANGE.fullmatch(braces[1]):
+        first, last = numbers.groups()
+        step = 1 if int(first) <= int(last) else -1
+        choices = [str(n).zfill(len(first)) for n in range(int(first), int(last) + step, step)]
+    else:
+        choices = braces[1].split(",")
+    for choice in choices:
+        yield from _expand_braces(pattern[: braces.start()] + choice + pattern[braces.end() :])
+
+
+def _glob(pattern: str) -> list[str]:
+    if not is_url(pattern):
+        return sorted(glob.glob(os.path.expanduser(pattern)))
+    import fsspec  # slow to import, and few need it
+
+    filesystem, path = fsspec.core.url_to_fs(pattern)
+    return sorted(map(filesystem.unstrip_protocol, filesystem.glob(path)))
+
+
+def _scan(shard: str) -> list[tuple[Row, str | None]]:
+    """The samples of one shard, each with the kind of its label."""
+    try:
+        members = shard_members(shard)
+        end = max((start + length for start, length in members.values()), default=0)
+        # A tar ends with blocks of zeros. Without them there may have been further samples, of which nothing is known.
+        if size(shard) < -(-end // _BLOCK) * _BLOCK + _BLOCK:
+            raise ValueError(f"{shard} is cut short after {len(members)} members; copy it again, or leave it out")
+        samples: dict[str, dict[str, MemberPath]] = {}
+        for name, place in members.items():
+            if match := _MEMBER.fullmatch(name):
+                samples.setdefault(match["key"], {})[match["suffix"].lower()] = MemberPath(f"{shard}/{name}", *place)
+        return [_sample(shard, key, named) for key, named in samples.items()]
+    except VideoDecodeError as error:
+        raise ValueError(str(error)) from error
+
+
+def _sample(shard: str, key: str, named: Mapping[str, MemberPath]) -> tuple[Row, str | None]:
+    """Put a sample's members together; `named` is suffix -> member."""
+    where = f"{shard}, sample {key!r}"
+    videos = [name for suffix, name in named.items() if f".{suffix}".endswith(VIDEO_SUFFIXES)]
+    if len(videos) > 1:
+        names = " and ".join(video.removeprefix(f"{shard}/") for video in videos[:2])
+        raise ValueError(f"{where} has two videos, {names}; a sample's key ends at the first dot of the name")
+    error = None if videos else f"missing: the sample has no video, only {', '.join(named)}"
+    label, kind = _label(key, named, where)
+    return Row(videos[0] if videos else f"{shard}/{key}", label, where, error), kind
+
+
+def _label(key: str, named: Mapping[str, MemberPath], where: str) -> tuple[str | None, str | None]:
+    """A sample's label as written, and where it is written."""
+    for suffix in ("cls", "json", "txt"):
+        if suffix not in named:
+            continue
+        data = read_source(named[suffix])
+        assert isinstance(data, bytes)
+        label = _json_label(data, where) if suffix == "json" else data.decode("utf-8", "replace").strip()
+        if label:
+            return label, f"a .{suffix}"
+    folder = os.path.basename(os.path.dirname(key))
+    return (folder, "a folder") if folder else (None, None)
+
+
+def _json_label(data: bytes, where: str) -> str | None:
+    try:
+        content = json.loads(data)
+    except ValueError as error:
+        raise ValueError(f"{where}: its .json cannot be read ({error})") from None
+    if not isinstance(content, dict):
+        return None
+    value = content.get("label", content.get("class"))
+    return None if value is None else str(value)

@@ -1,0 +1,159 @@
+"""The Parquet index: one row for each listed video with what was found in its file, and a summary beside the rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from videogn.data.parquet_index import METADATA_KEY, USABLE, VERSION
+from videogn.files import replacing
+from videogn.names import existing_path
+
+__all__ = [
+    "COLUMNS",
+    "FOUND",
+    "LISTED",
+    "STATUSES",
+    "USABLE",
+    "Catalogue",
+    "Facts",
+    "read_catalogue",
+    "summarise",
+    "write_catalogue",
+]
+
+#: What can be said of a video; those in USABLE decode.
+STATUSES = ("ok", "short", "truncated", "corrupt", "empty", "missing")
+#: What a listing knows of a video (`start` is the place of a shard's member in it, in bytes), what probing it finds,
+#: and when the file was last changed.
+LISTED = pa.schema([("path", pa.string()), ("label", pa.string()), ("split", pa.string()), ("start", pa.int64())])
+FOUND = pa.schema(
+    [
+        ("frames", pa.int64()),
+        ("fps", pa.float64()),
+        ("duration", pa.float64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("rotation", pa.int32()),
+        ("codec", pa.string()),
+        ("bytes", pa.int64()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("mtime_ns", pa.int64()),
+    ]
+)
+COLUMNS = pa.schema([*(field for field in LISTED if field.name != "start"), *FOUND, LISTED.field("start")])
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What holds for a whole index.
+
+    Attributes:
+        root: the folder that relative paths refer to.
+        classes: class names in the order of their numbers.
+        source: what was indexed.
+        searched: the folder whose unlisted videos are counted; None where that means nothing (a single video).
+        decode: whether every frame was decoded; else only the packets were read.
+        timeout: seconds that each file was given.
+        min_frames: a video with fewer frames is "short".
+        summary: see `summarise`.
+    """
+
+    root: str
+    classes: tuple[str, ...]
+    source: str
+    searched: str | None
+    decode: bool
+    timeout: float
+    min_frames: int
+    summary: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """An index in memory.
+
+    Attributes:
+        table: the rows, with the columns `COLUMNS`; paths as `videogn.data.stored_paths` stores them.
+        facts: what holds for all of them.
+    """
+
+    table: pa.Table
+    facts: Facts
+
+
+def write_catalogue(path: Path, catalogue: Catalogue) -> None:
+    """Write an index, by way of a temporary file.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    facts = json.dumps({"version": VERSION, **asdict(catalogue.facts)})
+    table = catalogue.table.select(COLUMNS.names).cast(COLUMNS).replace_schema_metadata({METADATA_KEY: facts})
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", row_group_size=1 << 17)
+
+
+def read_catalogue(path: str | Path) -> Catalogue:
+    """Read an index that `write_catalogue` wrote.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: the file is something else.
+    """
+    path = existing_path(path)
+    try:
+        table = pq.read_table(path, partitioning=None)
+        facts = json.loads(table.schema.metadata[METADATA_KEY])
+        if facts.pop("version") != VERSION:
+            raise ValueError(f"{path} was written by another version of videogn; run `videogn data index` again")
+        # What a later version adds is not asked for.
+        known = {name: facts.get(name) for name in Facts.__dataclass_fields__}
+        return Catalogue(
+            table.select(COLUMNS.names).cast(COLUMNS), Facts(**{**known, "classes": tuple(facts["classes"])})
+        )
+    except (pa.ArrowInvalid, KeyError, TypeError, IsADirectoryError) as error:
+        raise ValueError(f"{path} is not an index that `videogn data index` wrote") from error
+
+
+def summarise(table: pa.Table, classes: Sequence[str], unlisted: int) -> dict[str, Any]:
+    """Count the rows of an index.
+
+    Args:
+        table: with the columns label, split and status.
+        classes: all class names; one without videos is counted too.
+        unlisted: videos on disk that no row lists.
+
+    Returns:
+        {"videos": n, "unlisted": n, "status": {status: n}, "classes": {name: {status: n}}, "splits": {split: {status:
+        n}}}; every status is given in "status", elsewhere those that occur.
+    """
+    status = dict.fromkeys(STATUSES, 0) | {key: sum(of.values()) for key, of in _counts(table, "status").items()}
+    by_class: dict[str, dict[str, int]] = {name: {} for name in classes} | _counts(table, "label")
+    return {
+        "videos": table.num_rows,
+        "unlisted": unlisted,
+        "status": status,
+        "classes": by_class,
+        "splits": _counts(table, "split"),
+    }
+
+
+def _counts(table: pa.Table, column: str) -> dict[str, dict[str, int]]:
+    """Value of a column -> status -> number of rows; rows without a value are left out."""
+    rows = table.select([column, "status"] if column != "status" else ["status"]).filter(pc.is_valid(table[column]))
+    keys = list(dict.fromkeys([column, "status"]))
+    counts: dict[str, dict[str, int]] = {}
+    for row in (
+        rows.group_by(keys).aggregate([([], "count_all")]).sort_by([(key, "ascending") for key in keys]).to_pylist()
+    ):
+        counts.setdefault(row[column], {})[row["status"]] = row["count_all"]
+    return counts

@@ -1,0 +1,287 @@
+"""`videogn data resize`: small copies of an index's videos, and an index of them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from videogn.data.stored_paths import opened_path, path_array, stored_path
+from videogn.files import replacing
+from videogn.indexing.building import writing
+from videogn.indexing.catalogue import FOUND, USABLE, Catalogue, read_catalogue, summarise, write_catalogue
+from videogn.indexing.file_states import file_state, file_states
+from videogn.indexing.journal import Journal, read_journal
+from videogn.indexing.killable_pool import end_of, work_through
+from videogn.indexing.probing import RESULTS, report_columns, results_table
+from videogn.killable import KillableProcess, ProcessDiedError, TimeLimitError
+from videogn.video.errors import VideoDecodeError
+
+if TYPE_CHECKING:
+    from videogn.video.transcode import CopySettings
+
+TRANSCODER = "videogn.video.transcode:Transcoder"
+#: The copies' index, and what was copied when, both in the copies' folder.
+INDEX = "index.parquet"
+JOURNAL = "resize.journal"
+
+#: A line of the journal: the original's path, what was found in the copy, and what it is a copy of.
+_COPIES = pa.schema(
+    [*RESULTS, ("source_bytes", pa.int64()), ("source_mtime_ns", pa.int64()), ("settings", pa.string())]
+)
+_PARTIAL = re.compile(r"\..+\.[0-9a-f]{8}\.partial\.mp4")
+
+
+class _Task(NamedTuple):
+    """A video to copy: its path as stored, where the copy goes, and its frames if they were counted."""
+
+    path: str
+    target: str
+    frames: int | None
+
+
+@dataclass(frozen=True)
+class Copying:
+    """How videos are copied.
+
+    Attributes:
+        settings: what the copies are like.
+        timeout: seconds for one video.
+        workers: videos at once.
+        factory: "module:name" of what makes the transcoder in a process of its own.
+    """
+
+    settings: CopySettings
+    timeout: float
+    workers: int
+    factory: str = TRANSCODER
+
+    def __post_init__(self) -> None:
+        if self.workers < 1 or not 0 < self.timeout <= 1e6:
+            raise ValueError(f"workers and timeout must be positive, got {self.workers} and {self.timeout:g}")
+
+    @property
+    def name(self) -> str:
+        """The settings as the journal names them."""
+        return "/".join(map(str, astuple(self.settings)))
+
+
+@dataclass(frozen=True)
+class Resized:
+    """What copying did.
+
+    Attributes:
+        catalogue: the index of the copies as it was written.
+        copied: videos copied now.
+        kept: copies that were there already, of videos that have not changed.
+        failures: path, as stored, and reason of each usable video that could not be copied.
+        bytes_before: of the videos that have a copy.
+        bytes_after: of the copies.
+    """
+
+    catalogue: Catalogue
+    copied: int
+    kept: int
+    failures: dict[str, str]
+    bytes_before: int
+    bytes_after: int
+
+
+def resize_index(
+    index: str | Path,
+    out: str | Path,
+    how: Copying,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Resized:
+    """Copy every usable video of an index; the originals stay as they are.
+
+    Args:
+        index: written by `build_index`.
+        out: folder of the copies, which lie in it as the videos do below the index's root; new, empty, or of an
+            earlier run, which is gone on with.
+        how: to copy.
+        progress: called with (videos done, videos to do).
+
+    Returns:
+        What was done.
+
+    Raises:
+        OSError: the index does not exist, or `out` cannot be written.
+        ValueError: `index` is no index, or `out` holds something else.
+    """
+    catalogue = read_catalogue(index)
+    out = Path(os.path.abspath(Path(out).expanduser()))
+    if out.exists() and not (out / JOURNAL).exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ValueError(f"{out} holds something else than resized videos: name a new or an empty folder")
+    targets = copy_paths(catalogue.table["path"].to_pylist(), opened_path(catalogue.facts.root), out)
+    with writing(out / INDEX):
+        _sweep(out)
+        videos = catalogue.table.filter(pc.is_in(catalogue.table["status"], pa.array(USABLE)))
+        tasks = _tasks(videos, catalogue.facts.decode, targets, out / JOURNAL, how)
+        failures = _copy(tasks, out / JOURNAL, how, progress)
+        table = _copies_table(catalogue, targets, out / JOURNAL, failures)
+        facts = replace(
+            catalogue.facts,
+            root=stored_path(str(out)),
+            searched=stored_path(str(out)),
+            source=stored_path(os.path.abspath(index)),
+            decode=True,
+            timeout=how.timeout,
+            summary=summarise(table, catalogue.facts.classes, 0),
+        )
+        write_catalogue(out / INDEX, Catalogue(table, facts))
+    there = pc.is_in(table["status"], pa.array(USABLE))
+    return Resized(
+        catalogue=Catalogue(table, facts),
+        copied=len(tasks) - len(failures),
+        kept=len(videos["path"].unique()) - len(tasks),
+        failures=failures,
+        bytes_before=pc.sum(catalogue.table["bytes"].filter(there)).as_py() or 0,
+        bytes_after=pc.sum(table["bytes"].filter(there)).as_py() or 0,
+    )
+
+
+def copy_paths(stored: Sequence[str], root: str, out: Path) -> dict[str, str]:
+    """Where copies go: as below `root`, ending in .mp4; a video that only its suffix tells from another keeps it.
+
+    Args:
+        stored: the videos' paths, as stored.
+        root: the folder that their layout is kept from; where a video lies outside it, the folder that holds them all.
+        out: the folder of the copies.
+
+    Returns:
+        Path, as stored -> path of the copy.
+
+    Raises:
+        ValueError: a copy would replace a video, or two copies one another.
+    """
+    paths = {text: opened_path(text) for text in stored}
+    root = os.path.join(root, "")
+    if any(not path.startswith(root) for path in paths.values()):
+        root = os.path.join(os.path.commonpath([os.path.dirname(path) for path in paths.values()]), "")
+    relative = {text: path.removeprefix(root) for text, path in paths.items()}
+    stems = Counter(os.path.splitext(path)[0] for path in relative.values())
+    targets = {}
+    for text, path in relative.items():
+        stem, suffix = os.path.splitext(path)
+        targets[text] = os.path.join(out, (stem if stems[stem] == 1 or suffix == ".mp4" else path) + ".mp4")
+    if replaced := set(targets.values()) & set(paths.values()):
+        raise ValueError(f"the copies would replace the videos, for instance {min(replaced)}: name another folder")
+    if twice := [target for target, count in Counter(targets.values()).items() if count > 1]:
+        raise ValueError(f"two videos would both be copied to {min(twice)}: rename one of them")
+    return targets
+
+
+def _sweep(out: Path) -> None:
+    """Remove the half copies of a run that was killed."""
+    for folder, _, names in os.walk(out):
+        for name in filter(_PARTIAL.fullmatch, names):
+            os.unlink(os.path.join(folder, name))
+
+
+def _copies(journal: Path) -> pa.Table:
+    """What was copied, `_COPIES`, the newest first."""
+    copies = results_table(read_journal(journal), _COPIES)
+    return copies.take(pa.array(range(copies.num_rows - 1, -1, -1), pa.int64()))
+
+
+def _tasks(videos: pa.Table, counted: bool, targets: dict[str, str], journal: Path, how: Copying) -> list[_Task]:
+    """The videos to copy, each once; `counted` says whether their frames are those that decode."""
+    rows = videos.filter(pc.invert(_is_copied(videos["path"], targets, journal, how)))
+    tasks = {
+        row["path"]: _Task(row["path"], targets[row["path"]], row["frames"] if counted else None)
+        for row in rows.select(["path", "frames"]).to_pylist()
+    }
+    return list(tasks.values())
+
+
+def _is_copied(paths: pa.ChunkedArray, targets: dict[str, str], journal: Path, how: Copying) -> pa.Array:
+    """Whether each video has a copy made with these settings, and neither of the two has changed since."""
+    copies = _copies(journal)
+    found = copies.take(pc.index_in(paths, value_set=copies["path"]).combine_chunks())
+    originals = file_states(paths)
+    there = file_states(pa.chunked_array([path_array([targets[path] for path in paths.to_pylist()])]))
+    same = pc.equal(found["settings"], how.name)
+    for column, now in (
+        ("source_bytes", originals.bytes),
+        ("source_mtime_ns", originals.mtime_ns),
+        ("bytes", there.bytes),
+        ("mtime_ns", there.mtime_ns),
+    ):
+        same = pc.and_(same, pc.equal(found[column], pa.array(now)))
+    return pc.fill_null(same, False)
+
+
+def _copy(tasks: list[_Task], journal: Path, how: Copying, progress: Callable[[int, int], None]) -> dict[str, str]:
+    """Copy videos, writing each success to the journal; returns path -> reason of the others."""
+
+    def work(process: KillableProcess, task: _Task) -> dict[str, Any] | str:
+        # Asked before it is read: if it changes meanwhile, the next run copies it again.
+        count, changed, status, reason = file_state(task.path)
+        found = (reason or status) if status is not None else _copy_one(process, task, how)
+        if isinstance(found, dict):
+            return {**found, "source_bytes": count, "source_mtime_ns": changed, "settings": how.name}
+        return found or ""
+
+    failures: dict[str, str] = {}
+    with Journal(journal) as lines:
+        for done, (task, result) in enumerate(
+            work_through(how.factory, work, tasks, workers=min(how.workers, len(tasks))), 1
+        ):
+            if isinstance(result, str):
+                failures[task.path] = result
+            else:
+                lines.append({"path": task.path, **result})
+            progress(done, len(tasks))
+    return failures
+
+
+def _copy_one(process: KillableProcess, task: _Task, how: Copying) -> dict[str, Any] | str:
+    """Write one copy under a temporary name, look into it and rename it; what was found, or why there is none."""
+    try:
+        with replacing(task.target) as temporary:
+            report = process.call("copy", opened_path(task.path), str(temporary), how.settings, limit=how.timeout)
+            if report.status != "ok":
+                raise VideoDecodeError(task.path, f"its copy is {report.status} ({report.reason})")
+            if task.frames not in (None, report.frames):
+                raise VideoDecodeError(task.path, f"{report.frames} frames, but the index says {task.frames}")
+    except TimeLimitError:
+        return f"not copied within {how.timeout:g} s"
+    except ProcessDiedError as error:
+        return f"crashed the transcoder ({end_of(error)})"
+    except VideoDecodeError as error:
+        return error.reason
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:  # a full disk is not the video's fault
+            raise
+        return "its name is too long"
+    found = os.stat(task.target)
+    return {**report_columns(report), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+
+
+def _copies_table(catalogue: Catalogue, targets: dict[str, str], journal: Path, failures: dict[str, str]) -> pa.Table:
+    """Rows of the copies' index: what was found in each copy; where there is none it is missing, and the reason why."""
+    rows, copies = catalogue.table, _copies(journal)
+    usable = pc.is_in(rows["status"], pa.array(USABLE))
+    failed = pc.is_in(rows["path"], pa.array(list(failures), pa.string()))
+    place = pc.index_in(rows["path"], value_set=copies["path"])
+    found = copies.take(pc.if_else(pc.and_not(usable, failed), place, None).combine_chunks())
+    few = pc.less(found["frames"], catalogue.facts.min_frames)
+    columns = {name: found[name] for name in FOUND.names}
+    columns["status"] = pc.coalesce(pc.if_else(few, "short", found["status"]), pa.scalar("missing"))
+    why_failed = pa.array([failures.get(path) for path in rows["path"].to_pylist()], pa.string())
+    why_unusable = pc.binary_join_element_wise("the original is ", rows["status"], "")
+    reason = pc.binary_join_element_wise("not copied: ", pc.if_else(usable, why_failed, why_unusable), "")
+    columns["reason"] = pc.coalesce(reason, found["reason"])
+    paths = path_array([targets[path] for path in rows["path"].to_pylist()])
+    place_in_shard = pa.nulls(rows.num_rows, pa.int64())
+    listed = {"path": paths, "label": rows["label"], "split": rows["split"]}
+    return pa.table({**listed, **columns, "start": place_in_shard})

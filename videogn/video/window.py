@@ -1,0 +1,139 @@
+"""Resizing frames, and of what is cut out of them afterwards no more than is needed.
+
+A crop of the resized picture depends on a part of the native one: the pixels below it, and as many around it as the
+antialiasing filter reaches. Resizing that part alone gives the crop itself where the part begins on the grid of the
+resized picture. Per axis, for n native and N resized pixels, resized pixel j begins at j * n / N. The window begins at
+the last such place before the crop that is a whole number of native pixels, to 1/128, and at the picture's edge, which
+is one exactly, if there is no other (here n = 10, N = 4, a crop of two pixels, the filter reaching 2.5 from a centre):
+
+    native    |0 1 2 3 4 5 6 7 8 9|
+    resized   |0    1    2    3   |       begin at 0, 2.5, 5, 7.5
+    crop                |^^^^^^^^^|       2 and 3: the window begins at 0, since 2.5 is no native pixel
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from videogn.axes import Crop
+
+#: A window begins within one such part of a native pixel of where the resized picture's grid is.
+_PIXEL_PARTS = 128
+
+
+def resized_size(height: int, width: int, short_side: int) -> tuple[int, int]:
+    """The size of a picture whose shorter side is resized to `short_side`; the longer one keeps the ratio, rounded.
+
+    Args:
+        height: pixels.
+        width: pixels.
+        short_side: pixels.
+
+    Returns:
+        Height and width, both at least `short_side`.
+    """
+    scale = short_side / min(height, width)
+    return max(round(height * scale), short_side), max(round(width * scale), short_side)
+
+
+def cut(frames: Tensor, place: Crop) -> Tensor:
+    """A rectangle of frames (N, H, W, 3), not mirrored: (N, h, w, 3), a view."""
+    return frames[:, place.top : place.top + place.height, place.left : place.left + place.width]
+
+
+class Resizing:
+    """Resizes frames, bilinearly and antialiased, and returns a region of the result.
+
+    It is the region of the whole picture resized, to within the tolerance of the window (see above): at most 1/128 of
+    a native pixel, which is at most 4 of 256 levels in white noise, and none where the window begins at the edges.
+
+    Args:
+        native: height and width of the frames, pixels.
+        resized: height and width after resizing, pixels.
+        region: what is wanted of the resized frames; its mirroring is of no account here. All of it by default.
+
+    Attributes:
+        window: what is needed of the native frames.
+        region: what comes out, in pixels of the resized frames.
+        changes_nothing: the size stays, so that the window is the region.
+    """
+
+    def __init__(self, native: tuple[int, int], resized: tuple[int, int], region: Crop | None = None) -> None:
+        self.region = Crop(0, 0, *resized) if region is None else region
+        rows = _span(native[0], resized[0], self.region.top, self.region.height)
+        columns = _span(native[1], resized[1], self.region.left, self.region.width)
+        self.window = Crop(rows.first, columns.first, rows.stop - rows.first, columns.stop - columns.first)
+        self._skipped = (rows.skipped, columns.skipped)
+        self._made = [rows.made, columns.made]
+        self._scales = (resized[0] / native[0], resized[1] / native[1])
+        self.changes_nothing = native == resized
+
+    def __call__(self, frames: Tensor) -> Tensor:
+        """Resize the window of some frames.
+
+        Args:
+            frames: uint8 (N, h, w, 3), the `window` of each.
+
+        Returns:
+            uint8 (N, H, W, 3), the `region` of each; a view of `frames` where their size stays.
+        """
+        if self.changes_nothing:
+            return frames
+        # The permuted view is channels-last, which torch resizes as uint8 without a copy. This is what F.interpolate
+        # calls; that takes a size or the scales, and here the scales are those of the whole picture.
+        resize = torch.ops.aten._upsample_bilinear2d_aa
+        resized = frames.permute(0, 3, 1, 2)  # (N, 3, h, w)
+        if self._scales[0] < 1:
+            # torch would resize along the rows first, which is the slower direction and here has more rows to do.
+            resized = resize(resized, [self._made[0], self.window.width], False, *self._scales)
+        resized = resize(resized, self._made, False, *self._scales)
+        above, before = self._skipped
+        return cut(resized.permute(0, 2, 3, 1), self.region._replace(top=above, left=before))
+
+
+def resize_short_side(frames: Tensor, short_side: int) -> Tensor:
+    """Resize frames so that their shorter side has `short_side` pixels, bilinear and antialiased, staying uint8.
+
+    Args:
+        frames: uint8 (N, H, W, 3).
+        short_side: pixels; the longer side keeps the ratio, rounded.
+
+    Returns:
+        uint8 (N, H', W', 3), contiguous.
+    """
+    height, width = frames.shape[1:3]
+    return Resizing((height, width), resized_size(height, width, short_side))(frames).contiguous()
+
+
+class _Span(NamedTuple):
+    """Along one axis: native pixels [first, stop) give `made` resized ones; the wanted ones come after `skipped`."""
+
+    first: int
+    stop: int
+    skipped: int
+    made: int
+
+
+def _span(native: int, resized: int, first: int, length: int) -> _Span:
+    """What resized pixels [first, first + length) need of the native ones."""
+    if native == resized:
+        return _Span(first, first + length, 0, length)
+    reach = max(native / resized, 1.0)  # of the filter, native pixels from the centre of a resized one
+    nearest = math.ceil(reach * resized / native - 0.5)  # resized pixels that the filter reaches back
+    skipped = next((number for number in range(nearest, first) if _on_grid(native, resized, first - number)), first)
+    start = round((first - skipped) * native / resized)
+    last_centre = (first + length - 0.5) * native / resized
+    stop = min(math.ceil(last_centre + reach) + 1, native)
+    made = skipped + length
+    # torch leaves an axis as it is when as many pixels go in as come out, whatever the scale.
+    return _Span(start, stop, skipped, made + 1 if made == stop - start else made)
+
+
+def _on_grid(native: int, resized: int, number: int) -> bool:
+    """Whether resized pixel `number` begins where a native pixel does, to 1/128 of it."""
+    beyond = number * native % resized  # in parts of 1/resized of a native pixel
+    return min(beyond, resized - beyond) * _PIXEL_PARTS <= resized
