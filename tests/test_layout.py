@@ -31,6 +31,7 @@ LAYERS = {
     "videogn.evaluation": 0,
     "videogn.optim": 0,
     "videogn.models.blocks": 1,
+    "videogn.models.recompute": 1,
     "videogn.data": 1,
     "videogn.indexing": 1,
     "videogn.bench": 3,

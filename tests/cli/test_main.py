@@ -23,7 +23,7 @@ def test_version(videogn, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["predict", "--help"], ["study", "--help"], ["data", "--help"], ["demo", "-h"]]
+    "arguments", [["--help"], *([command, "--help"] for command in ("predict", "study", "data", "demo", "plan"))]
 )
 def test_help_does_not_wait_for_torch(arguments):
     code = (

@@ -118,6 +118,16 @@ def test_contradicting_the_checkpoint_is_an_error(videogn, motion, trained, tmp_
     assert videogn(*evaluation_arguments("validate", motion, tmp_path, checkpoint, "--model.clip_length=4")) == 0
 
 
+def test_the_memory_mode_is_no_part_of_what_was_trained(videogn, motion, trained, tmp_path):
+    """It goes on from a checkpoint in any; the mode asked for is the one that trains."""
+    mode = "--model.arch_options={width: 8, memory_mode: block}"
+    again = fit_arguments(motion, tmp_path, mode, f"--ckpt_path={trained / 'checkpoints' / 'last.ckpt'}")
+    again[again.index("--trainer.max_epochs=1")] = "--trainer.max_epochs=2"
+    assert videogn(*(argument for argument in again if argument != "--model.arch_options={width: 8}")) == 0
+    config = yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert config["model"]["arch_options"] == {"width": 8, "memory_mode": "block"}
+
+
 def test_another_order_of_classes_is_an_error(videogn, motion, trained, tmp_path, capsys):
     names = sorted(path.name for path in (motion / "train").iterdir())
     checkpoint = trained / "checkpoints" / "last.ckpt"

@@ -19,6 +19,7 @@ COMMANDS = {
     "test": ("videogn.cli.training", "Ten clips a video: accuracies and per-video predictions of a checkpoint."),
     "predict": ("videogn.cli.predict", "Classify video files."),
     "study": ("videogn.cli.study", "Compare norms, clip lengths and batch sizes: train and test each, report."),
+    "plan": ("videogn.cli.plan", "How much memory training needs, and the largest batch that fits, without a GPU."),
     "data": ("videogn.cli.data", "Index, check, resize, explain and make data sets."),
     "bench": ("videogn.cli.bench", "Measure data loading: where the time goes, and how many workers pay."),
     "demo": ("videogn.cli.demo", "See it all work in a few minutes on a CPU, with nothing downloaded."),

@@ -117,6 +117,8 @@ class VideoCLI(LightningCLI):
             # A saved configuration spells out what was left open: null asks for nothing.
             asked, made = _plain(config[key]), _plain(value)
             if key == "model.arch_options":
+                # How much memory a training takes is up to it.
+                value = {**(value or {}), **{k: v for k, v in (asked or {}).items() if k == "memory_mode"}} or None
                 asked, made = (_architecture(hparams["arch"], options) for options in (asked, made))
             if key in given and config[key] is not None and asked != made:
                 raise ValueError(
@@ -186,10 +188,10 @@ def _given_names(argv: Sequence[str]) -> set[str]:
 
 
 def _architecture(arch: str, options: dict[str, Any] | None) -> dict[str, Any]:
-    """All options of an architecture but dropout, which is no part of what was trained."""
+    """All options of an architecture but dropout and memory mode, which are no part of what was trained."""
     parameters = inspect.signature(MODELS[arch]).parameters.values()
     defaults = {parameter.name: _plain(parameter.default) for parameter in parameters}
-    return {**defaults, **(options or {}), "dropout": None}
+    return {**defaults, **(options or {}), "dropout": None, "memory_mode": None}
 
 
 def _plain(value: Any) -> Any:

@@ -1,14 +1,156 @@
-"""What the I3D adds to pytorchvideo's blocks: a head that keeps its positions, and the same start for every norm."""
+"""The I3D's blocks: pytorchvideo's layers with a memory mode, a head that keeps its positions, one start for all norms.
+
+Parameters and buffers have pytorchvideo's names, so that its checkpoints fit. Its blocks cannot be subclassed: their
+constructors set `__class__` back.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
+from pytorchvideo.models.resnet import BottleneckBlock, ResBlock
+from pytorchvideo.models.stem import ResNetBasicStem
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from videogn.models.recompute import recompute
+
 #: Window of the head's average pool over (T', H', W'); None means the whole extent of that axis.
 PoolWindow = tuple[int | None, int | None, int | None]
+
+
+class Stem(nn.Module):
+    """Convolution, norm, ReLU, max pool.
+
+    The convolution is a quarter of the network's multiply-adds, so only the mode that keeps least runs it again.
+
+    Args:
+        stem: pytorchvideo's, whose layers these become.
+        memory_mode: plain; lean or block keep the output of the convolution; stage keeps the clips.
+    """
+
+    def __init__(self, stem: ResNetBasicStem, memory_mode: str) -> None:
+        super().__init__()
+        self.conv = stem.conv
+        self.norm = stem.norm
+        self.activation = stem.activation
+        self.pool = stem.pool
+        self.memory_mode = memory_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Clips (B, 3, T, H, W) -> features (B, C, T', H', W')."""
+        if self.memory_mode == "stage":
+            return recompute(self._whole, self, x)
+        if self.memory_mode == "plain":
+            return self._whole(x)
+        return recompute(self._after_convolution, self, self.conv(x))
+
+    def _whole(self, x: Tensor) -> Tensor:
+        return self._after_convolution(self.conv(x))
+
+    def _after_convolution(self, x: Tensor) -> Tensor:
+        return self.pool(self.activation(self.norm(x)))
+
+
+class MaxPool(nn.MaxPool3d):
+    """Max pool whose indices, 8 bytes each, are kept by the mode plain only; its input is kept by the layer before.
+
+    Args:
+        kernel_size: and stride, over (T, H, W).
+        memory_mode: plain, lean, block or stage.
+    """
+
+    def __init__(self, kernel_size: tuple[int, int, int], memory_mode: str) -> None:
+        super().__init__(kernel_size, kernel_size)
+        self.memory_mode = memory_mode
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, C, T', H', W')."""
+        if self.memory_mode == "plain":
+            return super().forward(input)
+        return recompute(super().forward, self, input)
+
+
+class Bottleneck(nn.Module):
+    """Three convolutions, each with its norm, and ReLU after the first two.
+
+    Args:
+        bottleneck: pytorchvideo's, whose layers these become.
+        memory_mode: lean keeps the outputs of the first two convolutions; in the other modes a bottleneck keeps
+            everything, unless the block around it runs again.
+    """
+
+    def __init__(self, bottleneck: BottleneckBlock, memory_mode: str) -> None:
+        super().__init__()
+        self.conv_a, self.norm_a, self.act_a = bottleneck.conv_a, bottleneck.norm_a, bottleneck.act_a
+        self.conv_b, self.norm_b, self.act_b = bottleneck.conv_b, bottleneck.norm_b, bottleneck.act_b
+        self.conv_c, self.norm_c = bottleneck.conv_c, bottleneck.norm_c
+        self.memory_mode = memory_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, C', T, H', W')."""
+        x = self.conv_a(x)
+        if self.memory_mode == "lean":
+            return recompute(self._after_second, self, recompute(self._to_second, self, x))
+        return self._after_second(self._to_second(x))
+
+    def _to_second(self, x: Tensor) -> Tensor:
+        # Run again, this stops before the convolution: its gradient needs its input, and its output is kept.
+        return self.conv_b(self.act_a(self.norm_a(x)))
+
+    def _after_second(self, x: Tensor) -> Tensor:
+        return self.norm_c(self.conv_c(self.act_b(self.norm_b(x))))
+
+
+class ResidualBlock(nn.Module):
+    """ReLU of the sum of a shortcut and a bottleneck.
+
+    Args:
+        block: pytorchvideo's, whose layers these become.
+        memory_mode: block or stage keep the input of the block; plain and lean what its layers keep.
+    """
+
+    def __init__(self, block: ResBlock, memory_mode: str) -> None:
+        super().__init__()
+        self.branch1_conv, self.branch1_norm = block.branch1_conv, block.branch1_norm
+        self.branch2 = Bottleneck(block.branch2, memory_mode)
+        self.activation = block.activation
+        self.memory_mode = memory_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, C', T, H', W')."""
+        recomputed = self.memory_mode in ("block", "stage")
+        shortcut, features = recompute(self._branches, self, x) if recomputed else self._branches(x)
+        # The sum and its ReLU never run again: all that they keep is the next block's input.
+        return self.activation(shortcut + features)
+
+    def _branches(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        shortcut = x if self.branch1_conv is None else self.branch1_norm(self.branch1_conv(x))
+        return shortcut, self.branch2(x)
+
+
+class ResidualStage(nn.Module):
+    """Residual blocks in a row.
+
+    Args:
+        blocks: the blocks.
+        memory_mode: stage keeps the input of the stage; the others what its blocks keep.
+    """
+
+    def __init__(self, blocks: Iterable[ResidualBlock], memory_mode: str) -> None:
+        super().__init__()
+        self.res_blocks = nn.ModuleList(blocks)
+        self.memory_mode = memory_mode
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, C', T, H', W')."""
+        return recompute(self._in_a_row, self, x) if self.memory_mode == "stage" else self._in_a_row(x)
+
+    def _in_a_row(self, x: Tensor) -> Tensor:
+        for block in self.res_blocks:
+            x = block(x)
+        return x
 
 
 class FullyConvolutionalHead(nn.Module):
@@ -44,7 +186,7 @@ class FullyConvolutionalHead(nn.Module):
         return x.movedim(-1, 1)  # (B, K, T'', H'', W'')
 
 
-def initialise(stem: nn.Module, stages: list[nn.Module], head: FullyConvolutionalHead) -> None:
+def initialise(stem: Stem, stages: Sequence[ResidualStage], head: FullyConvolutionalHead) -> None:
     """Initialise a network alike for every norm.
 
     Convolutions: He et al. 2015, normal, fan-out, no bias. Classifier: N(0, 0.01), bias 0. The norms' gamma stays 1,
@@ -54,8 +196,8 @@ def initialise(stem: nn.Module, stages: list[nn.Module], head: FullyConvolutiona
     its gamma in `weight`.
 
     Args:
-        stem: pytorchvideo's stem.
-        stages: pytorchvideo's residual stages, each with `res_blocks`.
+        stem: the stem.
+        stages: res2 to res5.
         head: the classifier.
     """
     for module in (stem, *stages):
@@ -65,7 +207,7 @@ def initialise(stem: nn.Module, stages: list[nn.Module], head: FullyConvolutiona
                 std = math.sqrt(2.0 / (layer.out_channels * math.prod(layer.kernel_size)))
                 nn.init.normal_(layer.weight, 0.0, std)
     for stage in stages:
-        for block in stage.res_blocks:  # type: ignore[union-attr]
-            nn.init.zeros_(block.branch2.norm_c.weight)
+        for block in stage.res_blocks:
+            nn.init.zeros_(block.branch2.norm_c.weight)  # type: ignore[union-attr, arg-type]
     nn.init.normal_(head.proj.weight, 0.0, 0.01)
     nn.init.zeros_(head.proj.bias)

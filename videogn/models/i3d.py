@@ -9,11 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pytorchvideo.models.resnet import ResStage, create_bottleneck_block, create_res_block
+from pytorchvideo.models.resnet import create_bottleneck_block, create_res_block
 from pytorchvideo.models.stem import create_res_basic_stem
 from torch import Tensor, nn
 
-from videogn.models.blocks import FullyConvolutionalHead, PoolWindow, initialise
+from videogn.models.blocks import (
+    FullyConvolutionalHead,
+    MaxPool,
+    PoolWindow,
+    ResidualBlock,
+    ResidualStage,
+    Stem,
+    initialise,
+)
+from videogn.models.recompute import MEMORY_MODES
+from videogn.names import check_choice
 from videogn.norm import NormFactory, make_conv, make_norm
 
 Triple = tuple[int, int, int]
@@ -59,6 +69,7 @@ def i3d_r50(
     norm_options: dict[str, Any] | None = None,
     dropout: float = 0.5,
     pool_window: PoolWindow = (None, 7, 7),
+    memory_mode: str = "plain",
 ) -> I3D:
     """ResNet-50 I3D of the GN paper's Table 8: 28,043,472 parameters, 32.830 GMAC at 32 x 224 x 224.
 
@@ -72,6 +83,8 @@ def i3d_r50(
         dropout: probability of dropping a feature before the classifier.
         pool_window: window of the head's average over (T', H', W'); None averages that axis whole. Use
             (None, 4, 4) to train on 112 x 112 crops.
+        memory_mode: what the forward pass keeps for the backward pass: plain, lean, block or stage (everything, ...,
+            the inputs of the stages only); the rest is computed again, to the same bits.
 
     Returns:
         A module from (B, 3, T, H, W) float to logits (B, K, T', H', W').
@@ -82,6 +95,7 @@ def i3d_r50(
         make_conv(norm),
         dropout=dropout,
         pool_window=pool_window,
+        memory_mode=memory_mode,
         width=64,
         temporal_kernels=_I3D_TEMPORAL_KERNELS,
         stem_temporal_stride=2,
@@ -95,6 +109,7 @@ def i3d_r50_8x8(
     norm_options: dict[str, Any] | None = None,
     dropout: float = 0.5,
     pool_window: PoolWindow = (4, 7, 7),
+    memory_mode: str = "plain",
 ) -> I3D:
     """The 8 x 8 variant of pytorchvideo's hub `i3d_r50`; the state dict has the same keys and shapes.
 
@@ -106,6 +121,7 @@ def i3d_r50_8x8(
         norm_options: that norm's options.
         dropout: probability of dropping a feature before the classifier.
         pool_window: window of the head's average over (T', H', W'); None averages that axis whole.
+        memory_mode: what the forward pass keeps for the backward pass: plain, lean, block or stage, as in `i3d_r50`.
 
     Returns:
         A module from (B, 3, T, H, W) float to logits (B, K, T', H', W').
@@ -116,6 +132,7 @@ def i3d_r50_8x8(
         make_conv(norm),
         dropout=dropout,
         pool_window=pool_window,
+        memory_mode=memory_mode,
         width=64,
         temporal_kernels=_I3D_TEMPORAL_KERNELS,
         stem_temporal_stride=1,
@@ -134,6 +151,7 @@ def i3d_tiny(
     dropout: float = 0.0,
     pool_window: PoolWindow = (None, None, None),
     width: int = 16,
+    memory_mode: str = "plain",
 ) -> I3D:
     """A narrow I3D for a CPU and small frames: one bottleneck a stage, inflated in every stage, width 16.
 
@@ -146,6 +164,7 @@ def i3d_tiny(
         dropout: probability of dropping a feature before the classifier.
         pool_window: window of the head's average over (T', H', W'); None averages that axis whole.
         width: channels of the stem; a multiple of 8 for the default groups.
+        memory_mode: what the forward pass keeps for the backward pass: plain, lean, block or stage, as in `i3d_r50`.
 
     Returns:
         A module from (B, 3, T, H, W) float to logits (B, K, T', H', W').
@@ -159,6 +178,7 @@ def i3d_tiny(
         make_conv(norm),
         dropout=dropout,
         pool_window=pool_window,
+        memory_mode=memory_mode,
         width=width,
         temporal_kernels=((3,), (3,), (3,), (3,)),
         stem_temporal_stride=1,
@@ -167,7 +187,7 @@ def i3d_tiny(
 
 
 #: Architecture name -> builder; the names that `--model.arch` takes.
-MODELS = {"i3d_r50": i3d_r50, "i3d_r50_8x8": i3d_r50_8x8, "i3d_tiny": i3d_tiny}
+MODELS: dict[str, Callable[..., I3D]] = {"i3d_r50": i3d_r50, "i3d_r50_8x8": i3d_r50_8x8, "i3d_tiny": i3d_tiny}
 
 
 def _build_i3d(
@@ -177,18 +197,20 @@ def _build_i3d(
     *,
     dropout: float,
     pool_window: PoolWindow,
+    memory_mode: str,
     width: int,
     temporal_kernels: tuple[tuple[int, ...], ...],
     stem_temporal_stride: int,
     pool1: tuple[Triple, Triple, Triple],
 ) -> I3D:
     """Stem (5 x 7 x 7), four stages of bottlenecks, a 2 x 1 x 1 pool after res2, head."""
+    check_choice("memory_mode", memory_mode, MEMORY_MODES)
 
     def pytorchvideo_norm(num_features: int, eps: float, momentum: float) -> nn.Module:
         # pytorchvideo passes BatchNorm's options to every norm; ours carries its own.
         return norm(num_features)
 
-    stem = create_res_basic_stem(
+    layers = create_res_basic_stem(
         in_channels=3,
         out_channels=width,
         conv=conv,
@@ -200,16 +222,17 @@ def _build_i3d(
         pool_padding=pool1[2],
         norm=pytorchvideo_norm,
     )
+    stem = Stem(layers, memory_mode)
     stages = []
     channels = width
     for number, kernels in enumerate(temporal_kernels):
         inner = width * 2**number
-        stage = _stage(channels, inner, kernels, 1 if number == 0 else 2, pytorchvideo_norm, conv)
+        stage = _stage(channels, inner, kernels, 1 if number == 0 else 2, pytorchvideo_norm, conv, memory_mode)
         stages.append(stage)
         channels = inner * _BOTTLENECK_EXPANSION
     head = FullyConvolutionalHead(channels, num_classes, pool_window, dropout)
     initialise(stem, stages, head)
-    pool2 = nn.MaxPool3d((2, 1, 1), (2, 1, 1))
+    pool2 = MaxPool((2, 1, 1), memory_mode)
     minimum = _minimum_input(stem_temporal_stride, pool1, pool_window)
     return I3D([stem, stages[0], pool2, *stages[1:], head], minimum)
 
@@ -221,7 +244,8 @@ def _stage(
     stride: int,
     norm: Callable[..., nn.Module],
     conv: type[nn.Conv3d],
-) -> ResStage:
+    memory_mode: str,
+) -> ResidualStage:
     """A residual stage as pytorchvideo's `create_res_stage` makes it, which cannot choose the shortcut's convolution.
 
     Args:
@@ -231,6 +255,7 @@ def _stage(
         stride: over H and W, in the first block.
         norm: called with pytorchvideo's arguments.
         conv: of all the convolutions, the projection shortcut's too.
+        memory_mode: of the blocks and the stage.
     """
     blocks = []
     for number, kernel in enumerate(temporal_kernels):
@@ -250,8 +275,8 @@ def _stage(
             conv_skip=conv,
             norm=norm,
         )
-        blocks.append(block)
-    return ResStage(res_blocks=nn.ModuleList(blocks))
+        blocks.append(ResidualBlock(block, memory_mode))
+    return ResidualStage(blocks, memory_mode)
 
 
 def _minimum_input(stem_temporal_stride: int, pool1: tuple[Triple, Triple, Triple], window: PoolWindow) -> Triple:

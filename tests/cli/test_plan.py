@@ -1,0 +1,106 @@
+"""videogn plan: rows, keys, table, figure, errors."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from matplotlib.image import imread
+
+from videogn.memory import StepSetting, step_memory
+from videogn.report.frontier import plot_frontier
+
+KEYS = ["model", "norm", "clip_length", "interval", "crop", "batch_size", "precision", "memory_mode"]
+KEYS += ["activation_bytes", "peak_bytes", "parameters", "multiply_adds"]
+TINY = ["--model=i3d_tiny", "--crop", "32", "--num-classes=8"]
+
+
+def _json(videogn, capsys, *arguments):
+    assert videogn("plan", *TINY, "--json", *arguments) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_rows_of_every_combination(videogn, capsys):
+    rows = _json(
+        videogn, capsys, "--norm", "bn", "gn", "--clips", "8x2", "16x1", "--memory-mode", "plain", "lean",
+        "--precision", "32", "bf16-mixed", "--batch-size", "2", "3",
+    )  # fmt: skip
+    assert len(rows) == 2**5
+    assert all(list(row) == KEYS for row in rows)
+    assert len({tuple(row[key] for key in KEYS[:8]) for row in rows}) == len(rows)
+    assert {(row["clip_length"], row["interval"]) for row in rows} == {(8, 2), (16, 1)}
+    for row in rows:
+        setting = StepSetting(
+            row["model"], row["norm"], row["clip_length"], 32, row["precision"], row["memory_mode"], 8
+        )
+        assert row["peak_bytes"] == step_memory(setting, row["batch_size"]).peak_bytes
+
+
+def test_several_sizes_by_default_and_the_largest_batch(videogn, capsys):
+    rows = _json(videogn, capsys, "--clips", "8x2", "--memory", "60MiB")
+    assert [list(row) for row in rows] == [[*KEYS, "largest_batch"]] * 5
+    assert [row["batch_size"] for row in rows] == [1, 2, 4, 8, 16]
+    assert len({row["largest_batch"] for row in rows}) == 1
+    for row in rows:
+        assert (row["peak_bytes"] <= 60 * 2**20) == (row["batch_size"] <= row["largest_batch"])
+
+
+def test_nothing_fits(videogn, capsys):
+    assert _json(videogn, capsys, "--clips=8x2", "--batch-size=1", "--memory=1MB")[0]["largest_batch"] == 0
+
+
+def test_the_table_says_what_it_leaves_out(videogn, capsys):
+    assert videogn("plan", *TINY, "--clips=8x2", "--batch-size=2", "--memory=1GiB") == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for words in (
+        "largest batch",
+        "Left out: the device's context, workspaces of cuDNN",
+        "multiply-adds a clip",
+        "MiB",
+    ):
+        assert words in printed
+
+
+def test_other_windows(videogn, capsys):
+    arguments = ["--model=i3d_r50", "--crop=112", "--batch-size=1", "--clips=8x8"]
+    assert videogn("plan", *arguments) == 2
+    assert "input must be at least T x H x W = 7 x 197 x 197, got 8 x 112 x 112" in capsys.readouterr().err
+    assert videogn("plan", *arguments, "--arch-options={pool_window: [null, 4, 4]}") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--model=i3d_tny"], "model must be one of i3d_r50, i3d_r50_8x8, i3d_tiny, got 'i3d_tny'; did you mean"),
+        (["--norm=gm"], "got 'gm'; did you mean 'gn'?"),
+        (["--clips", "32"], "--clips takes LENGTHxINTERVAL, for instance 32x2, got '32'"),
+        (["--clips", "0x2"], "--clips takes LENGTHxINTERVAL, for instance 32x2, got '0x2'"),
+        (["--memory-mode=laen"], "got 'laen'; did you mean 'lean'?"),
+        (["--precision=bf16"], "precision must be one of 32, bf16-mixed, got 'bf16'"),
+        (["--memory=16 apples"], "got '16 apples'"),
+        (["--batch-size=0"], "--batch-size must be >= 1, got 0"),
+        (["--plot=x.png"], "--plot draws the largest batches at equal memory and needs --memory"),
+        (["--device=gpu"], "device must be one of cuda, cpu, got 'gpu'"),
+        (["--arch-options={memory_mode: lean}"], "memory_mode is --memory-mode"),
+    ],
+)
+def test_errors(videogn, capsys, arguments, expected):
+    assert videogn("plan", *arguments) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert expected in lines[0]
+
+
+def test_the_figure(videogn, tmp_path):
+    path = tmp_path / "frontier.png"
+    assert videogn("plan", *TINY, "--norm", "bn", "gn", "--clips", "8x2", "16x1", "--memory=60MiB", f"--plot={path}",
+                   "--batch-size=1") == 0  # fmt: skip
+    height, width, _ = imread(path).shape
+    assert width > height > 400
+
+
+def test_a_figure_of_zeros_and_of_one_point(tmp_path):
+    row = {"model": "m", "crop": 224, "precision": "32", "memory_mode": "plain", "norm": "gn", "clip_length": 32}
+    for number, batches in enumerate([(0, 0), (0, 3), (5,)]):
+        rows = [{**row, "clip_length": 32 * 2**i, "largest_batch": batch} for i, batch in enumerate(batches)]
+        assert plot_frontier(rows, 2**30, tmp_path / f"{number}.png").exists()

@@ -1,0 +1,49 @@
+"""The largest batch that fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+
+def largest_batch(memory_of: Callable[[int], int], limit: int) -> int:
+    """Find the largest batch size whose memory is within a limit.
+
+    At every moment of a step memory is a constant plus a multiple of the batch size; the peak, the maximum over the
+    moments, is therefore convex in it. A straight line through two known sizes leads to the next guess, and the answer
+    is a size that fits whose successor does not: both have been asked for, none is extrapolated.
+
+    Args:
+        memory_of: batch size -> bytes; it grows with the batch size.
+        limit: bytes, >= 0.
+
+    Returns:
+        The batch size; 0 where not even one clip fits.
+
+    Raises:
+        ValueError: the memory does not grow, so that there is no largest batch.
+    """
+    fits, fits_bytes = 0, 0  # the largest size known to fit, and what it needs
+    size, size_bytes = 1, memory_of(1)
+    while size_bytes <= limit:
+        if size_bytes <= fits_bytes:
+            raise ValueError(f"memory must grow with the batch, got {size_bytes} bytes for {size} clips and for {fits}")
+        slope = (size_bytes - fits_bytes) / (size - fits)
+        # Through 0 and the first size the line is too steep: what it says still fits. After that it is nearly right,
+        # and one more than it says does not fit.
+        size, fits, fits_bytes = (
+            max(size + int((limit - size_bytes) / slope) + min(fits, 1), size + 1),
+            size,
+            size_bytes,
+        )
+        size_bytes = memory_of(size)
+    exceeds, exceeds_bytes = size, size_bytes
+    while exceeds - fits > 1:
+        # The line between the two lies above the convex peak, so the size it gives fits, or nearly so.
+        step = int((limit - fits_bytes) / (exceeds_bytes - fits_bytes) * (exceeds - fits))
+        size = fits + min(max(step, 1), exceeds - fits - 1)
+        size_bytes = memory_of(size)
+        if size_bytes <= limit:
+            fits, fits_bytes = size, size_bytes
+        else:
+            exceeds, exceeds_bytes = size, size_bytes
+    return fits

@@ -1,0 +1,86 @@
+"""What fits in equal memory: clip length against batch size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator, ScalarFormatter
+
+from videogn.files import replacing
+from videogn.sizes import format_size
+
+#: Told apart by colour-blind readers too (Okabe & Ito), and by dashes and markers in print.
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_DASHES = ("-", "--", "-.", ":")
+_MARKERS = "osD^vPX"
+#: Keys of a row that tell lines apart; those that do not differ go into the title.
+_LINES = ("model", "crop", "precision", "memory_mode", "norm")
+
+
+def plot_frontier(rows: Sequence[Mapping[str, Any]], memory: int, path: str | Path) -> Path:
+    """The largest batch of every clip length, one line for each network, crop, number format, memory mode and norm.
+
+    Lines that coincide (norms often need the same memory) are drawn once, with all their names.
+
+    Args:
+        rows: of `videogn plan --json`, with `largest_batch`.
+        memory: bytes that the largest batches fit in.
+        path: the PNG file.
+
+    Returns:
+        `path`.
+    """
+    fixed = [key for key in _LINES if len({row[key] for row in rows}) == 1]
+    names: dict[tuple[tuple[int, int], ...], list[str]] = {}
+    for line in dict.fromkeys(tuple(row[key] for key in _LINES) for row in rows):
+        of_line = [row for row in rows if tuple(row[key] for key in _LINES) == line]
+        points = tuple(sorted({(row["clip_length"], row["largest_batch"]) for row in of_line}))
+        name = ", ".join(_named(key, v) for key, v in zip(_LINES, line, strict=True) if key not in fixed)
+        names.setdefault(points, []).append(name)
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for number, (points, alike) in enumerate(names.items()):
+        axes.plot(
+            *zip(*points, strict=True),
+            color=_COLOURS[number % len(_COLOURS)],
+            linestyle=_DASHES[number % len(_DASHES)],
+            marker=_MARKERS[number % len(_MARKERS)],
+            label=" = ".join(filter(None, alike)),
+        )
+        for length, batch in points:
+            axes.annotate(str(batch), (length, batch), xytext=(6, 4), textcoords="offset points", fontsize="small")
+    _label_axes(axes, sorted({row["clip_length"] for row in rows}), [row["largest_batch"] for row in rows])
+    about = [_named(key, rows[0][key]) for key in fixed]
+    axes.set_title(f"{', '.join(about)}: training in {format_size(memory)}".lstrip(": "), fontsize="medium")
+    if any(any(alike) for alike in names.values()):
+        axes.legend(frameon=False)
+    path = Path(path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150)
+    return path
+
+
+def _named(key: str, value: Any) -> str:
+    return {"crop": f"crop {value} pixels", "precision": f"{value}-bit" if value == "32" else value}.get(
+        key, str(value)
+    )
+
+
+def _label_axes(axes: Axes, lengths: Sequence[int], batches: Sequence[int]) -> None:
+    axes.set_xlabel("clip length (frames)")
+    axes.set_ylabel("largest batch (clips)")
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(lengths[0] / 1.2, lengths[-1] * 1.35)  # room for the last numbers
+    axes.set_xticks(lengths, [str(length) for length in lengths])
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_yscale("symlog", base=2, linthresh=1)  # a logarithm that has a place for 0: not one clip fits
+    axes.set_ylim(min(batches) / 1.5 if min(batches) > 1 else -0.2, max(*batches, 1) * 1.5)
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
