@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,6 +35,17 @@ def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The motion data set: 4 training and 2 validation videos a class, 32 frames of 32 x 32. Do not write to it."""
     out = tmp_path_factory.mktemp("motion") / "data set"
     return write_motion_dataset(out, videos_per_class=4, val_videos_per_class=2, size=32, frames=32)
+
+
+@pytest.fixture(scope="session")
+def damaged(motion: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The motion data set with 3 of its 32 training videos empty. Do not write to it."""
+    root = tmp_path_factory.mktemp("damaged")
+    for split in ("train", "val"):
+        shutil.copytree(motion / split, root / split)
+    for video in sorted((root / "train").rglob("*.mp4"))[::12]:
+        video.write_bytes(b"")
+    return root
 
 
 @pytest.fixture

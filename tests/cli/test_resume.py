@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -16,17 +15,6 @@ from run_recorder import descendants
 from training import fit_arguments
 
 DDP = ["--trainer.strategy=ddp", "--trainer.devices=2"]
-
-
-@pytest.fixture(scope="module")
-def damaged(motion, tmp_path_factory):
-    """The motion data set with 3 of its 32 training videos empty."""
-    root = tmp_path_factory.mktemp("damaged")
-    for split in ("train", "val"):
-        shutil.copytree(motion / split, root / split)
-    for video in sorted((root / "train").rglob("*.mp4"))[::12]:
-        video.write_bytes(b"")
-    return root
 
 
 def _arguments(root, out, *more, **recorder):

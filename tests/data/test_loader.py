@@ -26,17 +26,6 @@ SIZES = {
 }
 
 
-@pytest.fixture(scope="module")
-def damaged(motion, tmp_path_factory):
-    """The motion data set with 3 of its 32 training videos empty."""
-    root = tmp_path_factory.mktemp("damaged")
-    for split in ("train", "val"):
-        shutil.copytree(motion / split, root / split)
-    for video in sorted((root / "train").rglob("*.mp4"))[::12]:
-        video.write_bytes(b"")
-    return root
-
-
 def _data(root, **options):
     return VideoDataModule(str(root), **SIZES | {"num_workers": 0, "time_limit": 0} | options)
 
