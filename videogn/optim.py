@@ -34,18 +34,28 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
     ]
 
 
-def scaled_learning_rate(lr: float, *, batch: int, base_batch: int | None) -> float:
-    """Linear scaling of the learning rate with the batch (Goyal et al. 2017, section 2.1).
+#: Rule -> factor on the learning rate for so many times the clips: linear (Goyal et al. 2017, section 2.1), or the
+#: square root, which keeps the variance of a step (Krizhevsky 2014, arXiv 1404.5997, section 5).
+SCALINGS: dict[str, Callable[[float], float]] = {"linear": lambda ratio: ratio, "sqrt": math.sqrt}
+
+
+def scaled_learning_rate(lr: float, *, batch: int, base_batch: int | None, scaling: str = "linear") -> float:
+    """Scale the learning rate with the batch.
 
     Args:
         lr: the rate for `base_batch` clips.
         batch: clips an optimiser step: clips per device x devices x accumulated batches.
         base_batch: clips that `lr` is meant for; None leaves `lr` as it is.
+        scaling: rule, a key of SCALINGS.
 
     Returns:
-        lr * batch / base_batch.
+        lr * batch / base_batch, or its square root's multiple.
+
+    Raises:
+        ValueError: an unknown rule.
     """
-    return lr if base_batch is None else lr * batch / base_batch
+    check_choice("scaling", scaling, SCALINGS)
+    return lr if base_batch is None else lr * SCALINGS[scaling](batch / base_batch)
 
 
 def step_schedule(milestones: Sequence[float], gamma: float) -> Schedule:
@@ -59,19 +69,19 @@ def cosine_schedule() -> Schedule:
 
 
 def make_schedule(
-    name: str, *, total_steps: int, warmup: float, milestones: Sequence[float], gamma: float
-) -> Callable[[int], float]:
+    name: str, *, total_steps: float, warmup: float, milestones: Sequence[float], gamma: float
+) -> Callable[[float], float]:
     """A schedule by name, with a linear warm-up in front.
 
     Args:
         name: "step" or "cosine".
-        total_steps: optimiser steps of the whole training.
+        total_steps: optimiser steps of the whole training, or its seconds where it ends by the clock.
         warmup: part of the training, in [0, 1), in which the rate rises linearly, in equal steps from nearly 0.
         milestones: of the step schedule, parts of the training, in (0, 1).
         gamma: of the step schedule.
 
     Returns:
-        Optimiser step -> factor on the learning rate, for `LambdaLR`.
+        Optimiser step, or second -> factor on the learning rate, for `LambdaLR`.
 
     Raises:
         ValueError: an unknown name, or numbers outside their range.
@@ -84,7 +94,7 @@ def make_schedule(
         raise ValueError(f"milestones are parts of the training and must be in (0, 1), got {list(milestones)}")
     schedule = schedules[name]
 
-    def factor(step: int) -> float:
+    def factor(step: float) -> float:
         done = min(step / max(total_steps, 1), 1.0)
         if done < warmup:
             return (step + 1) / (warmup * total_steps + 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,12 +17,13 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from videogn.axes import Batch, Sample
 from videogn.callbacks.failure_policy import FailurePolicy
+from videogn.course import course
 from videogn.evaluation import VideoResult, clip_probabilities, score_video, write_results
 from videogn.evaluation.results import TOP_K
 from videogn.models import MODELS
 from videogn.models.weights import load_weights
 from videogn.names import check_choice
-from videogn.optim import make_schedule, parameter_groups, scaled_learning_rate
+from videogn.optim import SCALINGS, make_schedule, parameter_groups, scaled_learning_rate
 from videogn.processes import world_size
 from videogn.resuming import check_clips, drawing
 from videogn.video.clips import is_short
@@ -70,7 +70,8 @@ class VideoClassifier(pl.LightningModule):
             `init_from` were trained on, else 0.45 (released code of Wang et al. 2018).
         std: of each input channel (RGB), divided by; likewise, else 0.225.
         lr: learning rate for `base_batch` clips an optimiser step.
-        base_batch: the rate is scaled linearly from it to the real number of clips; null leaves `lr` as it is.
+        base_batch: the rate is scaled from it to the real number of clips; null leaves `lr` as it is.
+        scaling: how the rate is scaled: linear, or sqrt, with the square root of the number of clips.
         momentum: of SGD, in Nesterov's form.
         weight_decay: of weights; norms' parameters and biases have none.
         schedule: step or cosine.
@@ -81,6 +82,7 @@ class VideoClassifier(pl.LightningModule):
             resuming is --ckpt_path.
         clips_per_forward: views that go through the network at once in testing; lower it when memory is short.
         results_dir: where testing writes; the log folder by default.
+        save_clip_probabilities: write the probabilities of every clip too, clips x classes numbers a video.
 
     Raises:
         ValueError: a name or number is wrong.
@@ -105,6 +107,7 @@ class VideoClassifier(pl.LightningModule):
         std: tuple[float, float, float] | None = None,
         lr: float = 0.01,
         base_batch: int | None = 64,
+        scaling: str = "linear",
         momentum: float = 0.9,
         weight_decay: float = 1e-4,
         schedule: str = "step",
@@ -114,6 +117,7 @@ class VideoClassifier(pl.LightningModule):
         init_from: str | None = None,
         clips_per_forward: int = 10,
         results_dir: str | None = None,
+        save_clip_probabilities: bool = False,
     ) -> None:
         super().__init__()
         check_choice("arch", arch, MODELS)
@@ -122,9 +126,11 @@ class VideoClassifier(pl.LightningModule):
             raise ValueError("class_names must name at least one class, got none")
         if clips_per_forward <= 0:
             raise ValueError(f"clips_per_forward must be > 0, got {clips_per_forward}")
+        check_choice("scaling", scaling, SCALINGS)
         make_schedule(schedule, total_steps=1, warmup=warmup, milestones=milestones, gamma=lr_gamma)  # checks them now
         self.class_names = class_names
         self.results_dir = results_dir
+        self.save_clip_probabilities = save_clip_probabilities
         self.net = MODELS[arch](
             num_classes=len(class_names), norm=norm, norm_options=norm_options, **(arch_options or {})
         )
@@ -139,7 +145,7 @@ class VideoClassifier(pl.LightningModule):
         self.register_buffer("input_mean", torch.tensor(mean), persistent=False)
         self.register_buffer("input_std", torch.tensor(std), persistent=False)
         # A checkpoint must load where these files do not exist.
-        self.save_hyperparameters(ignore=["init_from", "results_dir"])
+        self.save_hyperparameters(ignore=["init_from", "results_dir", "save_clip_probabilities"])
         top_k = min(TOP_K, len(class_names))
         self.val_metrics = MetricCollection(
             {
@@ -261,17 +267,15 @@ class VideoClassifier(pl.LightningModule):
         """SGD with Nesterov momentum; the rate is scaled by the batch and changes at every step."""
         trainer = self.trainer
         trainer.fit_loop.setup_data()  # where steps end the training, the next line would not
-        total_steps = trainer.estimated_stepping_batches
-        if math.isinf(total_steps):
-            raise ValueError(
-                "the schedule needs to know the end of the training: set --trainer.max_epochs or max_steps"
-            )
+        total, position = course(trainer)
         loader: Any = trainer.train_dataloader
         together = loader.batch_size * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
         self._clips = {"clips_per_batch": together, "clips_per_step": batch}
         hparams = self.hparams
-        lr = scaled_learning_rate(hparams["lr"], batch=batch, base_batch=hparams["base_batch"])
+        lr = scaled_learning_rate(
+            hparams["lr"], batch=batch, base_batch=hparams["base_batch"], scaling=hparams["scaling"]
+        )
         optimizer = torch.optim.SGD(
             parameter_groups(self.net, hparams["weight_decay"]),
             lr=lr,
@@ -280,12 +284,12 @@ class VideoClassifier(pl.LightningModule):
         )
         factor = make_schedule(
             hparams["schedule"],
-            total_steps=int(total_steps),
+            total_steps=total,
             warmup=hparams["warmup"],
             milestones=hparams["milestones"],
             gamma=hparams["lr_gamma"],
         )
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(position(step)))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
     def training_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -310,7 +314,15 @@ class VideoClassifier(pl.LightningModule):
             clips = self.clip_probabilities(sample)
         except ValueError as error:
             return VideoResult(sample.position, sample.path, sample.label, error=str(error), short=short)
-        return score_video(sample.position, sample.path, sample.label, clips, starts=sample.starts, short=short)
+        return score_video(
+            sample.position,
+            sample.path,
+            sample.label,
+            clips,
+            starts=sample.starts,
+            short=short,
+            keep_clips=self.save_clip_probabilities,
+        )
 
 
 def _accuracy(num_classes: int, top_k: int) -> MulticlassAccuracy:

@@ -70,6 +70,12 @@ class RunCheckpoint(ModelCheckpoint):
                 # A validation that comes before the next step must not find its own checkpoint done.
                 self._last_global_step_saved = step
 
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the end, which may lie in the middle of an epoch (max_steps, max_time) or between two validations."""
+        super().on_train_end(trainer, pl_module)
+        if self.save_last is True and not self._should_skip_saving_checkpoint(trainer):
+            self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Let a resumed training begin after the last optimiser step, and a validation from its first video.
 

@@ -16,7 +16,7 @@ import yaml
 from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
-from videogn.callbacks import EffectiveBatch
+from videogn.callbacks import EffectiveBatch, TrainingCost
 from videogn.callbacks.checkpoints import RunCheckpoint
 from videogn.callbacks.failure_policy import FailurePolicy
 from videogn.cli.parsing import OneLineErrors
@@ -51,7 +51,7 @@ class VideoCLI(LightningCLI):
             parser_class=_Parser,
             save_config_callback=_SaveConfigOfFit,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": EffectiveBatch()},
+            trainer_defaults={"callbacks": [EffectiveBatch(), TrainingCost()]},
             seed_everything_default=0,
             auto_configure_optimizers=False,
             # Plain hyper-parameters: a checkpoint loads without the class path of whoever wrote it.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -37,6 +38,7 @@ class VideoResult:
         short: whether the video is shorter than a clip's span, so that frames repeat.
         error: why the video failed, or None.
         decoded: whether it decoded. A video that did, but for which the network gave no numbers, has an error as well.
+        clips: float32 (number of clips, K), probabilities of each clip, where they are kept.
     """
 
     position: int
@@ -48,6 +50,7 @@ class VideoResult:
     short: bool = False
     error: str | None = None
     decoded: bool = True
+    clips: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def hit(self, k: int) -> bool:
         """Whether the label is among the best k classes; False for a failed video."""
@@ -55,7 +58,14 @@ class VideoResult:
 
 
 def score_video(
-    position: int, path: str, label: int, clips: Tensor, *, starts: Sequence[int] = (), short: bool = False
+    position: int,
+    path: str,
+    label: int,
+    clips: Tensor,
+    *,
+    starts: Sequence[int] = (),
+    short: bool = False,
+    keep_clips: bool = False,
 ) -> VideoResult:
     """Make a video's result from the probabilities of its clips.
 
@@ -66,6 +76,7 @@ def score_video(
         clips: (number of clips, K), probabilities.
         starts: frame number of each clip's first frame.
         short: whether frames repeat.
+        keep_clips: keep the probabilities of the clips too.
 
     Returns:
         The result.
@@ -79,6 +90,7 @@ def score_video(
         clip_hits=tuple((clips.argmax(dim=1) == label).tolist()),
         starts=tuple(starts),
         short=short,
+        clips=clips.float().cpu().numpy() if keep_clips else None,
     )
 
 
@@ -167,6 +179,8 @@ def write_results(
 ) -> dict[str, Any]:
     """Write `results.json`, `predictions.csv` and `predictions.parquet` (the same table twice).
 
+    Where the probabilities of the clips were kept, `clip_probabilities.parquet` has them.
+
     Args:
         folder: where to; made if it does not exist.
         results: one for each video.
@@ -186,6 +200,9 @@ def write_results(
         "per_class": per_class(videos, classes),
         "versions": package_versions(),
     }
+    if any(r.clips is not None for r in videos):
+        with replacing(folder / "clip_probabilities.parquet") as clips_file:
+            pyarrow.parquet.write_table(clips_table(videos), clips_file, compression="zstd")
     # All three are written before the first is renamed, and results.json, entered first, is renamed last.
     with (
         replacing(folder / "results.json") as json_file,
@@ -221,6 +238,27 @@ def predictions_table(videos: Sequence[VideoResult], classes: Sequence[str]) -> 
     text = {name for name in columns if not name.startswith(("score", "clips"))}
     types = {name: pa.string() if name in text else pa.float64() for name in columns} | {"clips": pa.int64()}
     return pa.table({name: pa.array(values, types[name]) for name, values in columns.items()})
+
+
+def clips_table(videos: Sequence[VideoResult]) -> pa.Table:
+    """One row for each video: path, label (-1 unknown), number of clips, probabilities (clips x K, clip by clip).
+
+    Args:
+        videos: in the order of the rows; one without kept probabilities has null.
+
+    Returns:
+        The table; probabilities are float32.
+    """
+    return pa.table(
+        {
+            "path": pa.array([displayable(r.path) for r in videos], pa.string()),
+            "label": pa.array([r.label for r in videos], pa.int64()),
+            "clips": pa.array([0 if r.clips is None else len(r.clips) for r in videos], pa.int64()),
+            "probabilities": pa.array(
+                [None if r.clips is None else r.clips.ravel() for r in videos], pa.list_(pa.float32())
+            ),
+        }
+    )
 
 
 def _ratio(part: int, whole: int) -> float | None:

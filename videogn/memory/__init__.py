@@ -1,7 +1,7 @@
 """How much memory a training step needs, planned on tensors without storage or measured on real ones."""
 
 from videogn.memory.batch import largest_batch
-from videogn.memory.measured import MeasuredStep, measure_step
+from videogn.memory.measured import MeasuredStep, measure_step, time_step
 from videogn.memory.step import PRECISIONS, StepMemory, StepSetting, TrainingStep, model_size, step_memory
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "measure_step",
     "model_size",
     "step_memory",
+    "time_step",
 ]

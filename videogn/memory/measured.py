@@ -49,6 +49,27 @@ def measure_step(setting: StepSetting, batch_size: int, *, device: str = "cpu", 
     return MeasuredStep(peak, min(seconds, default=float("nan")))
 
 
+def time_step(setting: StepSetting, batch_size: int, *, device: str = "cpu", repeats: int = 2) -> float:
+    """Run a training step and take its time alone.
+
+    Args:
+        setting: network and input.
+        batch_size: B.
+        device: cpu or cuda.
+        repeats: steps to take the time of, after one that warms up.
+
+    Returns:
+        Seconds of the shortest step, as `measure_step` takes them.
+
+    Raises:
+        ValueError: a name or number is wrong.
+    """
+    check_choice("device", device, ("cpu", "cuda"))
+    step = TrainingStep(setting, batch_size, device, foreach=device == "cuda")
+    _take(step)
+    return min(_seconds(step) for _ in range(repeats))
+
+
 def _take(step: TrainingStep) -> None:
     step.backward(step.forward())
     step.update()
