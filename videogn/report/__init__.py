@@ -1,6 +1,5 @@
-"""Result files -> tables and figures. Nothing here needs torch."""
+"""The files of a study -> tables, figures and one page that needs nothing else. Nothing here needs torch."""
 
-from videogn.report.figures import plot_validation_error
-from videogn.report.tables import markdown_table, write_report
+from videogn.report.document import markdown_tables, write_report
 
-__all__ = ["markdown_table", "plot_validation_error", "write_report"]
+__all__ = ["markdown_tables", "write_report"]

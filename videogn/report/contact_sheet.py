@@ -14,6 +14,7 @@ from matplotlib.patches import Rectangle
 
 from videogn.axes import Crop
 from videogn.files import replacing
+from videogn.report.style import ORANGE, PURPLE, SKY
 
 _DPI = 100
 #: Longer side of a thumbnail, and what is left around it, pixels.
@@ -23,7 +24,7 @@ _CAPTION = 20
 _TITLE = 118
 _HEAD = 46
 #: Crops are told apart by colour (Okabe & Ito) and, in print, by dashes.
-_COLOURS = ("#E69F00", "#56B4E9", "#CC79A7")
+_COLOURS = (ORANGE, SKY, PURPLE)
 _DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = ("-", (0, (6, 3)), (0, (2, 2)))
 
 

@@ -7,17 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
-from videogn.files import replacing
+from videogn.report.style import line_style, new_figure, plain_axes, save_figure
 from videogn.sizes import format_size
 
-#: Told apart by colour-blind readers too (Okabe & Ito), and by dashes and markers in print.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_DASHES = ("-", "--", "-.", ":")
-_MARKERS = "osD^vPX"
 #: Keys of a row that tell lines apart; those that do not differ go into the title.
 _LINES = ("model", "crop", "precision", "memory_mode", "norm")
 
@@ -42,15 +36,12 @@ def plot_frontier(rows: Sequence[Mapping[str, Any]], memory: int, path: str | Pa
         points = tuple(sorted({(row["clip_length"], row["largest_batch"]) for row in of_line}))
         name = ", ".join(_named(key, v) for key, v in zip(_LINES, line, strict=True) if key not in fixed)
         names.setdefault(points, []).append(name)
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(6.4, 4.2)
     axes = figure.subplots()
     for number, (points, alike) in enumerate(names.items()):
         axes.plot(
             *zip(*points, strict=True),
-            color=_COLOURS[number % len(_COLOURS)],
-            linestyle=_DASHES[number % len(_DASHES)],
-            marker=_MARKERS[number % len(_MARKERS)],
+            **line_style(number),
             label=" = ".join(filter(None, alike)),
         )
         for length, batch in points:
@@ -60,10 +51,7 @@ def plot_frontier(rows: Sequence[Mapping[str, Any]], memory: int, path: str | Pa
     axes.set_title(f"{', '.join(about)}: training in {format_size(memory)}".lstrip(": "), fontsize="medium")
     if any(any(alike) for alike in names.values()):
         axes.legend(frameon=False)
-    path = Path(path)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=150)
-    return path
+    return save_figure(figure, path)
 
 
 def _named(key: str, value: Any) -> str:
@@ -82,5 +70,4 @@ def _label_axes(axes: Axes, lengths: Sequence[int], batches: Sequence[int]) -> N
     axes.set_yscale("symlog", base=2, linthresh=1)  # a logarithm that has a place for 0: not one clip fits
     axes.set_ylim(min(batches) / 1.5 if min(batches) > 1 else -0.2, max(*batches, 1) * 1.5)
     axes.yaxis.set_major_formatter(ScalarFormatter())
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes)

@@ -7,14 +7,12 @@ import math
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from videogn.files import replacing
+from videogn.report.style import BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILLION, new_figure, plain_axes, save_figure
 
-#: From the outermost pair inwards; told apart by colour-blind readers too (Okabe & Ito).
-_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+#: From the outermost pair inwards.
+_COLOURS = (VERMILLION, BLUE, GREEN, PURPLE, ORANGE, SKY)
 #: A point on each line is useful only while they can be told apart.
 _MOST_MARKERS = 30
 
@@ -34,8 +32,7 @@ def plot_percentiles(csv_path: str | Path, png_path: str | Path) -> Path:
     """
     csv_path, png_path = Path(csv_path), Path(png_path)
     epochs, curves = _read(csv_path)
-    figure = Figure(figsize=(5.6, 3.8), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(5.6, 3.8)
     axes = figure.subplots()
     axes.axhline(0, color="0.6", linewidth=0.8)
     marker = "o" if len(epochs) <= _MOST_MARKERS else ""
@@ -56,9 +53,7 @@ def plot_percentiles(csv_path: str | Path, png_path: str | Path) -> Path:
             label=f"{percentile:g}",
         )
     _label(axes, csv_path.stem.removeprefix("percentiles_"))
-    with replacing(png_path) as temporary:
-        figure.savefig(temporary, dpi=150)
-    return png_path
+    return save_figure(figure, png_path)
 
 
 def _read(path: Path) -> tuple[list[float], dict[float, list[float]]]:
@@ -87,6 +82,5 @@ def _label(axes: Axes, layer: str) -> None:
     axes.set_xlabel("epoch")
     axes.set_ylabel("value")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes)
     axes.legend(title="percentile", frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

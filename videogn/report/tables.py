@@ -1,94 +1,156 @@
-"""A study as a Markdown table shaped like the GN paper's Table 8."""
+"""Tables of accuracy: the study's, shaped like the paper's Table 8, and the paper's own."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterable
 
-from videogn.files import write_text
-from videogn.report.figures import plot_validation_error
-from videogn.study.cells import CellResult
+from videogn.report import paper
+from videogn.report.blocks import DASH, Table
+from videogn.report.layout import Layout, Row, accuracies, accuracy
+from videogn.report.numbers import listing
+from videogn.report.statistics import t_interval
+from videogn.study.cell import Norm
+from videogn.study.results import CellResult
+
+#: Options of GN that its Table 3 varies.
+GROUP_OPTIONS = ("groups", "channels_per_group")
 
 
-def markdown_table(results: Sequence[CellResult]) -> str:
-    """Top-1 / top-5 accuracy in per cent, over all videos: settings down, norms across.
-
-    Several seeds give their mean, and the sample standard deviation of top-1.
+def accuracy_table(layout: Layout) -> Table:
+    """Top-1 / top-5: clip length x interval and batch size down, norms across: the paper's Table 8.
 
     Args:
-        results: finished cells.
+        layout: of a section.
 
     Returns:
-        The table, ending in a newline. A cell that is not there is a dash.
+        The table. A cell that is not there is a dash; one with fewer seeds than planned says how many.
     """
-    norms = list(dict.fromkeys(result.cell.norm for result in results))
-    settings = sorted(
-        {(r.cell.clip_length, r.cell.interval, r.cell.batch_size) for r in results},
-        key=lambda setting: (setting[0], setting[1], -setting[2]),
-    )
-    head = ["clip length x interval", "batch size", *(norm.upper() for norm in norms)]
-    lines = [_row(head), _row(["---"] * len(head))]
-    for length, interval, batch in settings:
-        own = [
-            r for r in results if (r.cell.clip_length, r.cell.interval, r.cell.batch_size) == (length, interval, batch)
+    with_top_k = _with_top_k(layout.finished)
+    rows = [
+        [*layout.cells(row), *(_accuracy(layout, row, norm, with_top_k) for norm in layout.norms)]
+        for row in layout.rows
+    ]
+    return Table([*layout.head, *(norm.label for norm in layout.norms)], rows, _caption(layout), len(layout.head))
+
+
+def group_tables(layout: Layout) -> list[Table]:
+    """Top-1 against an option of a norm that takes several values: the paper's Table 3."""
+    tables = []
+    for name, option, norms in grouped_norms(layout):
+        rows = [
+            [*layout.cells(row), *(_accuracy(layout, row, norm, with_top_k=False) for norm in norms.values())]
+            for row in layout.rows
         ]
-        accuracies = [_accuracy([r for r in own if r.cell.norm == norm]) for norm in norms]
-        lines.append(_row([f"{length} x {interval}", str(batch), *accuracies]))
-    return "\n".join(lines) + "\n"
+        readable = option.replace("_", " ")
+        caption = f"Top-1 accuracy (%) of {name.upper()} against {readable} (columns)."
+        tables.append(
+            Table([*layout.head, *(f"{readable} {value}" for value in norms)], rows, caption, len(layout.head))
+        )
+    return tables
 
 
-def write_report(results: Sequence[CellResult], out: str | Path, title: str) -> Path:
-    """Write `report.md` and the figure beside it.
-
-    Args:
-        results: finished cells.
-        out: folder.
-        title: of the report.
-
-    Returns:
-        The path of report.md.
-    """
-    out = Path(out)
-    figure = plot_validation_error(results, out / "validation_error.png")
-    test = results[0].test
-    protocol = test["protocol"]
-    k = test["k_of_top5"]
-    seeds = sorted({r.cell.seed for r in results})
-    text = f"""# {title}
-
-Top-1 / top-{k} accuracy (%) on {test["over_all"]["videos"]} test videos, {protocol["clips"]} clips a video
-({protocol["starts"]}), {"seed" if len(seeds) == 1 else "seeds"} {", ".join(map(str, seeds))}.
-{_failures(results)}
-{markdown_table(results)}
-Validation error of one clip after each epoch:
-
-![validation error]({figure.name})
-
-| cell | top-1 of single clips | training and test (s) |
-| --- | --- | --- |
-{"".join(_row([r.cell.name, _percent(r.test["per_clip_top1"]), f"{r.seconds:.0f}"]) + chr(10) for r in results)}"""
-    write_text(out / "report.md", text)
-    return out / "report.md"
+def grouped_norms(layout: Layout) -> list[tuple[str, str, dict[int, Norm]]]:
+    """(norm's name, option, value -> norm) for every option of `GROUP_OPTIONS` with several values, largest first."""
+    found: dict[tuple[str, str], dict[int, Norm]] = {}
+    for norm in layout.norms:
+        for option in GROUP_OPTIONS:
+            if option in dict(norm.options):
+                found.setdefault((norm.name, option), {})[int(dict(norm.options)[option])] = norm
+    return [
+        (name, option, dict(sorted(norms.items(), reverse=True)))
+        for (name, option), norms in found.items()
+        if len(norms) > 1
+    ]
 
 
-def _accuracy(results: Sequence[CellResult]) -> str:
+def paper_table_8() -> Table:
+    """The paper's Table 8."""
+    rows = [
+        [f"{length} x {interval}", str(batch), *(f"{top1:.1f} / {top5:.1f}" for top1, top5 in norms.values())]
+        for (length, interval, batch), norms in paper.TABLE_8.items()
+    ]
+    caption = (
+        f"The paper's Table 8 ({paper.SOURCE}), not measured here: Kinetics-400 validation, ResNet-50 I3D from "
+        "ImageNet weights, 8 GPUs, 10 clips a video, top-1 / top-5 accuracy (%); batch size is clips per GPU."
+    )
+    return Table(["clip length x interval", "batch size", "BN", "GN"], rows, caption, 2)
+
+
+def paper_table_1() -> Table:
+    """The paper's Table 1."""
+    caption = (
+        f"The paper's Table 1 ({paper.SOURCE}), not measured here: ImageNet validation error (%), ResNet-50, 32 images "
+        "per GPU. Lower is better."
+    )
+    return Table([norm.upper() for norm in paper.TABLE_1], [[f"{e:.1f}" for e in paper.TABLE_1.values()]], caption, 0)
+
+
+def paper_table_2() -> Table:
+    """The paper's Table 2."""
+    sizes = list(paper.TABLE_2["bn"])
+    rows = [[norm.upper(), *(f"{errors[size]:.1f}" for size in sizes)] for norm, errors in paper.TABLE_2.items()]
+    caption = (
+        f"The paper's Table 2 ({paper.SOURCE}), not measured here: ImageNet validation error (%), ResNet-50, against "
+        "images per GPU (columns). Lower is better."
+    )
+    return Table(["norm", *map(str, sizes)], rows, caption)
+
+
+def paper_table_3(option: str) -> Table:
+    """The paper's Table 3, the half about one of `GROUP_OPTIONS`."""
+    errors = paper.TABLE_3[option]
+    readable = option.replace("_", " ")
+    caption = (
+        f"The paper's Table 3 ({paper.SOURCE}), not measured here: ImageNet validation error (%) of GN, ResNet-50, 32 "
+        f"images per GPU, against {readable} (columns). Lower is better."
+    )
+    return Table([f"{readable} {value}" for value in errors], [[f"{e:.1f}" for e in errors.values()]], caption, 0)
+
+
+def _caption(layout: Layout) -> str:
+    results = layout.finished
     if not results:
-        return "-"
-    top1 = [100 * (r.test["over_all"]["top1"] or 0) for r in results]
-    top5 = [100 * (r.test["over_all"]["top5"] or 0) for r in results]
-    spread = f" ± {statistics.stdev(top1):.1f}" if len(top1) > 1 else ""
-    return f"{statistics.mean(top1):.1f}{spread} / {statistics.mean(top5):.1f}"
+        return "No cell is finished."
+    k = results[0].test["k_of_top5"]
+    what = f"Top-1 / top-{k} accuracy (%)" if _with_top_k(results) else "Top-1 accuracy (%)"
+    seeds = f"{'Seed' if len(layout.seeds) == 1 else 'Seeds'} {listing(layout.seeds)}"
+    if len(layout.seeds) == 1:
+        return f"{what} over {_videos(results)} test videos. {seeds} only, so that there is no spread to give."
+    spread = "mean ± half of the 95 % interval over seeds for top-1 (Student's t, seeds - 1 degrees of freedom)"
+    agree = " ± 0.0: the seeds happen to agree, which few seeds may do by chance." if _any_equal(layout) else ""
+    fewer = " n is said where not all seeds are finished." if _some_missing(layout) else ""
+    return f"{what} over {_videos(results)} test videos: {spread}. {seeds}.{fewer}{agree}"
 
 
-def _failures(results: Sequence[CellResult]) -> str:
-    failed = max(r.test["counts"]["failed"] for r in results)
-    return f"\n{failed} videos could not be decoded and count as wrong.\n" if failed else ""
+def _videos(results: Iterable[CellResult]) -> str:
+    return listing(sorted({result.test["over_all"]["videos"] for result in results}))
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"
+def _some_missing(layout: Layout) -> bool:
+    return any(
+        0 < len(layout.results(row, norm)) < layout.planned(row, norm) for row in layout.rows for norm in layout.norms
+    )
 
 
-def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+def _any_equal(layout: Layout) -> bool:
+    """Whether all seeds of some cell have the same accuracy."""
+    found = [accuracies(layout.results(row, norm)) for row in layout.rows for norm in layout.norms]
+    return any(len(values) > 1 and len(set(values)) == 1 for values in found)
+
+
+def _with_top_k(results: Iterable[CellResult]) -> bool:
+    """Top-5 of five classes says nothing."""
+    return all(result.test["k_of_top5"] < len(result.test["per_class"]) for result in results)
+
+
+def _accuracy(layout: Layout, row: Row, norm: Norm, with_top_k: bool) -> str:
+    results = layout.results(row, norm)
+    top1 = accuracies(results)
+    if not top1:
+        return DASH
+    interval = t_interval(top1)
+    text = f"{interval.mean:.1f}" + ("" if interval.half_width is None else f" ± {interval.half_width:.1f}")
+    top_k = [value for result in results.values() if (value := accuracy(result, "top5")) is not None]
+    text += f" / {statistics.mean(top_k):.1f}" if with_top_k and top_k else ""
+    return text + (f" (n = {len(top1)})" if len(top1) < layout.planned(row, norm) else "")

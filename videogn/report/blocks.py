@@ -1,0 +1,89 @@
+"""What a report is made of, before it is Markdown or HTML. All text is plain: a renderer escapes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+#: Colours and the like, as programs write them for terminals.
+_TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+#: What is not there.
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading.
+
+    Attributes:
+        text: of it.
+        level: 1 (the title), 2 (in the table of contents) or 3.
+    """
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Sentences."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list of sentences."""
+
+    items: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        head: titles of the columns.
+        rows: cells, as many as titles.
+        caption: what it shows, with the unit.
+        text_columns: how many columns from the left hold text; the others hold numbers.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    caption: str
+    text_columns: int = 1
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure.
+
+    Attributes:
+        path: of the PNG, inside the study's folder.
+        caption: what it shows, with what a reader must know to read it.
+        alt: for those who do not see it.
+    """
+
+    path: Path
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines as they are."""
+
+    text: str
+
+
+Block: TypeAlias = Heading | Paragraph | Bullets | Table | Picture | Code
+
+
+def printable(text: str) -> str:
+    """Text without what no page can hold: control characters (of a log), lone surrogates (of file names)."""
+    whole = _TERMINAL.sub("", text).encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in whole)

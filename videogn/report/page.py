@@ -1,0 +1,167 @@
+"""Blocks -> one HTML page that needs nothing else: pictures and style are inside, and there is no script."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from html import escape
+
+from videogn.report.blocks import Block, Bullets, Code, Heading, Paragraph, Picture, Table, printable
+from videogn.report.style import DPI
+
+_STYLE = """
+:root { color-scheme: light; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 62rem; padding: 1rem; background: #fff; color: #1a1a1a;
+  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif;
+  overflow-wrap: anywhere; }
+h1 { font-size: 1.7rem; line-height: 1.25; margin: .5rem 0 1rem; }
+h2 { font-size: 1.3rem; margin: 2.6rem 0 .8rem; padding-bottom: .2rem; border-bottom: 1px solid #bbb; }
+h3 { font-size: 1.08rem; margin: 1.9rem 0 .5rem; }
+p, ul { margin: .6rem 0; max-width: 46rem; }
+li { margin: .25rem 0; }
+a { color: #00557f; }
+nav { border: 1px solid #ccc; padding: .5rem 1rem; margin: 1rem 0; font-size: .93rem; max-width: 46rem; }
+nav ul { margin: .2rem 0; padding-left: 1.2rem; }
+.scroll { overflow-x: auto; max-width: 100%; }
+table { border-collapse: collapse; font-size: .9rem; }
+figcaption, .table p { text-align: left; font-size: .88rem; color: #444; max-width: 46rem; padding: .3rem 0; }
+th, td { padding: .28rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap;
+  vertical-align: top; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
+thead th { border-bottom: 2px solid #555; vertical-align: bottom; white-space: normal; min-width: 4.5rem; }
+thead th.text { min-width: 6.5rem; }
+th.text, td.text { text-align: left; font-weight: inherit; }
+td.long { white-space: normal; min-width: 15rem; }
+thead th, thead th.text { font-weight: 600; }
+figure { margin: 1rem 0; }
+.table { margin: .8rem 0 1.4rem; }
+img { display: block; width: 100%; height: auto; background: #fff; }
+pre { background: #f5f5f5; border: 1px solid #ddd; padding: .7rem; overflow-x: auto; font-size: .82rem;
+  line-height: 1.4; overflow-wrap: normal; }
+@media print {
+  body { max-width: none; padding: 0; font-size: 9.5pt; }
+  table { font-size: 8pt; } th, td { padding: .15rem .4rem; }
+  .scroll { overflow: visible; } img { min-width: 0 !important; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+  figure, tr, .table { break-inside: avoid; } h2, h3 { break-after: avoid; } thead { display: table-header-group; }
+}
+"""
+# A browser then fetches nothing, whatever the text holds.
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+#: Pixels that a figure keeps on a phone.
+_NARROWEST = 560
+#: A cell with more text than this may be broken into lines.
+_LONG = 48
+
+
+def render_page(blocks: Sequence[Block]) -> str:
+    """Write blocks as a page.
+
+    Args:
+        blocks: in order, the first a heading of level 1, which is the page's title as well.
+
+    Returns:
+        HTML, with the table of contents after the title.
+    """
+    title, *rest = blocks
+    assert isinstance(title, Heading)
+    names = _anchors(blocks)
+    body = "\n".join(_block(block, names.get(number)) for number, block in enumerate(rest, 1))
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{_text(title.text)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<header>
+<h1>{_text(title.text)}</h1>
+{_contents(blocks, names)}
+</header>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def _contents(blocks: Sequence[Block], names: dict[int, str]) -> str:
+    """A link to each heading of level 2, and after it to those of level 3 below it."""
+    items: list[list[str]] = []
+    for number, block in enumerate(blocks):
+        if isinstance(block, Heading) and number in names:
+            if block.level == 2:
+                items.append([])
+            items[-1].append(f'<a href="#{names[number]}">{_text(block.text)}</a>')
+    lines = "\n".join(f"<li>{first}{': ' if below else ''}{' · '.join(below)}</li>" for first, *below in items)
+    return f'<nav aria-label="Contents">\n<ul>\n{lines}\n</ul>\n</nav>' if items else ""
+
+
+def _anchors(blocks: Sequence[Block]) -> dict[int, str]:
+    """Position of each heading below the title -> a name of its own."""
+    names: dict[int, str] = {}
+    for number, block in enumerate(blocks):
+        if isinstance(block, Heading) and block.level > 1:
+            name = re.sub(r"[^a-z0-9]+", "-", block.text.lower()).strip("-") or "section"
+            names[number] = name if name not in names.values() else f"{name}-{number}"
+    return names
+
+
+def _block(block: Block, name: str | None) -> str:
+    match block:
+        case Heading():
+            return f'<h{block.level} id="{name}">{_text(block.text)}</h{block.level}>'
+        case Paragraph():
+            return f"<p>{_text(block.text)}</p>"
+        case Bullets():
+            return "<ul>\n" + "\n".join(f"<li>{_text(item)}</li>" for item in block.items) + "\n</ul>"
+        case Table():
+            return _table(block)
+        case Picture():
+            return _picture(block)
+        case Code():
+            return f"<pre>{escape(printable(block.text).rstrip())}</pre>"
+
+
+def _table(table: Table) -> str:
+    head = "".join(
+        f'<th scope="col"{_class(table, column)}>{_text(title)}</th>' for column, title in enumerate(table.head)
+    )
+    rows = "\n".join(
+        "<tr>" + "".join(f"<td{_class(table, column, cell)}>{_text(cell)}</td>" for column, cell in enumerate(row))
+        + "</tr>"
+        for row in table.rows
+    )  # fmt: skip
+    # The caption is outside of what scrolls, so that it is broken at the page's width.
+    return (
+        f'<div class="table">\n<p>{_text(table.caption)}</p>\n<div class="scroll" tabindex="0">'
+        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n</div>"
+    )
+
+
+def _class(table: Table, column: int, cell: str = "") -> str:
+    if column >= table.text_columns:
+        return ""
+    return ' class="text long"' if len(cell) > _LONG else ' class="text"'
+
+
+def _picture(picture: Picture) -> str:
+    content = picture.path.read_bytes()
+    data = base64.b64encode(content).decode("ascii")
+    # Bytes 16 to 19 of a PNG are its width. At this size letters are as large as in the text; smaller on a phone, but
+    # then the figure scrolls rather than shrinks further.
+    width = int.from_bytes(content[16:20], "big") * 96 // DPI
+    size = f"max-width: {width}px; min-width: {min(width, _NARROWEST)}px"
+    return (
+        f'<figure>\n<div class="scroll" tabindex="0"><img style="{size}" alt="{_text(picture.alt)}" '
+        f'src="data:image/png;base64,{data}"></div>\n<figcaption>{_text(picture.caption)}</figcaption>\n</figure>'
+    )
+
+
+def _text(text: str) -> str:
+    return escape(printable(text), quote=True)

@@ -1,0 +1,109 @@
+"""Every cell, and how a study was made."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from videogn.report.blocks import DASH, Block, Bullets, Code, Heading, Paragraph, Table
+from videogn.report.clips import ClipFiles
+from videogn.report.numbers import listing
+from videogn.study.results import CellResult, Study
+
+
+def cell_blocks(study: Study) -> list[Block]:
+    """Finished cells with their numbers, unfinished ones with their reasons."""
+    blocks: list[Block] = [Heading("Every cell")]
+    if study.results:
+        rows = [_cell_row(result) for result in study.results.values()]
+        head = ["cell", "top-1", "top-1 of single clips", "attempts", "failed videos", "without scores"]
+        caption = (
+            "Finished cells: accuracy (%) over all test videos, of single clips over the videos that decode; how often "
+            "each was begun; videos that did not decode, and those for which the network gave no finite numbers. Both "
+            "kinds count as wrong."
+        )
+        blocks.append(Table(head, rows, caption))
+    if study.unfinished:
+        unfinished = [[cell.name, phase, reason or DASH] for cell, (phase, reason) in study.unfinished.items()]
+        blocks.append(Table(["cell", "state", "reason"], unfinished, "Unfinished cells.", 3))
+    return blocks
+
+
+def method_blocks(study: Study, files: ClipFiles) -> list[Block]:
+    """Command, grid, protocol, versions, machines; with a warning where files contradict one another."""
+    blocks: list[Block] = [Heading("How it was made"), Paragraph("The command:"), Code(study.command)]
+    blocks += [Paragraph("The grid:"), Code(study.grid)]
+    results = list(study.results.values())
+    if results:
+        first = results[0]
+        blocks += [Bullets([*_test_set(results), *_contradictions(results, files), *_machines(results)])]
+        blocks += [Paragraph(f"The commands of one cell, {first.cell.name}; the others differ in their configuration:")]
+        blocks.append(Code("\n".join(shlex.join(command) for command in first.commands)))
+    rows = [[name, version or "not installed"] for name, version in study.versions.items()]
+    return [*blocks, Table(["package", "version"], rows, "Versions.", 2)] if rows else blocks
+
+
+def _cell_row(result: CellResult) -> list[str]:
+    test = result.test
+    counts = test["counts"]
+    numbers = [result.attempts, counts["failed"], counts.get("without_scores", 0)]
+    return [result.cell.name, _percent(test["over_all"]["top1"]), _percent(test["per_clip_top1"]), *map(str, numbers)]
+
+
+def _test_set(results: Iterable[CellResult]) -> list[str]:
+    """How the cells were tested, with a warning where not all were tested alike."""
+    results = list(results)
+    videos = sorted({result.test["counts"]["expected"] for result in results})
+    seeds = sorted({result.cell.seed for result in results})
+    protocols = _distinct(_protocol(result.test["protocol"]) for result in results)
+    items = [
+        f"Test: {listing(videos)} videos of {listing(sorted({len(r.test['per_class']) for r in results}))} classes.",
+        f"Protocol: {'; or '.join(protocols)}; clip length and interval as trained.",
+        f"Seeds: {listing(seeds)}.",
+    ]
+    hashes = _distinct(str(result.test.get("index_sha256")) for result in results)
+    if len(hashes) > 1:
+        items.append("Warning: not all cells were tested on the same list of videos; they should not be compared.")
+    elif hashes != ["None"]:
+        items.append(f"SHA-256 of the list of test videos: {hashes[0]}.")
+    return items
+
+
+def _contradictions(results: Iterable[CellResult], files: ClipFiles) -> list[str]:
+    """Clip files that give another accuracy than the test did, by more than one tie between two classes."""
+    names = []
+    for result in results:
+        hits, top1 = files.hits(result), result.test["over_all"]["top1"]
+        if hits is not None and top1 is not None and abs(hits.correct.mean() - top1) > 1.5 / len(hits.hits):
+            names.append(result.cell.name)
+    return [f"Warning: the clip file does not give the accuracy of the test: {listing(names)}."] if names else []
+
+
+def _protocol(protocol: Mapping[str, Any]) -> str:
+    short = protocol.get("short_side")
+    side = "" if short is None else f", short side {short} pixels"
+    return f"{protocol['clips']} clips a video, starts {protocol['starts']}, crops {protocol.get('crops', DASH)}{side}"
+
+
+def _machines(results: Iterable[CellResult]) -> list[str]:
+    machines = _distinct(
+        ", ".join(
+            f"{key.replace('_', ' ')} {_plain(value)}" for key, value in result.machine.items() if value is not None
+        )
+        for result in results
+    )
+    return [f"Machine: {machine}." for machine in machines if machine]
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _distinct(texts: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(texts))
+
+
+def _percent(value: float | None) -> str:
+    return DASH if value is None else f"{100 * value:.1f}"

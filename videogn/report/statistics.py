@@ -1,0 +1,105 @@
+"""Intervals and tests of a comparison: over seeds (Student), over videos (bootstrap), of a pair (McNemar)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Of every interval in a report.
+LEVEL = 0.95
+RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean and where it may be.
+
+    Attributes:
+        mean: of the values.
+        low: lower end, or None where one value says nothing about the spread.
+        high: upper end, or None.
+        count: values.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    count: int
+
+    @property
+    def half_width(self) -> float | None:
+        """Half of what lies between the ends."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+    @property
+    def includes_zero(self) -> bool | None:
+        """None where there is no interval."""
+        return None if self.low is None or self.high is None else self.low <= 0 <= self.high
+
+
+def t_interval(values: Sequence[float], *, level: float = LEVEL) -> Interval:
+    """Student's interval of a mean ("The probable error of a mean", Biometrika 1908): mean ± t s / sqrt(n).
+
+    It takes the values as independent and normal; t has n - 1 degrees of freedom.
+
+    Args:
+        values: at least one.
+        level: probability that the interval holds the mean.
+
+    Returns:
+        Mean and interval; without an interval for one value.
+    """
+    from scipy import stats  # slow to import, and a training imports this package without needing it
+
+    count = len(values)
+    mean = float(np.mean(values))
+    if count == 1:
+        return Interval(mean, None, None, 1)
+    half = float(stats.t.ppf((1 + level) / 2, count - 1)) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    return Interval(mean, mean - half, mean + half, count)
+
+
+def bootstrap_interval(
+    values: np.ndarray, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """Percentile bootstrap of a mean (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13).
+
+    N values drawn with replacement contain each distinct value a multinomial number of times; drawing these numbers is
+    the same as drawing the values, and costs nothing where, as for correctness, few values are distinct.
+
+    Args:
+        values: (N,), one a video, N >= 1.
+        level: probability between the percentiles.
+        resamples: how many.
+        seed: of the draws.
+
+    Returns:
+        Mean and interval; the interval has no width where all values are equal.
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(len(values), counts / len(values), size=resamples)  # (resamples, distinct values)
+    means = drawn @ distinct / len(values)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(np.mean(values)), float(low), float(high), len(values))
+
+
+def mcnemar_p(only_first: int, only_second: int) -> float:
+    """McNemar's exact test of two networks on the same videos (Psychometrika 1947).
+
+    Were both equally good, each video that only one of them has right would be a fair coin.
+
+    Args:
+        only_first: videos that only the first has right.
+        only_second: videos that only the second has right.
+
+    Returns:
+        The two-sided p value of the binomial; 1 where they never differ.
+    """
+    from scipy import stats
+
+    different = only_first + only_second
+    return 1.0 if different == 0 else float(stats.binomtest(only_first, different, 0.5).pvalue)

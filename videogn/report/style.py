@@ -1,0 +1,96 @@
+"""How every figure looks: colours for colour-blind readers, markers and dashes for print, one way to draw and save."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
+
+from videogn.files import replacing
+
+# Told apart by colour-blind readers too (Okabe & Ito 2008, Color Universal Design).
+BLUE = "#0072B2"
+VERMILLION = "#D55E00"
+GREEN = "#009E73"
+PURPLE = "#CC79A7"
+ORANGE = "#E69F00"
+SKY = "#56B4E9"
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
+# And in print.
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)))
+MARKERS = "osD^vPX"
+#: Pixels an inch of a figure's file.
+DPI = 150
+
+
+def line_style(number: int) -> dict[str, Any]:
+    """Colour, dashes and marker of the line `number`, as keywords of `Axes.plot`."""
+    return {
+        "color": COLOURS[number % len(COLOURS)],
+        "linestyle": DASHES[number % len(DASHES)],
+        "marker": MARKERS[number % len(MARKERS)],
+    }
+
+
+def ordered_styles(count: int) -> list[dict[str, Any]]:
+    """Styles of lines that have an order (batch sizes), dark to light, so that grey keeps it; not a norm's colours."""
+    shades = [to_hex(colormaps["viridis"](0.82 * number / max(count - 1, 1))) for number in range(count)]
+    return [{**line_style(number), "color": shade} for number, shade in enumerate(shades)]
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A white figure without a window; sizes in inches."""
+    figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08), facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a PNG by way of a temporary file; return its path."""
+    path = Path(path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=DPI, format="png")
+    return path
+
+
+def plain_axes(axes: Axes) -> None:
+    """A light grid, and no frame where there is no scale."""
+    axes.grid(alpha=0.3)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def title_panel(axes: Axes, text: str) -> None:
+    """A title in lines as wide as a panel, whatever it holds (a file's name may have what mathematics is made of)."""
+    axes.set_title(textwrap.fill(text, 34), fontsize="medium", parse_math=False)
+
+
+def powers_axis(axes: Axes, values: Sequence[int]) -> None:
+    """A logarithmic x axis with exactly these values as ticks."""
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(min(values) / 1.35, max(values) * 1.35)
+    axes.set_xticks(values, [str(value) for value in values])
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def named_lines(panels: Sequence[Axes]) -> dict[str, Line2D]:
+    """Label -> a line that has it, over all panels; labels that begin with "_" are not meant to be shown."""
+    lines = [line for axes in panels for line in axes.lines]
+    return {str(line.get_label()): line for line in lines if not str(line.get_label()).startswith("_")}
+
+
+def legend_below(figure: Figure, handles: Sequence[Any], *, columns: int = 4) -> None:
+    """A legend under all panels, where it covers no data."""
+    if handles:
+        shown = min(len(handles), columns)
+        figure.legend(handles=list(handles), loc="outside lower center", ncols=shown, frameon=False, handlelength=3.2)
