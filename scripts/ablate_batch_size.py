@@ -1,18 +1,19 @@
-"""Batch size at a fixed clip: 16, 8, 4, 2 and 1 clips per normalisation batch, for each norm.
+"""Batch size at a fixed clip: how many clips the norm sees, with steps of as many clips throughout.
 
-Every cell takes its optimiser steps after 16 clips, so that only what the norm sees differs.
+    python scripts/ablate_batch_size.py motion --out runs/batch_size --jobs 2
+    python scripts/ablate_batch_size.py kinetics400 --out runs/batch_size_k400 --set data.root=K400
 
-    python scripts/ablate_batch_size.py --out runs/batch_size --config configs/motion.yaml
-
-Everything that `videogn study` takes can be added, and `-- ...` reaches every `videogn fit`.
+The grids are configs/study/motion_batch_size.yaml and kinetics400_batch_size.yaml; everything that
+`videogn study run` takes can be added.
 """
 
 import sys
+from pathlib import Path
 
 from videogn.cli import main
 
-SETTINGS = ["8x2@16", "8x2@8", "8x2@4", "8x2@2", "8x2@1"]
-DEFAULTS = ["--norms", "bn", "gn", "--settings", *SETTINGS, "--step-clips", "16"]
+GRIDS = Path(__file__).resolve().parents[1] / "configs" / "study"
 
 if __name__ == "__main__":
-    main(["study", "--title", "Batch size", *DEFAULTS, *sys.argv[1:]])
+    data, *arguments = sys.argv[1:] or ["--help"]
+    main(["study", "run", data if data.startswith("-") else str(GRIDS / f"{data}_batch_size.yaml"), *arguments])

@@ -1,17 +1,19 @@
-"""Clip length at a fixed batch: short sparse clips against long dense ones, for each norm.
+"""Clip length at a fixed batch: short sparse clips against long dense ones, for BN and GN.
 
-Run it with the configuration of your data set:
+    python scripts/ablate_clip_length.py motion --out runs/clip_length --jobs 2
+    python scripts/ablate_clip_length.py kinetics400 --out runs/clip_length_k400 --set data.root=K400
 
-    python scripts/ablate_clip_length.py --out runs/clip_length --config configs/motion.yaml
-
-Everything that `videogn study` takes can be added, and `-- ...` reaches every `videogn fit`.
+The grids are configs/study/motion_clip_length.yaml and kinetics400_clip_length.yaml; everything that
+`videogn study run` takes can be added.
 """
 
 import sys
+from pathlib import Path
 
 from videogn.cli import main
 
-DEFAULTS = ["--norms", "bn", "gn", "--settings", "8x2@4", "16x2@4", "16x1@4", "32x1@4", "--step-clips", "8"]
+GRIDS = Path(__file__).resolve().parents[1] / "configs" / "study"
 
 if __name__ == "__main__":
-    main(["study", "--title", "Clip length", *DEFAULTS, *sys.argv[1:]])
+    data, *arguments = sys.argv[1:] or ["--help"]
+    main(["study", "run", data if data.startswith("-") else str(GRIDS / f"{data}_clip_length.yaml"), *arguments])

@@ -20,6 +20,7 @@ LAYERS = {
     "videogn.axes": 0,
     "videogn.files": 0,
     "videogn.cores": 0,
+    "videogn.course": 0,
     "videogn.devices": 0,
     "videogn.sizes": 0,
     "videogn.resuming": 0,

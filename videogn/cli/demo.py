@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from videogn.cli.parsing import Parser
 from videogn.cores import available_cores
@@ -22,8 +21,8 @@ def run(command: str, argv: Sequence[str]) -> int:
     parser = Parser(
         prog="videogn demo",
         description="Write the synthetic motion data set, train BN and GN on clips of 8 frames at interval 2 (batch 8 "
-        "and 2) and of 16 frames at interval 1 (batch 2), test each with 10 clips a video, and write the table and the "
-        "figure. On a CPU, with nothing downloaded; run it again to go on where it stopped.",
+        "and 2) and of 16 frames at interval 1 (batch 2), test each with 10 clips a video, and write the page with the "
+        "table and the figures. On a CPU, with nothing downloaded; run it again to go on where it stopped.",
     )
     parser.add_argument("--out", type=str | None, default=None, help="Folder; demo, or demo-quick, by default.")
     parser.add_argument(
@@ -31,20 +30,8 @@ def run(command: str, argv: Sequence[str]) -> int:
     )
     parser.add_argument("--jobs", type=int, default=available_cores(), help="Cells that run at once.")
     options = parser.parse_args(list(argv))
-    from videogn.cli.progress import bar
-    from videogn.cli.study import run_and_report
-    from videogn.data.synthetic import write_motion_dataset
-    from videogn.study.demo import demo_cells, demo_recipe, demo_videos_per_class
+    from videogn.cli.study_run import run_and_report
+    from videogn.study.demo import demo_grid
 
-    out = Path(options.out or ("demo-quick" if options.quick else "demo")).expanduser()
-    with bar("Writing videos") as advance:
-        training, validation = demo_videos_per_class(options.quick)
-        write_motion_dataset(
-            out / "motion",
-            videos_per_class=training,
-            val_videos_per_class=validation,
-            workers=available_cores(),
-            progress=advance,
-        )
-    recipe = demo_recipe(out / "motion", options.quick)
-    return run_and_report(demo_cells(), recipe, out, jobs=options.jobs, title="A small Table 8: the motion data set")
+    out = options.out or ("demo-quick" if options.quick else "demo")
+    return run_and_report(demo_grid(options.quick), out, jobs=options.jobs)

@@ -84,15 +84,15 @@ class StudyProgress:
             self._rows[state.cell] = self._progress.add_task(state.cell.name, total=1.0, state="")
             self._at_start[state.cell] = 1.0 if state.phase == "finished" else 0.0
         self._done[state.cell] = self._share(state)
-        epochs = f" {state.epochs}/{state.total_epochs}" if state.phase == "training" and state.total_epochs else ""
-        self._progress.update(self._rows[state.cell], completed=self._done[state.cell], state=state.phase + epochs)
+        part = f" {state.done:.0%}" if state.phase == "training" else ""
+        self._progress.update(self._rows[state.cell], completed=self._done[state.cell], state=state.phase + part)
         done = self._weighted(self._done)
         self._progress.update(self._all, completed=done, state=self._time_left(done))
         if not self._console.is_terminal:
             self._print_line(state, done)
 
     def _print_line(self, state: CellState, done: float) -> None:
-        ended = state.phase in ("finished", "failed")
+        ended = state.phase in ("finished", "failed", "stopped")
         if ended or time.monotonic() - self._printed > self._LINE_SECONDS:
             self._printed = time.monotonic()
             what = f"{state.cell.name} {state.phase}, " if ended else ""
@@ -100,8 +100,8 @@ class StudyProgress:
 
     def _share(self, state: CellState) -> float:
         if state.phase == "training":
-            return (1 - self._TEST_SHARE) * state.epochs / (state.total_epochs or 1)
-        return {"waiting": 0.0, "testing": 1 - self._TEST_SHARE}.get(state.phase, 1.0)
+            return (1 - self._TEST_SHARE) * state.done
+        return {"waiting": 0.0, "stopped": 0.0, "testing": 1 - self._TEST_SHARE}.get(state.phase, 1.0)
 
     def _weighted(self, shares: dict[Cell, float]) -> float:
         return sum(cell.clip_length * share for cell, share in shares.items()) / sum(c.clip_length for c in shares)

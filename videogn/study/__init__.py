@@ -1,6 +1,22 @@
-"""Ablations: a grid of cells, each a training and a test of its own, run side by side and resumable."""
+"""Ablations: a grid of cells, each a training and a test of its own, planned, run anywhere and resumable."""
 
-from videogn.study.cells import Cell, CellResult, Recipe, parse_setting, read_results
-from videogn.study.runner import CellState, run_study
+from videogn.study.budget import Budget
+from videogn.study.cell import Cell, Norm
+from videogn.study.grid import Grid, read_grid
+from videogn.study.results import CellResult, CurvePoint, Section, Study, read_study
+from videogn.study.running import CellState, run_cell
 
-__all__ = ["Cell", "CellResult", "CellState", "Recipe", "parse_setting", "read_results", "run_study"]
+__all__ = [
+    "Budget",
+    "Cell",
+    "CellResult",
+    "CellState",
+    "CurvePoint",
+    "Grid",
+    "Norm",
+    "Section",
+    "Study",
+    "read_grid",
+    "read_study",
+    "run_cell",
+]

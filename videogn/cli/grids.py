@@ -1,0 +1,78 @@
+"""The arguments that name a grid, shared by the actions that take one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from videogn.cli.parsing import Parser
+from videogn.names import check_choice
+
+if TYPE_CHECKING:
+    from videogn.study import Grid
+
+_AXES = ("norm", "clip", "batch_size", "setting", "seed", "memory_mode", "init")
+
+
+def add_grid_arguments(parser: Parser) -> None:
+    """GRID, and what changes it.
+
+    Args:
+        parser: of the action.
+    """
+    parser.add_argument("grid", type=str, help="YAML file of the grid, for instance configs/study/motion_smoke.yaml.")
+    parser.add_argument(
+        "--axis",
+        type=str,
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUES",
+        help="Axes in place of the grid's, for instance seed=[0,1,2] norm=[bn,gn].",
+    )
+    parser.add_argument(
+        "--set",
+        type=str,
+        nargs="+",
+        default=[],
+        metavar="OPTION=VALUE",
+        help="Options of `videogn fit` for all cells, for instance data.root=K400 trainer.precision=bf16-mixed.",
+    )
+
+
+def grid_of(options: Any) -> Grid:
+    """Read the grid that the arguments name.
+
+    Args:
+        options: of a parser with `add_grid_arguments`.
+
+    Returns:
+        The grid.
+
+    Raises:
+        FileNotFoundError: the file, or a configuration in it, does not exist.
+        ValueError: something in it, or an argument, is wrong.
+    """
+    from videogn.study import read_grid
+
+    axes = {}
+    for text in options.axis:
+        name, value = _assignment("--axis", text)
+        check_choice("axis", name, _AXES)
+        axes[name] = value
+    fit: dict[str, Any] = {}
+    for text in options.set:
+        name, value = _assignment("--set", text)
+        section = fit
+        *parents, last = name.split(".")
+        for parent in parents:
+            section = section.setdefault(parent, {})
+        section[last] = value
+    return read_grid(options.grid, fit=fit, axes=axes)
+
+
+def _assignment(option: str, text: str) -> tuple[str, Any]:
+    name, separator, value = text.removeprefix("--").partition("=")
+    if not separator or not name:
+        raise ValueError(f"{option} takes NAME=VALUE, got {text!r}")
+    return name, yaml.safe_load(value)

@@ -1,0 +1,79 @@
+"""videogn study status: how far every cell is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import timedelta
+from typing import Any
+
+from videogn.cli.parsing import Parser
+
+
+def parser() -> Parser:
+    """Its arguments."""
+    parser = Parser(prog="videogn study status", description="Show how far every cell is, and why some failed.")
+    parser.add_argument("folder", type=str, help="Folder of the study.")
+    parser.add_argument("--json", action="store_true", help="Print rows as JSON.")
+    return parser
+
+
+def run(options: Any) -> int:
+    """Show it.
+
+    Args:
+        options: of the parser.
+
+    Returns:
+        0.
+    """
+    from videogn.study import read_study
+    from videogn.study.folder import read_curve, read_state
+    from videogn.study.results import cell_folder
+
+    study = read_study(options.folder)
+    rows = []
+    for cell in dict.fromkeys(cell for section in study.sections for cell in section.cells):
+        folder = cell_folder(study.folder, cell)
+        state = read_state(folder)
+        result = study.results.get(cell)
+        curve = read_curve(folder, cell)
+        rows.append(
+            {
+                "cell": cell.name,
+                "phase": "finished" if result else state["phase"],
+                "epochs": curve[-1].epoch if curve else 0,
+                "top1": result.test["over_all"]["top1"] if result else None,
+                "training_seconds": result.cost.get("training_seconds") if result else None,
+                "attempts": state["attempts"],
+                "reason": state["reason"],
+            }
+        )
+    if options.json:
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+    else:
+        _print_table(rows)
+    return 0
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    table = Table(Column("cell", overflow="fold"), "phase", "epochs", "top-1", "training", "attempts", "reason")
+    for row in rows:
+        seconds = row["training_seconds"]
+        table.add_row(
+            row["cell"],
+            row["phase"],
+            str(row["epochs"]),
+            "" if row["top1"] is None else f"{100 * row['top1']:.1f} %",
+            "" if seconds is None else str(timedelta(seconds=round(seconds))),
+            str(row["attempts"]),
+            row["reason"] or "",
+        )
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    phases = [row["phase"] for row in rows]
+    counts = ", ".join(f"{phases.count(phase)} {phase}" for phase in dict.fromkeys(phases))
+    console.print(f"{len(rows)} cells: {counts}")

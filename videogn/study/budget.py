@@ -1,0 +1,84 @@
+"""How long a cell trains: equal epochs, iterations, frames or wall time for all cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from videogn.names import check_choice
+
+#: What a budget counts, as a grid names it.
+KINDS = ("epochs", "iterations", "frames", "minutes")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What every cell may spend.
+
+    Attributes:
+        kind: epochs, iterations (optimiser steps), frames (of clips, decoded and trained on) or minutes (wall clock).
+        amount: how many, > 0; a whole number but for minutes.
+
+    Raises:
+        ValueError: an unknown kind or a wrong amount.
+    """
+
+    kind: str
+    amount: float
+
+    def __post_init__(self) -> None:
+        check_choice("budget", self.kind, KINDS)
+        amount = self.amount
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount < float("inf"):
+            raise ValueError(f"budget must have {self.kind} > 0, got {amount!r}")
+        if self.kind != "minutes" and int(amount) != amount:
+            raise ValueError(f"budget must have whole {self.kind}, got {amount:g}")
+
+    @property
+    def label(self) -> str:
+        """For people, for instance "24 epochs"."""
+        amount = int(self.amount) if int(self.amount) == self.amount else self.amount
+        return f"{amount} {self.kind.removesuffix('s') if amount == 1 else self.kind}"
+
+    @property
+    def slug(self) -> str:
+        """As part of a folder's name, for instance 24epochs."""
+        return self.label.replace(" ", "")
+
+    def steps(self, clip_length: int, clips_per_step: int, clips_per_epoch: int | None) -> int | None:
+        """Optimiser steps that the budget pays for.
+
+        Args:
+            clip_length: T, frames in a clip.
+            clips_per_step: over all devices.
+            clips_per_epoch: training videos, or None where that is unknown.
+
+        Returns:
+            At least 1; None where it is not known beforehand.
+        """
+        if self.kind == "iterations":
+            return int(self.amount)
+        if self.kind == "frames":
+            return max(round(self.amount / (clip_length * clips_per_step)), 1)
+        if self.kind == "epochs" and clips_per_epoch is not None:
+            return int(self.amount) * max(-(-clips_per_epoch // clips_per_step), 1)
+        return None
+
+    def trainer_options(self, clip_length: int, clips_per_step: int) -> dict[str, Any]:
+        """Options of the Trainer that spend it, and no more.
+
+        Args:
+            clip_length: T, frames in a clip.
+            clips_per_step: over all devices.
+
+        Returns:
+            max_epochs, max_steps and max_time; what does not limit is at its "no limit" value.
+        """
+        options: dict[str, Any] = {"max_epochs": -1, "max_steps": -1, "max_time": None}
+        if self.kind == "epochs":
+            return {**options, "max_epochs": int(self.amount)}
+        if self.kind == "minutes":
+            seconds = round(60 * self.amount)
+            hours, rest = divmod(seconds, 3600)
+            return {**options, "max_time": f"{hours // 24:02d}:{hours % 24:02d}:{rest // 60:02d}:{rest % 60:02d}"}
+        return {**options, "max_steps": self.steps(clip_length, clips_per_step, None)}

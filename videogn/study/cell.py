@@ -1,0 +1,199 @@
+"""What a cell of a study is: one training and test, and the configuration that makes it so."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from videogn.study.budget import Budget
+
+_SETTING = re.compile(r"(?P<length>[1-9]\d*)x(?P<interval>[1-9]\d*)(?:@(?P<batch>[1-9]\d*))?")
+
+
+@dataclass(frozen=True)
+class Norm:
+    """A norm of the family with its options.
+
+    Attributes:
+        name: of `videogn.norm.NORMS`.
+        options: (name, value) of `--model.norm_options`, sorted by name.
+    """
+
+    name: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def label(self) -> str:
+        """As a column of a table is headed, for instance "GN" or "GN, groups 8"."""
+        return ", ".join([self.name.upper(), *(f"{name.replace('_', ' ')} {value}" for name, value in self.options)])
+
+    @property
+    def slug(self) -> str:
+        """As part of a folder's name, for instance gn-groups8."""
+        return _slug("-".join([self.name, *(f"{name}{value}" for name, value in self.options)]))
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training and test.
+
+    Attributes:
+        norm: which one, with its options.
+        clip_length: T, frames in a clip.
+        interval: frames from one frame of a clip to the next.
+        batch_size: clips per normalisation batch (per device).
+        accumulate: batches whose gradients are added up before an optimiser step.
+        budget: how long it trains.
+        scaling: of the learning rate with the clips of a step: linear, sqrt or none.
+        memory_mode: what the forward pass keeps: plain, lean, block or stage.
+        init: where the initial weights come from, as for --model.init_from, or None.
+        seed: of everything random.
+        devices: that one cell trains on.
+    """
+
+    norm: Norm
+    clip_length: int
+    interval: int
+    batch_size: int
+    accumulate: int
+    budget: Budget
+    scaling: str = "linear"
+    memory_mode: str = "plain"
+    init: str | None = None
+    seed: int = 0
+    devices: int = 1
+
+    @property
+    def setting(self) -> tuple[int, int, int]:
+        """(clip length, interval, batch size): a row of the paper's Table 8."""
+        return self.clip_length, self.interval, self.batch_size
+
+    @property
+    def clips_per_step(self) -> int:
+        """Clips of an optimiser step over all devices."""
+        return self.batch_size * self.accumulate * self.devices
+
+    @property
+    def name(self) -> str:
+        """Name of the cell's folder, for instance gn_16x1_batch2x4_24epochs_seed0 (4 batches of 2 a step)."""
+        batch = f"batch{self.batch_size}" + (f"x{self.accumulate}" if self.accumulate > 1 else "")
+        parts = [self.norm.slug, f"{self.clip_length}x{self.interval}", batch, self.budget.slug]
+        parts += [] if self.scaling == "linear" else [f"lr-{self.scaling}"]
+        parts += [] if self.memory_mode == "plain" else [self.memory_mode]
+        parts += [] if self.devices == 1 else [f"{self.devices}devices"]
+        parts += [] if self.init is None else [_source_slug(self.init)]
+        return "_".join([*parts, f"seed{self.seed}"])
+
+    @staticmethod
+    def read(content: Mapping[str, Any]) -> Cell:
+        """The inverse of `dataclasses.asdict`, after a journey through JSON."""
+        norm = Norm(content["norm"]["name"], tuple((name, value) for name, value in content["norm"]["options"]))
+        return Cell(**{**content, "norm": norm, "budget": Budget(**content["budget"])})
+
+    def fit_config(self, base: Mapping[str, Any]) -> dict[str, Any]:
+        """The configuration of `videogn fit` for this cell, without the places that it reads from and writes to.
+
+        Args:
+            base: what all cells have in common, nested as in a configuration file; the cell's own settings win.
+
+        Returns:
+            The merged configuration.
+        """
+        arch_options = {**((base.get("model") or {}).get("arch_options") or {}), "memory_mode": self.memory_mode}
+        own = {
+            "seed_everything": self.seed,
+            "model": {
+                "norm": self.norm.name,
+                "norm_options": dict(self.norm.options) or None,
+                "arch_options": arch_options,
+                "clip_length": self.clip_length,
+                "interval": self.interval,
+                "init_from": self.init,
+                **({"base_batch": None} if self.scaling == "none" else {"scaling": self.scaling}),
+            },
+            "data": {"batch_size": self.batch_size},
+            "trainer": {
+                "devices": self.devices,
+                "accumulate_grad_batches": self.accumulate,
+                **self.budget.trainer_options(self.clip_length, self.clips_per_step),
+                "enable_progress_bar": False,
+            },
+        }
+        return merge(base, own)
+
+
+def fingerprint(fit_config: Mapping[str, Any], motion: Mapping[str, Any] | None) -> str:
+    """Hash of what a result depends on and the study decides: a result is only good for its configuration.
+
+    Args:
+        fit_config: of `Cell.fit_config`.
+        motion: parameters of the motion data set that the study makes for itself, or None.
+
+    Returns:
+        SHA-256, hexadecimal.
+    """
+    return _hash(json.dumps([fit_config, motion], sort_keys=True))
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge nested mappings as repeated --config files are merged: the later wins, key by key.
+
+    Args:
+        base: the earlier one.
+        over: the later one.
+
+    Returns:
+        A new mapping; nothing of the arguments is shared.
+    """
+    merged = copy.deepcopy(dict(base))
+    for key, value in over.items():
+        old = merged.get(key)
+        # Options of one norm mean nothing to another.
+        if isinstance(old, Mapping) and isinstance(value, Mapping) and key != "norm_options":
+            merged[key] = merge(old, value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def parse_clip(text: str) -> tuple[int, int]:
+    """Read "32x2": clips of 32 frames at interval 2.
+
+    Raises:
+        ValueError: anything else, or a zero.
+    """
+    found = _SETTING.fullmatch(str(text))
+    if found is None or found["batch"] is not None:
+        raise ValueError(f"a clip is LENGTHxINTERVAL, for instance 32x2, got {text!r}")
+    return int(found["length"]), int(found["interval"])
+
+
+def parse_setting(text: str) -> tuple[int, int, int]:
+    """Read "32x2@8": clips of 32 frames at interval 2, 8 clips a batch.
+
+    Raises:
+        ValueError: anything else, or a zero.
+    """
+    found = _SETTING.fullmatch(str(text))
+    if found is None or found["batch"] is None:
+        raise ValueError(f"a setting is LENGTHxINTERVAL@BATCH, for instance 32x2@8, got {text!r}")
+    return int(found["length"]), int(found["interval"]), int(found["batch"])
+
+
+def _source_slug(source: str) -> str:
+    """A source may be a path or an address: its last part to recognise it by, a hash to tell it from others."""
+    last = re.split(r"[:/\\]", source)[-1][:24]
+    return f"from-{_slug(last)}-{_hash(source)[:6]}"
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9.+-]+", "-", text).strip("-")
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

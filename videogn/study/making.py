@@ -1,0 +1,88 @@
+"""From a grid to the folder of a study: its data, its plan, and a folder for every cell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from videogn.cores import available_cores
+from videogn.data.synthetic import write_motion_dataset
+from videogn.evaluation.results import package_versions
+from videogn.files import write_json
+from videogn.study.cell import Cell
+from videogn.study.folder import prepare
+from videogn.study.grid import Grid
+from videogn.study.planning import CellPlan, Videos, count_videos, equal_memory_rows, plan_cells, plan_entry
+from videogn.study.results import PLAN_FILE, STUDY_FILE, cell_folder
+
+_MOTION_FOLDER = "motion"
+Progress = Callable[[int, int], None]
+
+
+def make_study(
+    grid: Grid,
+    out: str | Path,
+    *,
+    command: str,
+    memory: int | None = None,
+    planning: Progress = lambda done, total: None,
+    writing: Progress = lambda done, total: None,
+) -> Path:
+    """Write all that a study is but its results; what is there already stays.
+
+    Args:
+        grid: what it is.
+        out: folder of the study, made if it does not exist.
+        command: that made it, for the report.
+        memory: bytes that the largest batches are planned for, or None.
+        planning: called with (cells planned, all of them).
+        writing: called with (videos written, all of them), where the study makes its data.
+
+    Returns:
+        The folder, absolute.
+
+    Raises:
+        ValueError: a cell that is finished was run with other settings, or a name or number is wrong.
+    """
+    out = Path(out).expanduser().resolve()
+    videos = count_videos(grid)
+    plans = plan_cells(grid, videos, measure=False, progress=planning)
+    data_root = None
+    if grid.motion is not None:
+        data_root = out / _MOTION_FOLDER
+        write_motion_dataset(data_root, **grid.motion, workers=available_cores(), progress=writing)
+    for cell, plan in plans.items():
+        prepare(
+            cell_folder(out, cell),
+            cell,
+            cell.fit_config(grid.base),
+            motion=grid.motion,
+            data_root=data_root,
+            planned=plan_entry(plan),
+        )
+    _write_plan(grid, plans, videos, memory, out)
+    write_json(out / STUDY_FILE, _about(grid, command))
+    return out
+
+
+def _write_plan(grid: Grid, plans: Mapping[Cell, CellPlan], videos: Videos, memory: int | None, out: Path) -> None:
+    limit, rows = equal_memory_rows(grid, plans, memory, videos)
+    write_json(out / PLAN_FILE, {"memory": limit, "rows": rows})
+
+
+def _about(grid: Grid, command: str) -> dict[str, Any]:
+    sections = [
+        {"title": section.title, "note": section.note, "cells": [asdict(cell) for cell in section.cells]}
+        for section in grid.sections
+    ]
+    about = {
+        "title": grid.title,
+        "sections": sections,
+        "grid": grid.text,
+        "command": command,
+        "versions": package_versions(),
+    }
+    return json.loads(json.dumps(about))

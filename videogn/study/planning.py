@@ -1,0 +1,254 @@
+"""What every cell of a grid needs, before it runs: memory, steps, time."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from videogn.data.motion import MOTIONS
+from videogn.data.splits import read_splits
+from videogn.memory import StepMemory, StepSetting, largest_batch, model_size, step_memory, time_step
+from videogn.study.cell import Cell
+from videogn.study.grid import Grid
+
+#: `videogn fit`'s own defaults, for what a configuration leaves open.
+_DEFAULTS = {"arch": "i3d_r50", "crop_size": 224}
+_NUM_CLIPS = 10
+_CLASSES = 400
+#: Lightning's names of number formats -> those that are planned; formats of 16 bits take the same memory.
+_PRECISIONS = {
+    "32": "32",
+    "32-true": "32",
+    "bf16-mixed": "bf16-mixed",
+    "bf16": "bf16-mixed",
+    "16-mixed": "bf16-mixed",
+    "16": "bf16-mixed",
+}
+#: A step to time need not be larger than this, multiply-adds of its forward pass.
+_TIMED_MULTIPLY_ADDS = 4e9
+#: A forward pass is a third of a step: the backward pass computes two products where it computed one.
+_FORWARD = 1 / 3
+
+
+@dataclass(frozen=True)
+class Videos:
+    """How many videos there are, where that is known.
+
+    Attributes:
+        classes: K.
+        train: training videos, or None.
+        val: validation videos, or None.
+        test: test videos, or None.
+    """
+
+    classes: int = _CLASSES
+    train: int | None = None
+    val: int | None = None
+    test: int | None = None
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """What a cell needs.
+
+    Attributes:
+        row: as of `videogn plan --json`; empty where the number format cannot be planned.
+        steps: optimiser steps, or None where that is not known beforehand.
+        seconds: predicted, training, validations and test, without start and loading; None where it is not known.
+    """
+
+    row: dict[str, Any]
+    steps: int | None
+    seconds: float | None = None
+
+
+def count_videos(grid: Grid) -> Videos:
+    """Look how many videos the data of a grid have; where they are not here, the grid may say it."""
+    if grid.motion is not None:
+        per_class = int(grid.motion["videos_per_class"])
+        val = int(grid.motion.get("val_videos_per_class") or max(per_class // 4, 1))
+        return Videos(len(MOTIONS), per_class * len(MOTIONS), val * len(MOTIONS), val * len(MOTIONS))
+    data = grid.base.get("data") or {}
+    options = {name: data[name] for name in ("val_fraction", "class_names", "seed", "use_truncated") if name in data}
+    try:
+        splits = read_splits(
+            data.get("root"),
+            {split: data.get(split) for split in ("train", "val", "test")},
+            **_SPLIT_DEFAULTS | options,
+        )
+    except (OSError, ValueError):
+        return Videos(**grid.videos)
+    counts = {split: len(index) for split, index in splits.items()}
+    return Videos(len(next(iter(splits.values())).classes), counts.get("train"), counts.get("val"), counts.get("test"))
+
+
+_SPLIT_DEFAULTS: dict[str, Any] = {"val_fraction": 0.2, "class_names": None, "seed": 0, "use_truncated": False}
+
+
+def plan_cells(
+    grid: Grid,
+    videos: Videos,
+    *,
+    measure: bool,
+    device: str = "cpu",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[Cell, CellPlan]:
+    """Plan every cell of a grid.
+
+    Args:
+        grid: the cells.
+        videos: how many there are.
+        measure: predict times, from a step of every kind of cell that is run here.
+        device: where that step runs, cpu or cuda.
+        progress: called with (kinds of cells planned, all of them).
+
+    Returns:
+        Cell -> its plan.
+
+    Raises:
+        ValueError: an unknown architecture or norm, or options that they do not take.
+    """
+    memory_of = _remembered(lambda setting, size: step_memory(setting, size, device=_target(grid.base)))
+    size_of = _remembered(model_size)
+    seconds_of = _remembered(lambda setting: _seconds_per_clip(setting, size_of(setting)[1], device))
+    plans = {}
+    for number, cell in enumerate(grid.cells, 1):
+        setting = _setting(grid.base, cell, videos.classes)
+        steps = cell.budget.steps(cell.clip_length, cell.clips_per_step, videos.train)
+        if setting is None:
+            plans[cell] = CellPlan({}, steps)
+        else:
+            row = _row(setting, cell, memory_of(setting, cell.batch_size), size_of(setting))
+            seconds = _predict(cell, steps, seconds_of(setting), grid.base, videos) if measure else None
+            plans[cell] = CellPlan(row, steps, seconds)
+        progress(number, len(grid.cells))
+    return plans
+
+
+def equal_memory_rows(
+    grid: Grid, plans: Mapping[Cell, CellPlan], limit: int | None, videos: Videos
+) -> tuple[int, list[dict[str, Any]]]:
+    """The largest batch of every kind of cell in equal memory, for the frontier.
+
+    Args:
+        grid: the cells.
+        plans: of `plan_cells`.
+        limit: bytes; by default what the largest batch of the shortest clips needs.
+        videos: how many there are.
+
+    Returns:
+        The limit, and rows as of `videogn plan --json` with `largest_batch`: one for each kind of cell.
+    """
+    rows = [(cell, plan.row) for cell, plan in plans.items() if plan.row]
+    if not rows:
+        return 0, []
+    if limit is None:
+        shortest = min(row["clip_length"] for _, row in rows)
+        limit = max(row["peak_bytes"] for _, row in rows if row["clip_length"] == shortest)
+    kinds: dict[str, tuple[StepSetting, str, dict[str, Any]]] = {}
+    for cell, row in rows:
+        setting = _setting(grid.base, cell, videos.classes)
+        assert setting is not None
+        kinds.setdefault(repr(setting), (setting, cell.norm.label, row))
+    found = []
+    for setting, label, row in kinds.values():
+        peak = functools.partial(_peak, setting, _target(grid.base))
+        found.append({**row, "norm": label, "largest_batch": largest_batch(peak, limit)})
+    return limit, found
+
+
+def plan_entry(plan: CellPlan) -> dict[str, Any]:
+    """What of a plan goes into a cell's folder."""
+    keys = ("activation_bytes", "peak_bytes", "parameters", "multiply_adds")
+    return {**{key: plan.row[key] for key in keys if key in plan.row}, "steps": plan.steps}
+
+
+def _setting(base: Mapping[str, Any], cell: Cell, num_classes: int) -> StepSetting | None:
+    """What a step of a cell depends on; None where its number format cannot be planned."""
+    model = {**_DEFAULTS, **{k: v for k, v in (base.get("model") or {}).items() if v is not None}}
+    precision = _PRECISIONS.get(str((base.get("trainer") or {}).get("precision") or "32"))
+    if precision is None:
+        return None
+    options = {k: v for k, v in (model.get("arch_options") or {}).items() if k != "memory_mode"}
+    if isinstance(options.get("pool_window"), list):
+        options["pool_window"] = tuple(options["pool_window"])
+    if cell.norm.options:
+        options["norm_options"] = dict(cell.norm.options)
+    return StepSetting(
+        model=model["arch"],
+        norm=cell.norm.name,
+        clip_length=cell.clip_length,
+        crop=model["crop_size"],
+        precision=precision,
+        memory_mode=cell.memory_mode,
+        num_classes=num_classes,
+        arch_options=options,
+    )
+
+
+def _target(base: Mapping[str, Any]) -> str:
+    return "cpu" if (base.get("trainer") or {}).get("accelerator") == "cpu" else "cuda"
+
+
+def _row(setting: StepSetting, cell: Cell, memory: StepMemory, size: tuple[int, int]) -> dict[str, Any]:
+    """As of `videogn plan --json`."""
+    about = {key: value for key, value in asdict(setting).items() if key not in ("num_classes", "arch_options")}
+    return {
+        **about,
+        "interval": cell.interval,
+        "batch_size": cell.batch_size,
+        "activation_bytes": memory.activation_bytes,
+        "peak_bytes": memory.peak_bytes,
+        "parameters": size[0],
+        "multiply_adds": size[1],
+    }
+
+
+def _seconds_per_clip(setting: StepSetting, multiply_adds: int, device: str) -> float:
+    """Seconds of a training step a clip, on this machine; of clips few enough that it does not take long."""
+    clips = max(min(int(_TIMED_MULTIPLY_ADDS / multiply_adds), 8), 1)
+    plain = replace(setting, precision="32") if device == "cpu" else setting
+    return time_step(plain, clips, device=device) / clips
+
+
+def _predict(cell: Cell, steps: int | None, per_clip: float, base: Mapping[str, Any], videos: Videos) -> float | None:
+    """Seconds of training, validations and test."""
+    trainer, data = base.get("trainer") or {}, base.get("data") or {}
+    clips = None if steps is None else steps * cell.clips_per_step
+    if cell.budget.kind == "minutes":
+        training = 60.0 * cell.budget.amount
+    elif clips is None:
+        return None
+    else:
+        training = clips * per_clip / cell.devices
+        if videos.train and videos.val:
+            epochs = math.floor(clips / videos.train / (trainer.get("check_val_every_n_epoch") or 1))
+            training += epochs * videos.val * per_clip * _FORWARD / cell.devices
+    test = (videos.test or videos.val or 0) * int(data.get("num_clips") or _NUM_CLIPS)
+    return training + test * per_clip * _FORWARD / cell.devices
+
+
+def _peak(setting: StepSetting, device: str, batch_size: int) -> int:
+    return step_memory(setting, batch_size, device=device).peak_bytes
+
+
+def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """functools.cache for arguments that hold mappings, which have no hash."""
+    known: dict[str, Any] = {}
+
+    def ask(*arguments: Any) -> Any:
+        key = repr(arguments)
+        if key not in known:
+            known[key] = function(*arguments)
+        return known[key]
+
+    return ask
+
+
+def total_seconds(plans: Sequence[CellPlan]) -> float | None:
+    """All cells one after the other; None where one is not known."""
+    known = [plan.seconds for plan in plans]
+    return None if None in known else sum(seconds for seconds in known if seconds is not None)

@@ -1,0 +1,126 @@
+"""All cells of a study through an engine: each once, failures named and tried again as asked, stopped cleanly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from videogn.study.cell import Cell
+from videogn.study.engines import Engine
+from videogn.study.folder import read_state, write_state
+from videogn.study.results import CellResult, cell_folder
+from videogn.study.running import CellState
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    out: Path,
+    engine: Engine,
+    *,
+    retries: int = 0,
+    retry_failed: bool = True,
+    report: Callable[[CellState], None] = lambda state: None,
+) -> dict[Cell, CellState]:
+    """Run every cell that is not finished. Ctrl-C and SIGTERM let trainings write a checkpoint and end.
+
+    Args:
+        cells: the grid, in the order to begin them; their folders are prepared.
+        out: folder of the study.
+        engine: where they run.
+        retries: how often a cell that failed is tried again in this run, from its checkpoint.
+        retry_failed: whether cells that failed in an earlier run are tried again.
+        report: called from several threads whenever a cell's state may have changed.
+
+    Returns:
+        The state of every cell.
+
+    Raises:
+        KeyboardInterrupt: it was stopped; everything has been written by then.
+        ValueError: another run is at work in the folder.
+    """
+    if retries < 0:
+        raise ValueError(f"retries must be >= 0, got {retries}")
+    states: dict[Cell, CellState] = {}
+    waiting = []
+    for cell in cells:
+        folder = cell_folder(out, cell)
+        before = read_state(folder)
+        if CellResult.read(folder) is not None:
+            states[cell] = CellState(cell, "finished", 1.0)
+        elif before["phase"] == "failed" and not retry_failed:
+            states[cell] = CellState(cell, "failed", reason=before["reason"])
+        else:
+            states[cell] = CellState(cell, "waiting")
+            waiting.append(cell)
+        report(states[cell])
+    stop = threading.Event()
+
+    def run(cell: Cell) -> CellState:
+        for _ in range(retries + 1):
+            if stop.is_set():
+                return states[cell]
+            state = _attempt(engine, cell, cell_folder(out, cell), stop, report)
+            if state.phase != "failed":
+                break
+        return state
+
+    with _only_one(out), _signals_set(stop), ThreadPoolExecutor(max(engine.slots, 1)) as pool:
+        futures = {cell: pool.submit(run, cell) for cell in waiting}
+        for cell, future in futures.items():
+            states[cell] = future.result()
+    if stop.is_set():
+        raise KeyboardInterrupt
+    return states
+
+
+def _attempt(
+    engine: Engine, cell: Cell, folder: Path, stop: threading.Event, report: Callable[[CellState], None]
+) -> CellState:
+    """One attempt; whatever goes wrong with one cell is that cell's failure, and the others go on."""
+    try:
+        return engine.run(folder, stop, report)
+    except Exception as error:
+        text = " ".join(str(error).split()) or type(error).__name__
+        state = CellState(cell, "stopped" if stop.is_set() else "failed", reason=text)
+        write_state(folder, phase=state.phase, reason=state.reason)
+        report(state)
+        return state
+
+
+@contextmanager
+def _signals_set(stop: threading.Event) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM set `stop` rather than end this process; a second Ctrl-C ends it at once."""
+    if threading.current_thread() is not threading.main_thread():  # only that one may change handlers
+        yield
+        return
+
+    def on_signal(number: int, frame: object) -> None:
+        if stop.is_set():
+            # The trainings are on a leash: they end with this process.
+            os._exit(130)
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _only_one(out: Path) -> Iterator[None]:
+    """Two runs in one folder would only wait for each other's cells."""
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(out / ".lock", timeout=5):
+            yield
+    except Timeout as error:
+        raise ValueError(f"another study is running in {out}") from error
