@@ -10,7 +10,7 @@ from videogn.inference import Predictor, load_task
 
 def test_it_predicts_in_order_and_survives_bad_files(trained, motion, tmp_path):
     (tmp_path / "empty.mp4").touch()
-    good = sorted(str(path) for path in motion.glob("val/pulse/*.mp4"))
+    good = sorted(str(path) for path in motion.glob("val/expand/*.mp4"))
     paths = [good[0], str(tmp_path / "empty.mp4"), str(tmp_path / "nowhere.mp4"), good[1]]
     predictor = Predictor(trained / "checkpoints" / "last.ckpt", num_clips=2, device="cpu")
     predictions = list(predictor.predict(paths, top_k=3))
@@ -21,7 +21,7 @@ def test_it_predicts_in_order_and_survives_bad_files(trained, motion, tmp_path):
 
 
 def test_the_same_video_gives_the_same_scores_whatever_decodes_it(trained, motion):
-    path = str(next(motion.glob("val/flicker/*.mp4")))
+    path = str(next(motion.glob("val/contract/*.mp4")))
     scores = []
     for decoder, workers in (("auto", 0), ("pyav", 0), ("pyav", 1)):
         predictor = Predictor(trained / "checkpoints" / "last.ckpt", decoder=decoder, device="cpu")

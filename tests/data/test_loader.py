@@ -101,7 +101,7 @@ def test_loading_leaves_torchs_random_numbers_alone(damaged):
 def test_a_decoder_that_hangs_costs_its_video_only(motion, tmp_path, monkeypatch, num_workers):
     hang_at_some_files(monkeypatch)
     shutil.copytree(motion / "train", tmp_path / "train")
-    source = next((tmp_path / "train" / "pulse").glob("*.mp4"))
+    source = next((tmp_path / "train" / "expand").glob("*.mp4"))
     source.rename(source.with_name("hangs.mp4"))
     data = _data(tmp_path, num_workers=num_workers, time_limit=4, batch_size=8)
     start = time.monotonic()

@@ -212,7 +212,7 @@ def test_weights_of_group_norm_fit_weight_standardisation():
 
 
 @pytest.mark.parametrize("norm", ["gn", "ws+gn", "bcn"])
-def test_i3d_tiny_has_8_groups_unless_told_otherwise(norm):
+def test_i3d_tiny_has_4_groups_unless_told_otherwise(norm):
     def groups(options):
         return {
             layer.num_groups
@@ -220,9 +220,9 @@ def test_i3d_tiny_has_8_groups_unless_told_otherwise(norm):
             if hasattr(layer, "num_groups")
         }
 
-    assert groups(None) == {8}
-    assert groups({"eps": 1e-3}) == {8}
-    assert groups({"groups": 4}) == {4}
+    assert groups(None) == {4}
+    assert groups({"eps": 1e-3}) == {4}
+    assert groups({"groups": 8}) == {8}
     assert groups({"channels_per_group": 16}) == {1, 2, 4, 8, 16, 32}
 
 

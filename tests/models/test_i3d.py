@@ -361,8 +361,8 @@ def test_zero_gammas_get_a_gradient_at_once():
         (i3d_r50, {"channels_per_group": 16}, lambda channels: channels // 16),
         (i3d_r50, {"channels_per_group": 1}, lambda channels: channels),
         (i3d_r50_8x8, None, lambda channels: 32),
-        (i3d_tiny, None, lambda channels: 8),
-        (i3d_tiny, {"groups": 4}, lambda channels: 4),
+        (i3d_tiny, None, lambda channels: 4),
+        (i3d_tiny, {"groups": 8}, lambda channels: 8),
         (i3d_tiny, {"channels_per_group": 2}, lambda channels: channels // 2),
     ],
 )

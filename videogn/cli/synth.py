@@ -15,10 +15,10 @@ def parser() -> Parser:
         "val/CLASS/*.mp4 and Kinetics-style train.csv and val.csv."
     )
     parser.add_argument("out", type=str, help="The folder, new or empty.")
-    parser.add_argument("--videos-per-class", type=int, default=60, help="Training videos of each class.")
+    parser.add_argument("--videos-per-class", type=int, default=120, help="Training videos of each class.")
     parser.add_argument("--val-videos-per-class", type=int | None, default=None, help="A quarter of that by default.")
-    parser.add_argument("--size", type=int, default=64, help="Height and width, pixels.")
-    parser.add_argument("--frames", type=int, default=64, help="Frames in a video.")
+    parser.add_argument("--size", type=int, default=40, help="Height and width, pixels.")
+    parser.add_argument("--frames", type=int, default=32, help="Frames in a video.")
     parser.add_argument("--seed", type=int, default=0, help="The same seed gives the same files.")
     parser.add_argument("--workers", type=int, default=available_cores(), help="Processes that draw and encode.")
     return parser

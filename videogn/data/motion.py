@@ -1,19 +1,21 @@
 """Pictures that move: the frames of the synthetic motion data set, as pure functions of a random generator.
 
-Eight classes in four pairs of opposites. Each is a smooth random texture seen through one change over time:
+Eight classes in four pairs of opposites. Each is a smooth random texture under noise, seen through one motion:
 
-    drift left / drift right      the texture slides horizontally
-    drift up / drift down         it slides vertically
-    expand / contract             an endless zoom: two octaves fade into one another, so that no frame is special
-    pulse / flicker               the brightness follows A cos(w t + p), slowly, or at w + pi, changing sign every frame
+    drift left / drift right                        the texture slides horizontally
+    drift up / drift down                           it slides vertically
+    expand / contract                               an endless zoom: two octaves fade into one another, so that no frame
+                                                    is special
+    rotate clockwise / rotate counterclockwise      it turns about the middle of the frame
 
 Only motion tells opposites apart. At every frame number a single frame of one class is distributed exactly like those
 of its opposite, because the texture is stationary on a torus, the zoom's phase is uniform over an octave, and the
-pulse's phase p is uniform over the circle. Brightness, contrast, colour, scale of the texture, speed and noise vary
-from video to video.
+angle at which a rotation starts is uniform over the circle. Brightness, contrast, colour, scale of the texture, speed
+and noise vary from video to video.
 
-`pulse` and `flicker` alias at frame interval 2: cos((w + pi) (t0 + 2k) + p) = cos(w (t0 + 2k) + p + pi t0), the same
-function with another uniform phase. A clip at interval 2 cannot tell them apart, one at interval 1 can.
+Nothing aliases at frame interval 2: more frames of the same span show the same motion, under noise that is new in each.
+How strong texture and noise are differs widely between videos, so that the statistics of a few clips say little about
+those of the next few: what BatchNorm is about when batches are small.
 """
 
 from __future__ import annotations
@@ -28,16 +30,19 @@ from numpy.typing import NDArray
 Texture = NDArray[np.float64]
 Array = NDArray[np.float64]
 
-# Lengths are in pixels of a 64-pixel frame and scale with the frame's size. The shortest wavelength is more than twice
-# the largest step between two frames at interval 2 (2 x 2.0 pixels), so that motion itself does not alias there.
-_WAVELENGTHS = (10.0, 24.0)
-_SPEEDS = (0.75, 2.0)  # pixels a frame
-_ZOOM_PERIODS = (16.0, 40.0)  # frames for a factor of two
-_PULSE_PERIODS = (10.0, 24.0)  # frames
-_PULSE_AMPLITUDES = (12.0, 35.0)  # grey levels
-_BRIGHTNESSES = (85.0, 170.0)  # grey levels
-_CONTRASTS = (12.0, 50.0)  # standard deviation of the texture, grey levels
-_NOISES = (0.0, 40.0)  # standard deviation of the noise of every pixel, grey levels
+# Lengths are in pixels of a 64-pixel frame and scale with the frame's size. In two frames a drift moves by less than
+# half of the shortest wavelength, and so do a zoom and a rotation half way from the middle to the edge (2 x 1.4 and
+# 2 x 1.7 pixels), so that motion itself does not alias at interval 2.
+_WAVELENGTHS = (9.6, 22.4)
+_SPEEDS = (1.28, 2.24)  # pixels a frame
+_ZOOM_PERIODS = (8.0, 16.0)  # frames for a factor of two
+_ROTATION_PERIODS = (60.0, 120.0)  # frames for a full turn
+# Near the mean that is subtracted from a network's input. With offsets that differ much from video to video the small
+# network with GroupNorm stayed at chance for long; its statistics join channels, between which an offset makes
+# differences that a faint texture may be lost in.
+_BRIGHTNESSES = (112.0, 118.0)  # grey levels
+_CONTRASTS = (7.0, 40.0)  # standard deviation of the texture, grey levels; its logarithm is uniform
+_NOISES = (2.0, 90.0)  # standard deviation of the noise of every pixel, grey levels
 
 
 @dataclass(frozen=True)
@@ -48,9 +53,8 @@ class Scene:
         texture: what moves, periodic, twice the frame's size.
         size: height and width of the frames, pixels.
         offset: where on the texture the frame's corner lies, (y, x), pixels.
-        phase: uniform in [0, 1): of the zoom's octave and of the pulse.
+        phase: uniform in [0, 1): of the zoom's octave, or the angle at which a rotation starts, in turns.
         rate: uniform in [0, 1): how fast, within the motion's own range.
-        strength: uniform in [0, 1): how strong a pulse is.
     """
 
     texture: Texture
@@ -58,24 +62,23 @@ class Scene:
     offset: Array
     phase: float
     rate: float
-    strength: float
 
 
-#: Draws frame t: -> (texture as seen (H, W, 3), added brightness in grey levels).
-Motion = Callable[[Scene, int], tuple[Array, float]]
+#: Draws frame t: -> the texture as seen (H, W, 3).
+Motion = Callable[[Scene, int], Array]
 
 
 def _drift(dy: int, dx: int) -> Motion:
-    def draw(scene: Scene, t: int) -> tuple[Array, float]:
+    def draw(scene: Scene, t: int) -> Array:
         pixels = _between(_SPEEDS, scene.rate) * scene.size / 64 * t
         # The content moves by (+dy, +dx): the window moves the other way.
-        return _window(scene.texture, scene.offset - np.array([dy, dx]) * pixels, scene.size), 0.0
+        return _window(scene.texture, scene.offset - np.array([dy, dx]) * pixels, scene.size)
 
     return draw
 
 
 def _zoom(direction: int) -> Motion:
-    def draw(scene: Scene, t: int) -> tuple[Array, float]:
+    def draw(scene: Scene, t: int) -> Array:
         octaves = scene.phase + direction * t / _between(_ZOOM_PERIODS, scene.rate)
         lower = int(np.floor(octaves))
         seen = np.zeros((scene.size, scene.size, 3))
@@ -84,16 +87,15 @@ def _zoom(direction: int) -> Motion:
             weight = np.cos(0.5 * np.pi * log_scale)  # squares add up to 1: the contrast stays
             corner = scene.offset + octave * np.array([37.3, 91.7])  # another part of the texture for each layer
             seen += weight * _window(scene.texture, corner, scene.size, scale=2.0**log_scale)
-        return seen, 0.0
+        return seen
 
     return draw
 
 
-def _pulse(extra_turn: float) -> Motion:
-    def draw(scene: Scene, t: int) -> tuple[Array, float]:
-        turns = (1 / _between(_PULSE_PERIODS, scene.rate) + extra_turn) * t + scene.phase
-        brightness = _between(_PULSE_AMPLITUDES, scene.strength) * np.cos(2 * np.pi * turns)
-        return _window(scene.texture, scene.offset, scene.size), float(brightness)
+def _rotate(direction: int) -> Motion:
+    def draw(scene: Scene, t: int) -> Array:
+        turns = scene.phase + direction * t / _between(_ROTATION_PERIODS, scene.rate)
+        return _turned_window(scene.texture, scene.offset, scene.size, 2 * np.pi * turns)
 
     return draw
 
@@ -106,8 +108,8 @@ MOTIONS: dict[str, Motion] = {
     "drift down": _drift(1, 0),
     "expand": _zoom(1),
     "contract": _zoom(-1),
-    "pulse": _pulse(extra_turn=0.0),
-    "flicker": _pulse(extra_turn=0.5),
+    "rotate clockwise": _rotate(1),
+    "rotate counterclockwise": _rotate(-1),
 }
 
 
@@ -130,16 +132,14 @@ def draw_video(motion: Motion, *, size: int, num_frames: int, rng: np.random.Gen
         offset=rng.uniform(0, 2 * size, 2),
         phase=rng.random(),
         rate=rng.random(),
-        strength=rng.random(),
     )
     brightness = rng.uniform(*_BRIGHTNESSES)
-    contrast = rng.uniform(*_CONTRASTS)
+    contrast = np.exp(rng.uniform(*np.log(_CONTRASTS)))
     noise = rng.uniform(*_NOISES)
     frames = np.empty((num_frames, size, size, 3), np.uint8)
     for t in range(num_frames):
-        seen, added = motion(scene, t)
         grain = rng.standard_normal((size, size, 1), dtype=np.float32)  # grey: chroma is stored at half size
-        frames[t] = np.clip(brightness + added + contrast * seen + noise * grain, 0, 255).round()
+        frames[t] = np.clip(brightness + contrast * motion(scene, t) + noise * grain, 0, 255).round()
     return frames
 
 
@@ -171,4 +171,20 @@ def _window(texture: Texture, corner: Array, size: int, scale: float = 1.0) -> A
         shape[axis] = size
         weight = weight.reshape(shape)
         seen = seen.take(low % period, axis) * (1 - weight) + seen.take((low + 1) % period, axis) * weight
+    return seen
+
+
+def _turned_window(texture: Texture, corner: Array, size: int, angle: float) -> Array:
+    """`size` x `size` pixels, bilinear, after the content turned clockwise by `angle` (radians) about the middle."""
+    period = texture.shape[0]
+    middle = (size - 1) / 2
+    y, x = np.meshgrid(np.arange(size) - middle, np.arange(size) - middle, indexing="ij")
+    # Rows count downwards. What is seen at (y, x) after the turn lay there turned back.
+    row = corner[0] + middle + np.cos(angle) * y - np.sin(angle) * x
+    column = corner[1] + middle + np.sin(angle) * y + np.cos(angle) * x
+    top, left = np.floor(row).astype(int), np.floor(column).astype(int)
+    seen = np.zeros((size, size, 3))
+    for down, across in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        weight = np.abs(1 - down - (row - top)) * np.abs(1 - across - (column - left))
+        seen += weight[..., None] * texture[(top + down) % period, (left + across) % period]
     return seen

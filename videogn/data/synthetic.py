@@ -21,7 +21,7 @@ _FPS = 30
 #: Written first and last: it says whose the folder is, and whether it is complete.
 _MANIFEST = "motion.json"
 #: Changes whenever the same parameters no longer give the same files.
-_VERSION = 1
+_VERSION = 2
 
 
 class _Video(NamedTuple):
@@ -37,8 +37,8 @@ def write_motion_dataset(
     *,
     videos_per_class: int,
     val_videos_per_class: int | None = None,
-    size: int = 64,
-    frames: int = 64,
+    size: int = 40,
+    frames: int = 32,
     seed: int = 0,
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,

@@ -140,8 +140,8 @@ def i3d_r50_8x8(
     )
 
 
-#: 32 groups do not divide the narrow network's channels; 8 leaves 2 channels a group in its stem, as 32 of 64 does.
-_TINY_NORM_OPTIONS: dict[str, dict[str, Any]] = {"gn": {"groups": 8}, "ws+gn": {"groups": 8}, "bcn": {"groups": 8}}
+#: 32 groups do not divide the narrow network's channels; 4 leaves 4 channels a group in its narrowest layers.
+_TINY_NORM_OPTIONS: dict[str, dict[str, Any]] = {"gn": {"groups": 4}, "ws+gn": {"groups": 4}, "bcn": {"groups": 4}}
 
 
 def i3d_tiny(
@@ -160,10 +160,10 @@ def i3d_tiny(
     Args:
         num_classes: K.
         norm: a name of `videogn.norm.NORMS`.
-        norm_options: that norm's options; the norms with groups take 8 unless they say otherwise.
+        norm_options: that norm's options; the norms with groups take 4 unless they say otherwise.
         dropout: probability of dropping a feature before the classifier.
         pool_window: window of the head's average over (T', H', W'); None averages that axis whole.
-        width: channels of the stem; a multiple of 8 for the default groups.
+        width: channels of the stem; a multiple of 4 for the default groups.
         memory_mode: what the forward pass keeps for the backward pass: plain, lean, block or stage, as in `i3d_r50`.
 
     Returns:

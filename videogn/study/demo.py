@@ -6,17 +6,17 @@ from typing import Any
 
 from videogn.study.grid import Grid, make_grid
 
-_EPOCHS = 20
+_EPOCHS = 12
 _QUICK_EPOCHS = 2
 #: Settings of configs/motion.yaml, which a test compares: the demo also works where that file is not installed.
 _FIT: dict[str, Any] = {
-    "trainer": {"accelerator": "cpu", "log_every_n_steps": 20, "num_sanity_val_steps": 0},
+    "trainer": {"accelerator": "cpu", "log_every_n_steps": 20, "num_sanity_val_steps": 0, "check_val_every_n_epoch": 4},
     "model": {
         "arch": "i3d_tiny",
         "crop_size": 32,
-        "short_side": 36,
+        "short_side": 40,
         "crops": "center",
-        "lr": 0.025,
+        "lr": 0.05,
         "base_batch": 8,
         "schedule": "cosine",
         "warmup": 0.15,
@@ -26,7 +26,7 @@ _FIT: dict[str, Any] = {
         "num_workers": 0,
         "cache": "1GiB",
         "val_view": "augmented",
-        "train_short_sides": [34, 40],
+        "train_short_sides": [40, 40],
         "flip": 0.0,
     },
 }
@@ -47,7 +47,7 @@ def demo_grid(quick: bool) -> Grid:
         {
             "title": "A small Table 8: the motion data set",
             "fit": _FIT,
-            "motion": {"videos_per_class": 8 if quick else 60, "val_videos_per_class": 2 if quick else 25},
+            "motion": {"videos_per_class": 8 if quick else 120, "val_videos_per_class": 2 if quick else 40},
             "axes": {"norm": ["bn", "gn"], "setting": ["8x2@8", "8x2@2", "16x1@2"]},
             "budget": {"epochs": _QUICK_EPOCHS if quick else _EPOCHS, "step_clips": 8},
         }
