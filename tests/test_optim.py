@@ -55,6 +55,21 @@ def test_linear_scaling(batch, base, lr):
     assert scaled_learning_rate(0.01, batch=batch, base_batch=base) == pytest.approx(lr, rel=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("batch", "base", "lr"),
+    [(64, 64, 0.01), (16, 64, 0.005), (4, 64, 0.0025), (256, 64, 0.02), (8, None, 0.01)],
+)
+def test_square_root_scaling(batch, base, lr):
+    """A quarter of the clips: half the rate."""
+    assert scaled_learning_rate(0.01, batch=batch, base_batch=base, scaling="sqrt") == pytest.approx(lr, rel=1e-12)
+
+
+@pytest.mark.parametrize("scaling", ["sqr", "Linear", "none"])
+def test_an_unknown_scaling(scaling):
+    with pytest.raises(ValueError, match=f"scaling must be one of linear, sqrt, got '{scaling}'"):
+        scaled_learning_rate(0.01, batch=8, base_batch=None, scaling=scaling)
+
+
 def _table(name, steps, total_steps, warmup=0.0):
     factor = make_schedule(name, total_steps=total_steps, warmup=warmup, **STEP)
     return [factor(step) for step in steps]
@@ -132,3 +147,9 @@ def test_wrong_values(changes, words):
     arguments = {"name": "step", "total_steps": 10, "warmup": 0.0, **STEP} | changes
     with pytest.raises(ValueError, match=words):
         make_schedule(arguments.pop("name"), **arguments)
+
+
+def test_a_course_may_be_in_seconds():
+    """Of a training that ends by the clock: between two seconds the rate is between theirs."""
+    factor = make_schedule("cosine", total_steps=90.0, warmup=0.1, **STEP)
+    assert [factor(second) for second in (0, 4.5, 9.0, 49.5, 90.0, 91.7)] == pytest.approx([0.1, 0.55, 1, 0.5, 0, 0])

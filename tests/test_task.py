@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.callbacks import Timer, timer
 
 from videogn.axes import Batch, Crop, Sample
+from videogn.course import course
 from videogn.task import CONTRACT, VideoClassifier
 
 NAMES = [f"class {number}" for number in range(7)]
@@ -106,8 +111,47 @@ def test_the_contract_is_in_the_hyper_parameters():
         ({"clips_per_forward": 0}, "clips_per_forward must be > 0, got 0"),
         ({"warmup": 1.0}, "warmup"),
         ({"milestones": (0.5, 1.5)}, "milestones"),
+        ({"scaling": "sqr"}, "scaling must be one of linear, sqrt, got 'sqr'; did you mean 'sqrt'"),
     ],
 )
 def test_wrong_arguments(options, message):
     with pytest.raises(ValueError, match=message):
         _task(**options)
+
+
+def _trainer(limit, steps=math.inf):
+    return SimpleNamespace(estimated_stepping_batches=steps, callbacks=[Timer(limit)])
+
+
+def test_the_course_of_a_training_by_the_clock(monkeypatch):
+    """In seconds; one that is resumed goes on at the second where it was, whatever the time between."""
+    clock = SimpleNamespace(now=50.0, monotonic=lambda: clock.now)
+    monkeypatch.setattr(timer, "time", clock)
+    trainer = _trainer("00:00:01:40")
+    total, position = course(trainer)
+    assert (total, position(7)) == (100.0, 0.0)
+    trainer.callbacks[0].on_train_start(trainer, None)
+    clock.now += 30.5
+    assert position(0) == position(999) == 30.5
+    saved = trainer.callbacks[0].state_dict()
+    clock.now += 1e6
+    resumed = _trainer("00:00:01:40")
+    resumed.callbacks[0].load_state_dict(saved)
+    total, position = course(resumed)
+    assert (total, position(0)) == (100.0, 30.5)
+    clock.now += 10  # loading
+    resumed.callbacks[0].on_train_start(resumed, None)
+    clock.now += 1
+    assert position(0) == 31.5
+
+
+def test_steps_say_more_than_the_clock():
+    """Where both end a training, as --trainer.max_epochs with a time that it should not need."""
+    total, position = course(_trainer("00:00:01:40", steps=12))
+    assert (total, position(7)) == (12, 7.0)
+
+
+@pytest.mark.parametrize("callbacks", [[], [Timer(None)]])
+def test_a_training_without_end_has_nocourse(callbacks):
+    with pytest.raises(ValueError, match=r"set --trainer\.max_epochs, max_steps or max_time"):
+        course(SimpleNamespace(estimated_stepping_batches=math.inf, callbacks=callbacks))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 import torch
 import yaml
+from lightning.pytorch.callbacks import timer
 from training import evaluation_arguments, fit_arguments
 
 from videogn.data.index import read_index
+from videogn.task import VideoClassifier
 from videogn.video.encode import write_video
 
 
@@ -64,11 +68,11 @@ def test_test_writes_results_of_every_video(videogn, motion, trained, tmp_path):
 
 def test_broken_videos_are_named_and_count_as_wrong(videogn, motion, trained, tmp_path):
     videos = tmp_path / "videos"
-    good = sorted((motion / "val" / "pulse").glob("*.mp4"))
-    (videos / "pulse").mkdir(parents=True)
-    (videos / "pulse" / "good.mp4").write_bytes(good[0].read_bytes())
-    (videos / "pulse" / "empty.mp4").touch()
-    (videos / "pulse" / "text.mp4").write_text("no video")
+    good = sorted((motion / "val" / "expand").glob("*.mp4"))
+    (videos / "expand").mkdir(parents=True)
+    (videos / "expand" / "good.mp4").write_bytes(good[0].read_bytes())
+    (videos / "expand" / "empty.mp4").touch()
+    (videos / "expand" / "text.mp4").write_text("no video")
     checkpoint = trained / "checkpoints" / "last.ckpt"
     arguments = evaluation_arguments("test", motion, tmp_path, checkpoint, f"--data.test={videos}")
     assert videogn(*arguments) == 1  # more than --data.max_failures, with results all the same
@@ -93,7 +97,7 @@ def test_the_checkpoint_fixes_the_order_of_classes(videogn, motion, trained, tmp
     """A test folder with two of the eight classes: its own sorted order would number them 0 and 1."""
     checkpoint = trained / "checkpoints" / "last.ckpt"
     videos = tmp_path / "videos"
-    for name in ("pulse", "flicker"):
+    for name in ("expand", "rotate clockwise"):
         (videos / name).mkdir(parents=True)
         source = next((motion / "val" / name).glob("*.mp4"))
         (videos / name / "a.mp4").write_bytes(source.read_bytes())
@@ -103,7 +107,7 @@ def test_the_checkpoint_fixes_the_order_of_classes(videogn, motion, trained, tmp
     names = [row["class"] for row in results["per_class"]]
     assert names == sorted(names)
     assert len(names) == 8
-    assert {row["class"] for row in results["per_class"] if row["videos"]} == {"pulse", "flicker"}
+    assert {row["class"] for row in results["per_class"] if row["videos"]} == {"expand", "rotate clockwise"}
 
 
 def test_contradicting_the_checkpoint_is_an_error(videogn, motion, trained, tmp_path, capsys):
@@ -173,7 +177,7 @@ def test_resuming_with_other_steps_is_an_error(videogn, motion, trained, tmp_pat
     [("--trainer.accelerator=tpu", "torch_xla"), ("--trainer.max_epochs=-1", "set --trainer.max_epochs")],
 )
 def test_what_lightning_refuses_is_one_line_too(videogn, motion, tmp_path, capsys, option, expected):
-    assert videogn(*fit_arguments(motion, tmp_path, option, "--trainer.max_time=00:00:01:00")) == 2
+    assert videogn(*fit_arguments(motion, tmp_path, option)) == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("videogn: error: ")
     assert expected in last
@@ -229,6 +233,192 @@ def test_resuming_goes_on_where_it_stopped(videogn, motion, trained, tmp_path):
     assert resumed["epoch"] == 1
 
 
+@pytest.mark.parametrize(
+    ("options", "steps"),
+    [
+        (["--trainer.max_epochs=-1", "--trainer.max_steps=3"], 3),  # in the middle of an epoch
+        (["--trainer.max_epochs=-1", "--trainer.max_steps=4"], 4),
+        (["--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=2"], 6),  # the last epoch is not validated
+        (["--trainer.max_epochs=1", "--trainer.check_val_every_n_epoch=2"], 2),  # none is
+        (["--trainer.max_epochs=3", "--trainer.limit_val_batches=0"], 6),
+        (["--trainer.max_epochs=-1", "--trainer.max_steps=3", "--checkpoint.minutes=0.000001"], 3),
+        (["--trainer.max_epochs=2", "--trainer.accumulate_grad_batches=2"], 2),
+    ],
+)
+def test_the_last_checkpoint_is_the_end(videogn, motion, tmp_path, monkeypatch, options, steps):
+    weights = []
+    at_the_end = VideoClassifier.on_train_end
+    monkeypatch.setattr(
+        VideoClassifier,
+        "on_train_end",
+        lambda task: (at_the_end(task), weights.append({n: v.clone() for n, v in task.state_dict().items()})),
+    )
+    arguments = [a for a in fit_arguments(motion, tmp_path, "--model.norm=bn") if "max_epochs" not in a]
+    assert videogn(*arguments, *options) == 0
+    last = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == steps
+    assert all(torch.equal(value, last["state_dict"][name]) for name, value in weights[0].items())
+
+
+EPOCH_END = pytest.mark.xfail(
+    strict=True,
+    reason="checkpoints.py:43: with max_steps Lightning goes on wrongly from what is saved in on_train_epoch_end; "
+    "save_on_train_epoch_end=False, which saves after the validation, is right",
+)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="checkpoints.py: Lightning ends an epoch that max_steps cuts short, and the rest of it is lost"
+)
+@pytest.mark.parametrize("accumulated", [1, 2])
+def test_an_end_in_the_middle_of_an_epoch_can_be_gone_on_from(videogn, motion, tmp_path, accumulated):
+    """As if the training had been meant to be longer from the start; 4 batches an epoch."""
+
+    def fit(name, steps, *more):
+        options = ["--trainer.max_epochs=-1", f"--trainer.max_steps={steps}", "--model.milestones=[]"]
+        options += ["--model.arch_options={width: 8, dropout: 0.5}", f"--trainer.accumulate_grad_batches={accumulated}"]
+        return _weights(videogn, _whole_epochs(motion, tmp_path / name, *options, *more), tmp_path / name)
+
+    whole = fit("whole", 6)
+    fit("part", 3)
+    both = fit("rest", 6, f"--ckpt_path={tmp_path / 'part' / 'checkpoints' / 'last.ckpt'}")
+    assert all(torch.equal(value, both[name]) for name, value in whole.items())
+
+
+def _whole_epochs(motion, out, *options):
+    """Arguments of a fit of 4 batches an epoch."""
+    arguments = [a for a in fit_arguments(motion, out, *options) if "limit_train" not in a]
+    return [*arguments, "--data.batch_size=8"]
+
+
+def _weights(videogn, arguments, out):
+    assert videogn(*arguments) == 0
+    return torch.load(out / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        pytest.param(["--trainer.max_epochs=3"], id="epochs"),
+        pytest.param(["--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=2"], id="every second"),
+        pytest.param(["--trainer.max_epochs=-1", "--trainer.max_steps=7"], id="steps", marks=EPOCH_END),
+        pytest.param(
+            ["--trainer.max_epochs=-1", "--trainer.max_steps=3", "--trainer.accumulate_grad_batches=2"],
+            id="accumulated steps",
+            marks=EPOCH_END,
+        ),
+    ],
+)
+def test_a_kill_after_the_end_of_an_epoch(videogn, motion, tmp_path, monkeypatch, limit):
+    """The checkpoint of an epoch's end is all that is left, most often: the same weights, and the same steps logged."""
+    train = VideoClassifier.training_step
+    saved, kept = tmp_path / "whole" / "checkpoints" / "last.ckpt", tmp_path / "kept.ckpt"
+
+    def training_step(task, batch, index):
+        if saved.exists() and not kept.exists():
+            shutil.copy(saved, kept)
+        return train(task, batch, index)
+
+    monkeypatch.setattr(VideoClassifier, "training_step", training_step)
+
+    def fit(name, *more):
+        out = tmp_path / name
+        weights = _weights(videogn, _whole_epochs(motion, out, *limit, *more), out)
+        with (out / "metrics.csv").open() as lines:
+            rows = [row for row in csv.DictReader(lines) if row["train/loss_step"] or row.get("val/top1")]
+        return weights, [(row["epoch"], row["step"], row["train/loss_step"], row.get("val/top1", "")) for row in rows]
+
+    whole, rows = fit("whole")
+    again, later = fit("again", f"--ckpt_path={kept}")
+    assert all(torch.equal(value, again[name]) for name, value in whole.items())
+    assert later[-1] == rows[-1]
+    assert set(later) <= set(rows)
+
+
+BUFFERS = pytest.mark.xfail(
+    strict=True,
+    reason="checkpoints.py, on_save_checkpoint: the batches that are taken back are trained again, but the saved "
+    "buffers have seen them",
+)
+
+
+@pytest.mark.parametrize(
+    ("accumulated", "after"),
+    [
+        pytest.param(1, False, id="before a batch"),
+        pytest.param(1, True, id="in a batch", marks=BUFFERS),
+        pytest.param(2, False, id="in an accumulated step", marks=BUFFERS),
+    ],
+)
+def test_running_statistics_count_no_batch_twice(videogn, motion, tmp_path, monkeypatch, accumulated, after):
+    """A batch that is trained again has been in BN's running statistics once already."""
+    options = ["--trainer.max_epochs=2", "--model.norm=bn", f"--trainer.accumulate_grad_batches={accumulated}"]
+
+    def fit(name, *more, status=0):
+        assert videogn(*_whole_epochs(motion, tmp_path / name, *options, *more)) == status
+        return torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True)
+
+    whole = fit("whole")["state_dict"]
+    train = VideoClassifier.training_step
+
+    def training_step(task, batch, index):
+        loss = train(task, batch, index) if after or index != 3 else None
+        if index == 3:
+            raise ValueError("the end")
+        return loss
+
+    monkeypatch.setattr(VideoClassifier, "training_step", training_step)
+    fit("part", status=2)
+    monkeypatch.undo()
+    monkeypatch.setattr("logging.root.handlers", [])
+    both = fit("rest", f"--ckpt_path={tmp_path / 'part' / 'checkpoints' / 'last.ckpt'}")["state_dict"]
+    assert [name for name, value in whole.items() if not torch.equal(value, both[name])] == []
+
+
+class _Clock:
+    """A second a training batch, whatever the machine does."""
+
+    now = 1000.0
+
+    def monotonic(self):
+        return self.now
+
+
+def test_a_training_by_the_clock(videogn, motion, tmp_path, monkeypatch):
+    """The rate follows the seconds, and one that is resumed, a day later, goes on at the second where it was."""
+    clock = _Clock()
+    monkeypatch.setattr(timer, "time", clock)
+    train = VideoClassifier.training_step
+    saved = tmp_path / "whole" / "checkpoints" / "last.ckpt"
+    middle = tmp_path / "middle.ckpt"
+
+    def training_step(task, batch, index):
+        clock.now += 1
+        if task.global_step == 7 and not middle.exists():
+            shutil.copy(saved, middle)  # as after a kill at this moment
+        return train(task, batch, index)
+
+    monkeypatch.setattr(VideoClassifier, "training_step", training_step)
+
+    def fit(name, *more):
+        options = ["--trainer.max_epochs=-1", "--trainer.max_time=00:00:00:12", "--model.schedule=cosine"]
+        options += ["--model.base_batch=null", "--model.lr=0.1", "--checkpoint.minutes=0.000001"]
+        options += ["--trainer.callbacks+=LearningRateMonitor", *more]
+        assert videogn(*fit_arguments(motion, tmp_path / name, *options)) == 0
+        last = torch.load(tmp_path / name / "checkpoints" / "last.ckpt", weights_only=True)
+        with (tmp_path / name / "metrics.csv").open() as lines:
+            rows = [row for row in csv.DictReader(lines) if row.get("lr-SGD/pg1")]
+        return last, {int(row["step"]): float(row["lr-SGD/pg1"]) for row in rows}
+
+    last, rates = fit("whole")
+    assert last["global_step"] == 12
+    assert list(rates.values()) == pytest.approx([0.05 * (1 + math.cos(math.pi * n / 12)) for n in range(12)])
+    clock.now += 24 * 3600
+    last, again = fit("resumed", f"--ckpt_path={middle}")
+    assert last["global_step"] == 12
+    assert again == pytest.approx({step: rate for step, rate in rates.items() if step >= 7})
+
+
 @pytest.mark.parametrize("norm", ["bn", "gn"])
 def test_bf16_and_accumulation(videogn, motion, tmp_path, norm):
     # 8 frames: where T' = 2, torch 2.15 leaves parts of a 3x1x1 convolution's bfloat16 weight gradient unset on a CPU.
@@ -261,7 +451,7 @@ def test_two_processes_test_each_video_once(motion, trained, tmp_path):
     """7 videos on 2 processes: a padding sampler would count 8. Training in two processes works too."""
     videos = tmp_path / "seven.txt"
     records = read_index(motion / "val.csv").records[:7]
-    videos.write_text("".join(f"{os.path.abspath(record.path)}\tpulse\n" for record in records))
+    videos.write_text("".join(f"{os.path.abspath(record.path)}\texpand\n" for record in records))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     ddp = ["--trainer.strategy=ddp", "--trainer.devices=2"]
     checkpoint = trained / "checkpoints" / "last.ckpt"

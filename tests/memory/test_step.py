@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import replace
 
 import pytest
 import torch
 
-from videogn.memory import StepSetting, TrainingStep, measure_step, model_size, step_memory
+from videogn.memory import StepSetting, TrainingStep, measure_step, measured, model_size, step_memory, time_step
 
 GIB = 2**30
 #: Small, but with every kind of layer; wide enough that activations weigh more than parameters.
@@ -130,3 +131,30 @@ def test_wrong_settings(options, words):
 def test_a_batch_of_nothing():
     with pytest.raises(ValueError, match="batch_size must be >= 1, got 0"):
         TrainingStep(SMALL, 0)
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_the_time_of_a_step_is_that_of_the_shortest(monkeypatch, repeats):
+    """After one that warms up; every step is a whole one, forward, backward and update."""
+    took = iter([5.0, 0.5, 2.0])
+    done = []
+    monkeypatch.setattr(measured, "_seconds", lambda step: (done.append("timed"), next(took))[1])
+    monkeypatch.setattr(measured, "_take", lambda step: done.append("warm"))
+    assert time_step(SMALL, 2, repeats=repeats) == min([5.0, 0.5, 2.0][:repeats])
+    assert done == ["warm", *["timed"] * repeats]
+
+
+def test_a_step_takes_time_and_longer_clips_take_more():
+    """Sixteen times the work, whatever else the machine does."""
+    tiny = StepSetting("i3d_tiny", clip_length=4, crop=32, num_classes=8, arch_options={"width": 8})
+    times = [time_step(replace(tiny, clip_length=length), 2) for length in (4, 64)]
+    assert 0 < times[0] < times[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"device": "gpu"}, "device must be one of cpu, cuda, got 'gpu'"), ({"batch_size": 0}, "batch_size must be >= 1")],
+)
+def test_wrong_steps_to_time(options, words):
+    with pytest.raises(ValueError, match=words):
+        time_step(SMALL, **{"batch_size": 1, **options})

@@ -75,6 +75,7 @@ class TrainingCost(Callback):
         self._add("training")
         peaks = torch.tensor(float(self._peak or 0), device=pl_module.device)
         peak = int(trainer.strategy.reduce(peaks, reduce_op="max")) or None
+        folder = Path(trainer.log_dir or trainer.default_root_dir)  # an exchange too: every process has to ask
         if not trainer.is_global_zero:
             return
         cost = {
@@ -84,7 +85,7 @@ class TrainingCost(Callback):
             "peak_device_bytes": peak,
             "peak_process_bytes": self._process_peak(),
         }
-        write_json(Path(trainer.log_dir or trainer.default_root_dir) / FILE_NAME, cost)
+        write_json(folder / FILE_NAME, cost)
         rate = self._counts["clips"] / max(self._seconds["training"], 1e-9)
         _log.info(
             "trained %d steps on %d clips in %.0f s (%.1f clips/s), validated in %.0f s",

@@ -98,6 +98,7 @@ def run_and_report(
     from videogn.study.schedule import run_cells
 
     limit = memory or grid.memory
+    chosen = _engine(engine, ray_address, grid.cells[0].devices, jobs, threads)
     with bar("Planning cells") as planning, bar("Writing videos") as writing:
         out = make_study(
             grid,
@@ -107,7 +108,6 @@ def run_and_report(
             planning=planning,
             writing=writing,
         )
-    chosen = _engine(engine, ray_address, grid.cells[0].devices, jobs, threads)
     try:
         with StudyProgress() as progress:
             states = run_cells(grid.cells, out, chosen, retries=retries, retry_failed=not skip_failed, report=progress)

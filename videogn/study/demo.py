@@ -16,7 +16,7 @@ _FIT: dict[str, Any] = {
         "crop_size": 32,
         "short_side": 40,
         "crops": "center",
-        "lr": 0.05,
+        "lr": 0.025,
         "base_batch": 8,
         "schedule": "cosine",
         "warmup": 0.15,

@@ -143,7 +143,7 @@ class _Run:
         total = self.prepared["planned"].get("steps")
 
         def tick() -> None:
-            self.report(CellState(self.cell, phase, _done(self.folder, self.cell, total)))
+            self.report(CellState(self.cell, phase, part_done(self.folder, self.cell, total)))
 
         tick()
         ended = run_command(command, log, environment=self.environment, stop=self.stop, tick=tick)
@@ -199,7 +199,7 @@ def _processor() -> str:
     return names[0].partition(":")[2].strip() if names else platform.processor()
 
 
-def _done(folder: Path, cell: Cell, total_steps: int | None) -> float:
+def part_done(folder: Path, cell: Cell, total_steps: int | None) -> float:
     """Part of the training that was validated so far."""
     curve = read_curve(folder, cell)
     if not curve:

@@ -1,0 +1,82 @@
+"""One training over several processes that torchrun starts, as on several machines."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from training import fit_arguments
+
+_PATIENCE = 240  # that a process waits for the other in vain is what goes wrong
+
+
+def _torchrun(options, arguments, log):
+    tests = str(Path(__file__).parents[1])
+    command = [sys.executable, "-m", "torch.distributed.run", *options, "-m", "videogn", *arguments]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": tests}
+    with log.open("w") as output:
+        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+
+
+def _wait(processes, logs):
+    try:
+        assert [process.wait(_PATIENCE) for process in processes] == [0] * len(processes), [p.read_text() for p in logs]
+    finally:
+        for process in processes:
+            process.terminate()  # torchrun then ends its own
+            process.wait()
+
+
+def _free_port():
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return listening.getsockname()[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_two_processes_train_one_network(motion, tmp_path, nodes):
+    """On one machine, or on what looks like two: the same clips, steps and files."""
+    out = tmp_path / "run"
+    arguments = fit_arguments(
+        motion,
+        out,
+        "--data.batch_size=2",
+        "--trainer.strategy=ddp",
+        f"--trainer.num_nodes={nodes}",
+        f"--trainer.devices={2 // nodes}",
+        "--trainer.callbacks+=run_recorder.RunRecorder",
+        f"--trainer.callbacks.folder={tmp_path / 'seen'}",
+    )
+    rendezvous = [
+        f"--nnodes={nodes}",
+        "--rdzv-id=1",
+        "--rdzv-backend=c10d",
+        f"--rdzv-endpoint=127.0.0.1:{_free_port()}",
+    ]
+    options = [*(rendezvous if nodes > 1 else ["--standalone"]), f"--nproc-per-node={2 // nodes}"]
+    logs = [tmp_path / f"node {number}.txt" for number in range(nodes)]
+    _wait([_torchrun(options, arguments, log) for log in logs], logs)
+
+    seen = {}
+    for rank in (0, 1):
+        lines = map(json.loads, (tmp_path / "seen" / f"{rank}.jsonl").read_text().splitlines())
+        seen[rank] = [path for _, _, samples, *_ in lines for path, *_ in samples]
+        assert len(seen[rank]) == 4  # two steps of two clips
+    assert not set(seen[0]) & set(seen[1])
+    cost = json.loads((out / "cost.json").read_text())
+    assert (cost["steps"], cost["clips"]) == (2, 2 * 2 * 2)
+    assert sorted(path.name for path in out.rglob("*.ckpt")) == ["epoch=0.ckpt", "last.ckpt"]
+    assert torch.load(out / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 2
+    (metrics,) = out.rglob("metrics*.csv")
+    with metrics.open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert [row["step"] for row in rows if row.get("train/loss_step")] == ["0", "1"]
+    assert len([row for row in rows if row.get("val/top1")]) == 1

@@ -1,0 +1,212 @@
+"""From a grid to the folder of a study, and back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import yaml
+
+from videogn.evaluation.results import package_versions
+from videogn.study import CellResult, read_study
+from videogn.study.demo import demo_grid
+from videogn.study.folder import read_cell, write_result, write_state
+from videogn.study.grid import make_grid
+from videogn.study.making import make_study
+from videogn.study.results import cell_folder
+
+CONTENT = {
+    "title": "A study",
+    "fit": {
+        "trainer": {"accelerator": "cpu"},
+        "model": {"arch": "i3d_tiny", "arch_options": {"width": 8}, "crop_size": 32},
+    },
+    "motion": {"videos_per_class": 1, "val_videos_per_class": 1, "size": 16, "frames": 8},
+    "axes": {"norm": ["bn", "gn"], "setting": "4x2@2"},
+    "budget": [{"epochs": 2, "note": "What for."}, {"epochs": 2, "step_clips": 4}],
+}
+
+
+def _grid(**changes):
+    return make_grid({**CONTENT, **changes})
+
+
+def _make(out, grid=None, **options):
+    return make_study(grid or _grid(), out, command="videogn study run x", **options)
+
+
+def _finish(folder):
+    cell, about = read_cell(folder)
+    rest = ({"over_all": {"top1": 0.5}}, {"training_seconds": 1.0}, about["planned"], 1, {}, ((), ()), folder)
+    write_result(CellResult(cell, about["fingerprint"], (), *rest))
+
+
+def _files(folder):
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != ".lock")
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A study that was made. Do not write to it."""
+    return _make(tmp_path_factory.mktemp("made") / "new" / "study", memory=10 * 2**20)
+
+
+def test_what_is_made(made):
+    grid = _grid()
+    assert {path.name for path in made.iterdir()} >= {"cells", "motion", "plan.json", "study.json"}
+    assert {path.name for path in (made / "cells").iterdir()} == {cell.name for cell in grid.cells}
+    assert len(list((made / "motion").rglob("*.mp4"))) == 16
+    for cell in grid.cells:
+        found, about = read_cell(cell_folder(made, cell))
+        assert found == cell
+        assert about["data_root"] == str(made / "motion")
+        assert about["planned"]["steps"] == 2 * 8 // cell.clips_per_step
+        assert about["planned"]["peak_bytes"] > 0
+        assert yaml.safe_load((cell_folder(made, cell) / "fit.yaml").read_text()) == cell.fit_config(grid.base)
+
+
+def test_a_study_is_read_as_it_was_made(made):
+    grid, study = _grid(), read_study(made)
+    assert study.sections == grid.sections
+    assert (study.title, study.grid, study.command) == ("A study", grid.text, "videogn study run x")
+    assert study.versions == package_versions()
+    assert study.results == {}
+    assert study.unfinished == dict.fromkeys(grid.cells, ("waiting", None))
+    assert study.memory == 10 * 2**20
+    assert {row["norm"] for row in study.plan} == {"BN", "GN"}
+    assert all(row["largest_batch"] >= 1 for row in study.plan)
+    assert make_grid(yaml.safe_load(study.grid)).cells == grid.cells
+
+
+def test_results_and_failures_are_read(tmp_path):
+    grid = _grid(budget={"epochs": 1})
+    _make(tmp_path, grid)
+    _finish(cell_folder(tmp_path, grid.cells[0]))
+    write_state(cell_folder(tmp_path, grid.cells[1]), phase="failed", reason="out of memory")
+    study = read_study(tmp_path)
+    assert {cell: result.cell for cell, result in study.results.items()} == {grid.cells[0]: grid.cells[0]}
+    assert study.unfinished == {grid.cells[1]: ("failed", "out of memory")}
+
+
+def test_making_it_again_keeps_what_is_there(tmp_path):
+    grid = _grid(budget={"epochs": 1})
+    _make(tmp_path, grid)
+    last = cell_folder(tmp_path, grid.cells[0]) / "checkpoints" / "last.ckpt"
+    last.parent.mkdir()
+    last.touch()
+    videos = _files(tmp_path / "motion")
+    more = _grid(budget=[{"epochs": 1}, {"iterations": 2}], axes={"norm": ["gn", "bn", "ln"], "setting": "4x2@2"})
+    _make(tmp_path, more)
+    assert last.exists()
+    assert _files(tmp_path / "motion") == videos
+    assert len(read_study(tmp_path).unfinished) == 6
+
+
+def test_a_study_that_moved_goes_on(tmp_path):
+    grid = _grid(budget={"epochs": 1})
+    _make(tmp_path / "a", grid)
+    _finish(cell_folder(tmp_path / "a", grid.cells[0]))
+    (tmp_path / "a").rename(tmp_path / "b")
+    _make(tmp_path / "b", grid)
+    assert len(read_study(tmp_path / "b").results) == 1
+    assert read_cell(cell_folder(tmp_path / "b", grid.cells[1]))[1]["data_root"] == str(tmp_path / "b" / "motion")
+
+
+@pytest.fixture
+def half_finished(tmp_path):
+    """The first cell has a checkpoint, the second is finished."""
+    grid = _grid(budget={"epochs": 1})
+    out = _make(tmp_path / "study", grid)
+    begun, finished = (cell_folder(out, cell) for cell in grid.cells)
+    (begun / "checkpoints").mkdir()
+    (begun / "checkpoints" / "last.ckpt").write_text("hours of work")
+    _finish(finished)
+    return out
+
+
+OTHER_FIT = {"fit": {**CONTENT["fit"], "data": {"num_clips": 3}}}
+OTHER_MOTION = {"motion": {**CONTENT["motion"], "seed": 1}}
+
+
+COST = pytest.mark.xfail(
+    strict=True, reason="making.py:57: cells are begun anew, one by one, before a later one refuses"
+)
+
+
+@pytest.mark.parametrize("other", [pytest.param(OTHER_FIT, marks=COST), OTHER_MOTION], ids=["fit", "motion"])
+def test_other_settings_are_refused_and_that_costs_nothing(half_finished, other):
+    """Neither the checkpoint of a cell before the finished one, nor the videos that its result is about."""
+    before = _files(half_finished)
+    with pytest.raises(ValueError, match="name another folder"):
+        _make(half_finished, _grid(budget={"epochs": 1}, **other))
+    assert _files(half_finished) == before
+
+
+def test_other_settings_are_refused(half_finished):
+    with pytest.raises(ValueError, match="was run with other settings: name another folder for this study"):
+        _make(half_finished, _grid(budget={"epochs": 1}, **OTHER_FIT))
+
+
+@pytest.mark.parametrize(
+    ("motion", "words"),
+    [
+        ({"videos_per_class": 0}, "videos_per_class must be >= 1, got 0"),
+        ({"videos_per_class": 1, "size": 33}, "size must be even"),
+        pytest.param(
+            {"videos_per_class": "ten"},
+            "videos_per_class must be .*got 'ten'",
+            marks=pytest.mark.xfail(strict=True, reason="planning.py, count_videos: int() speaks, and names nothing"),
+        ),
+        pytest.param(
+            {"videos_per_class": 1, "size": "16"},
+            "size must be .*got '16'",
+            marks=pytest.mark.xfail(strict=True, reason="grid.py: values of motion are not looked at: a TypeError"),
+        ),
+    ],
+)
+def test_a_wrong_motion_set(tmp_path, motion, words):
+    with pytest.raises(ValueError, match=words):
+        _make(tmp_path / "out", _grid(motion=motion))
+    assert not (tmp_path / "out" / "study.json").exists()
+
+
+def test_not_a_study(tmp_path):
+    with pytest.raises(ValueError, match=rf"{tmp_path} is not the folder of a study: it has no study\.json"):
+        read_study(tmp_path)
+    with pytest.raises(FileNotFoundError, match="no such file or folder"):
+        read_study(tmp_path / "nowhere")
+
+
+# The demo.
+
+
+def test_the_demo_trains_as_the_motion_configuration_does(videogn, capsys, tmp_path, request):
+    """The demo carries its settings itself, for installations without configs/; they must be those of the file."""
+    grid = demo_grid(quick=False)
+    (tmp_path / "fit.yaml").write_text(yaml.safe_dump(grid.cells[0].fit_config(grid.base)))
+    printed = []
+    for config in (tmp_path / "fit.yaml", request.config.rootpath / "configs" / "motion.yaml"):
+        same = [
+            "--data.root=x",
+            "--model.clip_length=16",
+            "--model.interval=1",
+            "--model.norm=gn",
+            "--data.batch_size=8",
+        ]
+        same += ["--trainer.accumulate_grad_batches=1", "--trainer.enable_progress_bar=false", "--trainer.devices=1"]
+        same += ["--trainer.max_steps=-1", "--model.arch_options={memory_mode: plain}"]
+        assert videogn("fit", f"--config={config}", *same, "--print_config") == 0
+        printed.append(yaml.safe_load(capsys.readouterr().out))
+    assert printed[0] == printed[1]
+
+
+@pytest.mark.parametrize("quick", [True, False])
+def test_the_demo_is_a_small_table_8(quick):
+    """Only the clip and the norm's batch differ: every optimiser step is of 8 clips."""
+    grid = demo_grid(quick)
+    rows = [(8, 2, 8), (8, 2, 2), (16, 1, 2)]
+    assert {(cell.norm.name, cell.setting) for cell in grid.cells} == {(n, row) for n in ("bn", "gn") for row in rows}
+    assert {cell.clips_per_step for cell in grid.cells} == {8}
+    assert len({cell.budget for cell in grid.cells}) == 1
+    assert json.dumps([cell.fit_config(grid.base) for cell in grid.cells])

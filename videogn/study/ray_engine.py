@@ -1,0 +1,258 @@
+"""Cells as tasks of Ray Core: on this machine, or on the nodes of a cluster that share the study's folder.
+
+Ray only places the cells, by the processors and GPUs that they need, and says when a machine or a worker is gone;
+what a cell is and how far it is stays in its folder. Without an address a Ray of its own is started, for the time of
+the study, with the token authentication that Ray sets up for itself (it keeps the token in ~/.ray/auth_token). A
+cluster has to be started with it: RAY_AUTH_MODE=token in the environment of every `ray start` and of the study, and
+on all machines the same token, `ray get-auth-token --generate`, in ~/.ray/auth_token, in the file that
+RAY_AUTH_TOKEN_PATH names, or in RAY_AUTH_TOKEN.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from videogn.cores import available_cores
+from videogn.study.engines import visible_gpus
+from videogn.study.folder import read_cell, read_state, write_state
+from videogn.study.running import CellState, part_done, run_cell
+
+_POLL_SECONDS = 0.5
+#: Cells pass nothing through Ray's object store; by default it would take 30 % of the memory.
+_OBJECT_STORE_BYTES = 100 * 1024**2
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What each cell gets.
+
+    Attributes:
+        slots: cells at once.
+        threads: CPUs of a cell.
+        gpus: of a cell.
+    """
+
+    slots: int
+    threads: int
+    gpus: int
+
+
+class RayEngine:
+    """Tasks of Ray; a cell never spans machines.
+
+    The study's folder, the data and the environment that videogn is installed in are to be found under the same paths
+    on every node, and so is the working directory, which relative paths of a configuration are about.
+
+    Args:
+        address: of a running cluster, HOST:PORT, or auto for the one that this machine belongs to; None to start Ray
+            on this machine.
+        jobs: cells at once; by default as many as the GPUs suffice for, or else the CPUs, with `threads` each; one a
+            machine where neither says.
+        devices_per_cell: GPUs of a cell, where there are GPUs.
+        threads: CPUs of a cell; by default as many as `jobs` leave for each.
+
+    Raises:
+        ModuleNotFoundError: Ray is not installed.
+        ConnectionError: there is no such cluster, or it does not let us in.
+        ValueError: `jobs` or `threads` is not positive, or no machine has what a cell needs.
+    """
+
+    def __init__(
+        self, address: str | None, *, jobs: int | None = None, devices_per_cell: int = 1, threads: int | None = None
+    ) -> None:
+        own = [(available_cores(), len(visible_gpus()))] if address is None else []
+        if own:
+            # Before anything is started: a wrong number should not take seconds to be found.
+            shares = share(own, jobs=jobs, devices=devices_per_cell, threads=threads)
+        self._ray = _import_ray(embedded=address is None)
+        self._started = not self._ray.is_initialized()
+        if self._started:
+            options: dict[str, Any] = {"address": address}
+            if own:
+                (cores, gpus), *_ = own
+                options = {
+                    "address": "local",
+                    "num_cpus": max(cores, shares.slots * shares.threads),
+                    "num_gpus": gpus,
+                    "object_store_memory": _OBJECT_STORE_BYTES,
+                    "include_dashboard": False,
+                }
+            _start(self._ray, options)
+        try:
+            if not own:
+                shares = share(_nodes(self._ray), jobs=jobs, devices=devices_per_cell, threads=threads)
+        except ValueError:
+            self.close()
+            raise
+        self.slots = shares.slots
+        self._environment = {"OMP_NUM_THREADS": str(shares.threads), "MKL_NUM_THREADS": str(shares.threads)}
+        self._task = self._ray.remote(max_retries=0)(_run_in_worker).options(
+            num_cpus=shares.threads, num_gpus=shares.gpus
+        )
+
+    def run(self, folder: Path, stop: threading.Event, report: Callable[[CellState], None]) -> CellState:
+        """Run the cell wherever there is room for it.
+
+        Args:
+            folder: of the cell; its files tell how far it is.
+            stop: once set, the training writes a checkpoint and ends; a task that has not begun does not begin.
+            report: called twice a second while it runs.
+
+        Returns:
+            The cell's state; failed also where its worker or its machine was lost.
+
+        Raises:
+            BlockingIOError: another process is running it.
+        """
+        cell, _ = read_cell(folder)
+        errors = self._ray.exceptions
+        task = self._task.remote(str(folder), self._environment, os.getcwd())
+        cancelled = False
+        while not self._ray.wait([task], timeout=_POLL_SECONDS)[0]:
+            if stop.is_set() and not cancelled:
+                self._ray.cancel(task)  # the worker gets SIGINT, see below
+                cancelled = True
+            if (state := read_progress(folder)) is not None:
+                report(state)
+        try:
+            state = self._ray.get(task)
+        except errors.TaskCancelledError:  # it had not begun
+            return CellState(cell, "stopped")
+        except errors.RayTaskError as error:
+            raise error.cause from None
+        except errors.RayError as error:
+            reason = _reason(error)
+            write_state(folder, phase="failed", reason=reason)
+            state = CellState(cell, "failed", reason=reason)
+        report(state)
+        return state
+
+    def close(self) -> None:
+        """Stop the Ray that was started for it, or leave the cluster; a connection that was there before stays."""
+        if self._started:
+            self._ray.shutdown()
+            self._started = False
+
+
+def share(nodes: Sequence[tuple[int, int]], *, jobs: int | None, devices: int, threads: int | None) -> Shares:
+    """Divide machines between cells.
+
+    Args:
+        nodes: CPUs and GPUs of every machine.
+        jobs: cells at once, or None for what there is room for.
+        devices: GPUs of a cell; they are ignored where no machine has any.
+        threads: CPUs of a cell, or None.
+
+    Returns:
+        What each cell gets. On one machine `jobs` cells run at once even if that is more than its CPUs.
+
+    Raises:
+        ValueError: `jobs` or `threads` is not positive, or no machine has what a cell needs.
+    """
+    for name, value in (("jobs", jobs), ("threads", threads)):
+        if value is not None and value < 1:
+            raise ValueError(f"{name} must be >= 1, got {value}")
+    if not any(cpus for cpus, _ in nodes):
+        raise ValueError("no machine of the Ray cluster has CPUs for tasks")
+    gpus = devices if any(count for _, count in nodes) else 0
+
+    def room(threads: int) -> int:
+        """How many cells fit."""
+        return sum(min(cpus // threads, count // gpus if gpus else cpus) for cpus, count in nodes)
+
+    most = max(cpus for cpus, _ in nodes)
+    if gpus and not room(1):
+        raise ValueError(f"devices of a cell must be <= {max(n for _, n in nodes)}, the GPUs of a machine, got {gpus}")
+    if jobs is not None and len(nodes) == 1:
+        wanted = min(jobs, nodes[0][1] // gpus) if gpus else jobs
+        return Shares(wanted, threads or max(most // wanted, 1), gpus)
+    if threads is not None:
+        if not room(threads):
+            raise ValueError(f"threads must be <= {most}, the CPUs of a machine, got {threads}")
+        return Shares(min(jobs or room(threads), room(threads)), threads, gpus)
+    wanted = min(jobs or (room(1) if gpus else sum(cpus > 0 for cpus, _ in nodes)), room(1))
+    return Shares(wanted, max(number for number in range(1, most + 1) if room(number) >= wanted), gpus)
+
+
+def read_progress(folder: Path) -> CellState | None:
+    """How far a cell is that another process runs, from its files.
+
+    Args:
+        folder: of the cell.
+
+    Returns:
+        Its state, or None where it is not training or testing.
+    """
+    cell, prepared = read_cell(folder)
+    phase = read_state(folder)["phase"]
+    if phase not in ("training", "testing"):
+        return None
+    return CellState(cell, phase, part_done(folder, cell, prepared["planned"].get("steps")))
+
+
+def _run_in_worker(folder: str, environment: Mapping[str, str], directory: str) -> CellState:
+    """The task. Cancelling it sends SIGINT, which is no exception here: the training is to write its checkpoint."""
+    stop = threading.Event()
+    os.chdir(directory)
+    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        return run_cell(folder, environment=environment, stop=stop)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _import_ray(*, embedded: bool) -> Any:
+    if "ray" not in sys.modules:  # it reads these when it is imported
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if embedded:
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+    try:
+        import ray
+        import ray.exceptions
+    except ModuleNotFoundError as error:
+        if error.name != "ray":
+            raise
+        raise ModuleNotFoundError("--engine ray needs Ray: pip install 'videogn[ray]'") from None
+    return ray
+
+
+def _start(ray: Any, options: Mapping[str, Any]) -> None:
+    try:
+        with _sigterm_kept():
+            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
+        hint = "" if options["address"] == "local" else "; with tokens it takes RAY_AUTH_MODE=token and the token here"
+        raise ConnectionError(f"no Ray at {options['address']}: {_reason(error)}{hint}") from error
+
+
+@contextmanager
+def _sigterm_kept() -> Iterator[None]:
+    """`ray.init` sets a handler of its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _nodes(ray: Any) -> list[tuple[int, int]]:
+    resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    return [(int(found.get("CPU", 0)), int(found.get("GPU", 0))) for found in resources]
+
+
+def _reason(error: Exception) -> str:
+    """Ray explains at length: what happened is in the first line."""
+    text = str(error).strip().partition("\n")[0] or "no reason given"
+    return f"{type(error).__name__}: {text}"

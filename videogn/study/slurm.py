@@ -1,0 +1,190 @@
+"""A Slurm job array whose tasks are the cells of a study, each requeued until its cell is finished.
+
+How the time limit reaches a training: Slurm sends SIGUSR1 to the batch shell alone (`--signal=B:`), three minutes
+before the end. The shell sends SIGTERM to `videogn study cell`, and to nothing else, which asks the training for a
+checkpoint and waits for it; it then ends with status 75, and the shell requeues the task. Without "B:" Slurm would
+signal what `srun` started, loader processes and decoders included, and never the shell; here nothing runs under `srun`,
+which a cell on one machine does not need. `scancel`, a preemption and Slurm's own end of the job send SIGTERM to all
+processes: the training still writes its checkpoint, but the shell does not requeue what somebody cancelled.
+
+Lightning takes a process with SLURM_NTASKS in its environment for one of as many that `srun` started, and to be
+requeued by Lightning itself. It leaves jobs named "interactive" alone, so the cell is told that it is one.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from videogn.files import write_text
+from videogn.study.grid import Grid
+from videogn.study.results import CellResult, cell_folder
+
+#: In the folder of a study.
+SCRIPT_FILE = "array.sbatch"
+CELLS_FILE = "cells.txt"
+LOG_FOLDER = "slurm"
+#: Before the time limit; a training is given a minute of it for its checkpoint. Slurm may be up to a minute early.
+_NOTICE_SECONDS = 180
+_LEAST_MINUTES = 10
+_TIME = re.compile(
+    r"(?:(?P<days>\d+)-(?P<dh>\d+)(?::(?P<dm>\d+)(?::\d+)?)?)|(?P<h>\d+):(?P<hm>\d+):\d+|(?P<m>\d+)(?::\d+)?"
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a task of the array asks Slurm for.
+
+    Attributes:
+        time: limit, as Slurm writes it: MINUTES, HOURS:MINUTES:SECONDS, DAYS-HOURS and so on.
+        gpus: of a cell.
+        cpus: of a cell.
+        devices: processes that a cell trains in, which share its CPUs.
+        partition: or None for the cluster's default.
+        at_once: cells, or None for as many as there is room for.
+        options: further KEY=VALUE or KEY of `sbatch`, without dashes; they come last and win.
+
+    Raises:
+        ValueError: a number is out of range, or an option or the time is not written so.
+    """
+
+    time: str
+    gpus: int
+    cpus: int
+    devices: int = 1
+    partition: str | None = None
+    at_once: int | None = None
+    options: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, value, least in (("gpus", self.gpus, 0), ("cpus", self.cpus, 1), ("at_once", self.at_once, 1)):
+            if value is not None and value < least:
+                raise ValueError(f"{name} must be >= {least}, got {value}")
+        if _minutes(self.time) < _LEAST_MINUTES:
+            raise ValueError(
+                f"time must be at least {_LEAST_MINUTES} minutes, of which {_NOTICE_SECONDS} s are for the checkpoint, "
+                f"got {self.time!r}"
+            )
+        for option in self.options:
+            if not re.fullmatch(r"[a-z][a-z-]*(=[^\n]+)?", option):
+                raise ValueError(f"an option of sbatch is KEY=VALUE, for instance account=vision, got {option!r}")
+
+
+def unfinished_cells(grid: Grid, out: Path) -> list[Path]:
+    """Folders of the cells without a result, in the order to begin them."""
+    folders = [cell_folder(out, cell) for cell in grid.cells]
+    return [folder for folder in folders if CellResult.read(folder) is None]
+
+
+def write_array(folders: Sequence[Path], out: Path, job: Job, *, directory: Path) -> Path:
+    """Write the script, the list of its tasks and the folder of their logs.
+
+    Args:
+        folders: of the cells, absolute; task N runs the N-th.
+        out: folder of the study, absolute.
+        job: what a task asks for.
+        directory: that relative paths in the cells' configuration are about.
+
+    Returns:
+        The script.
+
+    Raises:
+        ValueError: there is no cell.
+    """
+    if not folders:
+        raise ValueError("there is no cell to run")
+    (out / LOG_FOLDER).mkdir(parents=True, exist_ok=True)  # or Slurm drops the output
+    write_text(out / CELLS_FILE, "".join(f"{folder}\n" for folder in folders))
+    script = out / SCRIPT_FILE
+    write_text(script, _script(folders, out, job, directory))
+    return script
+
+
+def _script(folders: Sequence[Path], out: Path, job: Job, directory: Path) -> str:
+    limit = f"%{job.at_once}" if job.at_once else ""
+    # %A and %a are the array and the task.
+    log = str(out / LOG_FOLDER).replace("%", "%%") + "/%A_%a.out"
+    options = [
+        "job-name=videogn",
+        f"array=1-{len(folders)}{limit}",
+        "nodes=1",
+        "ntasks=1",
+        f"cpus-per-task={job.cpus}",
+        *([f"gres=gpu:{job.gpus}"] if job.gpus else []),
+        *([f"partition={job.partition}"] if job.partition else []),
+        f"time={job.time}",
+        f"signal=B:USR1@{_NOTICE_SECONDS}",
+        "requeue",
+        "open-mode=append",
+        f"output={log}",
+        *job.options,
+    ]
+    header = "\n".join(f"#SBATCH --{_quoted(option)}" for option in options)
+    cells = "\n".join(f"  {shlex.quote(str(folder))}" for folder in folders)
+    return _TEMPLATE.format(
+        header=header,
+        cells=cells,
+        directory=shlex.quote(str(directory)),
+        python=shlex.quote(sys.executable),
+        threads=max(job.cpus // job.devices, 1),
+    )
+
+
+def _quoted(option: str) -> str:
+    """KEY=VALUE in a line of #SBATCH, where quotes and backslashes mean what they do to a shell."""
+    key, separator, value = option.partition("=")
+    if re.fullmatch(r"[\w./:%@,+=-]*", value):
+        return option
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'{key}{separator}"{escaped}"'
+
+
+def _minutes(time: str) -> float:
+    found = _TIME.fullmatch(time)
+    if found is None:
+        raise ValueError(f"time must be as Slurm writes it, for instance 24:00:00 or 2-12, got {time!r}")
+    days, dh, dm, h, hm, m = (int(found[name] or 0) for name in ("days", "dh", "dm", "h", "hm", "m"))
+    return 60 * (24 * days + dh + h) + dm + hm + m
+
+
+# Slurm keeps a copy of the script from its submission on, so the list of cells is part of it: a later export writes
+# over cells.txt while tasks of an earlier one still wait.
+_TEMPLATE = """\
+#!/bin/bash
+# Written by `videogn study export-slurm`. Each task of the array runs one cell of the study and nothing if the cell is
+# finished; the same script can be submitted again at any time.
+{header}
+
+cells=(
+{cells}
+)
+cell=${{cells[${{SLURM_ARRAY_TASK_ID:?submit this script with sbatch}} - 1]}}
+cd {directory} || exit 2
+
+# What Lightning does with Slurm by itself is left out by this name.
+export SLURM_JOB_NAME=interactive
+export OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads}
+{python} -m videogn study cell "$cell" &
+process=$!
+
+requeue=yes
+trap 'waiting=yes; kill -TERM $process' USR1                  # the time is nearly up
+trap 'waiting=yes; requeue=no; kill -TERM $process' TERM INT  # cancelled or preempted
+waiting=yes
+while [ $waiting = yes ]; do
+  waiting=no
+  wait $process  # a signal ends this, and not the process
+  status=$?
+done
+
+# 75: stopped with a checkpoint, can go on.
+if [ $status -eq 75 ] && [ $requeue = yes ]; then
+  scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
+fi
+exit $status
+"""
