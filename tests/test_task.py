@@ -120,7 +120,8 @@ def test_wrong_arguments(options, message):
 
 
 def _trainer(limit, steps=math.inf):
-    return SimpleNamespace(estimated_stepping_batches=steps, callbacks=[Timer(limit)])
+    strategy = SimpleNamespace(broadcast=lambda value: value)
+    return SimpleNamespace(estimated_stepping_batches=steps, callbacks=[Timer(limit)], strategy=strategy)
 
 
 def test_the_course_of_a_training_by_the_clock(monkeypatch):
@@ -152,6 +153,6 @@ def test_steps_say_more_than_the_clock():
 
 
 @pytest.mark.parametrize("callbacks", [[], [Timer(None)]])
-def test_a_training_without_end_has_nocourse(callbacks):
+def test_a_training_without_end_has_no_course(callbacks):
     with pytest.raises(ValueError, match=r"set --trainer\.max_epochs, max_steps or max_time"):
         course(SimpleNamespace(estimated_stepping_batches=math.inf, callbacks=callbacks))

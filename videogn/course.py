@@ -34,4 +34,8 @@ def course(trainer: Trainer) -> tuple[float, Callable[[int], float]]:
             "the schedule needs to know the end of the training: set --trainer.max_epochs, max_steps or max_time"
         )
     timer = timers[0]  # its state travels with the checkpoint: a resumed training goes on at the second where it was
-    return timer.time_elapsed() + (timer.time_remaining() or 0.0), lambda step: timer.time_elapsed()
+
+    def seconds(step: int) -> float:
+        return float(trainer.strategy.broadcast(timer.time_elapsed()))  # clocks of processes differ, rates must not
+
+    return timer.time_elapsed() + (timer.time_remaining() or 0.0), seconds

@@ -72,7 +72,7 @@ def test_validations_are_counted_apart(tmp_path, clock):
         _train(cost, trainer, clock, batches=3, seconds=2)
         _validate(cost, trainer, clock, 5)
     _train(cost, trainer, clock, batches=1, seconds=0.5)
-    cost.on_train_end(trainer, MODULE)
+    cost.on_fit_end(trainer, MODULE)
     found = _written(tmp_path)
     assert list(found) == KEYS
     assert (found["training_seconds"], found["validation_seconds"]) == (12.5, 10.0)
@@ -94,7 +94,7 @@ def test_an_interrupted_training_goes_on_counting(tmp_path, clock):
     clock.now += 60  # loading
     second.on_train_start(trainer, MODULE)
     _train(second, trainer, clock, batches=4, seconds=1)
-    second.on_train_end(trainer, MODULE)
+    second.on_fit_end(trainer, MODULE)
     found = _written(tmp_path)
     assert (found["training_seconds"], found["validation_seconds"]) == (10.0, 5.0)
     assert (found["steps"], found["clips"]) == (7, 7 * 4 * 2)
@@ -107,7 +107,7 @@ def test_saving_twice_counts_once(tmp_path, clock):
     _train(cost, trainer, clock, batches=1, seconds=3)
     assert cost.state_dict()["seconds"] == cost.state_dict()["seconds"] == {"training": 3.0, "validation": 0.0}
     _train(cost, trainer, clock, batches=1, seconds=3)
-    cost.on_train_end(trainer, MODULE)
+    cost.on_fit_end(trainer, MODULE)
     assert _written(tmp_path)["training_seconds"] == 6.0
 
 
@@ -117,7 +117,7 @@ def test_the_peak_is_that_of_the_process_that_needed_most(tmp_path, clock):
     assert own is None or own > 10**7
     cost.load_state_dict({**cost.state_dict(), "process_peak": 2**50, "peak": 7})
     cost.on_train_start(trainer, MODULE)
-    cost.on_train_end(trainer, MODULE)
+    cost.on_fit_end(trainer, MODULE)
     assert _written(tmp_path)["peak_process_bytes"] == 2**50
     assert _written(tmp_path)["peak_device_bytes"] == 7
 
@@ -126,7 +126,7 @@ def test_one_process_writes(tmp_path, clock):
     cost, trainer = TrainingCost(), _trainer(tmp_path)
     trainer.is_global_zero = False
     cost.on_train_start(trainer, MODULE)
-    cost.on_train_end(trainer, MODULE)
+    cost.on_fit_end(trainer, MODULE)
     assert not list(tmp_path.iterdir())
 
 
@@ -147,9 +147,6 @@ def test_a_real_training_in_two_parts(videogn, motion, tmp_path):
     assert torch.load(last, weights_only=True)["callbacks"]["TrainingCost"]["counts"] == {"steps": 1, "clips": 8}
 
 
-@pytest.mark.xfail(
-    strict=True, reason="cost.py: with nothing left to train Lightning calls no on_train_end: no cost.json"
-)
 def test_a_training_that_was_over_when_it_was_killed(videogn, motion, trained, tmp_path):
     """Killed between its last checkpoint and its end: it goes on, finds nothing left to do, and says what it cost."""
     last = trained / "checkpoints" / "last.ckpt"

@@ -260,16 +260,7 @@ def test_the_last_checkpoint_is_the_end(videogn, motion, tmp_path, monkeypatch, 
     assert all(torch.equal(value, last["state_dict"][name]) for name, value in weights[0].items())
 
 
-EPOCH_END = pytest.mark.xfail(
-    strict=True,
-    reason="checkpoints.py:43: with max_steps Lightning goes on wrongly from what is saved in on_train_epoch_end; "
-    "save_on_train_epoch_end=False, which saves after the validation, is right",
-)
-
-
-@pytest.mark.xfail(
-    strict=True, reason="checkpoints.py: Lightning ends an epoch that max_steps cuts short, and the rest of it is lost"
-)
+@pytest.mark.xfail(strict=True, reason="Lightning ends an epoch that max_steps cuts short, and the rest of it is lost")
 @pytest.mark.parametrize("accumulated", [1, 2])
 def test_an_end_in_the_middle_of_an_epoch_can_be_gone_on_from(videogn, motion, tmp_path, accumulated):
     """As if the training had been meant to be longer from the start; 4 batches an epoch."""
@@ -301,11 +292,10 @@ def _weights(videogn, arguments, out):
     [
         pytest.param(["--trainer.max_epochs=3"], id="epochs"),
         pytest.param(["--trainer.max_epochs=3", "--trainer.check_val_every_n_epoch=2"], id="every second"),
-        pytest.param(["--trainer.max_epochs=-1", "--trainer.max_steps=7"], id="steps", marks=EPOCH_END),
+        pytest.param(["--trainer.max_epochs=-1", "--trainer.max_steps=7"], id="steps"),
         pytest.param(
             ["--trainer.max_epochs=-1", "--trainer.max_steps=3", "--trainer.accumulate_grad_batches=2"],
             id="accumulated steps",
-            marks=EPOCH_END,
         ),
     ],
 )
@@ -335,19 +325,12 @@ def test_a_kill_after_the_end_of_an_epoch(videogn, motion, tmp_path, monkeypatch
     assert set(later) <= set(rows)
 
 
-BUFFERS = pytest.mark.xfail(
-    strict=True,
-    reason="checkpoints.py, on_save_checkpoint: the batches that are taken back are trained again, but the saved "
-    "buffers have seen them",
-)
-
-
 @pytest.mark.parametrize(
     ("accumulated", "after"),
     [
         pytest.param(1, False, id="before a batch"),
-        pytest.param(1, True, id="in a batch", marks=BUFFERS),
-        pytest.param(2, False, id="in an accumulated step", marks=BUFFERS),
+        pytest.param(1, True, id="in a batch"),
+        pytest.param(2, False, id="in an accumulated step"),
     ],
 )
 def test_running_statistics_count_no_batch_twice(videogn, motion, tmp_path, monkeypatch, accumulated, after):

@@ -273,7 +273,6 @@ def test_half_precision_clips_are_float32():
     assert score_video(0, "a", 0, clips, keep_clips=True).clips.dtype == "float32"
 
 
-@pytest.mark.xfail(strict=True, reason="results.py:203: the file of an earlier test stays")
 def test_old_clip_probabilities_do_not_stay_beside_new_results(tmp_path):
     write_results(tmp_path, [_kept(0, 0, CLIPS[0])], classes=CLASSES[:3], expected=1, about=ABOUT)
     _write(tmp_path)

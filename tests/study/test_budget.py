@@ -95,6 +95,5 @@ def test_lightning_reads_the_time(minutes):
     assert timer.time_remaining() == pytest.approx(60 * minutes, abs=1e-6)
 
 
-@pytest.mark.xfail(strict=True, reason="budget.py:81: less than half a second is rounded to no time at all")
 def test_a_short_time_is_not_no_time():
     assert Timer(Budget("minutes", 0.005).trainer_options(8, 8)["max_time"]).time_remaining() > 0

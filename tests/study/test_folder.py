@@ -93,7 +93,6 @@ def test_other_settings_refuse_a_finished_cell(tmp_path, other):
     assert _files(tmp_path / "a") == before
 
 
-@pytest.mark.xfail(strict=True, reason="folder.py:65, 66: both files are written anew, against its own first line")
 def test_a_finished_cell_is_not_touched(tmp_path):
     _prepare(tmp_path / "a")
     write_result(_result(tmp_path / "a"))
@@ -102,7 +101,6 @@ def test_a_finished_cell_is_not_touched(tmp_path):
     assert _files(tmp_path / "a") == before
 
 
-@pytest.mark.xfail(strict=True, reason="folder.py:64: cell.json may go first, and the old checkpoint is gone on from")
 def test_a_kill_while_old_settings_are_removed(tmp_path, monkeypatch):
     _prepare(tmp_path / "a")
     (tmp_path / "a" / "checkpoints").mkdir()

@@ -113,12 +113,8 @@ def test_steps_of_every_budget(budget, steps):
     [
         (8, 16),
         (8, 24),
-        pytest.param(
-            12, 12, marks=pytest.mark.xfail(strict=True, reason="budget.py:64: the loader drops the last batch")
-        ),
-        pytest.param(
-            24, 24, marks=pytest.mark.xfail(strict=True, reason="budget.py:64: the loader drops the last batch")
-        ),
+        pytest.param(12, 12),
+        pytest.param(24, 24),
     ],
 )
 def test_steps_are_those_of_a_training(videogn, motion, tmp_path, batch, step_clips):
@@ -199,7 +195,6 @@ def test_time_is_unknown_where_the_videos_are(timed):
     assert total_seconds(list(plans.values())) is None
 
 
-@pytest.mark.xfail(strict=True, reason="planning.py:217: validations and the test are left out, not said to be unknown")
 @pytest.mark.parametrize("budget", [{"iterations": 5}, {"frames": 640}, {"minutes": 1}])
 def test_time_of_steps_alone_is_not_that_of_the_cell(timed, budget):
     grid = _grid(axes=FEW, motion=None, fit={**FIT, "data": {"root": "no such folder"}}, budget=budget)
@@ -254,9 +249,6 @@ def test_mistakes_are_found_before_anything_runs(tmp_path, changes, words):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.xfail(
-    strict=True, raises=TypeError, reason="planning.py:121: an architecture's own TypeError is a traceback"
-)
 def test_an_option_that_no_architecture_takes():
     with pytest.raises(ValueError, match="widht"):
         plan_cells(_grid(fit={"model": {"arch": "i3d_tiny", "arch_options": {"widht": 8}}}), Videos(), measure=False)

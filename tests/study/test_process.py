@@ -134,7 +134,6 @@ def test_ctrl_c_of_the_terminal_does_not_reach_it(tmp_path):
 
 
 @LINUX
-@pytest.mark.xfail(strict=True, reason="process.py:76: of a session whose leader ended by itself the rest goes on")
 @pytest.mark.parametrize("end", ["sys.exit(1)", "os.kill(os.getpid(), 9)"])
 def test_nothing_of_a_dead_training_goes_on(tmp_path, end):
     """Its other ranks and its decoders hold memory and devices that the next cell needs."""
@@ -236,7 +235,6 @@ def test_out_of_memory(tmp_path, line, status):
     assert reason == f"out of memory: {line.removeprefix('videogn: error: ')} (see {tmp_path / 'log.txt'})"
 
 
-@pytest.mark.xfail(strict=True, reason="process.py:21: these are other ways to say so")
 @pytest.mark.parametrize(
     "line",
     [
@@ -277,7 +275,6 @@ def test_only_the_end_of_a_long_log_counts(tmp_path):
     assert explain(1, tmp_path / "log.txt").startswith("KeyError: 'a'")
 
 
-@pytest.mark.xfail(strict=True, reason="process.py:102: the log goes on from attempt to attempt, and all of it is read")
 @pytest.mark.parametrize(("status", "reason"), [(2, "videogn: error: no such file: x"), (-15, "killed by SIGTERM")])
 def test_an_earlier_attempt_does_not_explain_this_one(tmp_path, status, reason):
     log = tmp_path / "log.txt"
@@ -285,7 +282,6 @@ def test_an_earlier_attempt_does_not_explain_this_one(tmp_path, status, reason):
     assert explain(status, log) == f"{reason} (see {log})"
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="process.py:107: most real-time signals have no name")
 def test_a_signal_without_a_name(tmp_path):
     (tmp_path / "log.txt").write_text("step 5\n")
     assert explain(-40, tmp_path / "log.txt").startswith("killed by signal 40")

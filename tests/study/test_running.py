@@ -75,7 +75,6 @@ def test_a_finished_cell_is_never_run_again(stand_in, folder):
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.name != ".lock"} == before
 
 
-@pytest.mark.xfail(strict=True, reason="running.py:81: done is 0 for a cell that is finished already")
 def test_all_of_a_finished_cell_is_done(stand_in, folder):
     run_cell(folder)
     assert run_cell(folder).done == 1.0
@@ -141,7 +140,6 @@ def test_a_command_that_leaves_half_of_what_it_should_makes_no_result(stand_in, 
     assert CellResult.read(folder) is None
 
 
-@pytest.mark.xfail(strict=True, reason="running.py:84: an error of the study itself leaves `stopped` without a reason")
 def test_an_error_of_the_study_is_recorded(stand_in, folder, monkeypatch):
     """As job arrays see it, which call this and no schedule."""
     stand_in.tell({"test": "sys.exit(0)"})
@@ -242,9 +240,6 @@ def test_cells_share_the_cores(stand_in, tmp_path, monkeypatch, cores, jobs, thr
         assert call["CUDA_VISIBLE_DEVICES"] == os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="engines.py:63: the cores are shared out before the GPUs limit the cells at once"
-)
 def test_cells_that_wait_for_a_gpu_take_no_cores(stand_in, tmp_path, monkeypatch):
     monkeypatch.setattr(engines_module, "available_cores", lambda: 8)
     calls = _environments(LocalEngine(8, gpus=["0", "1"]), stand_in, tmp_path)

@@ -172,7 +172,6 @@ def test_what_an_engine_raises_is_that_cell_s_failure(stand_in, out, error, reas
     assert read_state(cell_folder(out, CELLS[3]))["reason"] == reason
 
 
-@pytest.mark.xfail(strict=True, reason="schedule.py:85: the state is written over without the cell's lock")
 def test_a_cell_that_somebody_else_runs_keeps_its_state(stand_in, out, monkeypatch):
     """A job of a cluster, say: it trains, and `study status` must not say that it failed."""
     monkeypatch.setattr(folder_module, "_LOCK_PATIENCE", 0.05)

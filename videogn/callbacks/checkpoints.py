@@ -13,6 +13,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from videogn.callbacks.step_buffers import StepBuffers
 from videogn.files import replacing
 from videogn.processes import exchange_due
 from videogn.video.source import is_url
@@ -40,6 +41,7 @@ class RunCheckpoint(ModelCheckpoint):
         self.minutes = minutes
         self._saved_at = time.monotonic()
         self._unwritten_logs = False
+        self._buffers = StepBuffers()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
@@ -56,6 +58,8 @@ class RunCheckpoint(ModelCheckpoint):
         if self._unwritten_logs:
             self._write_logs(trainer)
         self._unwritten_logs = False
+        if batch_idx % trainer.accumulate_grad_batches == 0:
+            self._buffers.keep(pl_module)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -90,6 +94,8 @@ class RunCheckpoint(ModelCheckpoint):
         if not in_hand and not trainer.fit_loop._should_accumulate():
             return
         undone = current["processed"] % trainer.accumulate_grad_batches
+        if undone or in_hand:
+            self._buffers.put_into(checkpoint["state_dict"])
         for counts in (current, total):
             counts.update(dict.fromkeys(counts, counts["processed"] - undone))
 
@@ -98,6 +104,12 @@ class RunCheckpoint(ModelCheckpoint):
         self._saved_at = time.monotonic()
         self._unwritten_logs = True
         self._write_logs(trainer)
+
+    def _should_save_on_train_epoch_end(self, trainer: Trainer) -> bool:
+        """After the validation, where there is one: from before it, Lightning goes on wrongly with max_steps."""
+        if self._save_on_train_epoch_end is None and sum(trainer.num_val_batches) > 0:
+            return False
+        return super()._should_save_on_train_epoch_end(trainer)
 
     @staticmethod
     def _write_logs(trainer: Trainer) -> None:

@@ -71,7 +71,8 @@ class TrainingCost(Callback):
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._add("validation")
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # Not at the end of the training: a run that finds nothing left to train has none.
         self._add("training")
         peaks = torch.tensor(float(self._peak or 0), device=pl_module.device)
         peak = int(trainer.strategy.reduce(peaks, reduce_op="max")) or None

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from videogn.cli.parsing import Parser
 from videogn.names import check_choice
 
 if TYPE_CHECKING:
     from videogn.study import Grid
-
-_AXES = ("norm", "clip", "batch_size", "setting", "seed", "memory_mode", "init")
 
 
 def add_grid_arguments(parser: Parser) -> None:
@@ -26,6 +22,7 @@ def add_grid_arguments(parser: Parser) -> None:
         "--axis",
         type=str,
         nargs="+",
+        action="extend",
         default=[],
         metavar="NAME=VALUES",
         help="Axes in place of the grid's, for instance seed=[0,1,2] norm=[bn,gn].",
@@ -34,6 +31,7 @@ def add_grid_arguments(parser: Parser) -> None:
         "--set",
         type=str,
         nargs="+",
+        action="extend",
         default=[],
         metavar="OPTION=VALUE",
         help="Options of `videogn fit` for all cells, for instance data.root=K400 trainer.precision=bf16-mixed.",
@@ -54,25 +52,29 @@ def grid_of(options: Any) -> Grid:
         ValueError: something in it, or an argument, is wrong.
     """
     from videogn.study import read_grid
+    from videogn.study.axes import AXES
+    from videogn.study.checks import load_yaml
 
     axes = {}
     for text in options.axis:
         name, value = _assignment("--axis", text)
-        check_choice("axis", name, _AXES)
-        axes[name] = value
+        check_choice("axis", name, AXES)
+        axes[name] = load_yaml(f"axis {name}", value)
     fit: dict[str, Any] = {}
     for text in options.set:
         name, value = _assignment("--set", text)
-        section = fit
+        section: Any = fit
         *parents, last = name.split(".")
         for parent in parents:
             section = section.setdefault(parent, {})
-        section[last] = value
+            if not isinstance(section, dict):
+                raise ValueError(f"--set {name} sets a part of {parent}, which another --set makes {section!r}")
+        section[last] = load_yaml(f"--set {name}", value)
     return read_grid(options.grid, fit=fit, axes=axes)
 
 
-def _assignment(option: str, text: str) -> tuple[str, Any]:
+def _assignment(option: str, text: str) -> tuple[str, str]:
     name, separator, value = text.removeprefix("--").partition("=")
     if not separator or not name:
         raise ValueError(f"{option} takes NAME=VALUE, got {text!r}")
-    return name, yaml.safe_load(value)
+    return name, value

@@ -98,7 +98,9 @@ def run_and_report(
     from videogn.study.schedule import run_cells
 
     limit = memory or grid.memory
-    chosen = _engine(engine, ray_address, grid.cells[0].devices, jobs, threads)
+    if retries < 0:
+        raise ValueError(f"retries must be >= 0, got {retries}")
+    chosen = _engine(engine, ray_address, grid, jobs, threads)
     with bar("Planning cells") as planning, bar("Writing videos") as writing:
         out = make_study(
             grid,
@@ -124,14 +126,16 @@ def run_and_report(
     return 1 if failed else 0
 
 
-def _engine(name: str, address: str | None, devices: int, jobs: int | None, threads: int | None) -> Any:
+def _engine(name: str, address: str | None, grid: Grid, jobs: int | None, threads: int | None) -> Any:
+    devices = grid.cells[0].devices
     if name == "ray":
         from videogn.study.ray_engine import RayEngine
 
         return RayEngine(address, jobs=jobs, devices_per_cell=devices, threads=threads)
     from videogn.study.engines import LocalEngine, visible_gpus
 
-    return LocalEngine(jobs, devices_per_cell=devices, gpus=visible_gpus(), threads=threads)
+    gpus = [] if (grid.base.get("trainer") or {}).get("accelerator") == "cpu" else visible_gpus()
+    return LocalEngine(jobs, devices_per_cell=devices, gpus=gpus, threads=threads)
 
 
 def _report(out: Path) -> None:

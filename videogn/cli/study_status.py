@@ -28,7 +28,7 @@ def run(options: Any) -> int:
         0.
     """
     from videogn.study import read_study
-    from videogn.study.folder import read_curve, read_state
+    from videogn.study.folder import is_running, read_curve, read_state
     from videogn.study.results import cell_folder
 
     study = read_study(options.folder)
@@ -36,6 +36,8 @@ def run(options: Any) -> int:
     for cell in dict.fromkeys(cell for section in study.sections for cell in section.cells):
         folder = cell_folder(study.folder, cell)
         state = read_state(folder)
+        if state["phase"] in ("training", "testing") and not is_running(folder):
+            state["phase"] = "interrupted"
         result = study.results.get(cell)
         curve = read_curve(folder, cell)
         rows.append(

@@ -200,8 +200,10 @@ def write_results(
         "per_class": per_class(videos, classes),
         "versions": package_versions(),
     }
+    clips_path = folder / "clip_probabilities.parquet"
+    clips_path.unlink(missing_ok=True)  # of an earlier test, it would not be about these videos
     if any(r.clips is not None for r in videos):
-        with replacing(folder / "clip_probabilities.parquet") as clips_file:
+        with replacing(clips_path) as clips_file:
             pyarrow.parquet.write_table(clips_table(videos), clips_file, compression="zstd")
     # All three are written before the first is renamed, and results.json, entered first, is renamed last.
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,9 @@ class StepSetting:
     def __post_init__(self) -> None:
         check_choice("model", self.model, MODELS)
         check_choice("precision", self.precision, PRECISIONS)
+        taken = inspect.signature(MODELS[self.model]).parameters
+        for option in self.arch_options:
+            check_choice(f"option of {self.model}", option, taken)
         for name in ("clip_length", "crop", "num_classes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")

@@ -45,13 +45,14 @@ class Budget:
         """As part of a folder's name, for instance 24epochs."""
         return self.label.replace(" ", "")
 
-    def steps(self, clip_length: int, clips_per_step: int, clips_per_epoch: int | None) -> int | None:
+    def steps(self, clip_length: int, clips_per_step: int, videos: int | None, *, accumulate: int = 1) -> int | None:
         """Optimiser steps that the budget pays for.
 
         Args:
             clip_length: T, frames in a clip.
             clips_per_step: over all devices.
-            clips_per_epoch: training videos, or None where that is unknown.
+            videos: for training, or None where that is unknown; an incomplete last batch of an epoch is dropped.
+            accumulate: batches of a step; the last step of an epoch may have fewer.
 
         Returns:
             At least 1; None where it is not known beforehand.
@@ -60,8 +61,9 @@ class Budget:
             return int(self.amount)
         if self.kind == "frames":
             return max(round(self.amount / (clip_length * clips_per_step)), 1)
-        if self.kind == "epochs" and clips_per_epoch is not None:
-            return int(self.amount) * max(-(-clips_per_epoch // clips_per_step), 1)
+        if self.kind == "epochs" and videos is not None:
+            batches = videos // (clips_per_step // accumulate)
+            return int(self.amount) * max(-(-batches // accumulate), 1)
         return None
 
     def trainer_options(self, clip_length: int, clips_per_step: int) -> dict[str, Any]:
@@ -78,7 +80,7 @@ class Budget:
         if self.kind == "epochs":
             return {**options, "max_epochs": int(self.amount)}
         if self.kind == "minutes":
-            seconds = round(60 * self.amount)
+            seconds = max(round(60 * self.amount), 1)
             hours, rest = divmod(seconds, 3600)
             return {**options, "max_time": f"{hours // 24:02d}:{hours % 24:02d}:{rest // 60:02d}:{rest % 60:02d}"}
         return {**options, "max_steps": self.steps(clip_length, clips_per_step, None)}

@@ -104,13 +104,12 @@ class Cell:
         Returns:
             The merged configuration.
         """
-        arch_options = {**((base.get("model") or {}).get("arch_options") or {}), "memory_mode": self.memory_mode}
         own = {
             "seed_everything": self.seed,
             "model": {
                 "norm": self.norm.name,
                 "norm_options": dict(self.norm.options) or None,
-                "arch_options": arch_options,
+                "arch_options": {"memory_mode": self.memory_mode},
                 "clip_length": self.clip_length,
                 "interval": self.interval,
                 "init_from": self.init,

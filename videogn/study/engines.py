@@ -60,10 +60,10 @@ class LocalEngine:
         starts = range(0, len(gpus) + 1 - devices_per_cell, devices_per_cell)
         groups = [gpus[start : start + devices_per_cell] for start in starts]
         self.slots = jobs or max(len(groups), 1)
-        threads = threads or max(available_cores() // self.slots, 1)
         # One device each: with fewer devices than jobs, cells wait for one rather than share it.
         if groups:
             self.slots = min(self.slots, len(groups))
+        threads = threads or max(available_cores() // self.slots, 1)
         self._free: queue.Queue[dict[str, str]] = queue.Queue()
         for number in range(self.slots):
             environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}

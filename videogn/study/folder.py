@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -32,6 +33,28 @@ _LOCK_FILE = ".lock"
 _LOCK_PATIENCE = 5.0
 
 
+def check_settings(folder: Path, identity: str) -> bool:
+    """Whether a cell's folder holds what was run, or is running, with these settings, or nothing yet.
+
+    Args:
+        folder: of the cell; it need not exist.
+        identity: fingerprint of its configuration.
+
+    Returns:
+        False where something was begun with other settings.
+
+    Raises:
+        ValueError: something was finished with other settings.
+    """
+    if _read(folder / CELL_FILE).get("fingerprint") in (None, identity):
+        return True
+    if (folder / RESULT_FILE).is_file():
+        raise ValueError(
+            f"{folder} was run with other settings: name another folder for this study, or remove that one"
+        )
+    return False
+
+
 def prepare(
     folder: Path,
     cell: Cell,
@@ -41,7 +64,7 @@ def prepare(
     data_root: Path | None,
     planned: Mapping[str, Any],
 ) -> None:
-    """Write what a cell is into its folder, unless it is there.
+    """Write what a cell is into its folder, unless it is finished; what was begun with other settings goes.
 
     Args:
         folder: of the cell; made if it does not exist.
@@ -53,15 +76,17 @@ def prepare(
 
     Raises:
         ValueError: it is finished, with another configuration.
+        BlockingIOError: another process runs it, with another configuration.
     """
     identity = fingerprint(fit_config, motion)
-    before = _read(folder / CELL_FILE).get("fingerprint")
-    if before not in (None, identity):
-        if (folder / RESULT_FILE).is_file():
-            raise ValueError(
-                f"{folder} was run with other settings: name another folder for this study, or remove that one"
-            )
-        shutil.rmtree(folder)  # what was begun with other settings is nothing to go on from
+    if not check_settings(folder, identity):
+        with locked(folder):
+            # In one step: half a folder might be gone on from.
+            old = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
+            folder.rename(old)
+        shutil.rmtree(old)
+    elif (folder / RESULT_FILE).is_file():
+        return
     write_text(folder / FIT_FILE, yaml.safe_dump(dict(fit_config), sort_keys=False))
     write_json(
         folder / CELL_FILE,
@@ -89,6 +114,18 @@ def read_cell(folder: Path) -> tuple[Cell, dict[str, Any]]:
 def read_state(folder: Path) -> dict[str, Any]:
     """phase (waiting, training, testing, finished, failed or stopped), attempts, reason."""
     return {"phase": "waiting", "attempts": 0, "reason": None, **_read(folder / STATE_FILE)}
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a process runs the cell now; one that was killed has left its phase behind."""
+    lock = FileLock(folder / _LOCK_FILE)
+    if not folder.is_dir():
+        return False
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def write_state(folder: Path, **changes: Any) -> None:

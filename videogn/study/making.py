@@ -12,8 +12,8 @@ from videogn.cores import available_cores
 from videogn.data.synthetic import write_motion_dataset
 from videogn.evaluation.results import package_versions
 from videogn.files import write_json
-from videogn.study.cell import Cell
-from videogn.study.folder import prepare
+from videogn.study.cell import Cell, fingerprint
+from videogn.study.folder import check_settings, prepare
 from videogn.study.grid import Grid
 from videogn.study.planning import CellPlan, Videos, count_videos, equal_memory_rows, plan_cells, plan_entry
 from videogn.study.results import PLAN_FILE, STUDY_FILE, cell_folder
@@ -50,6 +50,9 @@ def make_study(
     out = Path(out).expanduser().resolve()
     videos = count_videos(grid)
     plans = plan_cells(grid, videos, measure=False, progress=planning)
+    configs = {cell: cell.fit_config(grid.base) for cell in plans}
+    for cell, config in configs.items():
+        check_settings(cell_folder(out, cell), fingerprint(config, grid.motion))  # before anything is touched
     data_root = None
     if grid.motion is not None:
         data_root = out / _MOTION_FOLDER
@@ -58,7 +61,7 @@ def make_study(
         prepare(
             cell_folder(out, cell),
             cell,
-            cell.fit_config(grid.base),
+            configs[cell],
             motion=grid.motion,
             data_root=data_root,
             planned=plan_entry(plan),

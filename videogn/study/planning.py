@@ -117,7 +117,7 @@ def plan_cells(
     plans = {}
     for number, cell in enumerate(grid.cells, 1):
         setting = _setting(grid.base, cell, videos.classes)
-        steps = cell.budget.steps(cell.clip_length, cell.clips_per_step, videos.train)
+        steps = cell.budget.steps(cell.clip_length, cell.clips_per_step, videos.train, accumulate=cell.accumulate)
         if setting is None:
             plans[cell] = CellPlan({}, steps)
         else:
@@ -217,6 +217,8 @@ def _seconds_per_clip(setting: StepSetting, multiply_adds: int, device: str) -> 
 def _predict(cell: Cell, steps: int | None, per_clip: float, base: Mapping[str, Any], videos: Videos) -> float | None:
     """Seconds of training, validations and test."""
     trainer, data = base.get("trainer") or {}, base.get("data") or {}
+    if videos.train is None or (videos.test or videos.val) is None:
+        return None
     clips = None if steps is None else steps * cell.clips_per_step
     if cell.budget.kind == "minutes":
         training = 60.0 * cell.budget.amount
@@ -224,7 +226,7 @@ def _predict(cell: Cell, steps: int | None, per_clip: float, base: Mapping[str, 
         return None
     else:
         training = clips * per_clip / cell.devices
-        if videos.train and videos.val:
+        if videos.val:
             epochs = math.floor(clips / videos.train / (trainer.get("check_val_every_n_epoch") or 1))
             training += epochs * videos.val * per_clip * _FORWARD / cell.devices
     test = (videos.test or videos.val or 0) * int(data.get("num_clips") or _NUM_CLIPS)

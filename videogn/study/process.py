@@ -19,9 +19,12 @@ _POLL_SECONDS = 0.5
 _PATIENCE = 60.0
 #: What torch, the CUDA driver, Python and the C library say.
 _OUT_OF_MEMORY = re.compile(
-    r"out of memory|OutOfMemoryError|MemoryError|DefaultCPUAllocator|[Cc]annot allocate memory", re.IGNORECASE
+    r"out of memory|OutOfMemoryError|MemoryError|DefaultCPUAllocator|cannot allocate memory|_ALLOC_FAILED|bad_alloc",
+    re.IGNORECASE,
 )
 _LOG_TAIL = 200
+#: A line of a log that begins with it is a command; what follows is its output.
+COMMAND_MARK = "$ "
 
 
 @dataclass(frozen=True)
@@ -75,10 +78,12 @@ def run_command(
         stopped = process.poll() is None
         if stopped:
             process.terminate()
-            if not _ended(process, _PATIENCE):
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+            _ended(process, _PATIENCE)
+        # What is left of its session, be it the command or other ranks and decoders of one that died, holds memory and
+        # devices that the next cell needs.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
     return Ended(process.returncode, stopped)
 
 
@@ -94,17 +99,19 @@ def explain(status: int, log: Path) -> str:
 
     Args:
         status: of the process, not 0.
-        log: its output.
+        log: its output, the last in the file.
 
     Returns:
         "out of memory", the signal, or the last line of the output; and where the log is.
     """
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    text = log.read_text(encoding="utf-8", errors="replace").rpartition(f"\n{COMMAND_MARK}")[2]
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     for line in reversed(lines[-_LOG_TAIL:]):
         if _OUT_OF_MEMORY.search(line):
             return f"out of memory: {line.removeprefix('videogn: error: ')} (see {log})"
     if status < 0:
-        name = signal.Signals(-status).name
+        number = -status
+        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
         hint = " (the system kills so when memory runs out)" if name == "SIGKILL" else ""
         return f"killed by {name}{hint} (see {log})"
     return f"{lines[-1] if lines else 'no output'} (see {log})"

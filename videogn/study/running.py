@@ -31,7 +31,7 @@ from videogn.study.folder import (
     write_result,
     write_state,
 )
-from videogn.study.process import explain, run_command
+from videogn.study.process import COMMAND_MARK, explain, run_command
 from videogn.study.results import CellResult
 
 
@@ -78,12 +78,15 @@ def run_cell(
     cell, _ = read_cell(folder)
     with locked(folder):
         if CellResult.read(folder) is not None:
-            return CellState(cell, "finished")
+            return CellState(cell, "finished", 1.0)
         run = _Run(folder, {**os.environ, **(environment or {})}, stop or threading.Event(), report)
         write_state(folder, attempts=read_state(folder)["attempts"] + 1, reason=None)
         state = CellState(cell, "stopped")
         try:
             state = run.to_the_end()
+        except Exception as error:
+            state = CellState(cell, "failed", reason=" ".join(str(error).split()) or type(error).__name__)
+            raise
         finally:
             write_state(folder, phase=state.phase, reason=state.reason)
     report(state)
@@ -139,7 +142,7 @@ class _Run:
         write_state(self.folder, phase=phase)
         log = self.folder / LOG_FILE
         with log.open("a", encoding="utf-8") as lines:
-            lines.write(f"$ {' '.join(command)}\n")
+            lines.write(f"{COMMAND_MARK}{' '.join(command)}\n")
         total = self.prepared["planned"].get("steps")
 
         def tick() -> None:

@@ -86,6 +86,10 @@ def _attempt(
     """One attempt; whatever goes wrong with one cell is that cell's failure, and the others go on."""
     try:
         return engine.run(folder, stop, report)
+    except BlockingIOError as error:  # whoever runs it writes its state
+        state = CellState(cell, "failed", reason=str(error))
+        report(state)
+        return state
     except Exception as error:
         text = " ".join(str(error).split()) or type(error).__name__
         state = CellState(cell, "stopped" if stop.is_set() else "failed", reason=text)
