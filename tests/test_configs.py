@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from videogn.study import read_grid
+
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+GRIDS = sorted((ROOT / "configs" / "study").glob("*.yaml"))
+CONFIGS = sorted(set((ROOT / "configs").rglob("*.yaml")) - set(GRIDS))
 KINETICS = ROOT / "configs" / "kinetics400"
 CELLS = [(norm, *setting) for norm in ("bn", "gn") for setting in ((32, 2, 8), (32, 2, 4), (64, 1, 4))]
 
@@ -64,6 +67,44 @@ def test_one_gpu_takes_steps_of_as_many_clips(videogn, capsys):
 
 def test_left_and_right_are_not_mirrored_in_the_motion_data_set(videogn, capsys):
     assert _parse(videogn, capsys, ROOT / "configs" / "motion.yaml")["data"]["flip"] == 0
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=lambda path: path.stem)
+def test_cells_of_every_grid_are_what_fit_takes(videogn, capsys, tmp_path, grid):
+    grid = read_grid(grid)
+    for cell in (grid.cells[0], grid.cells[-1]):
+        (tmp_path / "fit.yaml").write_text(yaml.safe_dump(cell.fit_config(grid.base)))
+        printed = _parse(videogn, capsys, tmp_path / "fit.yaml")
+        model, data, trainer = printed["model"], printed["data"], printed["trainer"]
+        assert (model["norm"], model["clip_length"], model["interval"]) == (
+            cell.norm.name,
+            cell.clip_length,
+            cell.interval,
+        )
+        assert (model["norm_options"] or {}, model["init_from"]) == (dict(cell.norm.options), cell.init)
+        assert (data["batch_size"], trainer["accumulate_grad_batches"]) == (cell.batch_size, cell.accumulate)
+
+
+def test_the_grid_of_table_8_is_its_configurations(videogn, capsys, tmp_path):
+    """The study and the files of its cells say the same."""
+    grid = read_grid(ROOT / "configs" / "study" / "kinetics400_table8.yaml")
+    assert [(c.norm.name, *c.setting) for c in sorted(grid.cells, key=lambda c: c.norm.name)] == CELLS
+    for cell in grid.cells:
+        length, interval, batch = cell.setting
+        own = KINETICS / f"{cell.norm.name}_{length}x{interval}_bs{batch}.yaml"
+        (tmp_path / "fit.yaml").write_text(yaml.safe_dump(cell.fit_config(grid.base)))
+        one = _parse(videogn, capsys, tmp_path / "fit.yaml")
+        other = _parse(videogn, capsys, KINETICS / "base.yaml", own)
+        for section, key in (("model", "lr"), ("model", "init_from"), ("data", "batch_size"), ("trainer", "devices")):
+            assert one[section][key] == other[section][key]
+        assert one["trainer"]["max_epochs"] == other["trainer"]["max_epochs"]
+
+
+def test_scripts_have_a_grid_for_each_data_set():
+    names = [path.stem.removeprefix("ablate_") for path in (ROOT / "scripts").glob("ablate_*.py")]
+    assert sorted(names) == ["batch_size", "clip_length", "groups", "norm"]
+    for name in names:
+        assert {f"{data}_{name}" for data in ("motion", "kinetics400")} <= {grid.stem for grid in GRIDS}
 
 
 def _plain(value):

@@ -64,13 +64,6 @@ def test_a_missing_configuration_names_the_nearest_file(videogn, capsys, tmp_pat
         (["data", "snth", "x"], "did you mean 'synth'?"),
         (["data", "synth", "x", "--videos-per-class=0"], "videos_per_class must be >= 1, got 0"),
         (["data", "synth", "x", "--size=33"], "size must be even"),
-        (["study", "--out=x", "--settings", "8x2"], "a setting is LENGTHxINTERVAL@BATCH"),
-        (["study", "--out=x", "--settings", "8x0@2"], "a setting is LENGTHxINTERVAL@BATCH"),
-        (["study", "--out=x", "--norms", "gx"], "did you mean 'gn'?"),
-        (["study", "--out=x", "--settings", "8x2@3", "--step-clips=8"], "got 8 and batch 3"),
-        (["study", "--out=x", "--init-from", "gn"], "--init-from takes NORM=SOURCE, got 'gn'"),
-        (["study", "--out=x", "--init-from", "gm=a.pth"], "did you mean 'gn'?"),
-        (["study", "--out=x", "--config", "no.yaml"], "no such file or folder: no.yaml"),
         (["demo", "--quik"], "no option --quik; did you mean '--quick'?"),
     ],
 )

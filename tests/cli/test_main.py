@@ -23,7 +23,12 @@ def test_version(videogn, capsys):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], *([command, "--help"] for command in ("predict", "study", "data", "demo", "plan"))]
+    "arguments",
+    [
+        ["--help"],
+        *([command, "--help"] for command in ("predict", "study", "data", "demo", "plan")),
+        *(["study", action, "--help"] for action in ("plan", "run", "status", "report", "export-slurm", "cell")),
+    ],
 )
 def test_help_does_not_wait_for_torch(arguments):
     code = (
