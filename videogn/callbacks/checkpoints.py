@@ -52,18 +52,19 @@ class RunCheckpoint(ModelCheckpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
         self._saved_at = time.monotonic()
+        self._buffers.keep(pl_module)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         # The row of the step that was saved is logged after the checkpoint.
         if self._unwritten_logs:
             self._write_logs(trainer)
         self._unwritten_logs = False
-        if batch_idx % trainer.accumulate_grad_batches == 0:
-            self._buffers.keep(pl_module)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        if not trainer.fit_loop._should_accumulate():
+            self._buffers.keep(pl_module)
         super().on_train_batch_end(trainer, pl_module, outputs, batch, batch_idx)
         wanted = self.minutes > 0 and self.save_last is True and not self._should_skip_saving_checkpoint(trainer)
         if wanted and exchange_due(trainer.global_step) and _trains_on(trainer):
