@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 
 import pytest
@@ -101,21 +100,24 @@ def test_a_finished_cell_is_not_touched(tmp_path):
     assert _files(tmp_path / "a") == before
 
 
-def test_a_kill_while_old_settings_are_removed(tmp_path, monkeypatch):
+def test_what_was_begun_with_other_settings_is_put_aside(tmp_path, caplog):
+    """Nothing of it is gone on from, and nothing is lost: it may be days of training."""
     _prepare(tmp_path / "a")
     (tmp_path / "a" / "checkpoints").mkdir()
-    (tmp_path / "a" / "checkpoints" / "last.ckpt").touch()
-
-    def half(folder, *args, **kwargs):
-        (folder / "cell.json").unlink(missing_ok=True)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(shutil, "rmtree", half)
-    with pytest.raises(KeyboardInterrupt):
-        _prepare(tmp_path / "a", {"model": {"lr": 1}})
-    monkeypatch.undo()
+    (tmp_path / "a" / "checkpoints" / "last.ckpt").write_text("days")
     _prepare(tmp_path / "a", {"model": {"lr": 1}})
-    assert resume_arguments(tmp_path / "a") == []
+    assert not (tmp_path / "a" / "checkpoints").exists()
+    (aside,) = tmp_path.glob("a.old-*")
+    assert (aside / "checkpoints" / "last.ckpt").read_text() == "days"
+    assert f"a was begun with other settings: put aside as {aside}" in caplog.text
+
+
+def test_how_fast_a_cell_runs_is_no_other_setting(tmp_path):
+    _prepare(tmp_path / "a", {"model": {"lr": 1}, "data": {"num_workers": 0}})
+    (tmp_path / "a" / "checkpoints").mkdir()
+    _prepare(tmp_path / "a", {"model": {"lr": 1, "clips_per_forward": 2}, "data": {"num_workers": 4}})
+    assert (tmp_path / "a" / "checkpoints").exists()
+    assert "num_workers: 4" in (tmp_path / "a" / "fit.yaml").read_text()
 
 
 def test_a_failed_write_leaves_the_old_files(tmp_path, monkeypatch):

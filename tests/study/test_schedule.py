@@ -185,7 +185,7 @@ def test_a_cell_that_somebody_else_runs_keeps_its_state(stand_in, out, monkeypat
 
 
 def test_two_runs_in_one_folder(stand_in, out, monkeypatch):
-    monkeypatch.setattr(schedule_module, "FileLock", lambda path, timeout: FileLock(path, timeout=0.05))
+    monkeypatch.setattr(schedule_module, "_LOCK_PATIENCE", 0.05)
     with FileLock(out / ".lock"), pytest.raises(ValueError, match=f"another study is running in {out}"):
         _run(out)
     assert stand_in.calls == []

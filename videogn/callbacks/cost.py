@@ -23,7 +23,7 @@ class TrainingCost(Callback):
 
     The time of validations is counted apart. What is lost when a run is killed, the work since its last checkpoint, is
     not counted. On CUDA the peak is that of PyTorch's allocator, on the device that uses most; that of the process is
-    its resident memory, everything included.
+    its resident memory; of several processes the first one's, and loader processes have their own.
     """
 
     def __init__(self) -> None:
@@ -32,10 +32,11 @@ class TrainingCost(Callback):
         self._pending = 0  # clips since the last step
         self._peak: int | None = None
         self._earlier_peak: int | None = None  # of the process that this one goes on from
+        self._phase = "training"
         self._mark: float | None = None  # from when on seconds are not in the sums yet; None before the first step
 
     def state_dict(self) -> dict[str, Any]:
-        self._add("training")
+        self._add(self._phase)
         return {
             "seconds": dict(self._seconds),
             "counts": dict(self._counts),
@@ -67,9 +68,11 @@ class TrainingCost(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._add("training")
+        self._phase = "validation"
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._add("validation")
+        self._phase = "training"
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         # Not at the end of the training: a run that finds nothing left to train has none.

@@ -82,7 +82,7 @@ class StudyProgress:
         """Show a cell's new state."""
         if state.cell not in self._rows:
             self._rows[state.cell] = self._progress.add_task(state.cell.name, total=1.0, state="")
-            self._at_start[state.cell] = 1.0 if state.phase == "finished" else 0.0
+            self._at_start[state.cell] = self._share(state)
         self._done[state.cell] = self._share(state)
         part = f" {state.done:.0%}" if state.phase == "training" else ""
         self._progress.update(self._rows[state.cell], completed=self._done[state.cell], state=state.phase + part)
@@ -99,9 +99,9 @@ class StudyProgress:
             self._console.print(f"{what}{done:.0%} of all cells done, {self._time_left(done)}", highlight=False)
 
     def _share(self, state: CellState) -> float:
-        if state.phase == "training":
+        if state.phase in ("training", "waiting", "stopped"):
             return (1 - self._TEST_SHARE) * state.done
-        return {"waiting": 0.0, "stopped": 0.0, "testing": 1 - self._TEST_SHARE}.get(state.phase, 1.0)
+        return 1 - self._TEST_SHARE if state.phase == "testing" else 1.0
 
     def _weighted(self, shares: dict[Cell, float]) -> float:
         return sum(cell.clip_length * share for cell, share in shares.items()) / sum(c.clip_length for c in shares)

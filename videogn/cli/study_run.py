@@ -95,24 +95,23 @@ def run_and_report(
     """
     from videogn.cli.progress import StudyProgress, bar
     from videogn.study.making import make_study
-    from videogn.study.schedule import run_cells
+    from videogn.study.schedule import only_one, run_cells
 
     limit = memory or grid.memory
     if retries < 0:
         raise ValueError(f"retries must be >= 0, got {retries}")
+    room = None if limit is None else parse_size(limit)
+    out = Path(out).expanduser().resolve()
+    command = shlex.join(["videogn", *sys.argv[1:]])
     chosen = _engine(engine, ray_address, grid, jobs, threads)
-    with bar("Planning cells") as planning, bar("Writing videos") as writing:
-        out = make_study(
-            grid,
-            out,
-            command=shlex.join(["videogn", *sys.argv[1:]]),
-            memory=None if limit is None else parse_size(limit),
-            planning=planning,
-            writing=writing,
-        )
     try:
-        with StudyProgress() as progress:
-            states = run_cells(grid.cells, out, chosen, retries=retries, retry_failed=not skip_failed, report=progress)
+        with only_one(out):
+            with bar("Planning cells") as planning, bar("Writing videos") as writing:
+                make_study(grid, out, command=command, memory=room, planning=planning, writing=writing)
+            with StudyProgress() as progress:
+                states = run_cells(
+                    grid.cells, out, chosen, retries=retries, retry_failed=not skip_failed, report=progress
+                )
     except KeyboardInterrupt:
         print("\nstopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
         raise
@@ -131,10 +130,10 @@ def _engine(name: str, address: str | None, grid: Grid, jobs: int | None, thread
     if name == "ray":
         from videogn.study.ray_engine import RayEngine
 
-        return RayEngine(address, jobs=jobs, devices_per_cell=devices, threads=threads)
+        return RayEngine(address, jobs=jobs, devices_per_cell=devices, on_cpu=grid.on_cpu, threads=threads)
     from videogn.study.engines import LocalEngine, visible_gpus
 
-    gpus = [] if (grid.base.get("trainer") or {}).get("accelerator") == "cpu" else visible_gpus()
+    gpus = [] if grid.on_cpu else visible_gpus()
     return LocalEngine(jobs, devices_per_cell=devices, gpus=gpus, threads=threads)
 
 

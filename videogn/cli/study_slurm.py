@@ -56,14 +56,16 @@ def run(options: Any) -> int:
     from videogn.cli.progress import bar
     from videogn.sizes import parse_size
     from videogn.study.making import make_study
+    from videogn.study.schedule import only_one
     from videogn.study.slurm import unfinished_cells, write_array
 
     grid = grid_of(options)
     job = _job(grid, options)  # whatever is wrong with it should be known before videos are written
-    with bar("Planning cells") as planning, bar("Writing videos") as writing:
-        out = make_study(
+    out = Path(options.out).expanduser().resolve()
+    with only_one(out), bar("Planning cells") as planning, bar("Writing videos") as writing:
+        make_study(
             grid,
-            options.out,
+            out,
             command=shlex.join(["videogn", *sys.argv[1:]]),
             memory=None if grid.memory is None else parse_size(grid.memory),
             planning=planning,
@@ -87,9 +89,8 @@ def _job(grid: Grid, options: Any) -> Any:
     from videogn.study.slurm import Job
 
     devices = max(cell.devices for cell in grid.cells)
-    on_cpu = (grid.base.get("trainer") or {}).get("accelerator") == "cpu"
     workers = (grid.base.get("data") or {}).get("num_workers", _default_workers())
-    gpus = (0 if on_cpu else devices) if options.gpus_per_cell is None else options.gpus_per_cell
+    gpus = (0 if grid.on_cpu else devices) if options.gpus_per_cell is None else options.gpus_per_cell
     return Job(
         time=options.time,
         gpus=gpus,

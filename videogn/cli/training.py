@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import re
 import sys
 import warnings
@@ -23,6 +24,7 @@ from videogn.cli.parsing import OneLineErrors
 from videogn.data.datamodule import VideoDataModule
 from videogn.models import MODELS
 from videogn.models.weights import read_checkpoint
+from videogn.study.leash import LEASHED, end_with_parent
 from videogn.task import CONTRACT, VideoClassifier
 
 #: What the data must know of the model's input: set on the model, since a checkpoint carries it.
@@ -144,6 +146,8 @@ def run(command: str, argv: Sequence[str]) -> int:
     Returns:
         0, or 1 where a validation or test lost more videos than --data.max_failures; its results are written.
     """
+    if os.environ.get(LEASHED):
+        end_with_parent()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     # Without torchdata Lightning does not see that ours goes on where it stopped.
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")

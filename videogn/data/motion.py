@@ -13,8 +13,8 @@ of its opposite, because the texture is stationary on a torus, the zoom's phase 
 angle at which a rotation starts is uniform over the circle. Brightness, contrast, colour, scale of the texture, speed
 and noise vary from video to video.
 
-Nothing aliases at frame interval 2: more frames of the same span show the same motion, under noise that is new in each.
-How strong texture and noise are differs widely between videos, so that the statistics of a few clips say little about
+At frame interval 2 next to nothing aliases (the rim of the fastest zooms and rotations may): more frames of the same
+span show the same motion, under noise that is new in each. How strong texture and noise are differs widely between videos, so that the statistics of a few clips say little about
 those of the next few: what BatchNorm is about when batches are small.
 """
 

@@ -60,7 +60,8 @@ def mcnemar_table(layout: Layout, found: Sequence[tuple[str, Row, Contrast]]) ->
     caption = (
         "McNemar's exact test of each seed: videos that only the first norm has right / only the second, and the "
         f"two-sided p value. It compares two trained networks, not two methods. {number} p values, not corrected for "
-        f"their number: with no difference anywhere, about {0.05 * number:.1f} of them would be expected below 0.05."
+        f"their number: with no difference anywhere, at most about {0.05 * number:.1f} of them would be expected below "
+        "0.05."
     )
     head = [*layout.head, "difference", *(f"seed {seed}" for seed in seeds)]
     return Table(head, rows, caption, len(layout.head) + 1)

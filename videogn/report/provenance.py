@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from videogn.report.blocks import DASH, Block, Bullets, Code, Heading, Paragraph, Table
@@ -40,7 +40,7 @@ def method_blocks(study: Study, files: ClipFiles) -> list[Block]:
         first = results[0]
         blocks += [Bullets([*_test_set(results), *_contradictions(results, files), *_machines(results)])]
         blocks += [Paragraph(f"The commands of one cell, {first.cell.name}; the others differ in their configuration:")]
-        blocks.append(Code("\n".join(shlex.join(command) for command in first.commands)))
+        blocks.append(Code("\n".join(_as_typed(command, study) for command in first.commands)))
     rows = [[name, version or "not installed"] for name, version in study.versions.items()]
     return [*blocks, Table(["package", "version"], rows, "Versions.", 2)] if rows else blocks
 
@@ -90,11 +90,19 @@ def _protocol(protocol: Mapping[str, Any]) -> str:
 def _machines(results: Iterable[CellResult]) -> list[str]:
     machines = _distinct(
         ", ".join(
-            f"{key.replace('_', ' ')} {_plain(value)}" for key, value in result.machine.items() if value is not None
+            f"{key.replace('_', ' ')} {_plain(value)}"
+            for key, value in result.machine.items()
+            if value is not None and key != "visible_devices"
         )
         for result in results
     )
     return [f"Machine: {machine}." for machine in machines if machine]
+
+
+def _as_typed(command: Sequence[str], study: Study) -> str:
+    """A command as one would type it in the study's folder: no interpreter, no places of this machine."""
+    arguments = list(command[command.index("-m") + 1 :] if "-m" in command else command)
+    return shlex.join(arguments).replace(f"{study.folder.resolve()}/", "")
 
 
 def _plain(value: Any) -> str:

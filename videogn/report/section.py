@@ -139,8 +139,8 @@ def _clip_numbers(layout: Layout, styles: Styles, files: ClipFiles, path: Path) 
         return []
     protocols = {(r.test["protocol"]["clips"], r.test["protocol"]["starts"]) for r in layout.finished}
     same = (
-        "With this study's protocol (nonlocal) they are the very clips of an n-clip test where n divides V. "
-        if {starts for _, starts in protocols} == {"nonlocal"}
+        "With this study's protocol they are the very clips of an n-clip test where n divides V. "
+        if {starts for _, starts in protocols} <= {"nonlocal", "slowfast"}
         else "They are not the clips that an n-clip test would take. "
     )
     caption = (

@@ -12,6 +12,8 @@ from typing import Any
 
 from videogn.study.budget import Budget
 
+#: Options that change how fast or in how much memory a cell runs, and nothing else.
+_NO_MATTER = {"data": ("num_workers", "cache", "time_limit"), "model": ("clips_per_forward",)}
 _SETTING = re.compile(r"(?P<length>[1-9]\d*)x(?P<interval>[1-9]\d*)(?:@(?P<batch>[1-9]\d*))?")
 
 
@@ -136,7 +138,13 @@ def fingerprint(fit_config: Mapping[str, Any], motion: Mapping[str, Any] | None)
     Returns:
         SHA-256, hexadecimal.
     """
-    return _hash(json.dumps([fit_config, motion], sort_keys=True))
+    matters = {
+        name: {key: value for key, value in part.items() if key not in _NO_MATTER.get(name, ())}
+        if isinstance(part, Mapping)
+        else part
+        for name, part in fit_config.items()
+    }
+    return _hash(json.dumps([matters, motion], sort_keys=True))
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

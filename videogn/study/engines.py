@@ -66,7 +66,8 @@ class LocalEngine:
         threads = threads or max(available_cores() // self.slots, 1)
         self._free: queue.Queue[dict[str, str]] = queue.Queue()
         for number in range(self.slots):
-            environment = {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+            each = str(max(threads // devices_per_cell, 1))  # each device has a process
+            environment = {"OMP_NUM_THREADS": each, "MKL_NUM_THREADS": each}
             if groups:
                 environment["CUDA_VISIBLE_DEVICES"] = ",".join(groups[number])
             self._free.put(environment)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -18,6 +18,8 @@ from filelock import FileLock, Timeout
 from videogn.files import write_json, write_text
 from videogn.study.cell import Cell, fingerprint
 from videogn.study.results import RESULT_FILE, STATE_FILE, CellResult, CurvePoint
+
+_log = logging.getLogger(__name__)
 
 #: Configuration that `videogn fit` is given; config.yaml is the whole one, that it saves.
 FIT_FILE = "fit.yaml"
@@ -64,7 +66,7 @@ def prepare(
     data_root: Path | None,
     planned: Mapping[str, Any],
 ) -> None:
-    """Write what a cell is into its folder, unless it is finished; what was begun with other settings goes.
+    """Write what a cell is into its folder, unless it is finished; what was begun with other settings is put aside.
 
     Args:
         folder: of the cell; made if it does not exist.
@@ -81,10 +83,9 @@ def prepare(
     identity = fingerprint(fit_config, motion)
     if not check_settings(folder, identity):
         with locked(folder):
-            # In one step: half a folder might be gone on from.
-            old = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.old")
-            folder.rename(old)
-        shutil.rmtree(old)
+            aside = folder.with_name(f"{folder.name}.old-{secrets.token_hex(3)}")
+            folder.rename(aside)
+        _log.warning("%s was begun with other settings: put aside as %s", folder.name, aside)
     elif (folder / RESULT_FILE).is_file():
         return
     write_text(folder / FIT_FILE, yaml.safe_dump(dict(fit_config), sort_keys=False))

@@ -17,7 +17,7 @@ from videogn.study.checks import as_list, check_keys, integer, load_yaml, mappin
 from videogn.study.results import Section
 
 _KEYS = ("title", "configs", "fit", "motion", "videos", "axes", "budget", "devices", "memory")
-_BUDGET_KEYS = (*KINDS, "step_clips", "scaling", "title", "note")
+_BUDGET_KEYS = (*KINDS, "step_clips", "step_batches", "scaling", "title", "note")
 #: Of `videogn.data.synthetic.write_motion_dataset`.
 _MOTION_KEYS = ("videos_per_class", "val_videos_per_class", "size", "frames", "seed")
 _VIDEOS_KEYS = ("classes", "train", "val", "test")
@@ -46,6 +46,11 @@ class Grid:
     sections: tuple[Section, ...]
     memory: str | None
     text: str
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether the cells train on CPUs whatever devices there are."""
+        return section(self.base, "trainer").get("accelerator") == "cpu"
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -136,48 +141,54 @@ def _sections(content: Mapping[str, Any], base: Mapping[str, Any]) -> tuple[Sect
     points = combinations(section(content, "axes"), base)
     sections = []
     for entry in budgets:
-        budget, step_clips, scaling = _budget(entry)
+        budget, scaling = _budget(entry)
         cells = [
             Cell(
                 **point._asdict(),
-                accumulate=_accumulate(step_clips, point.batch_size),
+                accumulate=_accumulate(entry, point.batch_size),
                 budget=budget,
                 scaling=scaling,
                 devices=devices,
             )
             for point in points
         ]
-        title = entry.get("title") or _title(budget, step_clips)
+        title = entry.get("title") or _title(budget, entry)
         sections.append(Section(str(title), str(entry.get("note") or ""), tuple(cells)))
     if len({section.title for section in sections}) < len(sections):
         raise ValueError("two budgets have the same title: give each a title of its own")
     return tuple(sections)
 
 
-def _budget(entry: Any) -> tuple[Budget, int | None, str]:
-    """(budget, clips of a step or None, scaling) of one entry."""
+def _budget(entry: Any) -> tuple[Budget, str]:
+    """(budget, scaling) of one entry."""
     entry = mapping("budget", entry)
     check_keys("key of budget", entry, _BUDGET_KEYS)
     kinds = [kind for kind in KINDS if kind in entry]
     if len(kinds) != 1:
         raise ValueError(f"a budget must have exactly one of {', '.join(KINDS)}, got {', '.join(kinds) or 'none'}")
-    step_clips = entry.get("step_clips")
-    if step_clips is not None:
-        step_clips = integer("step_clips", step_clips, least=1)
+    if "step_clips" in entry and "step_batches" in entry:
+        raise ValueError("a budget must have either step_clips or step_batches, got both")
     scaling = str(entry.get("scaling", "linear")).lower()
     check_choice("scaling", scaling, SCALINGS)
-    return Budget(kinds[0], entry[kinds[0]]), step_clips, scaling
+    return Budget(kinds[0], entry[kinds[0]]), scaling
 
 
-def _title(budget: Budget, step_clips: int | None) -> str:
-    steps = "a step after every batch" if step_clips is None else f"steps of {step_clips} clips a device"
+def _title(budget: Budget, entry: Mapping[str, Any]) -> str:
+    steps = "a step after every batch"
+    if entry.get("step_clips") is not None:
+        steps = f"steps of {entry['step_clips']} clips a device"
+    elif entry.get("step_batches") is not None:
+        steps = f"steps of {entry['step_batches']} batches a device"
     return f"{budget.label}, {steps}"
 
 
-def _accumulate(step_clips: int | None, batch_size: int) -> int:
-    """Batches whose gradients are added up before a step."""
-    if step_clips is None:
+def _accumulate(entry: Mapping[str, Any], batch_size: int) -> int:
+    """Batches whose gradients are added up before a step: as many as make up `step_clips`, or `step_batches`."""
+    if entry.get("step_batches") is not None:
+        return integer("step_batches", entry["step_batches"], least=1)
+    if entry.get("step_clips") is None:
         return 1
+    step_clips = integer("step_clips", entry["step_clips"], least=1)
     if step_clips % batch_size:
         raise ValueError(f"step_clips must be a multiple of every batch size, got {step_clips} and batch {batch_size}")
     return step_clips // batch_size

@@ -1,7 +1,8 @@
 """Run a command that does not outlive whoever started it: `python leash.py PARENT COMMAND ...`.
 
 A study that is killed outright has no chance to end its trainings, and one that goes on unseen would write into the
-folder that the next run works in. On Linux the kernel kills it instead; elsewhere the cell's lock keeps others out.
+folder that the next run works in. On Linux the kernel kills it instead. Elsewhere nothing does: there, end a training
+that outlived its study by hand before the study is run again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import sys
 from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+#: Set in the environment of a leashed command: the processes that it starts for further devices are leashed as well.
+LEASHED = "VIDEOGN_LEASHED"
 
 
 def leashed(command: Sequence[str]) -> list[str]:
@@ -28,13 +31,19 @@ def leashed(command: Sequence[str]) -> list[str]:
     return [sys.executable, __file__, str(os.getpid()), *command]
 
 
+def end_with_parent() -> None:
+    """Let the kernel kill this process when the one that started it ends; nothing but on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main(argv: Sequence[str]) -> None:
     """Become the command."""
     parent, *command = argv
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != int(parent):  # it was gone before the kernel knew
-            sys.exit(1)
+    end_with_parent()
+    if os.getppid() != int(parent):  # it was gone before the kernel knew
+        sys.exit(1)
+    os.environ[LEASHED] = "1"
     os.execvp(command[0], command)
 
 

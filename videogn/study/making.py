@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -81,11 +80,10 @@ def _about(grid: Grid, command: str) -> dict[str, Any]:
         {"title": section.title, "note": section.note, "cells": [asdict(cell) for cell in section.cells]}
         for section in grid.sections
     ]
-    about = {
+    return {
         "title": grid.title,
         "sections": sections,
         "grid": grid.text,
         "command": command,
         "versions": package_versions(),
     }
-    return json.loads(json.dumps(about))

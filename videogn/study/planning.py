@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from videogn.data.motion import MOTIONS
 from videogn.data.splits import read_splits
 from videogn.memory import StepMemory, StepSetting, largest_batch, model_size, step_memory, time_step
 from videogn.study.cell import Cell
+from videogn.study.checks import section
 from videogn.study.grid import Grid
 
 #: `videogn fit`'s own defaults, for what a configuration leaves open.
@@ -27,6 +28,8 @@ _PRECISIONS = {
     "16-mixed": "bf16-mixed",
     "16": "bf16-mixed",
 }
+#: The data module's own.
+_SPLIT_DEFAULTS: dict[str, Any] = {"val_fraction": 0.2, "class_names": None, "seed": 0, "use_truncated": False}
 #: A step to time need not be larger than this, multiply-adds of its forward pass.
 _TIMED_MULTIPLY_ADDS = 4e9
 #: A forward pass is a third of a step: the backward pass computes two products where it computed one.
@@ -71,21 +74,15 @@ def count_videos(grid: Grid) -> Videos:
         per_class = int(grid.motion["videos_per_class"])
         val = int(grid.motion.get("val_videos_per_class") or max(per_class // 4, 1))
         return Videos(len(MOTIONS), per_class * len(MOTIONS), val * len(MOTIONS), val * len(MOTIONS))
-    data = grid.base.get("data") or {}
-    options = {name: data[name] for name in ("val_fraction", "class_names", "seed", "use_truncated") if name in data}
-    try:
-        splits = read_splits(
-            data.get("root"),
-            {split: data.get(split) for split in ("train", "val", "test")},
-            **_SPLIT_DEFAULTS | options,
-        )
-    except (OSError, ValueError):
+    data = section(grid.base, "data")
+    sources = {split: data.get(split) for split in ("train", "val", "test")}
+    places = [place for place in (data.get("root"), *sources.values()) if place is not None]
+    if not places or not all(Path(place).expanduser().exists() for place in places):
         return Videos(**grid.videos)
+    options = {name: data.get(name, default) for name, default in _SPLIT_DEFAULTS.items()}
+    splits = read_splits(data.get("root"), sources, **options)
     counts = {split: len(index) for split, index in splits.items()}
     return Videos(len(next(iter(splits.values())).classes), counts.get("train"), counts.get("val"), counts.get("test"))
-
-
-_SPLIT_DEFAULTS: dict[str, Any] = {"val_fraction": 0.2, "class_names": None, "seed": 0, "use_truncated": False}
 
 
 def plan_cells(
@@ -190,7 +187,7 @@ def _setting(base: Mapping[str, Any], cell: Cell, num_classes: int) -> StepSetti
 
 
 def _target(base: Mapping[str, Any]) -> str:
-    return "cpu" if (base.get("trainer") or {}).get("accelerator") == "cpu" else "cuda"
+    return "cpu" if section(base, "trainer").get("accelerator") == "cpu" else "cuda"
 
 
 def _row(setting: StepSetting, cell: Cell, memory: StepMemory, size: tuple[int, int]) -> dict[str, Any]:
@@ -227,7 +224,8 @@ def _predict(cell: Cell, steps: int | None, per_clip: float, base: Mapping[str, 
     else:
         training = clips * per_clip / cell.devices
         if videos.val:
-            epochs = math.floor(clips / videos.train / (trainer.get("check_val_every_n_epoch") or 1))
+            # An epoch drops its incomplete last batch.
+            epochs = round(clips / videos.train) // (trainer.get("check_val_every_n_epoch") or 1)
             training += epochs * videos.val * per_clip * _FORWARD / cell.devices
     test = (videos.test or videos.val or 0) * int(data.get("num_clips") or _NUM_CLIPS)
     return training + test * per_clip * _FORWARD / cell.devices

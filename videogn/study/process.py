@@ -104,8 +104,9 @@ def explain(status: int, log: Path) -> str:
     Returns:
         "out of memory", the signal, or the last line of the output; and where the log is.
     """
-    text = log.read_text(encoding="utf-8", errors="replace").rpartition(f"\n{COMMAND_MARK}")[2]
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    commands = [number for number, line in enumerate(lines) if line.startswith(COMMAND_MARK)]
+    lines = [line.strip() for line in lines[commands[-1] + 1 if commands else 0 :] if line.strip()]
     for line in reversed(lines[-_LOG_TAIL:]):
         if _OUT_OF_MEMORY.search(line):
             return f"out of memory: {line.removeprefix('videogn: error: ')} (see {log})"

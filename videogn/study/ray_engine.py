@@ -57,7 +57,8 @@ class RayEngine:
             on this machine.
         jobs: cells at once; by default as many as the GPUs suffice for, or else the CPUs, with `threads` each; one a
             machine where neither says.
-        devices_per_cell: GPUs of a cell, where there are GPUs.
+        devices_per_cell: devices of a cell.
+        on_cpu: these are CPU processes, and no GPU is taken.
         threads: CPUs of a cell; by default as many as `jobs` leave for each.
 
     Raises:
@@ -67,12 +68,19 @@ class RayEngine:
     """
 
     def __init__(
-        self, address: str | None, *, jobs: int | None = None, devices_per_cell: int = 1, threads: int | None = None
+        self,
+        address: str | None,
+        *,
+        jobs: int | None = None,
+        devices_per_cell: int = 1,
+        on_cpu: bool = False,
+        threads: int | None = None,
     ) -> None:
+        gpus_per_cell = 0 if on_cpu else devices_per_cell
         own = [(available_cores(), len(visible_gpus()))] if address is None else []
         if own:
             # Before anything is started: a wrong number should not take seconds to be found.
-            shares = share(own, jobs=jobs, devices=devices_per_cell, threads=threads)
+            shares = share(own, jobs=jobs, devices=gpus_per_cell, threads=threads)
         self._ray = _import_ray(embedded=address is None)
         self._started = not self._ray.is_initialized()
         if self._started:
@@ -89,12 +97,13 @@ class RayEngine:
             _start(self._ray, options)
         try:
             if not own:
-                shares = share(_nodes(self._ray), jobs=jobs, devices=devices_per_cell, threads=threads)
+                shares = share(_nodes(self._ray), jobs=jobs, devices=gpus_per_cell, threads=threads)
         except ValueError:
             self.close()
             raise
         self.slots = shares.slots
-        self._environment = {"OMP_NUM_THREADS": str(shares.threads), "MKL_NUM_THREADS": str(shares.threads)}
+        each = str(max(shares.threads // devices_per_cell, 1))  # each device has a process
+        self._environment = {"OMP_NUM_THREADS": each, "MKL_NUM_THREADS": each}
         self._task = self._ray.remote(max_retries=0)(_run_in_worker).options(
             num_cpus=shares.threads, num_gpus=shares.gpus
         )
@@ -192,11 +201,11 @@ def read_progress(folder: Path) -> CellState | None:
     Returns:
         Its state, or None where it is not training or testing.
     """
-    cell, prepared = read_cell(folder)
+    cell, _ = read_cell(folder)
     phase = read_state(folder)["phase"]
     if phase not in ("training", "testing"):
         return None
-    return CellState(cell, phase, part_done(folder, cell, prepared["planned"].get("steps")))
+    return CellState(cell, phase, part_done(folder, cell))
 
 
 def _run_in_worker(folder: str, environment: Mapping[str, str], directory: str) -> CellState:

@@ -79,7 +79,9 @@ def run_cell(
     with locked(folder):
         if CellResult.read(folder) is not None:
             return CellState(cell, "finished", 1.0)
-        run = _Run(folder, {**os.environ, **(environment or {})}, stop or threading.Event(), report)
+        # Within a Slurm job Lightning would take the cell for the whole of it; it leaves jobs of this name alone.
+        slurm = {"SLURM_JOB_NAME": "interactive"} if "SLURM_JOB_ID" in os.environ else {}
+        run = _Run(folder, {**os.environ, **slurm, **(environment or {})}, stop or threading.Event(), report)
         write_state(folder, attempts=read_state(folder)["attempts"] + 1, reason=None)
         state = CellState(cell, "stopped")
         try:
@@ -143,10 +145,9 @@ class _Run:
         log = self.folder / LOG_FILE
         with log.open("a", encoding="utf-8") as lines:
             lines.write(f"{COMMAND_MARK}{' '.join(command)}\n")
-        total = self.prepared["planned"].get("steps")
 
         def tick() -> None:
-            self.report(CellState(self.cell, phase, part_done(self.folder, self.cell, total)))
+            self.report(CellState(self.cell, phase, part_done(self.folder, self.cell)))
 
         tick()
         ended = run_command(command, log, environment=self.environment, stop=self.stop, tick=tick)
@@ -202,9 +203,10 @@ def _processor() -> str:
     return names[0].partition(":")[2].strip() if names else platform.processor()
 
 
-def part_done(folder: Path, cell: Cell, total_steps: int | None) -> float:
-    """Part of the training that was validated so far."""
+def part_done(folder: Path, cell: Cell) -> float:
+    """Part of the training that was validated so far, in [0, 1]; 0 where it is not known."""
     curve = read_curve(folder, cell)
+    total_steps = read_cell(folder)[1]["planned"].get("steps")
     if not curve:
         return 0.0
     if cell.budget.kind == "epochs":

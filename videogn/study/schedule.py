@@ -16,7 +16,10 @@ from videogn.study.cell import Cell
 from videogn.study.engines import Engine
 from videogn.study.folder import read_state, write_state
 from videogn.study.results import CellResult, cell_folder
-from videogn.study.running import CellState
+from videogn.study.running import CellState, part_done
+
+#: Seconds that a run which was told to end may take.
+_LOCK_PATIENCE = 5.0
 
 
 def run_cells(
@@ -57,7 +60,7 @@ def run_cells(
         elif before["phase"] == "failed" and not retry_failed:
             states[cell] = CellState(cell, "failed", reason=before["reason"])
         else:
-            states[cell] = CellState(cell, "waiting")
+            states[cell] = CellState(cell, "waiting", part_done(folder, cell))
             waiting.append(cell)
         report(states[cell])
     stop = threading.Event()
@@ -71,7 +74,7 @@ def run_cells(
                 break
         return state
 
-    with _only_one(out), _signals_set(stop), ThreadPoolExecutor(max(engine.slots, 1)) as pool:
+    with only_one(out), _signals_set(stop), ThreadPoolExecutor(max(engine.slots, 1)) as pool:
         futures = {cell: pool.submit(run, cell) for cell in waiting}
         for cell, future in futures.items():
             states[cell] = future.result()
@@ -120,11 +123,18 @@ def _signals_set(stop: threading.Event) -> Iterator[None]:
 
 
 @contextmanager
-def _only_one(out: Path) -> Iterator[None]:
-    """Two runs in one folder would only wait for each other's cells."""
+def only_one(out: Path) -> Iterator[None]:
+    """Be the only one who makes or runs the study in a folder; one who is may ask again.
+
+    Args:
+        out: the folder, made if it does not exist.
+
+    Raises:
+        ValueError: somebody else is.
+    """
     out.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(out / ".lock", timeout=5):
+        with FileLock(out / ".lock", timeout=_LOCK_PATIENCE, is_singleton=True):
             yield
     except Timeout as error:
         raise ValueError(f"another study is running in {out}") from error
