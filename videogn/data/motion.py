@@ -14,8 +14,9 @@ angle at which a rotation starts is uniform over the circle. Brightness, contras
 and noise vary from video to video.
 
 At frame interval 2 next to nothing aliases (the rim of the fastest zooms and rotations may): more frames of the same
-span show the same motion, under noise that is new in each. How strong texture and noise are differs widely between videos, so that the statistics of a few clips say little about
-those of the next few: what BatchNorm is about when batches are small.
+span show the same motion, under noise that is new in each. How strong texture and noise are differs widely between
+videos, so that the statistics of a few clips say little about those of the next few: what BatchNorm is about when
+batches are small.
 """
 
 from __future__ import annotations
