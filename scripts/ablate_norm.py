@@ -15,5 +15,8 @@ from videogn.cli import main
 GRIDS = Path(__file__).resolve().parents[1] / "configs" / "study"
 
 if __name__ == "__main__":
-    data, *arguments = sys.argv[1:] or ["--help"]
-    main(["study", "run", data if data.startswith("-") else str(GRIDS / f"{data}_norm.yaml"), *arguments])
+    data, *arguments = sys.argv[1:] or [""]
+    if data not in ("motion", "kinetics400"):
+        sys.exit(f"{__doc__}\nthe first argument must be motion or kinetics400, got {data!r}")
+    sys.argv = ["videogn", "study", "run", str(GRIDS / f"{data}_norm.yaml"), *arguments]
+    main()

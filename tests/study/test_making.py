@@ -197,3 +197,20 @@ def test_the_demo_is_a_small_table_8(quick):
     assert {cell.clips_per_step for cell in grid.cells} == {8}
     assert len({cell.budget for cell in grid.cells}) == 1
     assert json.dumps([cell.fit_config(grid.base) for cell in grid.cells])
+
+
+def test_a_study_does_not_come_to_lie_among_other_things(tmp_path):
+    (tmp_path / "train.csv").touch()
+    with pytest.raises(ValueError, match=r"is not empty and no study \(train\.csv is there\): name a new folder"):
+        _make(tmp_path, _grid())
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "words"),
+    [({}, ValueError, "no videos: add --set data.root=FOLDER"), ({"root": "no where"}, FileNotFoundError, "data.root")],
+)
+def test_a_study_of_videos_that_are_not_there(tmp_path, data, error, words):
+    grid = _grid(motion=None, fit={"model": {"arch": "i3d_tiny", "crop_size": 32}, "data": data})
+    with pytest.raises(error, match=words):
+        _make(tmp_path / "out", grid)
+    assert not (tmp_path / "out").exists()

@@ -17,7 +17,7 @@ def add_grid_arguments(parser: Parser) -> None:
     Args:
         parser: of the action.
     """
-    parser.add_argument("grid", type=str, help="YAML file of the grid, for instance configs/study/motion_smoke.yaml.")
+    parser.add_argument("grid", type=str, help="The grid, a YAML file; it comes first.")
     parser.add_argument(
         "--axis",
         type=str,
@@ -25,7 +25,7 @@ def add_grid_arguments(parser: Parser) -> None:
         action="extend",
         default=[],
         metavar="NAME=VALUES",
-        help="Axes in place of the grid's, for instance seed=[0,1,2] norm=[bn,gn].",
+        help="Axes in place of the grid's, for instance 'seed=[0,1,2]' 'norm={name: gn, groups: 8}'.",
     )
     parser.add_argument(
         "--set",
@@ -76,5 +76,6 @@ def grid_of(options: Any) -> Grid:
 def _assignment(option: str, text: str) -> tuple[str, str]:
     name, separator, value = text.removeprefix("--").partition("=")
     if not separator or not name:
-        raise ValueError(f"{option} takes NAME=VALUE, got {text!r}")
+        example = "'norm=[bn,gn]'" if option == "--axis" else "data.root=K400"
+        raise ValueError(f"{option} takes NAME=VALUE, for instance {example}, got {text!r}")
     return name, value

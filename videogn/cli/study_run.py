@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from videogn.study import Grid
 
 _ENGINES = ("local", "ray")
+#: Less is a size without its unit.
+_LEAST_MEMORY = 1 << 20
 
 
 def parser() -> Parser:
     """Its arguments."""
     parser = Parser(
         prog="videogn study run",
+        usage="videogn study run GRID --out OUT [options]",
         description="Train and test every cell of a grid that is not finished, then write the report. A cell that "
         "fails is recorded with its reason and the others go on. Ctrl-C lets the trainings write a checkpoint; the "
         "same command goes on where it stopped, also after a crash.",
@@ -34,7 +37,7 @@ def parser() -> Parser:
     parser.add_argument("--threads", **whole, help="CPU threads of a cell; by default they share the cores.")
     parser.add_argument("--retries", type=int, default=0, help="How often a cell that fails is tried again at once.")
     parser.add_argument("--skip-failed", action="store_true", help="Leave cells alone that failed in an earlier run.")
-    parser.add_argument("--memory", **text, help="What the report's frontier is about, for instance 16GiB.")
+    parser.add_argument("--memory", **text, help="What the report's largest batches fit in, for instance 16GiB.")
     parser.add_argument("--engine", type=str, default="local", help="local: processes of this machine; ray.")
     parser.add_argument("--ray-address", **text, help="Of a running Ray cluster, or auto; by default one starts here.")
     return parser
@@ -101,6 +104,8 @@ def run_and_report(
     if retries < 0:
         raise ValueError(f"retries must be >= 0, got {retries}")
     room = None if limit is None else parse_size(limit)
+    if room is not None and room < _LEAST_MEMORY:
+        raise ValueError(f"memory must be 1MiB or more, got {limit} ({room} bytes): did you mean {limit}GiB?")
     out = Path(out).expanduser().resolve()
     command = shlex.join(["videogn", *sys.argv[1:]])
     chosen = _engine(engine, ray_address, grid, jobs, threads)

@@ -21,6 +21,7 @@ def parser() -> Parser:
     """Its arguments."""
     parser = Parser(
         prog="videogn study export-slurm",
+        usage="videogn study export-slurm GRID --out OUT [options]",
         description="Write a study's folder with a Slurm job array of the cells that are not finished, to submit with "
         "sbatch. At the time limit the training writes a checkpoint and the task is requeued, until the cell is "
         "finished. The folder, the data and this installation have to be on a file system that the nodes share.",

@@ -30,6 +30,7 @@ def run(options: Any) -> int:
     from videogn.study import read_study
     from videogn.study.folder import is_running, read_curve, read_state
     from videogn.study.results import cell_folder
+    from videogn.study.running import part_done
 
     study = read_study(options.folder)
     rows = []
@@ -45,6 +46,7 @@ def run(options: Any) -> int:
                 "cell": cell.name,
                 "phase": "finished" if result else state["phase"],
                 "epochs": curve[-1].epoch if curve else 0,
+                "done": 1.0 if result else part_done(folder, cell) if folder.is_dir() else 0.0,
                 "top1": result.test["over_all"]["top1"] if result else None,
                 "training_seconds": result.cost.get("training_seconds") if result else None,
                 "attempts": state["attempts"],
@@ -62,20 +64,22 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    table = Table(Column("cell", overflow="fold"), "phase", "epochs", "top-1", "training", "attempts", "reason")
+    table = Table(Column("cell", overflow="fold"), "phase", "trained", "top-1", "train time", "attempts")
     for row in rows:
         seconds = row["training_seconds"]
         table.add_row(
             row["cell"],
             row["phase"],
-            str(row["epochs"]),
+            f"{row['done']:.0%}",
             "" if row["top1"] is None else f"{100 * row['top1']:.1f} %",
             "" if seconds is None else str(timedelta(seconds=round(seconds))),
             str(row["attempts"]),
-            row["reason"] or "",
         )
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(table)
+    for row in rows:
+        if row["reason"]:
+            console.print(f"{row['cell']} {row['phase']}: {row['reason']}", soft_wrap=True, highlight=False)
     phases = [row["phase"] for row in rows]
     counts = ", ".join(f"{phases.count(phase)} {phase}" for phase in dict.fromkeys(phases))
     console.print(f"{len(rows)} cells: {counts}")

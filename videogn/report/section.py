@@ -109,14 +109,14 @@ def _differences(layout: Layout, files: ClipFiles) -> list[Block]:
             Paragraph("A dash: a cell's clip file is missing, or the cells were not tested on the same videos.")
         )
     if between_norms:
-        blocks.append(Heading("Between norms", 3))
+        blocks.append(Heading("Between norms", 4))
         blocks.append(norm_difference_table(layout, between_norms))
         tests: Table | None = mcnemar_table(layout, between_norms)
         blocks += [] if tests is None else [tests]
     if of_batches:
-        blocks += [Heading("From large batches to small", 3), batch_effect_table(layout, of_batches)]
+        blocks += [Heading("From large batches to small", 4), batch_effect_table(layout, of_batches)]
     if of_clips:
-        blocks += [Heading("Longer clips", 3), clip_effect_table(layout, of_clips)]
+        blocks += [Heading("Longer clips", 4), clip_effect_table(layout, of_clips)]
     return blocks
 
 

@@ -36,7 +36,10 @@ def load_yaml(name: object, text: str) -> Any:
     try:
         return yaml.load(text, _Loader)  # it is a safe loader
     except yaml.YAMLError as error:
-        raise ValueError(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
+        line = getattr(getattr(error, "problem_mark", None), "line", None)
+        where = "" if line is None or "\n" not in text else f" (line {line + 1})"
+        problem = getattr(error, "problem", None) or "it cannot be read"
+        raise ValueError(f"{name} is not valid YAML{where}: {' '.join(problem.split())}") from error
 
 
 def mapping(name: object, value: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from videogn.study.axes import combinations, replace_axes
 from videogn.study.budget import KINDS, Budget
 from videogn.study.cell import Cell, merge
 from videogn.study.checks import as_list, check_keys, integer, load_yaml, mapping, section
+from videogn.study.options import check_decided
 from videogn.study.results import Section
 
 _KEYS = ("title", "configs", "fit", "motion", "videos", "axes", "budget", "devices", "memory")
@@ -75,6 +76,8 @@ def read_grid(path: str | Path, *, fit: Mapping[str, Any] | None = None, axes: M
         ValueError: a key or value is wrong; the message names both.
     """
     path = existing_path(path)
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder: name a grid, for instance configs/study/motion_smoke.yaml")
     content = mapping(path, load_yaml(path, path.read_text(encoding="utf-8")))
     content["fit"] = merge(section(content, "fit"), fit or {})
     content["axes"] = replace_axes(section(content, "axes"), axes or {})
@@ -96,11 +99,14 @@ def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = 
         FileNotFoundError: a configuration does not exist.
         ValueError: a key or value is wrong.
     """
+    if {"trainer", "model", "data"} & content.keys():
+        raise ValueError(f"{name} is a configuration of `videogn fit`, not a grid: name it in configs of one")
     check_keys("key of a grid", content, _KEYS)
     base: dict[str, Any] = {}
     for config in as_list(content.get("configs")):
         file = existing_path(folder / str(config))
         base = merge(base, mapping(file, load_yaml(file, file.read_text(encoding="utf-8")) or {}))
+    check_decided(section(content, "fit"), motion=content.get("motion") is not None)
     base = merge(base, section(content, "fit"))
     for part in ("trainer", "model", "data"):
         section(base, part)  # looked at here, where the message can name it
@@ -152,7 +158,7 @@ def _sections(content: Mapping[str, Any], base: Mapping[str, Any]) -> tuple[Sect
             )
             for point in points
         ]
-        title = entry.get("title") or _title(budget, entry)
+        title = entry.get("title") or _title(budget, entry, devices)
         sections.append(Section(str(title), str(entry.get("note") or ""), tuple(cells)))
     if len({section.title for section in sections}) < len(sections):
         raise ValueError("two budgets have the same title: give each a title of its own")
@@ -173,12 +179,13 @@ def _budget(entry: Any) -> tuple[Budget, str]:
     return Budget(kinds[0], entry[kinds[0]]), scaling
 
 
-def _title(budget: Budget, entry: Mapping[str, Any]) -> str:
+def _title(budget: Budget, entry: Mapping[str, Any], devices: int) -> str:
+    each = " a device" if devices > 1 else ""
     steps = "a step after every batch"
     if entry.get("step_clips") is not None:
-        steps = f"steps of {entry['step_clips']} clips a device"
+        steps = f"steps of {entry['step_clips']} clips{each}"
     elif entry.get("step_batches") is not None:
-        steps = f"steps of {entry['step_batches']} batches a device"
+        steps = f"steps of {entry['step_batches']} batches{each}"
     return f"{budget.label}, {steps}"
 
 

@@ -14,8 +14,9 @@ from videogn.files import write_json
 from videogn.study.cell import Cell, fingerprint
 from videogn.study.folder import check_settings, prepare
 from videogn.study.grid import Grid
+from videogn.study.options import check_data, check_known
 from videogn.study.planning import CellPlan, Videos, count_videos, equal_memory_rows, plan_cells, plan_entry
-from videogn.study.results import PLAN_FILE, STUDY_FILE, cell_folder
+from videogn.study.results import CELLS_FOLDER, PLAN_FILE, STUDY_FILE, cell_folder
 
 _MOTION_FOLDER = "motion"
 Progress = Callable[[int, int], None]
@@ -47,6 +48,10 @@ def make_study(
         ValueError: a cell that is finished was run with other settings, or a name or number is wrong.
     """
     out = Path(out).expanduser().resolve()
+    _check_folder(out)
+    check_known(grid.base)
+    if grid.motion is None:
+        check_data(grid.base)
     videos = count_videos(grid)
     plans = plan_cells(grid, videos, measure=False, progress=planning)
     configs = {cell: cell.fit_config(grid.base) for cell in plans}
@@ -68,6 +73,15 @@ def make_study(
     _write_plan(grid, plans, videos, memory, out)
     write_json(out / STUDY_FILE, _about(grid, command))
     return out
+
+
+def _check_folder(out: Path) -> None:
+    """Nothing of a study should come to lie among other things."""
+    if out.is_dir() and not (out / STUDY_FILE).exists():
+        # A study that was killed while it was made has some of these already.
+        others = {path.name for path in out.iterdir()} - {".lock", _MOTION_FOLDER, CELLS_FOLDER, PLAN_FILE}
+        if others:
+            raise ValueError(f"{out} is not empty and no study ({min(others)} is there): name a new folder")
 
 
 def _write_plan(grid: Grid, plans: Mapping[Cell, CellPlan], videos: Videos, memory: int | None, out: Path) -> None:

@@ -132,6 +132,8 @@ def only_one(out: Path) -> Iterator[None]:
     Raises:
         ValueError: somebody else is.
     """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file: name a folder for the study")
     out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(out / ".lock", timeout=_LOCK_PATIENCE, is_singleton=True):
