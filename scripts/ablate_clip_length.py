@@ -7,16 +7,9 @@ The grids are configs/study/motion_clip_length.yaml and kinetics400_clip_length.
 `videogn study run` takes can be added.
 """
 
-import sys
 from pathlib import Path
 
-from videogn.cli import main
-
-GRIDS = Path(__file__).resolve().parents[1] / "configs" / "study"
+from videogn.cli.ablation import run_ablation
 
 if __name__ == "__main__":
-    data, *arguments = sys.argv[1:] or [""]
-    if data not in ("motion", "kinetics400"):
-        sys.exit(f"{__doc__}\nthe first argument must be motion or kinetics400, got {data!r}")
-    sys.argv = ["videogn", "study", "run", str(GRIDS / f"{data}_clip_length.yaml"), *arguments]
-    main()
+    run_ablation("clip_length", Path(__file__).resolve().parents[1] / "configs" / "study", __doc__)
