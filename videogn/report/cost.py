@@ -67,21 +67,27 @@ def plot_costs(layout: Layout, styles: Styles, path: Path) -> Path | None:
     Returns:
         `path`, or None where nothing is known.
     """
-    peaks = [measured_peak(result) for result in layout.finished] + [_planned(result) for result in layout.finished]
-    known = [peak for peak in peaks if peak is not None]
-    if not known and not any(_seconds(result) for result in layout.finished):
+    planned = [size for result in layout.finished if (size := _planned(result)) is not None]
+    measured = [size for result in layout.finished if (size := measured_peak(result)) is not None]
+    if not (planned or measured) and not any(_seconds(result) for result in layout.finished):
         return None
-    unit = _GIB if max(known, default=0) >= _GIB else _MIB
-    figure = new_figure(9.6, 1.5 + 0.42 * len(layout.rows) * max(len(layout.norms) / 2, 1))
-    memory, time = figure.subplots(1, 2, sharey=True)
-    _dots(memory, layout, styles, _scaled(_planned, unit), hollow=True)
-    _dots(memory, layout, styles, _scaled(measured_peak, unit), hollow=False)
-    _dots(time, layout, styles, _seconds, hollow=False)
-    memory.set_xlabel(f"peak memory ({'GiB' if unit == _GIB else 'MiB'})")
-    time.set_xlabel("training (s)")
-    memory.set_yticks(range(len(layout.rows)), [textwrap.fill(layout.label(row), 34) for row in layout.rows])
-    memory.set_ylim(len(layout.rows) - 0.5, -0.5)
-    for axes in (memory, time):
+    # Tensors on a device are compared with their plan; a whole process is many times what its tensors take.
+    together = all(result.cost.get("peak_device_bytes") is not None for result in layout.finished)
+    figure = new_figure(9.6 if together else 11.4, 1.5 + 0.42 * len(layout.rows) * max(len(layout.norms) / 2, 1))
+    panels = list(figure.subplots(1, 2 if together else 3, sharey=True))
+    first, last = panels[0], panels[-1]
+    planned_unit = _unit([*planned, *measured] if together else planned)
+    measured_unit = planned_unit if together else _unit(measured)
+    _dots(first, layout, styles, _scaled(_planned, planned_unit), hollow=True)
+    _dots(panels[-2], layout, styles, _scaled(measured_peak, measured_unit), hollow=False)
+    _dots(last, layout, styles, _seconds, hollow=False)
+    first.set_xlabel(f"{'peak memory' if together else 'planned peak of tensors'} ({_unit_name(planned_unit)})")
+    if not together:
+        panels[1].set_xlabel(f"measured peak of the process ({_unit_name(measured_unit)})")
+    last.set_xlabel("training (s)")
+    first.set_yticks(range(len(layout.rows)), [textwrap.fill(layout.label(row), 34) for row in layout.rows])
+    first.set_ylim(len(layout.rows) - 0.5, -0.5)
+    for axes in panels:
         plain_axes(axes)
         axes.grid(False, axis="y")
         for line in range(1, len(layout.rows)):
@@ -92,6 +98,14 @@ def plot_costs(layout: Layout, styles: Styles, path: Path) -> Path | None:
     norms = [Line2D([], [], **{**styles[norm], "linestyle": ""}, label=norm.label) for norm in layout.norms]
     legend_below(figure, [*norms, *kinds], columns=6)
     return save_figure(figure, path)
+
+
+def _unit(sizes: list[int]) -> int:
+    return _GIB if max(sizes, default=0) >= _GIB else _MIB
+
+
+def _unit_name(unit: int) -> str:
+    return "GiB" if unit == _GIB else "MiB"
 
 
 def _dots(
