@@ -285,3 +285,12 @@ def test_an_earlier_attempt_does_not_explain_this_one(tmp_path, status, reason):
 def test_a_signal_without_a_name(tmp_path):
     (tmp_path / "log.txt").write_text("step 5\n")
     assert explain(-40, tmp_path / "log.txt").startswith("killed by signal 40")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's part is Linux's")
+@pytest.mark.parametrize(("leader", "status"), [(os.getpid(), 0), (os.getpid() + 1, 1), (None, 0)])
+def test_a_process_for_a_further_device_ends_with_the_first(leader, status):
+    """It may have been started by one that is gone by the time it looks: then it ends at once."""
+    environment = {**os.environ, **({} if leader is None else {"VIDEOGN_LEASHED": str(leader)})}
+    code = "from videogn.study.leash import hold_on; hold_on()"
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == status

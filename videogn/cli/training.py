@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import os
 import re
 import sys
 import warnings
@@ -24,7 +23,7 @@ from videogn.cli.parsing import OneLineErrors
 from videogn.data.datamodule import VideoDataModule
 from videogn.models import MODELS
 from videogn.models.weights import read_checkpoint
-from videogn.study.leash import LEASHED, end_with_parent
+from videogn.study.leash import hold_on
 from videogn.task import CONTRACT, VideoClassifier
 
 #: What the data must know of the model's input: set on the model, since a checkpoint carries it.
@@ -146,8 +145,7 @@ def run(command: str, argv: Sequence[str]) -> int:
     Returns:
         0, or 1 where a validation or test lost more videos than --data.max_failures; its results are written.
     """
-    if os.environ.get(LEASHED):
-        end_with_parent()
+    hold_on()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     # Without torchdata Lightning does not see that ours goes on where it stopped.
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-#: Set in the environment of a leashed command: the processes that it starts for further devices are leashed as well.
-LEASHED = "VIDEOGN_LEASHED"
+#: Set in the environment of a leashed command: its process number.
+_LEADER = "VIDEOGN_LEASHED"
 
 
 def leashed(command: Sequence[str]) -> list[str]:
@@ -31,20 +31,27 @@ def leashed(command: Sequence[str]) -> list[str]:
     return [sys.executable, __file__, str(os.getpid()), *command]
 
 
-def end_with_parent() -> None:
-    """Let the kernel kill this process when the one that started it ends; nothing but on Linux."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def hold_on() -> None:
+    """Let a process that a leashed command starts for a further device end with that command; nothing elsewhere."""
+    leader = os.environ.get(_LEADER)
+    if leader is not None and int(leader) != os.getpid():
+        _end_with(int(leader))
 
 
 def main(argv: Sequence[str]) -> None:
     """Become the command."""
     parent, *command = argv
-    end_with_parent()
-    if os.getppid() != int(parent):  # it was gone before the kernel knew
-        sys.exit(1)
-    os.environ[LEASHED] = "1"
+    _end_with(int(parent))
+    os.environ[_LEADER] = str(os.getpid())
     os.execvp(command[0], command)
+
+
+def _end_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends, or end it now where that has happened; Linux only."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it was gone before the kernel knew
+            sys.exit(1)
 
 
 if __name__ == "__main__":
