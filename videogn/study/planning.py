@@ -110,7 +110,7 @@ def plan_cells(
     """
     memory_of = _remembered(lambda setting, size: step_memory(setting, size, device=_target(grid.base)))
     size_of = _remembered(model_size)
-    seconds_of = _remembered(lambda setting: _seconds_per_clip(setting, size_of(setting)[1], device))
+    seconds_of = _remembered(lambda setting, size: _seconds_per_clip(setting, size_of(setting)[1], size, device))
     plans = {}
     for number, cell in enumerate(grid.cells, 1):
         setting = _setting(grid.base, cell, videos.classes)
@@ -119,7 +119,9 @@ def plan_cells(
             plans[cell] = CellPlan({}, steps)
         else:
             row = _row(setting, cell, memory_of(setting, cell.batch_size), size_of(setting))
-            seconds = _predict(cell, steps, seconds_of(setting), grid.base, videos) if measure else None
+            seconds = (
+                _predict(cell, steps, seconds_of(setting, cell.batch_size), grid.base, videos) if measure else None
+            )
             plans[cell] = CellPlan(row, steps, seconds)
         progress(number, len(grid.cells))
     return plans
@@ -204,9 +206,9 @@ def _row(setting: StepSetting, cell: Cell, memory: StepMemory, size: tuple[int, 
     }
 
 
-def _seconds_per_clip(setting: StepSetting, multiply_adds: int, device: str) -> float:
-    """Seconds of a training step a clip, on this machine; of clips few enough that it does not take long."""
-    clips = max(min(int(_TIMED_MULTIPLY_ADDS / multiply_adds), 8), 1)
+def _seconds_per_clip(setting: StepSetting, multiply_adds: int, batch_size: int, device: str) -> float:
+    """Seconds of a training step a clip, on this machine; of the batch, or of fewer clips if they take long."""
+    clips = max(min(int(_TIMED_MULTIPLY_ADDS / multiply_adds), batch_size), 1)
     plain = replace(setting, precision="32") if device == "cpu" else setting
     return time_step(plain, clips, device=device) / clips
 
