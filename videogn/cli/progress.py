@@ -52,7 +52,7 @@ def bar(description: str) -> Iterator[Callable[[int, int], None]]:
 
 
 class StudyProgress:
-    """A row for every cell, and a bar with the time left for all of them; plain lines where there is no terminal.
+    """A row for every cell at work, and a bar with the time left for all of them; plain lines without a terminal.
 
     The work of a cell is taken to be proportional to its clip length. It is called from several threads; rich locks.
     """
@@ -85,9 +85,15 @@ class StudyProgress:
             self._at_start[state.cell] = self._share(state)
         self._done[state.cell] = self._share(state)
         part = f" {state.done:.0%}" if state.phase == "training" else ""
-        self._progress.update(self._rows[state.cell], completed=self._done[state.cell], state=state.phase + part)
+        # A terminal has fewer lines than a study has cells: those that nothing happens in are left out.
+        shown = state.phase in ("training", "testing", "failed")
+        self._progress.update(
+            self._rows[state.cell], completed=self._done[state.cell], state=state.phase + part, visible=shown
+        )
         done = self._weighted(self._done)
-        self._progress.update(self._all, completed=done, state=self._time_left(done))
+        finished = sum(share == 1.0 for share in self._done.values())
+        cells = f"{finished}/{len(self._done)} ended, {self._time_left(done)}"
+        self._progress.update(self._all, completed=done, state=cells)
         if not self._console.is_terminal:
             self._print_line(state, done)
 
