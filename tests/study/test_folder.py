@@ -12,6 +12,7 @@ from filelock import FileLock
 from videogn.study import Budget, Cell, CellResult, CurvePoint, Norm
 from videogn.study import folder as folder_module
 from videogn.study.folder import (
+    is_running,
     locked,
     prepare,
     read_cell,
@@ -163,8 +164,11 @@ def test_whoever_is_told_to_end_may_take_a_moment(tmp_path):
     lock.acquire()
     timer = threading.Timer(0.2, lock.release)
     timer.start()
+    assert is_running(tmp_path)
     with locked(tmp_path):
-        pass
+        assert not lock.is_locked  # whoever had it let go first
+        assert is_running(tmp_path)  # and nobody else can have it now
+    assert not is_running(tmp_path)
     timer.join()
 
 

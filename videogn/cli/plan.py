@@ -89,7 +89,7 @@ def _length_and_interval(text: str) -> tuple[int, int]:
 
 def _rows(options: Any, clips: Sequence[tuple[int, int]], limit: int | None) -> Iterator[dict[str, Any]]:
     """One row for each combination and batch size."""
-    from videogn.memory import StepSetting, largest_batch, model_size
+    from videogn.memory import StepSetting, largest_batch, model_size, plan_row
 
     combinations = list(
         itertools.product(options.model, options.norm, clips, options.crop, options.precision, options.memory_mode)
@@ -104,7 +104,7 @@ def _rows(options: Any, clips: Sequence[tuple[int, int]], limit: int | None) -> 
         largest = None if limit is None else largest_batch(_peak_of(plan), limit)
         size_of_model = model_size(setting)
         for size in sizes:
-            row = _row(setting, interval, plan(size), size_of_model)
+            row = plan_row(setting, interval, plan(size), size_of_model)
             yield row if largest is None else {**row, "largest_batch": largest}
 
 
@@ -117,23 +117,6 @@ def _planner(setting: StepSetting, device: str) -> Callable[[int], StepMemory]:
 
 def _peak_of(plan: Callable[[int], StepMemory]) -> Callable[[int], int]:
     return lambda batch_size: plan(batch_size).peak_bytes
-
-
-def _row(setting: StepSetting, interval: int, memory: StepMemory, size_of_model: tuple[int, int]) -> dict[str, Any]:
-    return {
-        "model": setting.model,
-        "norm": setting.norm,
-        "clip_length": setting.clip_length,
-        "interval": interval,
-        "crop": setting.crop,
-        "batch_size": memory.batch_size,
-        "precision": setting.precision,
-        "memory_mode": setting.memory_mode,
-        "activation_bytes": memory.activation_bytes,
-        "peak_bytes": memory.peak_bytes,
-        "parameters": size_of_model[0],
-        "multiply_adds": size_of_model[1],
-    }
 
 
 def _print_table(rows: Sequence[dict[str, Any]], device: str) -> None:

@@ -2,7 +2,7 @@
 
 from videogn.memory.batch import largest_batch
 from videogn.memory.measured import MeasuredStep, measure_step, time_step
-from videogn.memory.step import PRECISIONS, StepMemory, StepSetting, TrainingStep, model_size, step_memory
+from videogn.memory.step import PRECISIONS, StepMemory, StepSetting, TrainingStep, model_size, plan_row, step_memory
 
 __all__ = [
     "PRECISIONS",
@@ -13,6 +13,7 @@ __all__ = [
     "largest_batch",
     "measure_step",
     "model_size",
+    "plan_row",
     "step_memory",
     "time_step",
 ]

@@ -201,3 +201,32 @@ def model_size(setting: StepSetting) -> tuple[int, int]:
             model(setting.clips(1))
         parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     return parameters, counter.get_total_flops() // 2  # an addition and a multiplication each
+
+
+def plan_row(setting: StepSetting, interval: int, memory: StepMemory, size: tuple[int, int]) -> dict[str, Any]:
+    """One line of a plan, as `videogn plan --json` prints it.
+
+    Args:
+        setting: network and input.
+        interval: frames from one frame of a clip to the next.
+        memory: of `step_memory`.
+        size: of `model_size`.
+
+    Returns:
+        model, norm, clip_length, interval, crop, batch_size, precision, memory_mode, activation_bytes, peak_bytes,
+        parameters, multiply_adds.
+    """
+    return {
+        "model": setting.model,
+        "norm": setting.norm,
+        "clip_length": setting.clip_length,
+        "interval": interval,
+        "crop": setting.crop,
+        "batch_size": memory.batch_size,
+        "precision": setting.precision,
+        "memory_mode": setting.memory_mode,
+        "activation_bytes": memory.activation_bytes,
+        "peak_bytes": memory.peak_bytes,
+        "parameters": size[0],
+        "multiply_adds": size[1],
+    }

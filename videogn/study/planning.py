@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from videogn.data.motion import MOTIONS
 from videogn.data.splits import read_splits
-from videogn.memory import StepMemory, StepSetting, largest_batch, model_size, step_memory, time_step
+from videogn.memory import StepSetting, largest_batch, model_size, plan_row, step_memory, time_step
 from videogn.study.cell import Cell
 from videogn.study.checks import section
 from videogn.study.grid import Grid
@@ -118,7 +118,7 @@ def plan_cells(
         if setting is None:
             plans[cell] = CellPlan({}, steps)
         else:
-            row = _row(setting, cell, memory_of(setting, cell.batch_size), size_of(setting))
+            row = plan_row(setting, cell.interval, memory_of(setting, cell.batch_size), size_of(setting))
             seconds = (
                 _predict(cell, steps, seconds_of(setting, cell.batch_size), grid.base, videos) if measure else None
             )
@@ -190,20 +190,6 @@ def _setting(base: Mapping[str, Any], cell: Cell, num_classes: int) -> StepSetti
 
 def _target(base: Mapping[str, Any]) -> str:
     return "cpu" if section(base, "trainer").get("accelerator") == "cpu" else "cuda"
-
-
-def _row(setting: StepSetting, cell: Cell, memory: StepMemory, size: tuple[int, int]) -> dict[str, Any]:
-    """As of `videogn plan --json`."""
-    about = {key: value for key, value in asdict(setting).items() if key not in ("num_classes", "arch_options")}
-    return {
-        **about,
-        "interval": cell.interval,
-        "batch_size": cell.batch_size,
-        "activation_bytes": memory.activation_bytes,
-        "peak_bytes": memory.peak_bytes,
-        "parameters": size[0],
-        "multiply_adds": size[1],
-    }
 
 
 def _seconds_per_clip(setting: StepSetting, multiply_adds: int, batch_size: int, device: str) -> float:
