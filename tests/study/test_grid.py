@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 
 import pytest
 import yaml
 
+from videogn.data.datamodule import VideoDataModule
+from videogn.models.recompute import MEMORY_MODES
+from videogn.optim import SCALINGS
 from videogn.study import Budget, Norm, read_grid
+from videogn.study import axes as axes_module
+from videogn.study import grid as grid_module
+from videogn.study import planning as planning_module
 from videogn.study.grid import make_grid
 
 AXES = {"norm": ["bn", "gn"], "clip": ["8x2", "16x1"], "batch_size": [8, 2]}
@@ -195,6 +202,15 @@ def test_every_shipped_grid_is_one(request):
         names = [cell.name for cell in read_grid(path).cells]
         assert len(set(names)) == len(names) > 0
         json.dumps([cell.fit_config(read_grid(path).base) for cell in read_grid(path).cells])
+
+
+def test_names_that_are_written_twice_are_the_same():
+    """A grid is read without torch, which the modules that own these names import."""
+    assert axes_module._MEMORY_MODES == MEMORY_MODES
+    assert {*SCALINGS, "none"} == set(grid_module.SCALINGS)
+    assert {
+        name: inspect.signature(VideoDataModule).parameters[name].default for name in planning_module._SPLIT_DEFAULTS
+    } == planning_module._SPLIT_DEFAULTS
 
 
 # Mistakes.
