@@ -47,10 +47,12 @@ def cost_table(layout: Layout) -> Table:
             results = layout.results(row, norm)
             if results:
                 rows.append([*layout.cells(row), norm.label, *_costs(results)])
-    head = [*layout.head, "norm", "planned peak", "measured peak", "training (s)", "s / step", "clips / s", "attempts"]
+    head = [*layout.head, "norm", "planned peak", "measured peak", "training (s)", "test (s)", "s / step", "clips / s"]
+    head += ["last training loss", "attempts"]
     caption = (
         "Memory and training time, mean over seeds. Planned: tensors of a training step. "
-        f"Measured: {where_measured(layout)}. Attempts: how often the cells were begun, all seeds together. "
+        f"Measured: {where_measured(layout)}. Last training loss: mean of those logged since the validation "
+        "before the last. Attempts: how often the cells were begun, all seeds together. "
         "Times of cells that ran side by side include their waiting for one another."
     )
     return Table(head, rows, caption, len(layout.head) + 1)
@@ -140,15 +142,22 @@ def _seconds(result: CellResult) -> float | None:
 def _costs(results: Mapping[int, CellResult]) -> list[str]:
     found = list(results.values())
     seconds = _mean(_seconds(result) for result in found)
+    loss = _mean(result.curve[-1].train_loss for result in found if result.curve)
     planned, measured = _mean(map(_planned, found)), _mean(map(measured_peak, found))
     return [
         DASH if planned is None else format_size(round(planned)),
         DASH if measured is None else format_size(round(measured)),
-        DASH if seconds is None else f"{seconds:.{0 if seconds >= 100 else 1}f}",
+        _shown_seconds(seconds),
+        _shown_seconds(_mean(result.cost.get("testing_seconds") for result in found)),
         _ratio(found, "training_seconds", "steps", 3),
         _ratio(found, "clips", "training_seconds", 1),
+        DASH if loss is None else f"{loss:.2f}",
         str(sum(result.attempts for result in found)),
     ]
+
+
+def _shown_seconds(seconds: float | None) -> str:
+    return DASH if seconds is None else f"{seconds:.{0 if seconds >= 100 else 1}f}"
 
 
 def _mean(values: Any) -> float | None:
