@@ -48,11 +48,11 @@ def cost_table(layout: Layout) -> Table:
             if results:
                 rows.append([*layout.cells(row), norm.label, *_costs(results)])
     head = [*layout.head, "norm", "planned peak", "measured peak", "training (s)", "test (s)", "s / step", "clips / s"]
-    head += ["last training loss", "attempts"]
+    head.append("training loss")
     caption = (
         "Memory and training time, mean over seeds. Planned: tensors of a training step. "
-        f"Measured: {where_measured(layout)}. Last training loss: mean of those logged since the validation "
-        "before the last. Attempts: how often the cells were begun, all seeds together. "
+        f"Measured: {where_measured(layout)}. Training loss: mean of those logged between the last two "
+        "validations. "
         "Times of cells that ran side by side include their waiting for one another."
     )
     return Table(head, rows, caption, len(layout.head) + 1)
@@ -152,7 +152,6 @@ def _costs(results: Mapping[int, CellResult]) -> list[str]:
         _ratio(found, "training_seconds", "steps", 3),
         _ratio(found, "clips", "training_seconds", 1),
         DASH if loss is None else f"{loss:.2f}",
-        str(sum(result.attempts for result in found)),
     ]
 
 

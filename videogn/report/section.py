@@ -126,8 +126,8 @@ def _curves(layout: Layout, path: Path) -> list[Block]:
         return []
     seeds = "Mean over seeds; light lines are the seeds. " if len(layout.seeds) > 1 else ""
     caption = (
-        f"Validation error of one clip a video while training, as in the paper's Figure 7. {seeds}Markers stand at "
-        "every few validations only."
+        f"Validation error of one clip a video while training, as in the paper's Figure 7. {seeds}Where there "
+        "are many validations, markers stand at some of them only."
     )
     alt = f"Validation error while training, panels for {listing(norm.label for norm in layout.norms)}."
     return [Heading("While training", 3), Picture(written, caption, alt)]
