@@ -23,7 +23,7 @@ from typing import Any
 
 from videogn.cores import available_cores
 from videogn.study.engines import visible_gpus
-from videogn.study.folder import read_cell, read_state, write_state
+from videogn.study.folder import is_running, read_cell, read_state, write_state
 from videogn.study.running import CellState, part_done, run_cell
 
 _POLL_SECONDS = 0.5
@@ -102,6 +102,8 @@ class RayEngine:
             self.close()
             raise
         self.slots = shares.slots
+        self._tasks: dict[Any, Path] = {}  # that nobody has cancelled
+        self._lock = threading.Lock()
         each = str(max(shares.threads // devices_per_cell, 1))  # each device has a process
         self._environment = {"OMP_NUM_THREADS": each, "MKL_NUM_THREADS": each}
         self._task = self._ray.remote(max_retries=0)(_run_in_worker).options(
@@ -124,12 +126,14 @@ class RayEngine:
         """
         cell, _ = read_cell(folder)
         errors = self._ray.exceptions
+        if stop.is_set():
+            return CellState(cell, "stopped")
         task = self._task.remote(str(folder), self._environment, os.getcwd())
-        cancelled = False
+        with self._lock:
+            self._tasks[task] = folder
         while not self._ray.wait([task], timeout=_POLL_SECONDS)[0]:
-            if stop.is_set() and not cancelled:
-                self._ray.cancel(task)  # the worker gets SIGINT, see below
-                cancelled = True
+            if stop.is_set():
+                self._cancel_all()
             if (state := read_progress(folder)) is not None:
                 report(state)
         try:
@@ -144,6 +148,13 @@ class RayEngine:
             state = CellState(cell, "failed", reason=reason)
         report(state)
         return state
+
+    def _cancel_all(self) -> None:
+        """Cancel every task once, those that wait for room first: one that ends makes room for them."""
+        with self._lock:
+            tasks, self._tasks = self._tasks, {}
+            for task in sorted(tasks, key=lambda task: is_running(tasks[task])):
+                self._ray.cancel(task)  # the worker of one that runs gets SIGINT, see below
 
     def close(self) -> None:
         """Stop the Ray that was started for it, or leave the cluster; a connection that was there before stays."""

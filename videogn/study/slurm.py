@@ -169,12 +169,18 @@ cd {directory} || exit 2
 # What Lightning does with Slurm by itself is left out by this name.
 export SLURM_JOB_NAME=interactive
 export OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads}
+
+# Signals may come at any time from here on, also before there is a process to pass them on to.
+process= stopped=no requeue=yes
+stop() {{
+  waiting=yes stopped=yes
+  [ -z "$process" ] || kill -TERM "$process"
+}}
+trap stop USR1                     # the time is nearly up
+trap 'requeue=no; stop' TERM INT   # cancelled or preempted
 {python} -m videogn study cell "$cell" &
 process=$!
-
-requeue=yes
-trap 'waiting=yes; kill -TERM $process' USR1                  # the time is nearly up
-trap 'waiting=yes; requeue=no; kill -TERM $process' TERM INT  # cancelled or preempted
+[ $stopped = no ] || kill -TERM "$process"
 waiting=yes
 while [ $waiting = yes ]; do
   waiting=no
