@@ -33,7 +33,7 @@ from videogn.bench.stages import Variant, measure_stages
 from videogn.bench.workload import Workload
 from videogn.data.plans import evaluation_plan, training_plan
 from videogn.video.clips import clip_indices
-from videogn.video.decode import DECODERS, decode_frames, probe
+from videogn.video.decoders.decode import DECODERS, decode_frames, probe
 from videogn.video.transforms import normalise, view_chunks, views_of
 
 CLIP = {"clip_length": 32, "interval": 2}

@@ -16,7 +16,7 @@ import torch
 
 from videogn.memory import PRECISIONS, StepSetting, measure_step, step_memory
 from videogn.models.recompute import MEMORY_MODES
-from videogn.sizes import format_size
+from videogn.system.sizes import format_size
 
 
 def main() -> None:

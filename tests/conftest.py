@@ -19,7 +19,7 @@ from training import fit_arguments
 
 import videogn.cli.training  # Lightning logs to the standard error that it finds when it is imported
 from videogn.cli import main
-from videogn.data.synthetic import write_motion_dataset
+from videogn.data.synthetic.writing import write_motion_dataset
 
 # Processes that tests start, several at once, each want one thread as well.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

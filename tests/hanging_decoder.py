@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from videogn.killable import KillableProcess
-from videogn.video import guard
-from videogn.video.guard import Decoding
+from videogn.system.killable import KillableProcess
+from videogn.video.decoders import guard
+from videogn.video.decoders.guard import Decoding
 
 
 class HangingDecoding(Decoding):

@@ -14,48 +14,16 @@ import videogn
 
 PACKAGE = Path(videogn.__file__).parent
 
-# The longest matching name decides. A package's own name stands for what its __init__ imports.
-LAYERS = {
-    "videogn": 0,
-    "videogn.axes": 0,
-    "videogn.files": 0,
-    "videogn.cores": 0,
-    "videogn.course": 0,
-    "videogn.devices": 0,
-    "videogn.sizes": 0,
-    "videogn.resuming": 0,
-    "videogn.killable": 0,
-    "videogn.names": 0,
-    "videogn.processes": 0,
-    "videogn.norm": 0,
-    "videogn.video": 0,
-    "videogn.evaluation": 0,
-    "videogn.optim": 0,
-    "videogn.models.blocks": 1,
-    "videogn.models.recompute": 1,
-    "videogn.data": 1,
-    "videogn.indexing": 1,
-    "videogn.bench": 3,
-    "videogn.models.i3d": 2,
-    "videogn.data.datamodule": 2,
-    "videogn.data.synthetic": 2,
-    "videogn.models": 3,
-    "videogn.models.weights": 3,
-    "videogn.models.caffe2": 3,
-    "videogn.models.fairness": 3,
-    "videogn.models.inflation": 3,
-    "videogn.models.layouts": 3,
-    "videogn.models.sources": 3,
-    "videogn.memory": 3,
-    "videogn.task": 4,
-    "videogn.inference": 4,
-    "videogn.study": 5,
-    "videogn.report": 5,
-    "videogn.callbacks.failure_policy": 4,  # part of every run of the task
-    "videogn.callbacks": 5,
-    "videogn.cli": 6,
-    "videogn.__main__": 6,
-}
+# Rooms, from the ground up: a module imports from its own layer or a lower one.
+LAYERS = (
+    ("axes", "choices", "checks", "system", "norm", "evaluation"),
+    ("video", "models"),
+    ("data", "memory", "indexing"),
+    ("training", "inference"),
+    ("study", "report", "bench"),
+    ("cli", "__main__"),
+)
+LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
 
 
 def _name(path: Path) -> str:
@@ -91,10 +59,9 @@ def _own(module: str) -> set[str]:
 
 
 def _layer(module: str) -> int:
-    parts = module.split(".")
-    known = next((n for n in range(len(parts), 1, -1) if ".".join(parts[:n]) in LAYERS), 1)
-    assert known > 1 or module == "videogn", f"{module} has no layer: add it to the table above"
-    return LAYERS[".".join(parts[:known])]
+    room = module.split(".")[1] if module != "videogn" else "axes"
+    assert room in LAYER_OF, f"{module} has no layer: add its room to the table above"
+    return LAYER_OF[room]
 
 
 def _top(module: str) -> str:

@@ -13,9 +13,9 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loops.progress import _BatchProgress
 from torch import nn
 
-from videogn.callbacks import EffectiveBatch
-from videogn.callbacks.checkpoints import RunCheckpoint
 from videogn.data.loader import STATEFUL, StatefulDataLoader
+from videogn.training.callbacks import EffectiveBatch
+from videogn.training.callbacks.checkpoints import RunCheckpoint
 
 
 @pytest.mark.parametrize(

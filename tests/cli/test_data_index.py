@@ -16,7 +16,7 @@ import pytest
 
 from videogn.cli.data import ACTIONS
 from videogn.indexing.catalogue import read_catalogue
-from videogn.video.decode import decode_frames
+from videogn.video.decoders.decode import decode_frames
 from videogn.video.encode import write_video
 
 

@@ -101,7 +101,7 @@ def test_a_file_gets_what_would_be_printed(videogn, capsys, checkpoint, folder, 
 
 def test_predictions_are_written_as_they_come(videogn, monkeypatch, checkpoint, folder, tmp_path):
     """Into a file of another name, which is not left behind by a run that was stopped."""
-    from videogn.inference import Prediction, Predictor
+    from videogn.inference.predictor import Prediction, Predictor
 
     output = tmp_path / "out" / "scores.csv"
 

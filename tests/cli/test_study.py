@@ -17,7 +17,7 @@ import pytest
 import torch
 import yaml
 
-from videogn.cli import study_run
+from videogn.cli.study import run as study_run
 from videogn.memory import StepSetting, step_memory
 from videogn.study import read_study
 from videogn.study.folder import read_cell, read_curve, read_state, write_state

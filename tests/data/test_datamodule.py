@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from videogn.data.datamodule import VideoDataModule
-from videogn.data.motion import MOTIONS
+from videogn.data.synthetic.motion import MOTIONS
 from videogn.video import clip_indices, decode_frames
 from videogn.video.transforms import views_of
 from videogn.video.window import resize_short_side

@@ -9,10 +9,10 @@ import pytest
 
 from videogn.axes import VideoRecord
 from videogn.data.explanation import explain_clips, short_list
-from videogn.data.loading import load_sample
 from videogn.data.plans import evaluation_plan, training_plan
+from videogn.data.sample import load_sample
 from videogn.video.clips import clip_indices
-from videogn.video.decode import VideoInfo, probe
+from videogn.video.decoders.decode import VideoInfo, probe
 
 
 def _read(text: str) -> list[int]:

@@ -17,15 +17,15 @@ import pytest
 from torch.utils.data import DataLoader
 
 import videogn.data.sampler
-import videogn.video.source
+import videogn.video.storage
 from videogn.axes import VideoRecord
 from videogn.data.dataset import VideoDataset, collate
-from videogn.data.index import VideoIndex, read_index
 from videogn.data.plans import centre_plan
 from videogn.data.sampler import VideoSampler
 from videogn.data.shards import find_shards
 from videogn.data.splits import read_splits
-from videogn.video.source import read_source
+from videogn.data.video_index import VideoIndex, read_index
+from videogn.video.storage import read_source
 
 
 def pack(shard: Path, members: dict[str, bytes | str], form: int = tarfile.GNU_FORMAT) -> Path:
@@ -270,7 +270,7 @@ def no_tables(monkeypatch):
     """Call it, and from then on a shard's table of members is not to be read."""
 
     def forbid() -> None:
-        monkeypatch.setattr(videogn.video.source, "_members", lambda *stamp: pytest.fail("the shard's table is read"))
+        monkeypatch.setattr(videogn.video.storage, "_members", lambda *stamp: pytest.fail("the shard's table is read"))
 
     return forbid
 

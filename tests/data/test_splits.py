@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from videogn.axes import VideoRecord
-from videogn.data.index import VideoIndex
 from videogn.data.splits import find_splits, read_splits
 from videogn.data.usable import without_missing
+from videogn.data.video_index import VideoIndex
 
 
 def touch(root: Path, *names: str) -> None:

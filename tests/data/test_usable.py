@@ -6,8 +6,8 @@ import pytest
 
 from videogn.axes import VideoRecord
 from videogn.data import usable
-from videogn.data.index import VideoIndex
 from videogn.data.records import Records
+from videogn.data.video_index import VideoIndex
 
 
 def _index(folder, names):

@@ -16,9 +16,9 @@ from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import build_index
 from videogn.indexing.catalogue import read_catalogue
 from videogn.indexing.checking import Difference, check_index
-from videogn.indexing.journal import Journal, read_journal
+from videogn.indexing.findings import Probe
 from videogn.indexing.listing import read_listing
-from videogn.indexing.probing import Probe
+from videogn.system.journal import Journal, read_journal
 
 PLAIN = "inspectors:PlainInspector"
 LIMIT = 20.0

@@ -7,7 +7,7 @@ import tarfile
 import pytest
 
 from videogn.indexing.file_states import file_state
-from videogn.video.source import state
+from videogn.video.storage import state
 
 
 def test_a_member_changes_with_its_shard(tmp_path):

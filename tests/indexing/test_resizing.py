@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from videogn.cli.resize import _summary
-from videogn.data.index import read_index
+from videogn.cli.data.resize import _summary
+from videogn.data.video_index import read_index
 from videogn.indexing.building import build_index
 from videogn.indexing.catalogue import read_catalogue
 from videogn.indexing.checking import check_index
-from videogn.indexing.probing import Probe
+from videogn.indexing.findings import Probe
 from videogn.indexing.resizing import Copying, copy_paths, resize_index
-from videogn.video.decode import decode_frames, probe
+from videogn.video.decoders.decode import decode_frames, probe
 from videogn.video.encode import write_video
 from videogn.video.transcode import CopySettings, copied_size, copy_video
 

@@ -11,7 +11,7 @@ from torch import nn
 from videogn.models import MODELS, i3d_r50, i3d_tiny
 from videogn.models.recompute import MEMORY_MODES, recompute
 from videogn.norm import NORMS
-from videogn.norm.precise import precise_statistics
+from videogn.norm.precise_statistics import precise_statistics
 
 MODES = [mode for mode in MEMORY_MODES if mode != "plain"]
 #: Options under which a norm depends on its running statistics in training, or has something to get wrong.

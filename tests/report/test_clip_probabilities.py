@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from studies import CLASSES, CLIPS, make_cells, make_probabilities, write_clips, write_study
 
-from videogn.report.clips import ClipFiles, clip_hits, read_hits, spread_clips
+from videogn.report.clip_counts import ClipFiles, clip_hits, read_hits, spread_clips
 from videogn.video.clips import clip_indices
 
 

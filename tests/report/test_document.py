@@ -137,7 +137,7 @@ def test_it_is_written_again(tmp_path):
     assert list(first) == again
 
 
-@pytest.mark.parametrize("module", ["videogn.report", "videogn.report.percentiles"])
+@pytest.mark.parametrize("module", ["videogn.report", "videogn.report.percentile_figure"])
 def test_reporting_does_not_need_torch_and_starts_without_scipy(module):
     code = f"import sys, {module}; sys.exit(bool({{'torch', 'lightning', 'scipy'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from videogn.report.blocks import Bullets, Code, Heading, Paragraph, Picture, Table
+from videogn.report.document_blocks import Bullets, Code, Heading, Paragraph, Picture, Table
 from videogn.report.markdown import markdown_table, render_markdown
 from videogn.report.page import render_page
 

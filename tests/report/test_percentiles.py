@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from videogn.report.percentiles import _read, plot_percentiles
+from videogn.report.percentile_figure import _read, plot_percentiles
 
 
 def test_a_figure_is_drawn(tmp_path):

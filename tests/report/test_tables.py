@@ -7,7 +7,7 @@ import pytest
 from studies import NORMS, make_cells, write_study
 
 from videogn.report import markdown_tables
-from videogn.report.clips import ClipFiles
+from videogn.report.clip_counts import ClipFiles
 from videogn.report.contrasts import contrast
 from videogn.report.differences import batch_effects, clip_effects, mcnemar_table, norm_differences
 from videogn.report.layout import Layout

@@ -11,12 +11,12 @@ import yaml
 
 from videogn.data.datamodule import VideoDataModule
 from videogn.models.recompute import MEMORY_MODES
-from videogn.optim import SCALINGS
 from videogn.study import Budget, Norm, read_grid
-from videogn.study import axes as axes_module
+from videogn.study import combinations as axes_module
 from videogn.study import grid as grid_module
 from videogn.study import planning as planning_module
 from videogn.study.grid import make_grid
+from videogn.training.optimisation import SCALINGS
 
 AXES = {"norm": ["bn", "gn"], "clip": ["8x2", "16x1"], "batch_size": [8, 2]}
 CONTENT = {"axes": AXES, "budget": {"epochs": 3}}

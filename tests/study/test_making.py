@@ -9,7 +9,7 @@ import yaml
 
 from videogn.evaluation.results import package_versions
 from videogn.study import CellResult, read_study
-from videogn.study.demo import demo_grid
+from videogn.study.demo_grid import demo_grid
 from videogn.study.folder import read_cell, write_result, write_state
 from videogn.study.grid import make_grid
 from videogn.study.making import make_study

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from videogn.study import leash, process
-from videogn.study.leash import leashed
+from videogn.study import process
 from videogn.study.process import Ended, explain, run_command
+from videogn.system import leash
+from videogn.system.leash import leashed
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal")
 
@@ -158,7 +159,7 @@ def _wait_briefly(condition):
 
 PARENT = """
 import subprocess, sys, time
-from videogn.study.leash import leashed
+from videogn.system.leash import leashed
 child = subprocess.Popen(leashed([sys.executable, "-c", sys.argv[1]]), start_new_session=True)
 print(child.pid, flush=True)
 time.sleep(60)
@@ -292,5 +293,5 @@ def test_a_signal_without_a_name(tmp_path):
 def test_a_process_for_a_further_device_ends_with_the_first(other, status):
     """It may have been started by one that is gone by the time it looks: then it ends at once."""
     environment = {**os.environ, **({} if other is None else {"VIDEOGN_LEASHED": str(os.getpid() + other)})}
-    code = "from videogn.study.leash import hold_on; hold_on()"
+    code = "from videogn.system.leash import hold_on; hold_on()"
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == status

@@ -9,10 +9,10 @@ import pytest
 from video_files import numbered, write
 
 from videogn.axes import Crop
-from videogn.video import cache as cache_module
-from videogn.video.cache import FrameCache
-from videogn.video.decode import VideoDecodeError, decode_frames, open_video, probe
-from videogn.video.guard import VideoGuard
+from videogn.video.decoders import cache as cache_module
+from videogn.video.decoders.cache import FrameCache
+from videogn.video.decoders.decode import VideoDecodeError, decode_frames, open_video, probe
+from videogn.video.decoders.guard import VideoGuard
 
 _SIZE = 12 * 32 * 64 * 3  # of each of the videos
 

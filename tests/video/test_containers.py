@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from video_files import COUNT, H264, VP8, VP9, numbered, read_numbers, write
 
-from videogn.video.decode import decode_frames
+from videogn.video.decoders.decode import decode_frames
+from videogn.video.decoders.frame_table import scan
 from videogn.video.errors import VideoDecodeError
-from videogn.video.extent import damage, is_cut
-from videogn.video.inspection import inspect_video
-from videogn.video.scan import scan
+from videogn.video.integrity.container import damage, is_cut
+from videogn.video.integrity_report import inspect_video
 
 FRAGMENTS = {"options": H264, "container_options": {"movflags": "frag_keyframe+empty_moov"}}
 GIF = {"codec": "gif", "pix_fmt": "rgb8"}

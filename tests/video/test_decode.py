@@ -15,9 +15,9 @@ import pytest
 from video_files import COUNT, H264, MEDIA, RISKY, SAFE, _resized, numbered, read_numbers, write
 
 from videogn.axes import Crop
-from videogn.video.decode import DECODERS, check_decoder, decode_frames, open_video, probe
+from videogn.video.decoders.decode import DECODERS, check_decoder, decode_frames, open_video, probe
+from videogn.video.decoders.frame_table import scan
 from videogn.video.errors import VideoDecodeError
-from videogn.video.scan import scan
 
 
 def orders(count: int) -> list[list[int]]:
@@ -130,7 +130,7 @@ def test_torchcodec_gives_the_same_frames_or_is_refused(video, name):
 
 
 def test_torchcodec_without_ffmpeg_is_said(video, monkeypatch):
-    from videogn.video import torchcodec_reader
+    from videogn.video.decoders import torchcodec_reader
 
     def fail(name):
         raise RuntimeError("Could not load libtorchcodec\n" * 40)
@@ -160,7 +160,7 @@ def test_chunks_of_one_open_video(video, decoder):
 
 
 def test_pyav_decodes_nothing_twice(video, monkeypatch):
-    from videogn.video import pyav_reader
+    from videogn.video.decoders import pyav_reader
 
     decoded = []
 

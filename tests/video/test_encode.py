@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from video_files import numbered, read_numbers
 
-from videogn.video.decode import decode_frames, probe
+from videogn.video.decoders.decode import decode_frames, probe
+from videogn.video.decoders.frame_table import scan
 from videogn.video.encode import write_video
-from videogn.video.scan import scan
 
 
 @pytest.mark.parametrize(

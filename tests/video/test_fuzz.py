@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from videogn.indexing.catalogue import STATUSES
-from videogn.killable import KillableProcess
-from videogn.video.decode import check_decoder, open_video
+from videogn.system.killable import KillableProcess
+from videogn.video.decoders.decode import check_decoder, open_video
 from videogn.video.errors import VideoDecodeError
-from videogn.video.inspection import inspect_video
+from videogn.video.integrity_report import inspect_video
 
 #: Seconds; a file takes a few hundredths.
 LIMIT = 60.0

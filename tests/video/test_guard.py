@@ -17,10 +17,10 @@ from torch.utils.data import DataLoader, Dataset
 from video_files import COUNT, read_numbers
 
 from videogn.axes import Crop
-from videogn.killable import StartError
-from videogn.video import decode, guard
+from videogn.system.killable import StartError
+from videogn.video.decoders import decode, guard
+from videogn.video.decoders.guard import SharedBuffer, VideoGuard
 from videogn.video.errors import VideoDecodeError
-from videogn.video.guard import SharedBuffer, VideoGuard
 
 
 @pytest.fixture

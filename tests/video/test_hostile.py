@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 from video_files import COUNT, H264, numbered, write
 
-from videogn.video import decode, inspection, matroska
-from videogn.video.decode import decode_frames, open_video
+from videogn.video import integrity_report as inspection
+from videogn.video.decoders import decode
+from videogn.video.decoders.decode import decode_frames, open_video
 from videogn.video.errors import EmptyVideoError, VideoDecodeError, reading
-from videogn.video.extent import is_cut
-from videogn.video.inspection import inspect_video
+from videogn.video.integrity import matroska
+from videogn.video.integrity.container import is_cut
+from videogn.video.integrity_report import inspect_video
 
 #: More than any file system holds: seeking there fails.
 HUGE = b"\x01\x80\0\0\0\0\0\x23"

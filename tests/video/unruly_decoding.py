@@ -9,8 +9,8 @@ import numpy as np
 from unruly import Unruly
 
 from videogn.axes import Crop
-from videogn.video.guard import Decoding
-from videogn.video.scan import VideoInfo
+from videogn.video.decoders.frame_table import VideoInfo
+from videogn.video.decoders.guard import Decoding
 
 
 class UnrulyDecoding(Decoding):

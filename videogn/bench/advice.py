@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from videogn.bench.memory import MemoryGrowth
 from videogn.bench.resizing import ResizeGain
 from videogn.bench.throughput import Throughput
-from videogn.cores import available_cores
-from videogn.sizes import format_size
+from videogn.system.cores import available_cores
+from videogn.system.sizes import format_size
 
 #: Fewer workers are as good when they deliver this part of the most.
 _AS_GOOD = 0.95

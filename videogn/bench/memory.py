@@ -12,9 +12,9 @@ import numpy as np
 import torch
 
 from videogn.bench.workload import Workload
-from videogn.killable import LONGEST, KillableProcess, ProcessDiedError, TimeLimitError
-from videogn.video.decode import open_video
-from videogn.video.guard import VideoGuard
+from videogn.system.killable import LONGEST, KillableProcess, ProcessDiedError, TimeLimitError
+from videogn.video.decoders.decode import open_video
+from videogn.video.decoders.guard import VideoGuard
 
 #: How often the memory is read, over the whole run.
 _READINGS = 40

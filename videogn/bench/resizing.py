@@ -11,9 +11,9 @@ from time import perf_counter
 from videogn.axes import VideoRecord
 from videogn.bench.stages import Variant, measure_stages
 from videogn.bench.workload import Workload, spread
-from videogn.killable import KillableProcess, ProcessDiedError, StartError, TimeLimitError
+from videogn.system.killable import KillableProcess, ProcessDiedError, StartError, TimeLimitError
 from videogn.video.errors import VideoDecodeError
-from videogn.video.source import size
+from videogn.video.storage import size
 from videogn.video.transcode import CopySettings
 
 #: As `videogn data resize` copies by default.

@@ -12,8 +12,8 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.bench.workload import Workload
-from videogn.video.decode import open_video
-from videogn.video.openers import FrameSource, Opener
+from videogn.video.decoders.decode import open_video
+from videogn.video.decoders.frame_source import FrameSource, Opener
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Variant:
     """One way of decoding.
 
     Attributes:
-        decoder: one of `videogn.video.decode.DECODERS`.
+        decoder: one of `videogn.video.decoders.decode.DECODERS`.
         opener: in this process, or in one that can be killed.
     """
 

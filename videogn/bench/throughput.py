@@ -17,7 +17,7 @@ from videogn.bench.workload import Workload
 from videogn.data.dataset import VideoDataset
 from videogn.data.loader import video_loader
 from videogn.data.sampler import VideoSampler
-from videogn.video.guard import VideoGuard
+from videogn.video.decoders.guard import VideoGuard
 
 #: Videos of one measurement: at least this many, and this many for every worker.
 _LEAST = 8

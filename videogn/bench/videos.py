@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from videogn.data.index import read_index
 from videogn.data.records import Records
 from videogn.data.video_files import VIDEO_SUFFIXES, find_videos
+from videogn.data.video_index import read_index
 
 
 def find_records(paths: Iterable[str], root: str | None = None) -> Records:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from videogn.axes import Sample, VideoRecord
-from videogn.data.loading import load_sample
 from videogn.data.plans import ViewPlan
+from videogn.data.sample import load_sample
 from videogn.video.clips import Indices
-from videogn.video.decode import open_video
-from videogn.video.openers import Opener
+from videogn.video.decoders.decode import open_video
+from videogn.video.decoders.frame_source import Opener
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Workload:
     Attributes:
         records: the videos.
         plan: which views.
-        decoder: what decodes them, by default; one of `videogn.video.decode.DECODERS`.
+        decoder: what decodes them, by default; one of `videogn.video.decoders.decode.DECODERS`.
         limit: seconds for a video where it is decoded in a process that can be killed.
     """
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 
+from videogn.checks import did_you_mean
 from videogn.cli.main import fail
-from videogn.names import did_you_mean
 
 
 def run_action(command: str, argv: Sequence[str], actions: Mapping[str, tuple[str, str]], description: str) -> int:

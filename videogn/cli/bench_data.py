@@ -11,13 +11,13 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.cli.parsing import Parser
-from videogn.cores import available_cores
-from videogn.files import displayable
+from videogn.system.cores import available_cores
+from videogn.system.files import displayable
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from videogn.bench.loading import LoadingReport, Scope
+    from videogn.bench.loading_report import LoadingReport, Scope
     from videogn.bench.workload import Workload
 
 
@@ -67,7 +67,7 @@ def run(options: Namespace) -> int:
     workers = _numbers(options.workers) if options.workers else _usual_workers(available_cores())
     decoders = _decoders(options.decoders)
     workload, scope = _workload(options), _scope(options, decoders, workers)
-    from videogn.bench.loading import measure_loading
+    from videogn.bench.loading_report import measure_loading
 
     with _progress() as progress:
         report = measure_loading(workload, scope, progress)
@@ -93,7 +93,7 @@ def _usual_workers(cores: int) -> tuple[int, ...]:
 
 
 def _decoders(text: str | None) -> tuple[str, ...]:
-    from videogn.video.decode import DECODERS, check_decoder
+    from videogn.video.decoders.decode import DECODERS, check_decoder
 
     if text is not None:
         asked = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
@@ -130,8 +130,8 @@ def _workload(options: Namespace) -> Workload:
 
 
 def _scope(options: Namespace, decoders: tuple[str, ...], workers: tuple[int, ...]) -> Scope:
-    from videogn.bench.loading import Scope
-    from videogn.devices import device_named
+    from videogn.bench.loading_report import Scope
+    from videogn.system.devices import device_named
 
     return Scope(
         decoders=decoders,

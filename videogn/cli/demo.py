@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from videogn.cli.parsing import Parser
-from videogn.cores import available_cores
+from videogn.system.cores import available_cores
 
 
 def run(command: str, argv: Sequence[str]) -> int:
@@ -30,8 +30,8 @@ def run(command: str, argv: Sequence[str]) -> int:
     )
     parser.add_argument("--jobs", type=int, default=available_cores(), help="Cells that run at once.")
     options = parser.parse_args(list(argv))
-    from videogn.cli.study_run import run_and_report
-    from videogn.study.demo import demo_grid
+    from videogn.cli.study.run import run_and_report
+    from videogn.study.demo_grid import demo_grid
 
     out = options.out or ("demo-quick" if options.quick else "demo")
     return run_and_report(demo_grid(options.quick), out, jobs=options.jobs)

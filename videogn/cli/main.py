@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from videogn import __version__
-from videogn.names import did_you_mean
+from videogn.checks import did_you_mean
 
 #: Command -> (module with `run(argv)`, what it does).
 COMMANDS = {

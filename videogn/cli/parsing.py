@@ -11,8 +11,8 @@ from typing import NoReturn
 
 from jsonargparse import ArgumentParser
 
+from videogn.checks import did_you_mean, existing_path
 from videogn.cli.main import fail
-from videogn.names import did_you_mean, existing_path
 
 #: How argparse and jsonargparse name what they do not know: an option, a key of a file, a command, a file, a class.
 _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")

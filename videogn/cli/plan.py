@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from videogn.cli.parsing import Parser
-from videogn.sizes import format_size, parse_size
+from videogn.system.sizes import format_size, parse_size
 
 if TYPE_CHECKING:
     from videogn.memory import StepMemory, StepSetting

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.cli.parsing import Parser
-from videogn.files import displayable, replacing
+from videogn.system.files import displayable, replacing
 
 if TYPE_CHECKING:
-    from videogn.inference import Prediction
+    from videogn.inference.predictor import Prediction
 
 Format = Literal["table", "json", "csv"]
 Decoder = Literal["auto", "pyav", "decord", "torchcodec"]
@@ -36,7 +36,7 @@ def run(command: str, argv: Sequence[str]) -> int:
     if options.output is not None and os.path.isdir(options.output):
         raise ValueError(f"--output must be a file, got the folder {options.output}")
     from videogn.cli.progress import bar
-    from videogn.inference import Predictor
+    from videogn.inference.predictor import Predictor
 
     predictor = Predictor(
         options.checkpoint,

@@ -16,15 +16,15 @@ import yaml
 from jsonargparse import Namespace
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
-from videogn.callbacks import EffectiveBatch, TrainingCost
-from videogn.callbacks.checkpoints import RunCheckpoint
-from videogn.callbacks.failure_policy import FailurePolicy
 from videogn.cli.parsing import OneLineErrors
 from videogn.data.datamodule import VideoDataModule
 from videogn.models import MODELS
 from videogn.models.weights import read_checkpoint
-from videogn.study.leash import hold_on
-from videogn.task import CONTRACT, VideoClassifier
+from videogn.system.leash import hold_on
+from videogn.training.callbacks import EffectiveBatch, TrainingCost
+from videogn.training.callbacks.checkpoints import RunCheckpoint
+from videogn.training.failure_policy import FailurePolicy
+from videogn.training.task import CONTRACT, VideoClassifier
 
 #: What the data must know of the model's input: set on the model, since a checkpoint carries it.
 _SHARED = ("clip_length", "interval", "crop_size", "short_side", "crops")

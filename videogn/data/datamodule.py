@@ -7,23 +7,23 @@ from typing import Any
 
 import lightning.pytorch as pl
 
+from videogn.checks import check_choice
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
-from videogn.data.index import VideoIndex
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sampler import VideoSampler
 from videogn.data.splits import read_splits
 from videogn.data.usable import without_missing
-from videogn.names import check_choice
-from videogn.processes import rank, shared_seed, world_size
-from videogn.sizes import parse_size
-from videogn.video.cache import FrameCache
+from videogn.data.video_index import VideoIndex
+from videogn.system.ranks import rank, shared_seed, world_size
+from videogn.system.sizes import parse_size
 from videogn.video.clips import PROTOCOLS
 from videogn.video.crops import CROPS
-from videogn.video.decode import check_decoder, open_video
-from videogn.video.guard import VideoGuard
-from videogn.video.openers import Opener
+from videogn.video.decoders.cache import FrameCache
+from videogn.video.decoders.decode import check_decoder, open_video
+from videogn.video.decoders.frame_source import Opener
+from videogn.video.decoders.guard import VideoGuard
 
 _log = logging.getLogger(__name__)
 

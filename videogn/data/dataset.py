@@ -8,11 +8,11 @@ import numpy as np
 from torch.utils.data import Dataset
 
 from videogn.axes import Batch, Sample, VideoRecord
-from videogn.data.loading import load_sample
 from videogn.data.plans import ViewPlan
+from videogn.data.sample import load_sample
 from videogn.data.sampler import Draw
-from videogn.video.decode import open_video
-from videogn.video.openers import Opener
+from videogn.video.decoders.decode import open_video
+from videogn.video.decoders.frame_source import Opener
 
 #: A training video that cannot be decoded is replaced at most this many times in a row.
 _MAX_REPLACEMENTS = 20
@@ -31,7 +31,7 @@ class VideoDataset(Dataset[list[Sample]]):
     Args:
         records: the videos.
         plan: which views are taken.
-        decoder: one of `videogn.video.decode.DECODERS`.
+        decoder: one of `videogn.video.decoders.decode.DECODERS`.
         seed: of what is random.
         replace_failed: as said above.
         opener: what decodes: in this process, in one that can be killed, or from memory.

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from videogn.files import displayable, write_text
+from videogn.system.files import displayable, write_text
 
 #: The list of failed videos, in the log folder.
 FILE_NAME = "failures.csv"

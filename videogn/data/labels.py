@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from videogn.names import did_you_mean
+from videogn.checks import did_you_mean
 
 _NUMBER = re.compile(r"-?[0-9]+")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from videogn.data.video_files import VIDEO_SUFFIXES, walk_videos
-from videogn.video.source import is_url
+from videogn.video.storage import is_url
 
 SPLIT_NAMES = {"train": ("train",), "val": ("val", "validate", "validation", "valid"), "test": ("test",)}
 LAYOUTS = "a folder of class folders, a Kinetics CSV, a text file of 'path label' lines, a Parquet index or tar shards"

@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from videogn.checks import existing_path
 from videogn.data.labels import class_names, number_labels
 from videogn.data.layouts import SPLIT_NAMES, split_name
 from videogn.data.records import Records
-from videogn.names import existing_path
-from videogn.video.source import is_url
+from videogn.video.storage import is_url
 
 SUFFIX = ".parquet"
 #: Key of the file's metadata: JSON that says, among other things, the root and the classes.

@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 
 from videogn.axes import VideoRecord
 from videogn.data.stored_paths import opened_path, path_array
-from videogn.data.temporary_file import TemporaryFile
-from videogn.video.source import MemberPath
+from videogn.system.temporary_file import TemporaryFile
+from videogn.video.storage import MemberPath
 
 #: `large_string`, because the paths of all videos together may exceed the 2 GiB that `string` can address. They are
 #: stored as `stored_paths` says. `start` and `length` are the place of a shard's member, in bytes.

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch.utils.data import DistributedSampler
 
-from videogn.processes import rank, world_size
+from videogn.system.ranks import rank, world_size
 
 
 class Draw(NamedTuple):

@@ -15,11 +15,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from videogn.checks import existing_path
 from videogn.data.layouts import Row
 from videogn.data.video_files import VIDEO_SUFFIXES
-from videogn.names import existing_path
 from videogn.video.errors import VideoDecodeError
-from videogn.video.source import MemberPath, is_url, read_source, shard_members, size
+from videogn.video.storage import MemberPath, is_url, read_source, shard_members, size
 
 SUFFIX = ".tar"
 _EXPECTED = "a member beside the video with the suffix .cls, .json or .txt, or a folder of the class's name in the tar"

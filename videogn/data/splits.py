@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from videogn.data.index import VideoIndex, read_index, split_index
+from videogn.checks import existing_path
 from videogn.data.layouts import SPLIT_NAMES
 from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
 from videogn.data.parquet_index import parquet_splits
-from videogn.names import existing_path
-from videogn.video.source import is_url
+from videogn.data.video_index import VideoIndex, read_index, split_index
+from videogn.video.storage import is_url
 
 _log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from torch import distributed
 
-from videogn.data.index import VideoIndex
-from videogn.processes import world_size
+from videogn.data.video_index import VideoIndex
+from videogn.system.ranks import world_size
 
 _log = logging.getLogger(__name__)
 

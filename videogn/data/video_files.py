@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from videogn.files import displayable
-from videogn.names import existing_path
+from videogn.checks import existing_path
+from videogn.system.files import displayable
 
 _log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ import pyarrow.parquet
 from torch import Tensor
 
 from videogn.evaluation.views import video_probabilities
-from videogn.files import displayable, replacing, write_json
+from videogn.system.files import displayable, replacing, write_json
 
 #: How many classes a prediction lists at most, and the k of top-k.
 TOP_K = 5

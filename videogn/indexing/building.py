@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 from videogn.data.stored_paths import stored_path
 from videogn.indexing.catalogue import Catalogue, Facts, read_catalogue, summarise, write_catalogue
 from videogn.indexing.file_states import file_states
+from videogn.indexing.findings import Probe, joined, known_results, probe_files, stale_paths
 from videogn.indexing.listing import Listing, names_hash, read_listing, unlisted_videos
-from videogn.indexing.probing import Probe, joined, known_results, probe_files, stale_paths
 
 #: Frames of the shortest clips in use.
 SHORTEST_CLIP = 8

@@ -12,9 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from videogn.checks import existing_path
 from videogn.data.parquet_index import METADATA_KEY, USABLE, VERSION
-from videogn.files import replacing
-from videogn.names import existing_path
+from videogn.system.files import replacing
 
 __all__ = [
     "COLUMNS",

@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from videogn.data.stored_paths import opened_path, stored_path
 from videogn.indexing.catalogue import Catalogue, read_catalogue
 from videogn.indexing.file_states import FileStates, file_states
+from videogn.indexing.findings import INSPECTOR, Probe, inspected, joined, results_table
 from videogn.indexing.listing import names_hash, unlisted_videos
-from videogn.indexing.probing import INSPECTOR, Probe, inspected, joined, results_table
 
 #: Columns that are compared, beside the status.
 _COMPARED = ("bytes", "frames", "width", "height", "rotation", "codec")

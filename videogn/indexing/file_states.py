@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from videogn.data.stored_paths import opened_path
 from videogn.video.errors import MissingVideoError, VideoDecodeError, explain
-from videogn.video.source import state
+from videogn.video.storage import state
 
 #: Threads that ask; a network file system answers many questions at once.
 _ASKING = 16

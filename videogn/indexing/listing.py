@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from videogn.data.index import VideoIndex, check_root, read_index
+from videogn.checks import existing_path
 from videogn.data.layouts import split_name
 from videogn.data.splits import find_splits
 from videogn.data.stored_paths import path_array
 from videogn.data.video_files import VIDEO_SUFFIXES, walk_videos
-from videogn.files import displayable
+from videogn.data.video_index import VideoIndex, check_root, read_index
 from videogn.indexing.catalogue import LISTED, read_catalogue
-from videogn.names import existing_path
-from videogn.video.source import is_url
+from videogn.system.files import displayable
+from videogn.video.storage import is_url
 
 _log = logging.getLogger(__name__)
 

@@ -16,15 +16,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from videogn.data.stored_paths import opened_path, path_array, stored_path
-from videogn.files import replacing
 from videogn.indexing.building import writing
 from videogn.indexing.catalogue import FOUND, USABLE, Catalogue, read_catalogue, summarise, write_catalogue
 from videogn.indexing.file_states import file_state, file_states
-from videogn.indexing.journal import Journal, read_journal
-from videogn.indexing.killable_pool import end_of, work_through
+from videogn.indexing.findings import RESULTS, report_columns, results_table
 from videogn.indexing.listing import names_hash
-from videogn.indexing.probing import RESULTS, report_columns, results_table
-from videogn.killable import KillableProcess, ProcessDiedError, TimeLimitError, check_limit
+from videogn.system.files import replacing
+from videogn.system.journal import Journal, read_journal
+from videogn.system.killable import KillableProcess, ProcessDiedError, TimeLimitError, check_limit
+from videogn.system.killable_pool import end_of, work_through
 from videogn.video.errors import VideoDecodeError
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from videogn.checks import check_choice
 from videogn.memory.step import StepSetting, TrainingStep
-from videogn.names import check_choice
 
 
 @dataclass(frozen=True)

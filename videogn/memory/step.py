@@ -13,10 +13,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from videogn.checks import check_choice
 from videogn.memory.allocations import AllocationLog
 from videogn.models import MODELS
-from videogn.names import check_choice
-from videogn.optim import parameter_groups
 
 #: Lightning's names of number formats that can be planned.
 PRECISIONS = ("32", "bf16-mixed")
@@ -88,7 +87,7 @@ class TrainingStep:
         with self.device:
             self.model = setting.build()
         self.optimizer = torch.optim.SGD(
-            parameter_groups(self.model, 1e-4), lr=1e-3, momentum=0.9, nesterov=True, foreach=foreach
+            self.model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4, nesterov=True, foreach=foreach
         )
         for parameter in self.model.parameters():
             parameter.grad = torch.zeros_like(parameter)

@@ -13,6 +13,7 @@ from pytorchvideo.models.resnet import create_bottleneck_block, create_res_block
 from pytorchvideo.models.stem import create_res_basic_stem
 from torch import Tensor, nn
 
+from videogn.checks import check_choice
 from videogn.models.blocks import (
     FullyConvolutionalHead,
     MaxPool,
@@ -23,7 +24,6 @@ from videogn.models.blocks import (
     initialise,
 )
 from videogn.models.recompute import MEMORY_MODES
-from videogn.names import check_choice
 from videogn.norm import NormFactory, make_conv, make_norm
 
 Triple = tuple[int, int, int]

@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from videogn.checks import check_choice, did_you_mean, existing_path
 from videogn.models.caffe2 import read_caffe2
+from videogn.models.foreign_names import layout_of
 from videogn.models.inflation import CAFFE2, IMAGENET, ZOO, InputNormalisation
-from videogn.models.layouts import layout_of
-from videogn.names import check_choice, did_you_mean, existing_path
 
 #: A Lightning checkpoint holds the task, whose network is `net`; DataParallel and its like add `module`.
 _PREFIXES = ("net.", "module.")
@@ -33,7 +33,7 @@ class SourceWeights:
 
     Attributes:
         tensors: name -> tensor.
-        layout: whose names; a key of `videogn.models.layouts.LAYOUTS`.
+        layout: whose names; a key of `videogn.models.foreign_names.LAYOUTS`.
         normalisation: what the network was trained on, or None where that is not known.
         class_names: what its outputs mean, or None where that is not known.
         norm: name and options of its norm, or None where that is not known.

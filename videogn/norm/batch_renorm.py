@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from videogn.norm.running import RunningStatistics, batch_moments, update_factor
+from videogn.norm.running_statistics import RunningStatistics, batch_moments, update_factor
 
 
 class BatchRenorm3d(RunningStatistics):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from videogn.norm.running import RunningStatistics
+from videogn.norm.running_statistics import RunningStatistics
 
 
 class FrozenBatchNorm3d(RunningStatistics):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from videogn.norm.running import RunningStatistics, update_factor
-from videogn.processes import world_size
+from videogn.norm.running_statistics import RunningStatistics, update_factor
+from videogn.system.ranks import world_size
 
 
 class SubBatchNorm3d(RunningStatistics):

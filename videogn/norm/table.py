@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from videogn.names import check_choice, did_you_mean
+from videogn.checks import check_choice, did_you_mean
 from videogn.norm import factories
 from videogn.norm.factories import NormFactory
 from videogn.norm.weight_standardisation import WeightStandardisedConv3d

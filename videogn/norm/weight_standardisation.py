@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from videogn.norm.running import at_least_float32
+from videogn.norm.running_statistics import at_least_float32
 
 #: Added to the variance of a filter, as to that of a norm.
 _EPS = 1e-5

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from videogn.axes import Crop
-from videogn.files import replacing
 from videogn.report.style import ORANGE, PURPLE, SKY
+from videogn.system.files import replacing
 
 _DPI = 100
 #: Longer side of a thumbnail, and what is left around it, pixels.

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from videogn.report.clips import ClipFiles, ClipHits
+from videogn.report.clip_counts import ClipFiles, ClipHits
 from videogn.report.layout import accuracy
 from videogn.report.statistics import Interval, bootstrap_interval, mcnemar_p, t_interval
 from videogn.study.results import CellResult

@@ -12,12 +12,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from videogn.report.blocks import DASH, Table
+from videogn.report.document_blocks import DASH, Table
 from videogn.report.figures import Styles
 from videogn.report.layout import Layout
 from videogn.report.style import legend_below, new_figure, plain_axes, save_figure
-from videogn.sizes import format_size
 from videogn.study.results import CellResult
+from videogn.system.sizes import format_size
 
 _MIB = 2**20
 _GIB = 2**30

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from videogn.report.blocks import DASH, Table
-from videogn.report.clips import ClipFiles
+from videogn.report.clip_counts import ClipFiles
 from videogn.report.contrasts import Contrast, contrast
+from videogn.report.document_blocks import DASH, Table
 from videogn.report.layout import Clip, Layout, Row
 from videogn.report.numbers import MINUS, between, p_value, with_interval
 from videogn.report.statistics import RESAMPLES

@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-from videogn.files import write_text
-from videogn.report.blocks import Block, Bullets, Heading, Paragraph, Picture
-from videogn.report.clips import ClipFiles
+from videogn.report.clip_counts import ClipFiles
+from videogn.report.document_blocks import Block, Bullets, Heading, Paragraph, Picture
 from videogn.report.figures import norm_styles
 from videogn.report.frontier import plot_frontier
 from videogn.report.layout import Layout
@@ -18,8 +17,9 @@ from videogn.report.provenance import cell_blocks, method_blocks
 from videogn.report.section import section_blocks
 from videogn.report.summary import summarise
 from videogn.report.tables import accuracy_table, paper_table_1, paper_table_2, paper_table_8
-from videogn.sizes import format_size
 from videogn.study.results import Study
+from videogn.system.files import write_text
+from videogn.system.sizes import format_size
 
 FIGURES_FOLDER = "figures"
 _FROM_FILES = "Made from the files of the study alone."

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from videogn.report import paper
-from videogn.report.clips import ClipFiles
+from videogn.report.clip_counts import ClipFiles
 from videogn.report.layout import Layout, Row, accuracies
 from videogn.report.statistics import t_interval
 from videogn.report.style import (

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
 from videogn.report.style import line_style, new_figure, plain_axes, save_figure
-from videogn.sizes import format_size
+from videogn.system.sizes import format_size
 
 #: Keys of a row that tell lines apart; those that do not differ go into the title.
 _LINES = ("model", "crop", "precision", "memory_mode", "norm")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from videogn.report.blocks import Block, Bullets, Code, Heading, Paragraph, Picture, Table, printable
+from videogn.report.document_blocks import Block, Bullets, Code, Heading, Paragraph, Picture, Table, printable
 
 _MEANT = re.compile(r"[\\`*<>\[\]|~&$]|(?<![^\W_])_|_(?![^\W_])")
 #: What would begin a heading, a list or a quotation.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from videogn.report.blocks import DASH
+from videogn.report.document_blocks import DASH
 from videogn.report.statistics import Interval
 
 MINUS = "\N{MINUS SIGN}"

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from html import escape
 
-from videogn.report.blocks import Block, Bullets, Code, Heading, Paragraph, Picture, Table, printable
+from videogn.report.document_blocks import Block, Bullets, Code, Heading, Paragraph, Picture, Table, printable
 from videogn.report.style import DPI
 
 _STYLE = """

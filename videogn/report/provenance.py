@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from videogn.report.blocks import DASH, Block, Bullets, Code, Heading, Paragraph, Table
-from videogn.report.clips import ClipFiles
+from videogn.report.clip_counts import ClipFiles
+from videogn.report.document_blocks import DASH, Block, Bullets, Code, Heading, Paragraph, Table
 from videogn.report.numbers import listing
 from videogn.study.results import CellResult, Study
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from videogn.report.blocks import Block, Bullets, Heading, Paragraph, Picture, Table
-from videogn.report.clips import ClipFiles
+from videogn.report.clip_counts import ClipFiles
 from videogn.report.cost import cost_table, plot_costs, where_measured
 from videogn.report.curves import plot_validation_errors
 from videogn.report.differences import (
@@ -19,6 +18,7 @@ from videogn.report.differences import (
     norm_difference_table,
     norm_differences,
 )
+from videogn.report.document_blocks import Block, Bullets, Heading, Paragraph, Picture, Table
 from videogn.report.figures import Styles, plot_batch_sizes, plot_clip_numbers, plot_groups
 from videogn.report.layout import Layout
 from videogn.report.numbers import listing

@@ -16,7 +16,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from videogn.files import replacing
+from videogn.system.files import replacing
 
 # Told apart by colour-blind readers too (Okabe & Ito 2008, Color Universal Design).
 BLUE = "#0072B2"

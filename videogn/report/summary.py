@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from videogn.report.clips import ClipFiles
+from videogn.report.clip_counts import ClipFiles
 from videogn.report.contrasts import Contrast
 from videogn.report.differences import batch_effects, clip_effects, norm_differences
 from videogn.report.layout import Clip, Layout, Row

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable
 
 from videogn.report import paper
-from videogn.report.blocks import DASH, Table
+from videogn.report.document_blocks import DASH, Table
 from videogn.report.layout import Layout, Row, accuracies, accuracy
 from videogn.report.numbers import listing
 from videogn.report.statistics import t_interval

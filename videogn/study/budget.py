@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from videogn.names import check_choice
+from videogn.checks import check_choice
 
 #: What a budget counts, as a grid names it.
 KINDS = ("epochs", "iterations", "frames", "minutes")

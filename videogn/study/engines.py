@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from videogn.cores import available_cores
 from videogn.study.running import CellState, run_cell
+from videogn.system.cores import available_cores
 
 
 class Engine(Protocol):

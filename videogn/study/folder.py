@@ -15,9 +15,9 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
-from videogn.files import write_json, write_text
 from videogn.study.cell import Cell, fingerprint
 from videogn.study.results import RESULT_FILE, STATE_FILE, CellResult, CurvePoint
+from videogn.system.files import write_json, write_text
 
 _log = logging.getLogger(__name__)
 

@@ -9,17 +9,17 @@ from typing import Any
 
 import yaml
 
-from videogn.names import check_choice, existing_path
-from videogn.study.axes import combinations, replace_axes
+from videogn.checks import check_choice, existing_path
 from videogn.study.budget import KINDS, Budget
 from videogn.study.cell import Cell, merge
-from videogn.study.checks import as_list, check_keys, integer, load_yaml, mapping, section
+from videogn.study.combinations import combinations, replace_axes
 from videogn.study.options import check_decided
 from videogn.study.results import Section
+from videogn.study.yaml_values import as_list, check_keys, integer, load_yaml, mapping, section
 
 _KEYS = ("title", "configs", "fit", "motion", "videos", "axes", "budget", "devices", "memory")
 _BUDGET_KEYS = (*KINDS, "step_clips", "step_batches", "scaling", "title", "note")
-#: Of `videogn.data.synthetic.write_motion_dataset`.
+#: Of `videogn.data.synthetic.writing.write_motion_dataset`.
 _MOTION_KEYS = ("videos_per_class", "val_videos_per_class", "size", "frames", "seed")
 _VIDEOS_KEYS = ("classes", "train", "val", "test")
 #: Rules by which the learning rate follows the clips of a step.

@@ -7,16 +7,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from videogn.cores import available_cores
-from videogn.data.synthetic import write_motion_dataset
+from videogn.data.synthetic.writing import write_motion_dataset
 from videogn.evaluation.results import package_versions
-from videogn.files import write_json
 from videogn.study.cell import Cell, fingerprint
 from videogn.study.folder import check_settings, prepare
 from videogn.study.grid import Grid
 from videogn.study.options import check_data, check_known
 from videogn.study.planning import CellPlan, Videos, count_videos, equal_memory_rows, plan_cells, plan_entry
 from videogn.study.results import CELLS_FOLDER, PLAN_FILE, STUDY_FILE, cell_folder
+from videogn.system.cores import available_cores
+from videogn.system.files import write_json
 
 _MOTION_FOLDER = "motion"
 Progress = Callable[[int, int], None]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from videogn.study.checks import check_keys, section
+from videogn.study.yaml_values import check_keys, section
 
 #: Option of `videogn fit` -> what of a grid decides it.
 _DECIDED = {
@@ -54,7 +54,7 @@ def check_known(base: Mapping[str, Any]) -> None:
     from lightning.pytorch import Trainer
 
     from videogn.data.datamodule import VideoDataModule
-    from videogn.task import VideoClassifier
+    from videogn.training.task import VideoClassifier
 
     check_keys("section of `videogn fit`", base, ("seed_everything", "trainer", "model", "data", "checkpoint"))
     for name, owner in (("trainer", Trainer), ("model", VideoClassifier), ("data", VideoDataModule)):

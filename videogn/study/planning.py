@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from videogn.data.motion import MOTIONS
 from videogn.data.splits import read_splits
+from videogn.data.synthetic.motion import MOTIONS
 from videogn.memory import StepSetting, largest_batch, model_size, plan_row, step_memory, time_step
 from videogn.study.cell import Cell
-from videogn.study.checks import section
 from videogn.study.grid import Grid
+from videogn.study.yaml_values import section
 
 #: `videogn fit`'s own defaults, for what a configuration leaves open.
 _DEFAULTS = {"arch": "i3d_r50", "crop_size": 224}

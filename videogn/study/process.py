@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from videogn.study.leash import leashed
+from videogn.system.leash import leashed
 
 _POLL_SECONDS = 0.5
 #: A training that is asked to stop finishes its step and writes a checkpoint.

@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from videogn.cores import available_cores
 from videogn.study.engines import visible_gpus
 from videogn.study.folder import is_running, read_cell, read_state, write_state
 from videogn.study.running import CellState, part_done, run_cell
+from videogn.system.cores import available_cores
 
 _POLL_SECONDS = 0.5
 #: Cells pass nothing through Ray's object store; by default it would take 30 % of the memory.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from videogn.names import existing_path
+from videogn.checks import existing_path
 from videogn.study.cell import Cell
 
 #: In the folder of a study.

@@ -20,7 +20,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from videogn.names import check_choice
+from videogn.checks import check_choice
 
 Indices = NDArray[np.int64]
 

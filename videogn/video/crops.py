@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from videogn.axes import Crop
-from videogn.names import check_choice
+from videogn.checks import check_choice
 
 
 def random_crop(height: int, width: int, size: int, *, flip: float, rng: np.random.Generator) -> tuple[Crop, ...]:

@@ -11,7 +11,7 @@ import av
 import av.error
 import numpy as np
 
-from videogn.files import replacing
+from videogn.system.files import replacing
 
 # x264's macroblock tree reads beyond narrow pictures: the bytes then depend on what lay in memory before.
 _DETERMINISTIC = {"libx264": {"mbtree": "0"}}

@@ -13,10 +13,10 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from videogn.axes import Crop
+from videogn.video.decoders.frame_table import VideoScan, open_scanned
+from videogn.video.decoders.pyav_reader import PyAVReader
 from videogn.video.errors import VideoDecodeError, explain, reading
-from videogn.video.inspection import VideoReport, inspect_video
-from videogn.video.pyav_reader import PyAVReader
-from videogn.video.scan import VideoScan, open_scanned
+from videogn.video.integrity_report import VideoReport, inspect_video
 
 #: x264's; slower ones save a hundredth of the bytes and take twice as long.
 _PRESET = "veryfast"

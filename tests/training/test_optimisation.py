@@ -1,0 +1,155 @@
+"""Parameter groups and schedules against the published ones, worked out by hand."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import pytest
+import torch
+
+from videogn.models import MODELS, i3d_tiny
+from videogn.training.optimisation import make_schedule, parameter_groups, scaled_learning_rate
+
+STEP = {"milestones": (0.375, 0.75), "gamma": 0.1}
+
+
+def _names(model, group):
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return [names[id(parameter)] for parameter in group["params"]]
+
+
+@pytest.mark.parametrize("arch", MODELS)
+def test_groups_are_alike_for_every_norm(arch):
+    """The same names in the same order; weights decay, norms' gamma and beta and the classifier's bias do not."""
+    groups = {}
+    for norm in ("bn", "gn"):
+        with torch.device("meta"):
+            model = MODELS[arch](norm=norm)
+        pair = parameter_groups(model, 1e-4)
+        assert [group["weight_decay"] for group in pair] == [1e-4, 0.0]
+        groups[norm] = [_names(model, group) for group in pair]
+        assert sorted(itertools.chain(*groups[norm])) == sorted(name for name, _ in model.named_parameters())
+    assert groups["bn"] == groups["gn"]
+    decayed, plain = groups["gn"]
+    assert all(name.endswith("weight") and "norm" not in name for name in decayed)
+    assert all("norm" in name or name.endswith("bias") for name in plain)
+    if arch != "i3d_tiny":
+        assert (len(decayed), len(plain)) == (53 + 1, 2 * 53 + 1)
+
+
+def test_frozen_parameters_are_left_out():
+    model = i3d_tiny()
+    model.blocks[0].requires_grad_(False)
+    names = [name for group in parameter_groups(model, 0.1) for name in _names(model, group)]
+    assert names
+    assert not any(name.startswith("blocks.0.") for name in names)
+
+
+@pytest.mark.parametrize(
+    ("batch", "base", "lr"),
+    [(64, 64, 0.01), (32, 64, 0.005), (8, 64, 0.00125), (128, 64, 0.02), (8, None, 0.01)],
+)
+def test_linear_scaling(batch, base, lr):
+    """8 x 8 clips: 0.01; 8 x 4 clips: 0.005."""
+    assert scaled_learning_rate(0.01, batch=batch, base_batch=base) == pytest.approx(lr, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("batch", "base", "lr"),
+    [(64, 64, 0.01), (16, 64, 0.005), (4, 64, 0.0025), (256, 64, 0.02), (8, None, 0.01)],
+)
+def test_square_root_scaling(batch, base, lr):
+    """A quarter of the clips: half the rate."""
+    assert scaled_learning_rate(0.01, batch=batch, base_batch=base, scaling="sqrt") == pytest.approx(lr, rel=1e-12)
+
+
+@pytest.mark.parametrize("scaling", ["sqr", "Linear", "none"])
+def test_an_unknown_scaling(scaling):
+    with pytest.raises(ValueError, match=f"scaling must be one of linear, sqrt, got '{scaling}'"):
+        scaled_learning_rate(0.01, batch=8, base_batch=None, scaling=scaling)
+
+
+def _table(name, steps, total_steps, warmup=0.0):
+    factor = make_schedule(name, total_steps=total_steps, warmup=warmup, **STEP)
+    return [factor(step) for step in steps]
+
+
+def test_the_published_step_schedule():
+    """0.01 to 150k, 0.001 to 300k, 0.0001 to 400k iterations."""
+    steps = [0, 1, 149_999, 150_000, 299_999, 300_000, 399_999, 400_000]
+    rates = [0.01 * factor for factor in _table("step", steps, 400_000)]
+    assert rates == pytest.approx([1e-2, 1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-4, 1e-4], rel=1e-12)
+
+
+def test_twice_as_many_steps_of_half_the_batch_fall_at_the_same_epochs():
+    steps = [299_999, 300_000, 599_999, 600_000]
+    assert _table("step", steps, 800_000) == pytest.approx([1, 0.1, 0.1, 0.01])
+
+
+@pytest.mark.parametrize("total", [8, 30, 70, 110, 999])
+@pytest.mark.parametrize("tenths", [1, 3, 6, 7, 9])
+def test_a_milestone_falls_on_the_first_step_at_or_after_it(total, tenths):
+    """At ceil(total * tenths / 10), whatever the floats do."""
+    factor = make_schedule("step", total_steps=total, warmup=0, milestones=[tenths / 10], gamma=0.5)
+    first = -(-total * tenths // 10)
+    assert (factor(first - 1), factor(first)) == (1.0, 0.5)
+
+
+def test_cosine_by_hand():
+    """(1 + cos(pi step / total)) / 2, down to 0 at the end and not up again beyond it."""
+    found = _table("cosine", [0, 25, 50, 75, 99, 100, 101, 200], 100)
+    half = math.sqrt(2) / 4
+    assert found == pytest.approx([1, 0.5 + half, 0.5, 0.5 - half, (1 + math.cos(0.99 * math.pi)) / 2, 0, 0, 0])
+    assert found[4] > 0
+
+
+@pytest.mark.parametrize("name", ["step", "cosine"])
+def test_warm_up_rises_in_equal_steps_to_1(name):
+    """10 of 100 steps: 1/11, 2/11 ... 10/11, then 1; never 0, which would waste a step."""
+    found = _table(name, range(11), 100, warmup=0.1)
+    assert found == pytest.approx([(step + 1) / 11 for step in range(11)])
+
+
+def test_milestones_count_from_the_start_and_the_cosine_from_the_end_of_the_warm_up():
+    assert _table("step", [37, 38, 74, 75], 100, warmup=0.1) == pytest.approx([1, 0.1, 0.1, 0.01])
+    assert _table("cosine", [10, 55, 100], 100, warmup=0.1) == pytest.approx([1, 0.5, 0])
+
+
+def test_no_steps_at_all():
+    assert make_schedule("step", total_steps=0, warmup=0, **STEP)(0) == 1
+
+
+def test_it_drives_lambda_lr():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = torch.optim.SGD([parameter], lr=0.01)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, make_schedule("step", total_steps=8, warmup=0, **STEP))
+    rates = []
+    for _ in range(8):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates == pytest.approx([1e-2, 1e-2, 1e-2, 1e-3, 1e-3, 1e-3, 1e-4, 1e-4])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"name": "steps"}, "did you mean 'step'"),
+        ({"name": "Cosine"}, "did you mean 'cosine'"),
+        ({"warmup": 1.0}, r"warmup .* got 1\.0"),
+        ({"warmup": -0.1}, r"warmup .* got -0\.1"),
+        ({"milestones": (30, 60)}, r"milestones .* got \[30, 60\]"),
+        ({"milestones": (0.0,)}, r"milestones .* got \[0\.0\]"),
+    ],
+)
+def test_wrong_values(changes, words):
+    arguments = {"name": "step", "total_steps": 10, "warmup": 0.0, **STEP} | changes
+    with pytest.raises(ValueError, match=words):
+        make_schedule(arguments.pop("name"), **arguments)
+
+
+def test_a_course_may_be_in_seconds():
+    """Of a training that ends by the clock: between two seconds the rate is between theirs."""
+    factor = make_schedule("cosine", total_steps=90.0, warmup=0.1, **STEP)
+    assert [factor(second) for second in (0, 4.5, 9.0, 49.5, 90.0, 91.7)] == pytest.approx([0.1, 0.55, 1, 0.5, 0, 0])

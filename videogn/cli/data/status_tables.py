@@ -1,0 +1,83 @@
+"""Tables of how many videos of an index are what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pyarrow.compute as pc
+from rich.markup import escape
+from rich.table import Column, Table
+
+from videogn.indexing.catalogue import STATUSES
+from videogn.system.sizes import format_size
+
+if TYPE_CHECKING:
+    from videogn.indexing.catalogue import Catalogue
+
+#: Status -> (what it is called in the summary, what it means).
+_MEANINGS = {
+    "ok": ("ok", "every frame decodes"),
+    "short": ("too short", "fewer than {min_frames} frames, which all decode; usable"),
+    "truncated": ("truncated", "the end is missing"),
+    "corrupt": ("corrupt", "cannot be opened, or frames are damaged"),
+    "empty": ("empty", "0 bytes"),
+    "missing": ("missing", "listed, but not there"),
+}
+_PACKETS_ONLY = {"ok": "its packets are there; frames were not decoded (--quick)"}
+
+
+def summary_table(catalogue: Catalogue) -> Table:
+    """Count the videos of an index by status.
+
+    Args:
+        catalogue: the index.
+
+    Returns:
+        A row for each status, also those that do not occur, then the totals.
+    """
+    facts = catalogue.facts
+    table = Table("", Column("videos", justify="right"), Column("meaning", overflow="fold"))
+    for status in STATUSES:
+        name, meaning = _MEANINGS[status]
+        meaning = meaning if facts.decode else _PACKETS_ONLY.get(status, meaning)
+        count = facts.summary["status"][status]
+        style = "" if not count else "green" if status == "ok" else "yellow" if status == "short" else "red"
+        table.add_row(name, f"{count:,}", meaning.format(min_frames=facts.min_frames), style=style or "dim")
+    table.add_section()
+    unlisted = facts.summary["unlisted"]
+    if facts.searched is not None:
+        folder = escape(facts.searched)
+        table.add_row(
+            "unlisted", f"{unlisted:,}", f"on disk below {folder}, in no row", style="" if unlisted else "dim"
+        )
+    table.add_row("listed", f"{catalogue.table.num_rows:,}", _totals(catalogue), style="bold")
+    return table
+
+
+def status_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> Table:
+    """Count videos by class, or by split, and status.
+
+    Args:
+        title: what the rows are.
+        counts: row -> status -> videos.
+
+    Returns:
+        A row for each; columns for the statuses that occur.
+    """
+    occurring = [status for status in STATUSES if any(status in row for row in counts.values())]
+    headings = [Column(_MEANINGS[status][0], justify="right") for status in occurring]
+    table = Table(Column(title, overflow="fold"), Column("videos", justify="right"), *headings)
+    for name, row in counts.items():
+        cells = [f"{row[status]:,}" if status in row else "" for status in occurring]
+        table.add_row(escape(name), f"{sum(row.values()):,}", *cells)
+    return table
+
+
+def _totals(catalogue: Catalogue) -> str:
+    rows = catalogue.table
+    classes = len(catalogue.facts.classes)
+    hours = (pc.sum(rows["duration"]).as_py() or 0) / 3600
+    size = format_size(pc.sum(rows["bytes"]).as_py() or 0)
+    frames = pc.sum(rows["frames"]).as_py() or 0
+    return f"{classes} class{'es' * (classes != 1)}, {frames:,} frames, {hours:,.1f} hours, {size}"

@@ -1,0 +1,154 @@
+"""The motion data set: videos of motion.py as real H.264 files, in Kinetics' layout."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from videogn.data.synthetic.motion import MOTIONS, draw_video
+from videogn.system.files import write_json, write_text
+from videogn.video.encode import write_video
+
+_FPS = 30
+#: Written first and last: it says whose the folder is, and whether it is complete.
+_MANIFEST = "motion.json"
+#: Changes whenever the same parameters no longer give the same files.
+_VERSION = 2
+
+
+class _Video(NamedTuple):
+    path: Path
+    motion: str
+    size: int
+    frames: int
+    entropy: tuple[int, ...]
+
+
+def write_motion_dataset(
+    out: str | Path,
+    *,
+    videos_per_class: int,
+    val_videos_per_class: int | None = None,
+    size: int = 40,
+    frames: int = 32,
+    seed: int = 0,
+    workers: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
+    """Write the synthetic motion data set: `train/CLASS/*.mp4`, `val/CLASS/*.mp4`, `train.csv` and `val.csv`.
+
+    The same arguments give the same files, whatever the number of workers. A folder that already holds the same data
+    set is left as it is, and an interrupted one is written anew.
+
+    Args:
+        out: the folder, made if it does not exist.
+        videos_per_class: training videos of each of the 8 classes.
+        val_videos_per_class: validation videos of each class; a quarter of `videos_per_class`, at least 1, by default.
+        size: height and width, pixels; even, at least 16.
+        frames: frames in a video.
+        seed: another seed gives other videos.
+        workers: processes that draw and encode.
+        progress: called with (videos written, videos in all).
+
+    Returns:
+        `out`.
+
+    Raises:
+        ValueError: a number out of range, or `out` holds something else.
+    """
+    if val_videos_per_class is None:
+        val_videos_per_class = max(videos_per_class // 4, 1)
+    _check(videos_per_class, val_videos_per_class, size, frames, seed)
+    out = Path(out).expanduser()
+    manifest = {
+        "version": _VERSION,
+        "videos_per_class": videos_per_class,
+        "val_videos_per_class": val_videos_per_class,
+        "size": size,
+        "frames": frames,
+        "seed": seed,
+    }
+    if _is_complete(out, manifest):
+        return out
+    write_json(out / _MANIFEST, {**manifest, "complete": False})  # what is in the folder from now on is ours
+    videos = []
+    for number, (split, count) in enumerate((("train", videos_per_class), ("val", val_videos_per_class))):
+        rows: list[list[str | int]] = []
+        for label, motion in enumerate(MOTIONS):
+            for index in range(count):
+                youtube_id = f"{split[0]}{label:02d}{index:08d}"  # eleven characters, as YouTube's
+                name = f"{youtube_id}_{0:06d}_{_seconds(frames):06d}.mp4"
+                entropy = (seed, number, label, index)
+                videos.append(_Video(out / split / motion / name, motion, size, frames, entropy))
+                rows.append([motion, youtube_id, 0, _seconds(frames), split])
+        write_text(out / f"{split}.csv", _kinetics_csv(rows))
+    _write_videos(videos, workers, progress)
+    write_json(out / _MANIFEST, {**manifest, "complete": True})
+    return out
+
+
+def _check(videos_per_class: int, val_videos_per_class: int, size: int, frames: int, seed: int) -> None:
+    for name, value, least in (
+        ("videos_per_class", videos_per_class, 1),
+        ("val_videos_per_class", val_videos_per_class, 1),
+        ("size", size, 16),
+        ("frames", frames, 1),
+        ("seed", seed, 0),
+    ):
+        if value < least:
+            raise ValueError(f"{name} must be >= {least}, got {value}")
+    if size % 2:
+        raise ValueError(f"size must be even (H.264 stores colour at half size), got {size}")
+
+
+def _is_complete(out: Path, manifest: dict[str, int]) -> bool:
+    if not out.exists() or not any(out.iterdir()):
+        return False
+    if not (out / _MANIFEST).is_file():
+        raise ValueError(f"{out} holds something else than a motion data set: name a new or an empty folder")
+    found = json.loads((out / _MANIFEST).read_text(encoding="utf-8"))
+    complete = found.pop("complete")
+    if found != manifest:
+        raise ValueError(f"{out} holds a motion data set made with {found}: name another folder, or remove that one")
+    return complete
+
+
+def _seconds(frames: int) -> int:
+    return -(-frames // _FPS)
+
+
+def _kinetics_csv(rows: list[list[str | int]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["label", "youtube_id", "time_start", "time_end", "split"])
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _write_videos(videos: list[_Video], workers: int, progress: Callable[[int, int], None]) -> None:
+    if workers <= 1:
+        for done, video in enumerate(videos, 1):
+            _write_one(video)
+            progress(done, len(videos))
+        return
+    # Spawned, because a forked process inherits the locks of whatever threads the caller has.
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        written = [pool.submit(_write_one, video) for video in videos]
+        for done, future in enumerate(as_completed(written), 1):
+            future.result()
+            progress(done, len(videos))
+
+
+def _write_one(video: _Video) -> None:
+    rng = np.random.default_rng(video.entropy)
+    frames = draw_video(MOTIONS[video.motion], size=video.size, num_frames=video.frames, rng=rng)
+    # Every frame is coded as well as any other, so that the codec does not tell one class from its opposite.
+    write_video(video.path, frames, _FPS, crf=16, gop=12, options={"preset": "veryfast"})

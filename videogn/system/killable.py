@@ -1,0 +1,233 @@
+"""A process for work that may hang or crash in native code, so that it can be killed and replaced.
+
+Native code that loops with Python's lock held stops every thread of its process and runs no signal handler: nothing
+inside the process can end it. So the work is done in a process of its own, which imports only what it needs, and
+whoever waits for it kills it when a limit is over.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any
+
+#: Seconds in which a new process has to import what it needs; generous, since many may start at once.
+_START_LIMIT = 300.0
+#: The process ends itself this many seconds after its limit, should whoever has to kill it be gone.
+_GRACE = 10.0
+#: Seconds that a killed process may take to end; one that waits for a dead disk or server does not before that answers.
+_END_LIMIT = 5.0
+#: The longest time limit, seconds; the system's calls overflow at about twice as many.
+LONGEST = 1e6
+#: What the process runs. -P and the path keep its working directory, and any socket.py in it, out of the imports.
+_PROGRAM = "import sys; sys.path[:] = sys.argv[2:]; from videogn.system.killable import serve; serve(int(sys.argv[1]))"
+#: Elsewhere a process inherits no file by its number.
+ON_POSIX = os.name == "posix"
+
+
+class TimeLimitError(Exception):
+    """The work took too long; its process was killed."""
+
+
+class ProcessDiedError(Exception):
+    """The process ended in the middle of its work; the message says how."""
+
+
+class StartError(OSError):
+    """The process could not be started, which is no fault of the work; the message says how."""
+
+
+def check_limit(name: str, seconds: float) -> None:
+    """Refuse a time limit that cannot be kept.
+
+    Args:
+        name: of the argument.
+        seconds: what was given.
+
+    Raises:
+        ValueError: it is not positive, or more than 11 days.
+    """
+    if not 0 < seconds <= LONGEST:
+        raise ValueError(f"{name} must be between 0 and {LONGEST:.0f} seconds, got {seconds:g}")
+
+
+class KillableProcess:
+    """An object that lives in a process of its own and whose methods are called with a time limit.
+
+    A process that hangs or dies is replaced at the next call, by a new one with a new object. Not for several threads
+    at once. After a fork the child gets a process of its own.
+
+    Args:
+        factory: "module:name" of what makes the object; called in the new process with `arguments`.
+        arguments: picklable.
+        inherit: file descriptors that the process keeps open, under the same numbers.
+    """
+
+    def __init__(self, factory: str, *arguments: Any, inherit: Sequence[int] = ()) -> None:
+        self._factory = factory
+        self._arguments = arguments
+        self._inherit = tuple(inherit)
+        self._owner = os.getpid()
+        self._connection: Connection | None = None
+        self._end: weakref.finalize[..., Any] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Number of the process, or None while there is none."""
+        return self._process.pid if self._process is not None and self._owner == os.getpid() else None
+
+    def call(self, method: str, *arguments: Any, limit: float) -> Any:
+        """Call a method of the object and wait for what it returns.
+
+        Args:
+            method: its name.
+            arguments: picklable.
+            limit: seconds, see `check_limit`; the start of the process does not count.
+
+        Returns:
+            What the method returned.
+
+        Raises:
+            StartError: the process cannot be started.
+            TimeLimitError: the limit is over.
+            ProcessDiedError: the process ended.
+            Exception: whatever the method, or the making of the object, raised.
+        """
+        check_limit("limit", limit)
+        connection = self._started()
+        try:
+            connection.send((method, arguments, limit + _GRACE))
+            if not connection.poll(limit):
+                self.close()
+                raise TimeLimitError(f"not done after {limit:g} s")
+            succeeded, value = connection.recv()
+        except (EOFError, ConnectionError) as error:
+            raise ProcessDiedError(self._obituary()) from error
+        except BaseException:
+            # Interrupted between a question and its answer: the next answer would be taken for the next question's.
+            self.close()
+            raise
+        if not succeeded:
+            raise value
+        return value
+
+    def kill(self) -> None:
+        """Kill the process, from another thread: a call that waits for it raises ProcessDiedError."""
+        process = self._process
+        if process is not None and self._owner == os.getpid():
+            process.kill()
+
+    def close(self) -> None:
+        """End the process; a later call starts a new one."""
+        if self._end is not None and self._owner == os.getpid():
+            self._end()
+        self._connection = self._end = self._process = None
+
+    def _started(self) -> Connection:
+        if self._owner != os.getpid():  # a fork: the process belongs to the parent
+            self._connection = self._end = self._process = None
+            self._owner = os.getpid()
+        if self._connection is not None:
+            return self._connection
+        self._process, connection = _launch(self._inherit)
+        self._connection = connection
+        self._end = weakref.finalize(self, _end, self._process, connection)
+        try:
+            connection.send((self._factory, self._arguments))
+            if not connection.poll(_START_LIMIT):
+                raise StartError(f"{self._factory}: its process did not start in {_START_LIMIT:g} s")
+            problem = connection.recv()
+            if problem is not None:
+                raise problem
+        except (EOFError, ConnectionError) as error:
+            raise StartError(f"{self._factory}: {self._obituary()} before it could start") from error
+        except BaseException:
+            self.close()
+            raise
+        return connection
+
+    def _obituary(self) -> str:
+        assert self._process is not None
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(_END_LIMIT)
+        status = self._process.returncode
+        self.close()
+        if status is None:
+            return "its process no longer answers"
+        if status < 0:
+            return f"its process was ended by {signal.Signals(-status).name}"
+        return f"its process ended with status {status}"
+
+
+def _launch(inherit: Sequence[int]) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start a process that serves at the other end of a connection."""
+    if not ON_POSIX:
+        raise StartError("a process that can be killed needs Linux, macOS or another POSIX system")
+    try:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno()), *map(str, sys.path)],
+                pass_fds=(theirs.fileno(), *inherit),
+                stdin=subprocess.DEVNULL,
+            )
+            return process, Connection(ours.detach())
+    except OSError as error:  # no memory, too many processes or files
+        raise StartError(f"a process that can be killed cannot be started ({error.strerror})") from error
+
+
+def _end(process: subprocess.Popen[bytes], connection: Connection) -> None:
+    process.kill()
+    connection.close()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(_END_LIMIT)
+
+
+def serve(descriptor: int) -> None:
+    """Be the process: make the object, then answer calls until the other side is gone.
+
+    Args:
+        descriptor: of the socket to the other side.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; whoever owns this one ends it
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    with suppress(EOFError, ConnectionError):
+        _serve(Connection(descriptor))
+
+
+def _imported(factory: str) -> Callable[..., Any]:
+    module, _, name = factory.partition(":")
+    try:
+        made: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    except Exception as error:
+        raise StartError(f"{factory} cannot be imported in a process of its own ({error})") from error
+    return made
+
+
+def _serve(connection: Connection) -> None:
+    factory, arguments = connection.recv()
+    try:
+        served = _imported(factory)(*arguments)
+    except Exception as error:
+        connection.send(error)
+        return
+    connection.send(None)
+    while True:
+        method, arguments, limit = connection.recv()
+        # The signal's default action ends the process even when native code never returns to Python.
+        signal.setitimer(signal.ITIMER_REAL, limit)
+        try:
+            answer = (True, getattr(served, method)(*arguments))
+        except Exception as error:
+            answer = (False, error)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        connection.send(answer)

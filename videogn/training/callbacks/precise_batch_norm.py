@@ -1,0 +1,86 @@
+"""Precise batch normalisation before every evaluation."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from lightning.pytorch import Callback, Trainer
+from torch import nn
+
+from videogn.axes import Batch
+from videogn.checks import check_choice
+from videogn.norm.precise_statistics import VARIANCES, precise_statistics, tracking_layers
+from videogn.training.callbacks.batches import (
+    clips_of_statistics,
+    logits_and_labels,
+    require_positive,
+    training_batches,
+)
+
+_log = logging.getLogger(__name__)
+
+
+class PreciseBatchNorm(Callback):
+    """Measures the running statistics anew on training batches before each validation and test.
+
+    The released code of the Non-local baseline does so over 200 iterations of every GPU (bn_helper.py,
+    ITER_COMPUTE_PRECISE_BN). The statistics stay, and a checkpoint saved after the validation holds them; BatchNorm's
+    training steps do not depend on them. The data order of the training is the same with and without it.
+
+    Args:
+        num_batches: training batches in each process; a smaller set is gone through again, with other clips.
+        variance: "population" (the Non-local code) or "batch" (the mean of the batches' variances); see
+            `videogn.norm.precise_statistics.precise_statistics`.
+
+    Raises:
+        ValueError: a name or number is wrong; at a test or validation without training videos.
+    """
+
+    def __init__(self, num_batches: int = 200, variance: str = "population") -> None:
+        require_positive("num_batches", num_batches)
+        check_choice("variance", variance, VARIANCES)
+        self.num_batches = num_batches
+        self.variance = variance
+        self._said_nothing_to_do = False
+        self._named: set[str] = set()
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
+        if not trainer.sanity_checking:
+            self._measure(trainer, pl_module)
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
+        self._measure(trainer, pl_module)
+
+    def _measure(self, trainer: Trainer, pl_module: Any) -> None:
+        layers = tracking_layers(pl_module.net)
+        if not layers:
+            if not self._said_nothing_to_do:
+                _log.info("precise BN: the network has no running statistics, nothing to do")
+            self._said_nothing_to_do = True
+            return
+        # Other clips at every evaluation, as the training goes on.
+        draw, named = trainer.global_step, self._named
+        batches = training_batches(trainer, self.num_batches, draw=draw, purpose="precise BN", named=named)
+        precise_statistics(
+            pl_module.net,
+            _parts(batches, layers.values()),
+            lambda batch: logits_and_labels(trainer, pl_module, batch),
+            variance=self.variance,
+        )
+        _log.info(
+            "precise BN: running statistics of %d layers measured on %d training batches x %d processes",
+            len(layers),
+            self.num_batches,
+            trainer.world_size,
+        )
+
+
+def _parts(batches: Iterable[Batch], layers: Iterable[nn.Module]) -> Iterator[Batch]:
+    """Cut batches into the clips that share statistics, so that each sub-batch counts, not the sub-batches' average."""
+    layers = list(layers)
+    for batch in batches:
+        size = clips_of_statistics(layers, len(batch.samples))
+        for start in range(0, len(batch.samples), size):
+            yield Batch(samples=batch.samples[start : start + size], failed=[])

@@ -1,0 +1,113 @@
+"""What a training cost: time, steps, clips and memory."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from videogn.system.files import write_json
+
+_log = logging.getLogger(__name__)
+#: Written into the log folder when a training ends.
+FILE_NAME = "cost.json"
+
+
+class TrainingCost(Callback):
+    """Counts seconds, optimiser steps and clips, over interruptions too, and writes `cost.json` at the end.
+
+    The time of validations is counted apart. What is lost when a run is killed, the work since its last checkpoint, is
+    not counted. On CUDA the peak is that of PyTorch's allocator, on the device that uses most; that of the process is
+    its resident memory; of several processes the first one's, and loader processes have their own.
+    """
+
+    def __init__(self) -> None:
+        self._seconds = {"training": 0.0, "validation": 0.0}
+        self._counts = {"steps": 0, "clips": 0}
+        self._pending = 0  # clips since the last step
+        self._peak: int | None = None
+        self._earlier_peak: int | None = None  # of the process that this one goes on from
+        self._phase = "training"
+        self._mark: float | None = None  # from when on seconds are not in the sums yet; None before the first step
+
+    def state_dict(self) -> dict[str, Any]:
+        self._add(self._phase)
+        return {
+            "seconds": dict(self._seconds),
+            "counts": dict(self._counts),
+            "peak": self._peak,
+            "process_peak": self._process_peak(),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._seconds, self._counts = dict(state_dict["seconds"]), dict(state_dict["counts"])
+        self._peak = state_dict["peak"]
+        self._earlier_peak = state_dict["process_peak"]
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if pl_module.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(pl_module.device)
+        self._mark = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        loader: Any = trainer.train_dataloader
+        self._pending += int(loader.batch_size) * trainer.world_size
+        if trainer.global_step != self._counts["steps"]:
+            # Gradients accumulated for the next step are in no checkpoint, so neither are their clips.
+            self._counts = {"steps": trainer.global_step, "clips": self._counts["clips"] + self._pending}
+            self._pending = 0
+        if pl_module.device.type == "cuda":
+            self._peak = max(self._peak or 0, torch.cuda.max_memory_allocated(pl_module.device))
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._add("training")
+        self._phase = "validation"
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._add("validation")
+        self._phase = "training"
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # Not at the end of the training: a run that finds nothing left to train has none.
+        self._add("training")
+        peaks = torch.tensor(float(self._peak or 0), device=pl_module.device)
+        peak = int(trainer.strategy.reduce(peaks, reduce_op="max")) or None
+        folder = Path(trainer.log_dir or trainer.default_root_dir)  # an exchange too: every process has to ask
+        if not trainer.is_global_zero:
+            return
+        cost = {
+            "training_seconds": round(self._seconds["training"], 2),
+            "validation_seconds": round(self._seconds["validation"], 2),
+            **self._counts,
+            "peak_device_bytes": peak,
+            "peak_process_bytes": self._process_peak(),
+        }
+        write_json(folder / FILE_NAME, cost)
+        rate = self._counts["clips"] / max(self._seconds["training"], 1e-9)
+        _log.info(
+            "trained %d steps on %d clips in %.0f s (%.1f clips/s), validated in %.0f s",
+            *(self._counts["steps"], self._counts["clips"], self._seconds["training"], rate),
+            self._seconds["validation"],
+        )
+
+    def _add(self, what: str) -> None:
+        """Add the seconds since the mark, once there is one."""
+        if self._mark is not None:
+            now = time.monotonic()
+            self._seconds[what] += now - self._mark
+            self._mark = now
+
+    def _process_peak(self) -> int | None:
+        """Most resident memory of this process or the ones before it, where the system tells."""
+        status = Path("/proc/self/status")  # getrusage would count the parent's too
+        own = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
+        if own is None:
+            return self._earlier_peak
+        return max(1024 * int(own[1]), self._earlier_peak or 0)

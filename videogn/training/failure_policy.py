@@ -1,0 +1,159 @@
+"""What a run does about videos that cannot be decoded: names and counts them, and ends when they are too many."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import distributed
+
+from videogn.axes import Batch, Sample
+from videogn.data.failures import FILE_NAME, Failures
+from videogn.system.files import displayable
+from videogn.system.ranks import exchange_due, world_size
+
+_log = logging.getLogger(__name__)
+
+
+class FailurePolicy(Callback):
+    """Names every failed video once, counts them over all processes and keeps to the data module's `max_failures`.
+
+    In training another video of the list takes a failed one's place; when more than `max_failures` of an epoch's videos
+    have failed, the training ends with their list. In evaluation nothing takes its place: it goes through to its end,
+    and `exceeded` says afterwards whether too many failed. `val/failed` and `val/evaluated` are logged.
+
+    Attributes:
+        exceeded: whether a validation or test of its own (not within a training) lost more videos than it may.
+    """
+
+    def __init__(self) -> None:
+        self.exceeded = False
+        self._train: Failures | None = None
+        self._pending: list[tuple[str, str]] = []  # of this process, not yet told to the others
+        self._evaluation: Failures | None = None
+        self._failed: list[tuple[str, str]] = []
+        self._evaluated = 0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Ask the data module how many videos there are and how many may fail."""
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if data is None:
+            return
+        self._train = data.failures("train") if stage == "fit" else None
+        self._evaluation = data.failures("test" if stage == "test" else "val")
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._train is not None:
+            self._train.start_epoch()
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
+        """Count before the batch is trained; with several processes, before each step after which they exchange.
+
+        A checkpoint between two steps is written after such a step, so that it knows of all failures.
+
+        Raises:
+            ValueError: too many videos failed; in all processes at once.
+        """
+        self._pending += _pairs(batch.failed)
+        if exchange_due(trainer.global_step + 1):
+            self._count_training(trainer, pl_module)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._count_training(trainer, pl_module)
+
+    def _count_training(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        failed, self._pending = self._pending, []
+        if self._train is None:
+            return
+        if world_size() > 1:  # a number, and the names only when there are some
+            count = torch.tensor(len(failed), device=pl_module.device)
+            distributed.all_reduce(count)
+            failed = _of_all_processes(failed) if int(count) else []
+        for path, reason in self._train.add(dict(failed)).items():
+            _say(trainer, "%s: %s; another video takes its place", displayable(path), reason)
+        if failed and self._train.over_budget:
+            for path, reason in self._train.reasons.items():  # named before, here and there in the log
+                _say(trainer, "failed: %s: %s", displayable(path), reason)
+            raise ValueError(self._last_line(trainer, self._train))
+
+    def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._count_training(trainer, pl_module)  # its end is when checkpoints are written
+        self._failed, self._evaluated = [], 0
+
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._failed += _pairs(batch.failed)
+        self._evaluated += len(batch.samples)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.sanity_checking or self._evaluation is None:
+            return
+        failed = self._count_evaluation(trainer)
+        evaluated = torch.tensor(self._evaluated, device=pl_module.device)
+        if world_size() > 1:
+            distributed.all_reduce(evaluated)
+        pl_module.log("val/failed", float(len(failed)), rank_zero_only=True)
+        pl_module.log("val/evaluated", float(evaluated), rank_zero_only=True)
+
+    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._failed = []
+
+    def on_test_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self._failed += _pairs(batch.failed)
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._evaluation is not None:
+            self._count_evaluation(trainer)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The failures of the epoch in hand; the same in all processes."""
+        return {} if self._train is None else self._train.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on with that epoch."""
+        if self._train is not None and state:
+            self._train.load_state_dict(state)
+
+    def _count_evaluation(self, trainer: Trainer) -> list[tuple[str, str]]:
+        """Once a pass, since processes need not have the same number of batches."""
+        assert self._evaluation is not None
+        failed = _of_all_processes(self._failed)
+        self._evaluation.start_epoch()
+        for path, reason in self._evaluation.add(dict(failed)).items():
+            _say(trainer, "%s: %s", displayable(path), reason)
+        if self._evaluation.over_budget:
+            self.exceeded |= trainer.state.fn != TrainerFn.FITTING
+            _say(trainer, "%s", self._last_line(trainer, self._evaluation))
+        return failed
+
+    @staticmethod
+    def _last_line(trainer: Trainer, failures: Failures) -> str:
+        """Write the list, and say where it is."""
+        folder = trainer.log_dir or trainer.default_root_dir  # every process must ask for it
+        if trainer.is_global_zero:
+            failures.write(folder)
+        return f"{failures.message()}; they are listed in {Path(folder) / FILE_NAME}"
+
+
+def _pairs(failed: list[Sample]) -> list[tuple[str, str]]:
+    return [(sample.path, sample.error or "") for sample in failed]
+
+
+def _of_all_processes(failed: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    if world_size() == 1:
+        return failed
+    parts: list[Any] = [None] * world_size()
+    distributed.all_gather_object(parts, failed)
+    return [pair for part in parts for pair in part]
+
+
+def _say(trainer: Trainer, *line: object) -> None:
+    if trainer.is_global_zero:
+        _log.warning(*line)

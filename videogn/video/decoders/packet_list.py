@@ -1,0 +1,229 @@
+"""What a file's packets say of its frames: which are there, which are missing, and where decoding can start."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import av.error
+import numpy as np
+
+from videogn.video.decoders.packets import Packet, summarise
+from videogn.video.decoders.stream import flush, is_intra, packets
+from videogn.video.errors import explain
+from videogn.video.integrity.container import is_cut, told_end
+from videogn.video.storage import Source
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.packet import Packet as RawPacket
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+_DEFAULT_FPS = 30.0
+#: Frames that may be stored before, but displayed after others; H.264 allows 16.
+REORDERED = 17
+
+
+class Survey:
+    """Reads all packets of a stream, from the first key frame on, and decodes until the first picture.
+
+    Attributes:
+        packets: in the order of decoding.
+        skipped: number of packets before the first key frame.
+        unmarked: no packet is marked as a key frame, though the first is one.
+        picture: the first; None if there is none, for the reason in `problem`.
+        cut: frames are missing at the end.
+        ends_early: the end of the file is missing, be it that no frame is lost by it.
+        missing: how many frames are missing at the end.
+    """
+
+    def __init__(self, container: InputContainer, stream: VideoStream, source: Source) -> None:
+        self.packets: list[Packet] = []
+        self.skipped = 0
+        self.unmarked = False
+        self.picture: VideoFrame | None = None
+        self.problem = "no frame can be decoded"
+        self.cut = False
+        self.ends_early = False
+        self._stream = stream
+        self._gap: int | None = None  # time stamp of the first frame after lost ones
+        self._leading: list[Packet] = []  # those skipped
+        self._first: RawPacket | None = None
+        self._second: RawPacket | None = None
+        self._codec = stream.codec_context.name
+        self._extradata = bytes(stream.codec_context.extradata or b"")
+        last_is_partial = False
+        try:
+            for packet in packets(container, stream):
+                last_is_partial = packet.is_corrupt if packet.size else last_is_partial
+                self._add(packet)
+        except av.error.FFmpegError:
+            self.cut = True
+        self._take_unmarked()
+        self._starts = self._find_starts()
+        if last_is_partial and self.packets:
+            self.packets.pop()
+            self.cut = True
+        self.missing = self._missing(container, stream, source)
+        self.cut = self.cut or self.missing > 0
+
+    def _add(self, packet: RawPacket) -> None:
+        if packet.size and not self.packets and not packet.is_keyframe:
+            self._first = self._first or packet
+            self._leading.append(summarise(packet, self._codec, self._extradata))
+            self.skipped += 1
+            return
+        if packet.size:
+            self.packets.append(summarise(packet, self._codec, self._extradata))
+            if len(self.packets) == 2:
+                self._second = packet
+        if self.picture is None and self.packets:
+            try:
+                if len(self.packets) == 1:
+                    self.picture = self._alone(packet)
+                if self.picture is None:
+                    self.picture = next(iter(packet.decode()), None)
+            except av.error.FFmpegError as error:
+                self.problem = f"no frame can be decoded ({explain(error)})"
+
+    def _alone(self, packet: RawPacket) -> VideoFrame | None:
+        """The picture of the first packet without those after it, for which a decoder that reorders would wait."""
+        decoded = packet.decode() or flush(self._stream)
+        self._stream.codec_context.flush_buffers()
+        return next(iter(decoded), None)
+
+    def _take_unmarked(self) -> None:
+        """Take the packets if none is marked as a key frame (RoQ, GIF in Matroska), though the first is one."""
+        if self.packets or self._first is None:
+            return
+        try:
+            picture = self._alone(self._first)
+        except av.error.FFmpegError:
+            return
+        if picture is not None and is_intra(picture):
+            self.picture, self.packets, self.unmarked = picture, self._leading, True
+            self.skipped = 0
+
+    def _find_starts(self) -> list[Packet]:
+        """The packets at which decoding can start, be they displayed or not."""
+        starts = [packet for packet in self.packets if packet.start]
+        if self._second is None or not all(packet.key for packet in self.packets):
+            return starts
+        if self._stream.codec_context.codec.intra_only:
+            return starts
+        # Some demuxers mark every packet of some codecs (H.263 in AVI).
+        try:
+            picture = self._alone(self._second)
+        except av.error.FFmpegError:
+            picture = None
+        return starts if picture is not None and is_intra(picture) else starts[:1]
+
+    def lost_start(self, container: InputContainer) -> bool:
+        """Whether an mp4 lists its first packet as a key frame, and it is none: damage, not another way to begin."""
+        if not self.skipped or "mp4" not in container.format.name:
+            return False
+        entries = self._stream.index_entries
+        return len(entries) > 0 and entries[0].is_keyframe
+
+    def _missing(self, container: InputContainer, stream: VideoStream, source: Source) -> int:
+        """How many packets lie beyond the end of the file: as an mp4 lists them, or else from the times."""
+        if stream.frames and "mp4" in container.format.name:
+            return max(int(self.cut), len(stream.index_entries) - len(self.packets) - self.skipped)
+        self.ends_early = is_cut(source)
+        if "matroska" in container.format.name and (told := told_end(container, stream)) is not None:
+            return self._missing_until(told, stream)
+        if not self.ends_early:
+            return int(self.cut)
+        if container.format.name in ("mpegts", "mpeg", "gif") and not self.cut and self.packets:
+            self.packets.pop()  # what there is of it; the demuxer does not know
+        return max(1, len(getattr(stream, "index_entries", ())) - len(self.packets) - self.skipped)
+
+    def _missing_until(self, told: float, stream: VideoStream) -> int:
+        """How many frames Matroska, which lists none, must have lost: after the last one, or in gaps shortly before."""
+        ticks = np.array(sorted(packet.pts for packet in self.packets if packet.pts is not None), np.int64)
+        times = ticks * float(stream.time_base or 1)
+        rate = frame_rate(stream, None)
+        after = told - times[-1] if len(times) else told
+        lost = round(after * rate) - 1
+        if not self.ends_early:
+            # A last picture may stand for long, and another stream may go on.
+            well_beyond = len(times) > 1 and after > 2 * float(np.diff(times).max()) + 1 / rate
+            return max(int(self.cut), lost) if well_beyond and "DURATION" in stream.metadata else int(self.cut)
+        before, in_gaps = _before_gaps(times, rate)
+        if in_gaps:
+            self._gap = int(ticks[before])
+        return max(int(self.cut), lost) + in_gaps
+
+    def decord_risk(self, timed: bool) -> str | None:
+        """Why decord would miscount the frames, or None."""
+        if self.cut or self.ends_early:
+            return "the file is cut short"
+        if self.skipped:
+            return "it does not start on a key frame"
+        return None if timed else "time stamps do not tell its frames apart"
+
+    def surely_readable(self, decoded: int) -> int:
+        """How many frames of a file that is cut short come before all that its last, partial packet may have spoiled.
+
+        Args:
+            decoded: how many pictures a decoder gives.
+        """
+        return max(0, min(decoded, len(self.shown())) - int(self._stream.codec_context.has_b_frames))
+
+    def shown(self) -> list[Packet]:
+        """The packets whose pictures are displayed."""
+        return [packet for packet in self.packets if not (packet.hidden or packet.invisible)]
+
+    def pts(self) -> np.ndarray | None:
+        """Time stamps of the frames that can be decoded, int64, rising; None if they do not identify the frames."""
+        stamps = [packet.pts for packet in self.shown()]
+        first = self.packets[0].pts
+        if first is None or None in stamps or len(set(stamps)) < len(stamps):
+            return None
+        # Frames displayed before the first key frame refer to what is not there.
+        pts = np.sort(np.array(stamps, np.int64))
+        pts = pts[pts >= first]
+        if self._gap is not None:
+            pts = pts[pts < self._gap]
+        # Nothing is decoded after it is displayed: up to the last decoding time, no frame can be among the lost ones.
+        last = self.packets[-1].dts
+        return pts[pts <= last] if self.cut and last is not None else pts
+
+    def starts(self, pts: np.ndarray | None) -> np.ndarray:
+        """Numbers of the frames at which decoding can start, int64, rising.
+
+        Args:
+            pts: the frames' time stamps; None if they do not identify them.
+        """
+        if pts is None:
+            return np.empty(0, np.int64)
+        starts = np.array([packet.pts for packet in self._starts if packet.pts is not None], np.int64)
+        return np.flatnonzero(np.isin(pts, starts)).astype(np.int64)
+
+
+def _before_gaps(times: np.ndarray, rate: float) -> tuple[int, int]:
+    """How many frames come before the first gap near the end, and how many frames the gaps there are long.
+
+    Frames that are displayed before the last ones, but stored after them, are lost with the end of the file. Where
+    frames come at uneven times nothing is a gap.
+
+    Args:
+        times: float (frames,), seconds, rising.
+        rate: frames per second, as the container says.
+    """
+    steps = np.diff(times)
+    early, late = np.split(steps, [max(0, len(steps) - REORDERED)])
+    usual = float(np.median(steps)) if len(early) else 1 / rate
+    gaps = np.flatnonzero(late > 1.5 * usual)
+    if not len(gaps) or np.any(early > 1.5 * usual):
+        return len(times), 0
+    return len(early) + int(gaps[0]) + 1, int(np.sum(np.round(late[gaps] / usual) - 1))
+
+
+def frame_rate(stream: VideoStream, pts: np.ndarray | None) -> float:
+    """Mean frames per second: as the container says, or from the time stamps, or the usual 30."""
+    if rate := stream.average_rate or stream.guessed_rate:
+        return float(rate)
+    if pts is not None and len(pts) > 1 and stream.time_base:
+        return float((len(pts) - 1) / ((pts[-1] - pts[0]) * stream.time_base))
+    return _DEFAULT_FPS

@@ -1,0 +1,61 @@
+"""ASF (WMV): a header, which tells how many packets follow and their common size."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, NamedTuple
+
+_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
+_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
+_HEADER_MAX = 1 << 20
+_DATA_HEADER = 50
+_BROADCAST = 1
+#: How a packet with error correction data begins; all of a file do, or none.
+_CORRECTED = b"\x82\0\0"
+
+
+class _Packets(NamedTuple):
+    start: int
+    number: int
+    size: int
+
+
+def end(file: BinaryIO, length: int) -> int | None:
+    """See `videogn.video.integrity`: the end of the last packet."""
+    packets = _packets(file)
+    return None if packets is None else packets.start + packets.number * packets.size
+
+
+def damage(file: BinaryIO, length: int) -> str | None:
+    """See `videogn.video.integrity`: a packet does not begin like the first one."""
+    packets = _packets(file)
+    if packets is None:
+        return None
+    for index in range(packets.number):
+        start = packets.start + index * packets.size
+        if start + packets.size > length:
+            return None
+        file.seek(start)
+        if file.read(3) != _CORRECTED:
+            return f"the container is damaged at byte {start}" if index else None
+    return None
+
+
+def _packets(file: BinaryIO) -> _Packets | None:
+    """None for other formats, and for streams, whose header was written before their number was known."""
+    head = file.read(30)
+    size = int.from_bytes(head[16:24], "little")
+    if head[:16] != _HEADER or not 30 <= size <= _HEADER_MAX:
+        return None
+    objects = file.read(size - 30)
+    position = 0
+    while position + 24 <= len(objects):
+        length = int.from_bytes(objects[position + 16 : position + 24], "little")
+        if objects[position : position + 16] == _FILE_PROPERTIES and position + 104 <= len(objects):
+            count, flags, packet = (
+                int.from_bytes(objects[position + at : position + at + width], "little")
+                for at, width in ((56, 8), (88, 4), (92, 4))
+            )
+            known = count and packet and not flags & _BROADCAST
+            return _Packets(size + _DATA_HEADER, count, packet) if known else None
+        position += max(length, 24)
+    return None

@@ -1,0 +1,46 @@
+"""GIF: blocks, each announced by a byte, and one that says that nothing follows."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+_EXTENSION, _IMAGE, _TRAILER = b"!,;"
+
+
+def end(file: BinaryIO, length: int) -> int | None:
+    """See `videogn.video.integrity`: without the trailer, it is further on."""
+    data = file.read() if file.read(3) == b"GIF" else b""
+    if not data:
+        return None
+    position, announced = _walk(b"GIF" + data)
+    return length + 1 if announced is None else position
+
+
+def damage(file: BinaryIO, length: int) -> str | None:
+    """See `videogn.video.integrity`: something else stands where a block is to be announced."""
+    if file.read(3) != b"GIF":
+        return None
+    position, announced = _walk(b"GIF" + file.read())
+    return None if announced in (None, _TRAILER) else f"the container is damaged at byte {position}"
+
+
+def _walk(data: bytes) -> tuple[int, int | None]:
+    """Follow the blocks: the position, and the byte there, of the trailer or of what is no block; None at the end."""
+    position = 13 + _colours(data[10]) if len(data) > 12 else len(data)
+    while position < len(data):
+        if data[position] == _EXTENSION:
+            position += 2
+        elif data[position] == _IMAGE:
+            flags = data[position + 9] if position + 9 < len(data) else 0
+            position += 11 + _colours(flags)
+        else:
+            return position, data[position]
+        while position < len(data) and data[position]:
+            position += 1 + data[position]
+        position += 1
+    return position, None
+
+
+def _colours(flags: int) -> int:
+    """Bytes of a colour table."""
+    return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

@@ -1,0 +1,106 @@
+"""MPEG-TS: packets of 188 bytes that begin alike, numbered from 0 to 15 for each stream.
+
+Files are joined, by `cat` or as a stream's segments: the numbers jump there, and nothing is lost.
+"""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+import numpy as np
+
+_SYNC = 0x47
+_PACKET = 188
+#: Bytes of a packet, and those before it: plain, and with a time stamp (Blu-ray).
+_LAYOUTS = ((188, 0), (192, 4))
+_PACKETS_READ = 1 << 15
+_NO_PACKET = -1
+
+
+def end(file: BinaryIO, length: int) -> int | None:
+    """See `videogn.video.integrity`: the end of the last packet."""
+    size, _ = _layout(file)
+    return None if size == 0 else -(-length // size) * size
+
+
+def damage(file: BinaryIO, length: int) -> str | None:
+    """See `videogn.video.integrity`: a packet begins otherwise, is marked as damaged, or is missing."""
+    size, before = _layout(file)
+    if size == 0:
+        return None
+    file.seek(0)
+    position = 0
+    pictures = _PictureStream()
+    while data := file.read(_PACKETS_READ * size):
+        packets = np.frombuffer(data, np.uint8, len(data) // size * size).reshape(-1, size)[
+            :, before : before + _PACKET
+        ]
+        lost = np.flatnonzero((packets[:, 0] != _SYNC) | (packets[:, 1] & 0x80 > 0))
+        if len(lost):
+            return f"the container is damaged at byte {position + int(lost[0]) * size}"
+        if (gap := pictures.gap(packets)) is not None:
+            return f"packets are missing before byte {position + gap * size}"
+        position += len(data)
+    return None
+
+
+def _layout(file: BinaryIO) -> tuple[int, int]:
+    """Bytes of a packet and before it; zeros for another format."""
+    head = file.read(3 * _LAYOUTS[-1][0])
+    for size, before in _LAYOUTS:
+        if len(head) >= 3 * size and {head[at] for at in range(before, 3 * size, size)} == {_SYNC}:
+            return size, before
+    return 0, 0
+
+
+class _PictureStream:
+    """Follows the numbers of the packets of the first stream with pictures through the blocks of a file."""
+
+    def __init__(self) -> None:
+        self._stream = _NO_PACKET
+        self._number = _NO_PACKET  # of its last packet with data
+        self._table_since = False  # whether the list of the programs came after that one
+
+    def gap(self, packets: np.ndarray) -> int | None:
+        """Index of the packet before which some are missing, or None.
+
+        Args:
+            packets: uint8 (N, 188), those that follow the last block's.
+        """
+        streams = (packets[:, 1] & 0x1F).astype(np.int64) << 8 | packets[:, 2]
+        if self._stream == _NO_PACKET:
+            self._stream = _find_pictures(packets, streams)
+        tables = np.flatnonzero(streams == 0)
+        own = np.flatnonzero((streams == self._stream) & (packets[:, 3] & 0x10 > 0))
+        if not len(own):
+            self._table_since = self._table_since or len(tables) > 0
+            return None
+        numbers = packets[own, 3] & 0xF
+        last = np.append(numbers[0] if self._number == _NO_PACKET else self._number, numbers[:-1])
+        # The same number twice is the same packet twice.
+        jumps = np.flatnonzero((numbers != last) & (numbers != (last + 1) % 16))
+        for jump in jumps.tolist():
+            since = own[jump - 1] if jump else _NO_PACKET
+            table = bool(np.any((tables > since) & (tables < own[jump]))) or (jump == 0 and self._table_since)
+            if not _may_jump(packets[own[jump]], table):
+                return int(own[jump])
+        self._number = int(numbers[-1])
+        self._table_since = bool(np.any(tables > own[-1]))
+        return None
+
+
+def _find_pictures(packets: np.ndarray, streams: np.ndarray) -> int:
+    """The first stream whose data begin as those of a video stream do."""
+    begins = np.flatnonzero((packets[:, 1] & 0x40 > 0) & (packets[:, 3] & 0x10 > 0))
+    for index in begins.tolist():
+        packet = packets[index]
+        start = 5 + int(packet[4]) if packet[3] & 0x20 else 4
+        if bytes(packet[start : start + 3]) == b"\0\0\1" and start + 3 < len(packet) and packet[start + 3] >> 4 == 0xE:
+            return int(streams[index])
+    return _NO_PACKET
+
+
+def _may_jump(packet: np.ndarray, table: bool) -> bool:
+    """Whether nothing need be missing before a packet: it says so, or a list of the programs and then it begin anew."""
+    says_so = packet[3] & 0x20 and packet[4] and packet[5] & 0x80
+    return bool(says_so) or (table and bool(packet[1] & 0x40))

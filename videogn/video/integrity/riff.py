@@ -1,0 +1,51 @@
+"""AVI: RIFF chunks, the pictures and sounds among them in lists."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+_LISTS = (b"movi", b"rec ")  # those with pictures; the others are of no interest
+_PRINTABLE = frozenset(range(0x20, 0x7F))
+
+
+def end(file: BinaryIO, length: int) -> int | None:
+    """See `videogn.video.integrity`: the size of the first chunk.
+
+    A file of over 1 GB has more such chunks, and streamed ones say 0.
+    """
+    head = file.read(12)
+    if head[:4] != b"RIFF" or head[8:] != b"AVI ":
+        return None
+    size = int.from_bytes(head[4:8], "little")
+    return size + 8 if 0 < size < 0xFFFFFFFF else None
+
+
+def damage(file: BinaryIO, length: int) -> str | None:
+    """See `videogn.video.integrity`: what follows a chunk is not another one."""
+    told = end(file, length)
+    file.seek(0)
+    if file.read(12)[8:] != b"AVI ":
+        return None
+    position, padded = 12, False
+    while position + 12 <= length:
+        file.seek(position)
+        head = file.read(12)
+        if padded and not _is_name(head[:4]):  # some muxers leave the padding out
+            file.seek(position - 1)
+            head = file.read(12)
+            position -= _is_name(head[:4])
+        if not _is_name(head[:4]):
+            ended = told is not None and position >= told  # more may follow, but need not
+            return None if ended else f"the container is damaged at byte {position}"
+        size = int.from_bytes(head[4:8], "little")
+        padded = False
+        if head[:4] == b"RIFF" or (head[:4] == b"LIST" and head[8:] in _LISTS):
+            position += 12
+        else:
+            padded = size % 2 == 1
+            position += 8 + size + padded
+    return None
+
+
+def _is_name(name: bytes) -> bool:
+    return _PRINTABLE.issuperset(name)
