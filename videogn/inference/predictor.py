@@ -12,6 +12,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from videogn.axes import Sample
+from videogn.choices import EvaluationViews, chosen
 from videogn.data.dataset import VideoDataset, collate
 from videogn.data.plans import evaluation_plan
 from videogn.data.records import Records
@@ -72,17 +73,10 @@ class Predictor:
         self._opener = VideoGuard(time_limit).open if time_limit > 0 else open_video
         self.device = device_named(device)
         self.task = load_task(checkpoint).to(self.device).eval()
-        hparams = self.task.hparams
         self.decoder = decoder
-        self.plan = evaluation_plan(
-            clip_length=hparams["clip_length"],
-            interval=hparams["interval"],
-            num_clips=num_clips,
-            protocol=protocol,
-            short_side=hparams["short_side"],
-            crop_size=hparams["crop_size"],
-            crops=crops or hparams["crops"],
-        )
+        hparams = self.task.hparams
+        test = {"num_clips": num_clips, "protocol": protocol, "crops": crops or hparams["crops"]}
+        self.plan = evaluation_plan(chosen(EvaluationViews, {**hparams, **test}))
 
     @property
     def class_names(self) -> list[str]:
