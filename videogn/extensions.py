@@ -40,7 +40,7 @@ def find(kind: str, name: str, table: Mapping[str, Callable[..., Any]], group: s
     elif is_dotted(name):
         found = _imported(kind, name, name)
     else:
-        check_choice(kind, name, dict.fromkeys([*table, *registered.names]))
+        check_choice(kind, name, dict.fromkeys([*table, *sorted(registered.names)]))
     if not callable(found):
         raise ValueError(f"{kind} must be a function or a class, {name!r} is {type(found).__name__}")
     return found
