@@ -17,7 +17,14 @@ from torchmetrics.classification import MulticlassAccuracy
 from videogn.axes import Batch, Sample
 from videogn.checks import check_choice, require_positive
 from videogn.choices import ARCH, NORM, CropsName, EvaluationProtocol, NetworkInput
-from videogn.evaluation import ResultCollection, VideoResult, clip_probabilities, score_video, write_results
+from videogn.evaluation import (
+    ResultCollection,
+    VideoResult,
+    clip_probabilities,
+    score_video,
+    score_views,
+    write_results,
+)
 from videogn.evaluation.results import TOP_K
 from videogn.models import make_model
 from videogn.models.weights import load_weights
@@ -236,9 +243,7 @@ class VideoClassifier(pl.LightningModule):
             ValueError: the network gives logits that are not finite.
         """
         chunks = view_chunks(sample, self.hparams["clips_per_forward"])
-        probabilities = [clip_probabilities(self.net(self._normalise(views))) for views in chunks]
-        per_view = torch.cat(probabilities)  # (clips * crops, K)
-        return per_view.unflatten(0, (-1, len(sample.crops))).mean(dim=1)  # (clips, K)
+        return score_views(self.net, map(self._normalise, chunks), len(sample.crops))
 
     def configure_optimizers(self) -> Any:
         """Make the optimiser, its learning rate scaled by the batch, and a scheduler that follows every step."""
