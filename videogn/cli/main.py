@@ -16,14 +16,14 @@ from videogn.cli.exits import fail
 #: that of the training commands has `run(command, argv)`.
 COMMANDS = {
     "fit": ("videogn.cli.training", "Train a network on a data set."),
-    "validate": ("videogn.cli.training", "One clip a video: top-1 and top-5 of a checkpoint."),
-    "test": ("videogn.cli.training", "Ten clips a video: accuracies and per-video predictions of a checkpoint."),
+    "validate": ("videogn.cli.training", "Test a checkpoint on one clip per video: top-1 and top-5."),
+    "test": ("videogn.cli.training", "Test a checkpoint on ten clips per video; keep all predictions."),
     "predict": ("videogn.cli.predict", "Classify video files."),
-    "study": ("videogn.cli.study", "Compare norms, clip lengths and batch sizes: train and test each, report."),
-    "plan": ("videogn.cli.plan", "How much memory training needs, and the largest batch that fits, without a GPU."),
+    "study": ("videogn.cli.study", "Train, test and compare norms, clip lengths and batch sizes."),
+    "plan": ("videogn.cli.plan", "Memory of a training step, and the largest batch; needs no GPU."),
     "data": ("videogn.cli.data", "Index, check, resize, explain and make data sets."),
-    "bench": ("videogn.cli.bench", "Measure data loading: where the time goes, and how many workers pay."),
-    "demo": ("videogn.cli.demo", "See it all work in a few minutes on a CPU, with nothing downloaded."),
+    "bench": ("videogn.cli.bench", "Measure where the time of loading videos goes."),
+    "demo": ("videogn.cli.demo", "See it all work in minutes on a CPU, with nothing downloaded."),
 }
 #: Warnings of other packages about themselves, which a user can do nothing about.
 _NOISE = (
@@ -106,6 +106,6 @@ def _help(prog: str, commands: Mapping[str, tuple[str, str]], about: str) -> str
         f"`{prog} {kind.upper()} --help` lists the options.",
     ]
     if commands is COMMANDS:
-        lines[-1] = "`videogn COMMAND --help` lists a command's options; `videogn --version` prints the version."
+        lines[-1] = "`videogn COMMAND --help` lists the options, `videogn --version` the version."
         lines.append(f"{_TRACEBACK}=1 in the environment shows where an error comes from.")
     return "\n".join(lines)

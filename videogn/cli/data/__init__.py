@@ -1,4 +1,4 @@
-"""What is in a data set, what is wrong with it, and how to make it cheaper to read."""
+"""Data sets: their contents, their damage, and cheaper copies of their videos."""
 
 #: Action -> (module with `Options` and `run(options)`, summary).
 ACTIONS = {

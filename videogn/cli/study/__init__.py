@@ -1,4 +1,4 @@
-"""Grids of norm x clip length x batch size: planned, trained and tested, and reported as the paper's table."""
+"""Grids of norm x clip length x batch size: planned, run and reported."""
 
 #: Action -> (module with `Options` and `run(options)`, summary).
 ACTIONS = {
