@@ -18,16 +18,14 @@ from rich.table import Table
 from videogn.axes import VideoRecord
 from videogn.bench.stages import measure_stages
 from videogn.bench.workload import Workload
+from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.plans import evaluation_plan, training_plan
 from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.guard import VideoGuard
 
-_CLIP = {"clip_length": 32, "interval": 2}
 _PLANS = {
-    "training clip": training_plan(**_CLIP, short_sides=(256, 320), crop_size=224, flip=0.5),
-    "ten-clip test": evaluation_plan(
-        **_CLIP, num_clips=10, protocol="nonlocal", short_side=256, crop_size=256, crops="full"
-    ),
+    "training clip": training_plan(NetworkInput(), short_sides=(256, 320), flip=0.5),
+    "ten-clip test": evaluation_plan(EvaluationViews()),
 }
 
 

@@ -24,12 +24,13 @@ from rich.table import Table
 
 from videogn.axes import VideoRecord
 from videogn.bench.workload import Workload
+from videogn.choices import NetworkInput
 from videogn.data.plans import training_plan
 from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.guard import VideoGuard
 
 _READINGS = 40
-_PLAN = training_plan(clip_length=32, interval=2, short_sides=(256, 320), crop_size=224, flip=0.5)
+_PLAN = training_plan(NetworkInput(), short_sides=(256, 320), flip=0.5)
 
 
 def main() -> None:

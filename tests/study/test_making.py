@@ -7,13 +7,13 @@ import json
 import pytest
 import yaml
 
-from videogn.evaluation.results import package_versions
 from videogn.study import CellResult, read_study
 from videogn.study.demo_grid import demo_grid
 from videogn.study.folder import read_cell, write_result, write_state
 from videogn.study.grid import make_grid
 from videogn.study.making import make_study
 from videogn.study.results import cell_folder
+from videogn.system.versions import package_versions
 
 CONTENT = {
     "title": "A study",

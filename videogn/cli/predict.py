@@ -41,6 +41,7 @@ class Options:
         time_limit (SECONDS): Time limit for decoding one video; a slower one fails, and its decoder is stopped. 0 waits
             without limit.
         workers: Number of processes that decode ahead.
+        trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """
 
     videos: tuple[str, ...]
@@ -55,6 +56,7 @@ class Options:
     device: str = "auto"
     time_limit: float = TIME_LIMIT
     workers: int = 0
+    trust: tuple[str, ...] = ()
 
 
 def run(options: Options) -> int:
@@ -80,6 +82,7 @@ def run(options: Options) -> int:
         decoder=options.decoder,
         device=options.device,
         time_limit=options.time_limit,
+        trust=options.trust,
     )
     progress = _Progress(len(paths))
     with bar("Classifying") as advance:

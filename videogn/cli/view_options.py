@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from videogn.choices import CropsName, EvaluationProtocol, NetworkInput, ProtocolName
+from videogn.choices import CropsName, EvaluationProtocol, EvaluationViews, NetworkInput, ProtocolName
 
 if TYPE_CHECKING:
     from videogn.data.plans import ViewPlan
@@ -46,15 +46,17 @@ class ViewOptions:
         """
         from videogn.data.plans import evaluation_plan, training_plan
 
-        clip = {"clip_length": self.clip_length, "interval": self.interval}
-        if train:
-            sides = (self.short_side, self.short_side * 5 // 4)  # 256 to 320
-            return training_plan(**clip, short_sides=sides, crop_size=crop_size, flip=0.5)
-        return evaluation_plan(
-            **clip,
+        if self.clips <= 0:
+            raise ValueError(f"--clips must be > 0, got {self.clips}")
+        views = EvaluationViews(
             num_clips=self.clips,
             protocol=self.protocol,
+            crops=self.crops,
+            clip_length=self.clip_length,
+            interval=self.interval,
             short_side=self.short_side,
             crop_size=crop_size,
-            crops=self.crops,
         )
+        if train:
+            return training_plan(views, short_sides=(self.short_side, self.short_side * 5 // 4), flip=0.5)  # 256 to 320
+        return evaluation_plan(views)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from videogn.data.synthetic.writing import write_motion_dataset
-from videogn.evaluation.results import package_versions
 from videogn.study.cell import Cell, fingerprint
 from videogn.study.folder import check_settings, prepare
 from videogn.study.grid import Grid
@@ -17,6 +16,7 @@ from videogn.study.planning import CellPlan, Videos, count_videos, equal_memory_
 from videogn.study.results import CELLS_FOLDER, PLAN_FILE, STUDY_FILE, cell_folder
 from videogn.system.cores import available_cores
 from videogn.system.files import write_json
+from videogn.system.versions import package_versions
 
 _MOTION_FOLDER = "motion"
 Progress = Callable[[int, int], None]

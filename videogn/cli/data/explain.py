@@ -70,8 +70,6 @@ def run(options: Options) -> int:
     from videogn.video.decoders.decode import VideoDecodeError, check_decoder
     from videogn.video.decoders.guard import VideoGuard
 
-    if options.clips <= 0:
-        raise ValueError(f"--clips must be > 0, got {options.clips}")
     check_decoder(options.decoder)
     plan = options.plan(train=options.train, crop_size=options.crop_size)
     path = _video_path(options.video)
