@@ -13,7 +13,7 @@ from videogn.study.demo_grid import demo_grid
 from videogn.study.folder import read_cell, write_result, write_state
 from videogn.study.grid import make_grid
 from videogn.study.making import make_study
-from videogn.study.results import cell_folder
+from videogn.study.study_files import cell_folder
 
 CONTENT = {
     "title": "A study",

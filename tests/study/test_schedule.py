@@ -19,7 +19,7 @@ from videogn.study import schedule as schedule_module
 from videogn.study.engines import LocalEngine
 from videogn.study.folder import prepare, read_state, write_state
 from videogn.study.grid import make_grid
-from videogn.study.results import cell_folder
+from videogn.study.study_files import cell_folder
 from videogn.study.schedule import run_cells
 
 GRID = make_grid({"axes": {"norm": ["bn", "gn"], "clip": "8x2", "batch_size": [8, 2]}, "budget": {"epochs": 2}})

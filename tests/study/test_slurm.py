@@ -17,7 +17,8 @@ import yaml
 from videogn.study.folder import LAST_CHECKPOINT, read_state
 from videogn.study.grid import make_grid
 from videogn.study.making import make_study
-from videogn.study.results import CellResult, cell_folder
+from videogn.study.cell_files import CellResult
+from videogn.study.study_files import cell_folder
 from videogn.study.slurm import Job, unfinished_cells, write_array
 
 PYTHON = sys.executable

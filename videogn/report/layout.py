@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from videogn.study.cell import Cell, Norm
-from videogn.study.results import CellResult, Section
+from videogn.study.cell import Section
+from videogn.study.cell_files import CellResult
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def run(options: Any) -> int:
     """
     from videogn.study import read_study
     from videogn.study.folder import is_running, read_curve, read_state
-    from videogn.study.results import cell_folder
+    from videogn.study.study_files import cell_folder
     from videogn.study.running import part_done
 
     study = read_study(options.folder)
