@@ -56,6 +56,16 @@ def damaged(motion: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of modules that are no part of videogn, importable here and in the processes that the test starts."""
+    folder = Path(__file__).parent / "outside"
+    monkeypatch.syspath_prepend(folder)
+    known = [folder, *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, known)))
+    return folder
+
+
+@pytest.fixture
 def videogn(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Run a `videogn` command in this process; returns its exit status."""
 

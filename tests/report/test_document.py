@@ -12,8 +12,7 @@ from studies import make_cells, write_study
 
 from videogn.report import write_report
 from videogn.study.budget import Budget
-from videogn.study.cell import Norm
-from videogn.study.cell import Section
+from videogn.study.cell import Norm, Section
 from videogn.study.study_files import read_study
 
 FIGURES = {"batch_size.png", "validation_error.png", "test_clips.png", "cost.png", "frontier.png"}

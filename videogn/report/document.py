@@ -29,7 +29,7 @@ def write_report(study: Study) -> Path:
     """Write report.md, report.html and figures/*.png into the study's folder, whether it is finished or not.
 
     Args:
-        study: as `videogn.study.results.read_study` reads it.
+        study: as `videogn.study.read_study` reads it.
 
     Returns:
         The path of report.html.

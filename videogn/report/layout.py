@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from videogn.study.cell import Cell, Norm
-from videogn.study.cell import Section
+from videogn.study.cell import Cell, Norm, Section
 from videogn.study.cell_files import CellResult
 
 

@@ -21,7 +21,6 @@ from videogn.study.study_files import (
     read_sections,
     write_study,
 )
-from videogn.study.yaml_values import section
 from videogn.system.cores import available_cores
 from videogn.system.files import write_json
 from videogn.system.versions import package_versions
@@ -58,25 +57,23 @@ def make_study(
             be compared, or a name or number is wrong.
     """
     out = place_of_study(out)
-    grid, new = with_other_cells(grid, out), grid
     check_known(grid.base)
     if grid.motion is None:
         _check_videos(grid.base)
+    given, grid = grid, with_other_cells(grid, out)
     videos = count_videos(grid)
     plans = plan_cells(grid, videos, measure=False, progress=planning)
     configs = {cell: cell.fit_config(grid.base) for cell in plans}
     for cell, config in configs.items():
         check_settings(cell_folder(out, cell), fingerprint(config, grid.motion))  # before anything is touched
-    _tell(grid, new, out)
+    _tell(given, grid, out)
     data_root = None
     if grid.motion is not None:
         data_root = out / MOTION_FOLDER
         write_motion_dataset(data_root, **grid.motion, workers=available_cores(), progress=writing)
     for cell, plan in plans.items():
         planned = plan_entry(plan)
-        prepare(
-            cell_folder(out, cell), cell, configs[cell], motion=grid.motion, data_root=data_root, planned=planned
-        )
+        prepare(cell_folder(out, cell), cell, configs[cell], motion=grid.motion, data_root=data_root, planned=planned)
     limit, rows = equal_memory_rows(grid, plans, memory, videos)
     write_json(out / PLAN_FILE, {"memory": limit, "rows": rows})
     write_study(
@@ -120,29 +117,27 @@ def _joined(old: Sequence[_T], new: Sequence[_T]) -> list[_T]:
 
 
 def _check_comparable(title: str, cells: Sequence[Cell], out: Path) -> None:
-    """All cells of a section have one budget, and those of one batch size the same steps."""
-    first: dict[int, Cell] = {}
-    for cell in cells:
-        for other in (cells[0], first.setdefault(cell.batch_size, cell)):
-            equal = replace(
-                other,
-                **{name: getattr(cell, name) for name in ("norm", "clip_length", "interval", "memory_mode", "init", "seed")},
-            )
-            del equal
+    """Cells of one section have one budget, and steps of equally many clips or of equally many batches."""
+    budgets = {(cell.budget, cell.scaling, cell.devices) for cell in cells}
+    equal_steps = 1 in (len({cell.clips_per_step for cell in cells}), len({cell.accumulate for cell in cells}))
+    if len(budgets) > 1 or not equal_steps:
+        raise ValueError(
+            f"{out} has cells with another budget under the title {title!r}: give this budget a title of its own, or "
+            "name another folder"
+        )
 
 
-def _tell(grid: Grid, new: Grid, out: Path) -> None:
-    """Say how a study that is there already grows."""
+def _tell(new: Grid, whole: Grid, out: Path) -> None:
+    """Say how a study that is there already grows, unless the grid has all of it."""
     before = {cell for section in read_sections(out) for cell in section.cells}
-    besides = len(grid.cells) - len(new.cells)
-    if besides:
+    if besides := len(whole.cells) - len(new.cells):
         added = len(set(new.cells) - before)
-        _log.warning("...")
+        _log.warning("%s has %d cells beside this grid's, which stay; this grid adds %d", out, besides, added)
 
 
 def _check_videos(base: Mapping[str, Any]) -> None:
     """Refuse a study of videos that are not there."""
-    data = section(base, "data")
+    data = base.get("data") or {}
     places = {name: data[name] for name in ("root", "train", "val", "test") if data.get(name) is not None}
     if not places:
         raise ValueError("no videos: add --set data.root=FOLDER, or motion: to the grid")

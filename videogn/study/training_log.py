@@ -76,9 +76,7 @@ def read_curve(folder: Path, cell: Cell) -> tuple[CurvePoint, ...]:
     for epoch, (step, error) in sorted(found.items()):
         since = [loss for at, loss in losses.items() if before <= at < step]
         loss = sum(since) / len(since) if since else None
-        points.append(
-            CurvePoint(epoch + 1, step, step * cell.clips_per_step * cell.clip_length, round(error, 6), loss)
-        )
+        points.append(CurvePoint(epoch + 1, step, step * cell.clips_per_step * cell.clip_length, round(error, 6), loss))
         before = step
     return tuple(points)
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-import torch.distributed
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import MeanMetric, MetricCollection
@@ -17,11 +15,10 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from videogn.axes import Batch, Sample
 from videogn.checks import check_choice
-from videogn.evaluation import VideoResult, clip_probabilities, score_video, write_results
+from videogn.evaluation import ResultCollection, VideoResult, clip_probabilities, score_video, write_results
 from videogn.evaluation.results import TOP_K
 from videogn.models import MODELS
 from videogn.models.weights import load_weights
-from videogn.system.ranks import world_size
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.optimisation import SCALINGS, make_schedule, parameter_groups, scaled_learning_rate
@@ -90,6 +87,7 @@ class VideoClassifier(pl.LightningModule):
 
     input_mean: Tensor
     input_std: Tensor
+    _results: ResultCollection  # while it is tested
 
     def __init__(
         self,
@@ -155,7 +153,6 @@ class VideoClassifier(pl.LightningModule):
             compute_groups=False,  # groups can merge top-1 with top-5
         )
         self.val_loss = MeanMetric()
-        self._results: list[VideoResult] = []
         self._clips: dict[str, int] = {}  # in a batch of all processes, and in an optimiser step
         self._seed = torch.initial_seed()
         self._restored: dict[str, Any] | None = None  # what the checkpoint says about its training
@@ -218,33 +215,34 @@ class VideoClassifier(pl.LightningModule):
         check_clips(self._restored or {}, self._clips, in_epoch=in_epoch)
 
     def on_test_epoch_start(self) -> None:
-        self._results = []
+        self._results = ResultCollection()
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
         """All clips of each video -> one probability vector a video."""
         for failed in batch.failed:
-            self._results.append(
+            self._results.add(
                 VideoResult(failed.position, failed.path, failed.label, error=failed.error, decoded=False)
             )
         for sample in batch.samples:
-            self._results.append(self._test_video(sample))
+            self._results.add(self._test_video(sample))
 
     def on_test_epoch_end(self) -> None:
-        """Join the results of all processes, write them, log the accuracies."""
-        results = _gather(self._results)
+        """Join the results of all processes in the first, which writes them and logs the accuracies."""
+        self._results.join()
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         folder = Path(self.results_dir or self.trainer.log_dir or self.trainer.default_root_dir)
         if self.trainer.is_global_zero:
             about = {**data.describe_test(), "model": {key: self.hparams[key] for key in CONTRACT}}
             about |= {"seed": torch.initial_seed(), "checkpoint": self.trainer.ckpt_path, "training": self._restored}
             summary = write_results(
-                folder, results, classes=self.class_names, expected=data.num_test_videos(), about=about
+                folder, self._results, classes=self.class_names, expected=data.num_test_videos(), about=about
             )
             _log.info("results written to %s", folder / "results.json")
             for over in ("over_all", "over_decodable"):
                 for metric in ("top1", "top5"):
                     if summary[over][metric] is not None:
                         self.log(f"test/{metric}_{over}", summary[over][metric], rank_zero_only=True)
+        del self._results  # and its file
 
     def clip_probabilities(self, sample: Sample) -> Tensor:
         """Probabilities of each clip of a decoded video, its crops averaged; a few views go through at a time.
@@ -333,11 +331,3 @@ def _accuracy(num_classes: int, top_k: int) -> MulticlassAccuracy:
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Logits (B, K, T', H', W') and labels (B,): every position is asked for the video's class."""
     return F.cross_entropy(logits, labels[:, None, None, None].expand(-1, *logits.shape[2:]))
-
-
-def _gather(results: Sequence[VideoResult]) -> list[VideoResult]:
-    if world_size() == 1:
-        return list(results)
-    parts: list[Any] = [None] * world_size()
-    torch.distributed.all_gather_object(parts, list(results))
-    return [result for part in parts for result in part]

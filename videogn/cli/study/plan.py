@@ -52,7 +52,7 @@ def run(options: Any) -> int:
     if options.device == "cuda" and not options.no_time and not torch.cuda.is_available():
         raise ValueError("--device cuda: there is no GPU here; take --device cpu, or --no-time")
     from videogn.cli.progress import bar
-    from videogn.study.options import check_known
+    from videogn.study.grid import check_known
     from videogn.study.planning import count_videos, plan_cells, total_seconds
 
     check_known(grid.base)

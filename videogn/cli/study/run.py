@@ -98,7 +98,8 @@ def run_and_report(
     """
     from videogn.cli.progress import StudyProgress, bar
     from videogn.study.making import make_study
-    from videogn.study.schedule import only_one, run_cells
+    from videogn.study.schedule import run_cells
+    from videogn.study.study_files import only_one, place_of_study
 
     limit = memory or grid.memory
     if retries < 0:
@@ -106,7 +107,7 @@ def run_and_report(
     room = None if limit is None else parse_size(limit)
     if room is not None and room < _LEAST_MEMORY:
         raise ValueError(f"memory must be 1MiB or more, got {limit} ({room} bytes): did you mean {limit}GiB?")
-    out = Path(out).expanduser().resolve()
+    out = place_of_study(out)
     command = shlex.join(["videogn", *sys.argv[1:]])
     chosen = _engine(engine, ray_address, grid, jobs, threads)
     try:

@@ -28,13 +28,13 @@ def run(options: Any) -> int:
         0.
     """
     from videogn.study import read_study
-    from videogn.study.folder import is_running, read_curve, read_state
+    from videogn.study.cell_files import is_running, part_done, read_state
     from videogn.study.study_files import cell_folder
-    from videogn.study.running import part_done
+    from videogn.study.training_log import read_curve
 
     study = read_study(options.folder)
     rows = []
-    for cell in dict.fromkeys(cell for section in study.sections for cell in section.cells):
+    for cell in study.cells:
         folder = cell_folder(study.folder, cell)
         state = read_state(folder)
         if state["phase"] in ("training", "testing") and not is_running(folder):
@@ -46,7 +46,7 @@ def run(options: Any) -> int:
                 "cell": cell.name,
                 "phase": "finished" if result else state["phase"],
                 "epochs": curve[-1].epoch if curve else 0,
-                "done": 1.0 if result else part_done(folder, cell) if folder.is_dir() else 0.0,
+                "done": 1.0 if result else part_done(folder) if folder.is_dir() else 0.0,
                 "top1": result.test["over_all"]["top1"] if result else None,
                 "training_seconds": result.cost.get("training_seconds") if result else None,
                 "attempts": state["attempts"],
