@@ -20,8 +20,9 @@ import yaml
 from videogn.cli.study import run as study_run
 from videogn.memory import StepSetting, step_memory
 from videogn.study import read_study
-from videogn.study.folder import read_cell, read_curve, read_state, write_state
-from videogn.study.results import cell_folder
+from videogn.study.cell_files import read_cell, read_state, write_state
+from videogn.study.study_files import cell_folder
+from videogn.study.training_log import read_curve
 
 CONTENT = {
     "title": "A study",

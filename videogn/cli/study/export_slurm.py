@@ -54,14 +54,14 @@ def run(options: Options) -> int:
         0.
     """
     from videogn.cli.progress import bar
-    from videogn.study.making import make_study
-    from videogn.study.schedule import only_one
+    from videogn.study.making import make_study, with_other_cells
     from videogn.study.slurm import unfinished_cells, write_array
+    from videogn.study.study_files import only_one, place_of_study
     from videogn.system.sizes import parse_size
 
-    grid = options.read()
+    out = place_of_study(options.out)
+    grid = with_other_cells(options.read(), out)
     job = _job(grid, options)  # whatever is wrong with it should be known before videos are written
-    out = Path(options.out).expanduser().resolve()
     with only_one(out), bar("Planning cells") as planning, bar("Writing videos") as writing:
         make_study(
             grid,
@@ -77,7 +77,7 @@ def run(options: Options) -> int:
         print(f"every cell is finished; next: {report}")
         return 0
     script = write_array(folders, out, job, directory=Path.cwd())
-    print(f"{len(folders)} of {len(grid.cells)} cells are not finished: one task each. Next:")
+    print(f"{len(folders)} of the study's {len(grid.cells)} cells are not finished: one task each. Next:")
     print(f"  sbatch {shlex.quote(str(script))}")
     print(f"  videogn study status {shlex.quote(str(out))}\n  {report}")
     if len(folders) >= _USUAL_ARRAY_SIZE:

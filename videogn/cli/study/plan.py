@@ -55,7 +55,7 @@ def run(options: Options) -> int:
         raise ValueError("--device cuda: there is no GPU here; take --device cpu, or --no-time")
     timed = here and not options.no_time
     from videogn.cli.progress import bar
-    from videogn.study.options import check_known
+    from videogn.study.grid import check_known
     from videogn.study.planning import count_videos, plan_cells, total_seconds
 
     check_known(grid.base)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videogn.choices import EngineName
@@ -81,12 +80,13 @@ def run_and_report(grid: Grid, options: RunOptions) -> int:
     """
     from videogn.cli.progress import StudyProgress, bar
     from videogn.study.making import make_study
-    from videogn.study.schedule import only_one, run_cells
+    from videogn.study.schedule import run_cells
+    from videogn.study.study_files import only_one, place_of_study
 
     if options.retries < 0:
         raise ValueError(f"--retries must be >= 0, got {options.retries}")
     memory = _memory(options.memory or grid.memory)
-    out = Path(options.out).expanduser().resolve()
+    out = place_of_study(options.out)
     command = shlex.join(["videogn", *sys.argv[1:]])
     engine = _engine(grid, options)
     try:

@@ -37,7 +37,7 @@ def run(options: Options) -> int:
     from videogn.study import read_study
 
     study = read_study(options.folder)
-    rows = [_row(study, cell) for cell in dict.fromkeys(cell for part in study.sections for cell in part.cells)]
+    rows = [_row(study, cell) for cell in study.cells]
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
@@ -46,9 +46,9 @@ def run(options: Options) -> int:
 
 
 def _row(study: Study, cell: Cell) -> dict[str, Any]:
-    from videogn.study.folder import is_running, read_curve, read_state
-    from videogn.study.results import cell_folder
-    from videogn.study.running import part_done
+    from videogn.study.cell_files import is_running, part_done, read_state
+    from videogn.study.study_files import cell_folder
+    from videogn.study.training_log import read_curve
 
     folder = cell_folder(study.folder, cell)
     state = read_state(folder)
@@ -60,7 +60,7 @@ def _row(study: Study, cell: Cell) -> dict[str, Any]:
         "cell": cell.name,
         "phase": "finished" if result else state["phase"],
         "epochs": curve[-1].epoch if curve else 0,
-        "done": 1.0 if result else part_done(folder, cell) if folder.is_dir() else 0.0,
+        "done": 1.0 if result else part_done(folder) if folder.is_dir() else 0.0,
         "top1": result.test["over_all"]["top1"] if result else None,
         "training_seconds": result.cost.get("training_seconds") if result else None,
         "attempts": state["attempts"],
