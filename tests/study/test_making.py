@@ -7,13 +7,13 @@ import json
 import pytest
 import yaml
 
-from videogn.evaluation.results import package_versions
 from videogn.study import CellResult, read_study
+from videogn.study.cell_files import read_cell, write_state
 from videogn.study.demo_grid import demo_grid
-from videogn.study.folder import read_cell, write_result, write_state
 from videogn.study.grid import make_grid
 from videogn.study.making import make_study
-from videogn.study.results import cell_folder
+from videogn.study.study_files import cell_folder
+from videogn.system.versions import package_versions
 
 CONTENT = {
     "title": "A study",
@@ -38,7 +38,7 @@ def _make(out, grid=None, **options):
 def _finish(folder):
     cell, about = read_cell(folder)
     rest = ({"over_all": {"top1": 0.5}}, {"training_seconds": 1.0}, about["planned"], 1, {}, ((), ()), folder)
-    write_result(CellResult(cell, about["fingerprint"], (), *rest))
+    CellResult(cell, about["fingerprint"], (), *rest).write()
 
 
 def _files(folder):

@@ -186,10 +186,6 @@ def i3d_tiny(
     )
 
 
-#: Architecture name -> builder; the names that `--model.arch` takes.
-MODELS: dict[str, Callable[..., I3D]] = {"i3d_r50": i3d_r50, "i3d_r50_8x8": i3d_r50_8x8, "i3d_tiny": i3d_tiny}
-
-
 def _build_i3d(
     num_classes: int,
     norm: NormFactory,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
+import functools
 from collections.abc import Callable
 from typing import Any
 
 from torch import nn
 
-from videogn.checks import check_choice, did_you_mean
+from videogn.extensions import check_options, find
 from videogn.norm import factories
 from videogn.norm.factories import NormFactory
 from videogn.norm.weight_standardisation import WeightStandardisedConv3d
@@ -46,13 +46,12 @@ def make_norm(name: str, **options: Any) -> NormFactory:
     Raises:
         ValueError: an unknown name or option, named with the nearest valid one.
     """
-    check_choice("norm", name, NORMS)
-    valid = list(inspect.signature(NORMS[name]).parameters)
-    for option in options:
-        if option not in valid:
-            taken = ", ".join(valid) or "no options"
-            raise ValueError(f"norm {name!r} takes {taken}, got option {option!r}{did_you_mean(option, valid)}")
-    return NORMS[name](**options)
+    norm = find("norm", name, NORMS, "videogn.norms")
+    if name in NORMS:
+        check_options(f"norm {name!r}", norm, options, 0)
+        return norm(**options)
+    check_options(f"norm {name!r}", norm, options, 1)
+    return functools.partial(norm, **options)
 
 
 def make_conv(name: str) -> type[nn.Conv3d]:
@@ -67,5 +66,5 @@ def make_conv(name: str) -> type[nn.Conv3d]:
     Raises:
         ValueError: an unknown name, with the nearest valid one.
     """
-    check_choice("norm", name, NORMS)
+    find("norm", name, NORMS, "videogn.norms")
     return CONVOLUTIONS.get(name, nn.Conv3d)
