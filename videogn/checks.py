@@ -1,4 +1,4 @@
-"""The nearest valid name, or existing file, to a mistyped one, for error messages."""
+"""Checks of arguments, with error messages of one line that name the argument, its value and what would be right."""
 
 from __future__ import annotations
 
@@ -8,46 +8,47 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
+def require_positive(name: str, value: float) -> None:
+    """Raise ValueError unless `value` is greater than 0; NaN is not."""
+    if not value > 0:
+        raise ValueError(f"{name} must be > 0, got {value}")
+
+
+def require_at_least(name: str, value: float, least: float) -> None:
+    """Raise ValueError unless `value` is `least` or more; NaN is not."""
+    if not value >= least:
+        raise ValueError(f"{name} must be >= {least}, got {value}")
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Find the valid name that `name` was probably meant to be, whatever its case.
+    """Find the valid name closest to a mistyped one, ignoring case.
 
     Args:
-        name: what was written.
-        names: the valid names.
+        name: Name as the user wrote it.
+        names: Valid names.
 
     Returns:
-        The closest valid name as it is spelt in `names`, or None where none is close.
+        The closest valid name, or None if none is close.
     """
     spelt = {valid.casefold(): valid for valid in names}
-    cutoff = 0.6 if len(name) > 3 else 0.5  # one wrong letter of two is still meant to be the other one
+    cutoff = 0.6 if len(name) > 3 else 0.5  # in a name of two letters, one may be wrong
     close = difflib.get_close_matches(name.casefold(), spelt, n=1, cutoff=cutoff)
     return spelt[close[0]] if close else None
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Phrase the suggestion for the end of an error message.
-
-    Args:
-        name: what was written.
-        names: the valid names.
-
-    Returns:
-        "; did you mean 'x'?", or "" where no valid name is close.
-    """
+    """Return "; did you mean 'x'?" for the end of an error message, or "" if no valid name is close."""
     close = nearest(name, names)
     return "" if close is None else f"; did you mean {close!r}?"
 
 
 def check_choice(name: str, value: str, valid: Iterable[str]) -> None:
-    """Refuse a value that is not among the valid ones.
+    """Raise ValueError unless `value` is one of the valid values; the message suggests the nearest.
 
     Args:
-        name: of the argument.
-        value: what was given.
-        valid: the valid values.
-
-    Raises:
-        ValueError: it names all three, and the nearest valid value.
+        name: Name of the argument.
+        value: Value of the argument.
+        valid: Valid values.
     """
     valid = list(valid)
     if value not in valid:
@@ -55,16 +56,17 @@ def check_choice(name: str, value: str, valid: Iterable[str]) -> None:
 
 
 def existing_path(path: str | Path) -> Path:
-    """Return `path` with "~" expanded, if it exists.
+    """Expand "~" in a path and check that it exists.
 
     Args:
-        path: a file or folder.
+        path: File or folder.
 
     Returns:
-        The path.
+        The expanded path.
 
     Raises:
-        FileNotFoundError: it does not exist; the message offers the existing name nearest to the first wrong part.
+        FileNotFoundError: The path does not exist. The message suggests the existing name nearest to the first part
+            that is wrong.
     """
     path = Path(path).expanduser()
     if path.exists():
