@@ -31,6 +31,7 @@ from videogn.axes import Sample, VideoRecord
 from videogn.bench.memory import measure_memory
 from videogn.bench.stages import Variant, measure_stages
 from videogn.bench.workload import Workload
+from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.plans import evaluation_plan, training_plan
 from videogn.video.clips import clip_indices
 from videogn.video.decoders.decode import DECODERS, decode_frames, probe
@@ -39,11 +40,8 @@ from videogn.video.transforms import normalise, view_chunks, views_of
 CLIP = {"clip_length": 32, "interval": 2}
 #: Where the ten clips start. Of 300 frames nonlocal needs 150, since its clips share them; the others need nearly all.
 PROTOCOLS = ("nonlocal", "slowfast", "endpoint")
-TESTS = {
-    protocol: evaluation_plan(**CLIP, num_clips=10, protocol=protocol, short_side=256, crop_size=256, crops="full")
-    for protocol in PROTOCOLS
-}
-TRAINING = training_plan(**CLIP, short_sides=(256, 320), crop_size=224, flip=0.5)
+TESTS = {protocol: evaluation_plan(EvaluationViews(**CLIP, protocol=protocol)) for protocol in PROTOCOLS}
+TRAINING = training_plan(NetworkInput(**CLIP), short_sides=(256, 320), flip=0.5)
 
 
 class Row(NamedTuple):

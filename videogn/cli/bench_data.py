@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from videogn.choices import EvaluationViews
 from videogn.cli.parsing import Parser
 from videogn.system.cores import available_cores
 from videogn.system.files import displayable
@@ -116,15 +117,18 @@ def _workload(options: Namespace) -> Workload:
     from videogn.bench.workload import Workload, spread
     from videogn.data.plans import evaluation_plan, training_plan
 
-    clip = {"clip_length": options.clip_length, "interval": options.interval}
     side = options.short_side
-    crop_size = max(side * 7 // 8, 1)  # 224 of 256
+    views = EvaluationViews(
+        clip_length=options.clip_length,
+        interval=options.interval,
+        num_clips=options.clips,
+        short_side=side,
+        crop_size=max(side * 7 // 8, 1),  # 224 of 256
+    )
     if options.mode == "train":
-        plan = training_plan(**clip, short_sides=(side, side * 5 // 4), crop_size=crop_size, flip=0.5)
+        plan = training_plan(views, short_sides=(side, side * 5 // 4), flip=0.5)
     else:
-        plan = evaluation_plan(
-            **clip, num_clips=options.clips, protocol="nonlocal", short_side=side, crop_size=crop_size, crops="full"
-        )
+        plan = evaluation_plan(views)
     records = find_records(options.paths, options.root)
     return Workload(spread(records, options.videos), plan, limit=options.time_limit)
 

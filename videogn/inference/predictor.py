@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,6 @@ class Predictor:
     Attributes:
         device: Device of the network.
         class_names: Class names in the order of their numbers.
-        views: Test protocol and input of the network.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
@@ -86,10 +85,8 @@ class Predictor:
         self._net = net.to(self.device)
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
-        protocol_options = {"num_clips": num_clips, "protocol": protocol, "crops": crops or about["crops"]}
-        self.views = chosen(EvaluationViews, {**about, **protocol_options})
-        in_space_and_time = {name: value for name, value in asdict(self.views).items() if name not in ("mean", "std")}
-        self._plan = evaluation_plan(**in_space_and_time)
+        test = {"num_clips": num_clips, "protocol": protocol, "crops": crops or about["crops"]}
+        self._plan = evaluation_plan(chosen(EvaluationViews, {**about, **test}))
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 
     def predict(

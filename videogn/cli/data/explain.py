@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from videogn.choices import EvaluationViews, chosen
 from videogn.cli.parsing import Parser
 from videogn.system.files import displayable
 
@@ -114,18 +115,10 @@ def _video_path(video: str) -> str:
 def _plan(options: Namespace) -> ViewPlan:
     from videogn.data.plans import evaluation_plan, training_plan
 
-    clip = {"clip_length": options.clip_length, "interval": options.interval}
+    views = chosen(EvaluationViews, {**options.as_dict(), "num_clips": options.clips})
     if options.train:
-        sides = (options.short_side, options.short_side * 5 // 4)  # 256 to 320
-        return training_plan(**clip, short_sides=sides, crop_size=options.crop_size, flip=0.5)
-    return evaluation_plan(
-        **clip,
-        num_clips=options.clips,
-        protocol=options.protocol,
-        short_side=options.short_side,
-        crop_size=options.crop_size,
-        crops=options.crops,
-    )
+        return training_plan(views, short_sides=(views.short_side, views.short_side * 5 // 4), flip=0.5)  # 256 to 320
+    return evaluation_plan(views)
 
 
 def _facts(path: str, info: VideoInfo, decoder: str, options: Namespace) -> dict[str, Any]:
