@@ -17,7 +17,7 @@ from videogn.choices import TIME_LIMIT, CropsName, DecoderName, EvaluationViews,
 from videogn.data.dataset import VideoDataset, collate
 from videogn.data.plans import evaluation_plan
 from videogn.data.records import Records
-from videogn.evaluation import score_views, video_probabilities
+from videogn.evaluation.views import score_views, video_probabilities
 from videogn.inference.loading import load_network
 from videogn.system.devices import device_named
 from videogn.video.decoders.decode import open_video
