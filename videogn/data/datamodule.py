@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import lightning.pytorch as pl
 
-from videogn.checks import check_choice
+from videogn.checks import check_choice, require_at_least, require_positive
 from videogn.choices import TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, ValViewName
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
@@ -92,11 +92,9 @@ class VideoDataModule(pl.LightningDataModule):
         self.batch_size = batch_size
         self.eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
         for name in ("batch_size", "eval_batch_size"):
-            if (value := getattr(self, name)) <= 0:
-                raise ValueError(f"{name} must be > 0, got {value}")
-        for name, least in {"num_workers": num_workers, "seed": seed, "time_limit": time_limit}.items():
-            if not least >= 0:  # false for nan too
-                raise ValueError(f"{name} must be >= 0, got {least:g}")
+            require_positive(name, getattr(self, name))
+        for name, value in {"num_workers": num_workers, "seed": seed, "time_limit": time_limit}.items():
+            require_at_least(name, value, 0)
         if not 0 <= max_failures <= 1:
             raise ValueError(f"max_failures must be a share of the videos, 0 to 1, got {max_failures}")
         for name, side in (("train_short_sides", train_short_sides[0]), ("short_side", self.views.short_side)):

@@ -15,11 +15,11 @@ from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from videogn.axes import Batch, Sample
-from videogn.checks import check_choice
+from videogn.checks import check_choice, require_positive
 from videogn.choices import ARCH, NORM, CropsName, EvaluationProtocol, NetworkInput
 from videogn.evaluation import ResultCollection, clip_probabilities, score_video, score_views, write_results
 from videogn.evaluation.results import TOP_K, VideoResult
-from videogn.models import MODELS
+from videogn.models import make_model
 from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
@@ -92,18 +92,14 @@ class VideoClassifier(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.settings = TaskSettings(**settings)
-        check_choice("arch", arch, MODELS)
         check_choice("crops", crops, get_args(CropsName))
         if not class_names:
             raise ValueError("class_names must name at least one class, got none")
-        if clips_per_forward <= 0:
-            raise ValueError(f"clips_per_forward must be > 0, got {clips_per_forward}")
+        require_positive("clips_per_forward", clips_per_forward)
         self.class_names = class_names
         self.results_dir = results_dir
         self.save_clip_probabilities = save_clip_probabilities
-        self.net = MODELS[arch](
-            num_classes=len(class_names), norm=norm, norm_options=norm_options, **(arch_options or {})
-        )
+        self.net = make_model(arch, len(class_names), norm, norm_options, arch_options)
         mean, std = self.settings.mean, self.settings.std
         if init_from is not None:
             own_norm = (norm, norm_options or {})
