@@ -8,9 +8,9 @@ import math
 import numpy as np
 import pytest
 
+from videogn.data.synthetic import motion as motion_module
 from videogn.data.synthetic.motion import MOTIONS, draw_video
 from videogn.data.synthetic.writing import _Video, _write_one
-from videogn.data.synthetic.writing import motion as motion_module
 from videogn.video import decode_frames
 
 OPPOSITES = [
