@@ -9,9 +9,9 @@ import pytest
 from video_files import numbered, write
 
 from videogn.axes import Crop
+from videogn.video import VideoDecodeError, decode_frames, open_video, read_frame_table
 from videogn.video.decoders import cache as cache_module
 from videogn.video.decoders.cache import FrameCache
-from videogn.video.decoders.decode import VideoDecodeError, decode_frames, open_video, probe
 from videogn.video.decoders.guard import VideoGuard
 
 _SIZE = 12 * 32 * 64 * 3  # of each of the videos
@@ -39,7 +39,7 @@ class Counting:
 
 def _read(cache, path, indices=(0, 5, 11), window=None):
     with cache.open(path, "pyav") as video:
-        assert video.info == probe(path)
+        assert video.info == read_frame_table(path).info
         return video.frames(np.array(indices), window)
 
 

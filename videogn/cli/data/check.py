@@ -12,7 +12,7 @@ from videogn.system.cores import available_cores
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from videogn.indexing.checking import Difference
+    from videogn.indexing.index_check import Difference
 
 #: Differences that are printed one by one.
 _SHOWN = 20
@@ -44,7 +44,7 @@ def run(options: Namespace) -> int:
     from rich.console import Console
 
     from videogn.cli.progress import bar
-    from videogn.indexing.checking import check_index
+    from videogn.indexing.index_check import check_index
 
     with bar("Checking") as advance:
         checked = check_index(

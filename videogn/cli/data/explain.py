@@ -70,8 +70,9 @@ def run(options: Namespace) -> int:
     """
     from videogn.data.explanation import explain_clips
     from videogn.report.contact_sheet import write_contact_sheet
-    from videogn.video.decoders.decode import VideoDecodeError, check_decoder
     from videogn.video.decoders.guard import VideoGuard
+    from videogn.video.decoders.readers import check_decoder
+    from videogn.video.errors import VideoDecodeError
 
     if options.clips <= 0:
         raise ValueError(f"--clips must be > 0, got {options.clips}")

@@ -1,4 +1,4 @@
-"""videogn data index: look into every video of a data set."""
+"""videogn data index: check every video of a data set and write an index."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from videogn.system.files import displayable
 def parser() -> Parser:
     """Return the parser of the action's arguments."""
     parser = Parser(
-        description="Look into every video that a source lists and write one row for each to a Parquet file: path, "
+        description="Check every video that a source lists and write one row for each to a Parquet file: path, "
         "label, split, frames (that decode), fps, duration, width, height, rotation, codec, bytes, status, reason. "
-        "Train with --data.train FILE. A run that was interrupted, or is repeated, opens only what is new or changed. "
+        "Train with --data.train FILE. A run that was interrupted, or is repeated, checks only what is new or changed. "
         "Videos are only read."
     )
     parser.add_argument(
@@ -47,14 +47,14 @@ def run(options: Namespace) -> int:
     from videogn.cli.data.status_tables import summary_table
     from videogn.cli.progress import bar
     from videogn.indexing.building import build_index
-    from videogn.indexing.findings import Probe
+    from videogn.indexing.file_checks import FileChecks
 
-    probe = Probe(decode=not options.quick, timeout=options.timeout, workers=options.workers)
-    with bar("Probing") as advance:
+    checks = FileChecks(decode=not options.quick, timeout=options.timeout, workers=options.workers)
+    with bar("Checking files") as advance:
         built = build_index(
             options.source,
             options.out,
-            probe,
+            checks,
             root=options.root,
             min_frames=options.min_frames,
             progress=advance,
@@ -63,7 +63,7 @@ def run(options: Namespace) -> int:
     console.print(summary_table(built.catalogue))
     if built.unlisted:
         console.print(f"unlisted, for instance {escape(displayable(built.unlisted[0]))}", soft_wrap=True)
-    rest = built.catalogue.table.num_rows - built.probed
+    rest = built.catalogue.table.num_rows - built.checked
     known = f", {rest:,} known or not there" if rest else ""
-    console.print(f"{escape(options.out)}: written; {built.probed:,} opened{known}", soft_wrap=True, highlight=False)
+    console.print(f"{escape(options.out)}: written; {built.checked:,} checked{known}", soft_wrap=True, highlight=False)
     return 0

@@ -53,7 +53,7 @@ def run(options: Namespace) -> int:
     from videogn.video.transcode import CopySettings
 
     settings = CopySettings(short_side=options.short_side, crf=options.crf, gop=options.gop)
-    how = Copying(settings, timeout=options.timeout, workers=options.workers)
+    how = Copying(settings=settings, timeout=options.timeout, workers=options.workers)
     with bar("Copying") as advance:
         resized = resize_index(options.index, options.out, how, advance)
     console = Console()
