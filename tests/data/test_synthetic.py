@@ -11,10 +11,10 @@ import av
 import numpy as np
 import pytest
 
+from videogn.data.sources import read_index
 from videogn.data.splits import find_splits
 from videogn.data.synthetic.motion import MOTIONS
 from videogn.data.synthetic.writing import write_motion_dataset
-from videogn.data.video_index import read_index
 from videogn.video import decode_frames, read_frame_table
 
 SMALL = {"videos_per_class": 2, "val_videos_per_class": 1, "size": 16, "frames": 4}

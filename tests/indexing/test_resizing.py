@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from videogn.cli.data.resize import _summary
-from videogn.data.video_index import read_index
+from videogn.data.sources import read_index
 from videogn.indexing.building import build_index
 from videogn.indexing.catalogue import read_catalogue
 from videogn.indexing.file_checks import FileChecks

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 
 from videogn.data.records import Records
+from videogn.data.sources import read_index
 from videogn.data.video_files import VIDEO_SUFFIXES, find_videos
-from videogn.data.video_index import read_index
 
 
 def find_records(paths: Iterable[str], root: str | None = None) -> Records:

@@ -14,10 +14,11 @@ import pyarrow as pa
 
 from videogn.checks import existing_path
 from videogn.data.layouts import split_name
+from videogn.data.sources import check_root, read_index
 from videogn.data.splits import find_splits
 from videogn.data.stored_paths import path_array
 from videogn.data.video_files import VIDEO_SUFFIXES, walk_videos
-from videogn.data.video_index import VideoIndex, check_root, read_index
+from videogn.data.video_index import VideoIndex
 from videogn.indexing.catalogue import LISTED, read_catalogue
 from videogn.system.files import displayable
 from videogn.video.storage import is_url

@@ -34,7 +34,7 @@ def run(options: Namespace) -> int:
         OSError: the source or the root does not exist.
         ValueError: the source is wrong, or has no root.
     """
-    from videogn.data.video_index import check_root
+    from videogn.data.sources import check_root
 
     check_root(options.source, options.root)
     if options.source.lower().endswith(".parquet"):
@@ -45,7 +45,7 @@ def run(options: Namespace) -> int:
 
 
 def _show_source(source: str, root: str | None) -> None:
-    from videogn.data.video_index import read_index
+    from videogn.data.sources import read_index
 
     index = read_index(source, root=root)
     missing = {record.path for record in index.missing()}
