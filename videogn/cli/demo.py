@@ -31,7 +31,7 @@ def run(command: str, argv: Sequence[str]) -> int:
     parser.add_argument("--jobs", type=int, default=available_cores(), help="Cells that run at once.")
     options = parser.parse_args(list(argv))
     from videogn.cli.study.run import run_and_report
-    from videogn.study.demo_grid import demo_grid
+    from videogn.study import read_grid
 
     out = options.out or ("demo-quick" if options.quick else "demo")
-    return run_and_report(demo_grid(options.quick), out, jobs=options.jobs)
+    return run_and_report(read_grid("motion_demo_quick" if options.quick else "motion_demo"), out, jobs=options.jobs)
