@@ -5,5 +5,5 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["videogn*"]), "videogn.configs"],
     package_dir={"videogn.configs": "configs"},
-    package_data={"videogn": ["py.typed"], "videogn.configs": ["*.yaml", "*/*.yaml"]},
+    package_data={"videogn": ["py.typed", "report/page.css"], "videogn.configs": ["*.yaml", "*/*.yaml"]},
 )
