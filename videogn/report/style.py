@@ -131,7 +131,9 @@ def named_lines(panels: Sequence[Axes]) -> dict[str, Line2D]:
 
 
 def legend_below(figure: Figure, handles: Sequence[Any], *, columns: int = 4) -> None:
-    """A legend under all panels, where it covers no data."""
+    """Put a legend under all panels, where it covers no data; long labels get fewer columns than `columns`."""
     if handles:
-        shown = min(len(handles), columns)
+        widest = max(len(str(handle.get_label())) for handle in handles)
+        fit = int(figure.get_figwidth() / (0.9 + 0.085 * widest))  # inches of a line with its margins, and of a letter
+        shown = max(min(len(handles), columns, fit), 1)
         figure.legend(handles=list(handles), loc="outside lower center", ncols=shown, frameon=False, handlelength=3.2)
