@@ -33,7 +33,7 @@ from videogn.bench.workload import Workload
 from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.plans import evaluation_plan, training_plan
 from videogn.video.clips import clip_indices
-from videogn.video.decoders.decode import DECODERS, decode_frames, open_video, probe
+from videogn.video.decoders import DECODERS, decode_frames, open_video, read_frame_table
 from videogn.video.transforms import normalise, view_chunks, views_of
 
 CLIP = {"clip_length": 32, "interval": 2}
@@ -156,7 +156,7 @@ def _usable(path: Path) -> list[str]:
 
 def compare_test(section: str, path: Path, protocol: str, repeats: int) -> list[Row]:
     """Ten clips of 32 x 2, from the file to uint8 views."""
-    info = probe(path)
+    info = read_frame_table(path).info
     clips = clip_indices(info.frames, **CLIP, num_clips=10, protocol=protocol)
     ways: dict[str, Callable[[], object]] = {}
     for decoder in _usable(path):
@@ -179,7 +179,7 @@ def _row(section: str, name: str, value: float, ours: float) -> Row:
 
 def compare_training(section: str, path: Path, repeats: int) -> list[Row]:
     """One clip, random start, short side 256 to 320, crop 224, mirrored or not, normalised."""
-    info = probe(path)
+    info = read_frame_table(path).info
     rng = np.random.default_rng(0)
     # One file under several numbers, since every number draws another clip; the peers get the same ones.
     workload = Workload((VideoRecord(str(path), None),) * (repeats + 1), TRAINING)

@@ -11,9 +11,9 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from videogn.evaluation import ResultCollection, VideoResult, score_video, summarise, write_results
+from videogn.evaluation import ResultCollection, VideoResult, score_video, write_results
 from videogn.evaluation.result_files import predictions_table
-from videogn.evaluation.results import per_class
+from videogn.evaluation.results import per_class, summarise
 from videogn.system.versions import package_versions
 
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]

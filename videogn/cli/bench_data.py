@@ -102,7 +102,7 @@ def _workers(text: str | None) -> tuple[int, ...]:
 
 
 def _decoders(text: str | None) -> tuple[str, ...]:
-    from videogn.video.decoders.decode import DECODERS, check_decoder
+    from videogn.video.decoders.readers import DECODERS, check_decoder
 
     if text is not None:
         asked = tuple(dict.fromkeys(name.strip() for name in text.split(",")))

@@ -2,16 +2,7 @@
 
 from videogn.evaluation.collection import ResultCollection
 from videogn.evaluation.result_files import write_results
-from videogn.evaluation.results import VideoResult, score_video, summarise
-from videogn.evaluation.views import clip_probabilities, score_views, video_probabilities
+from videogn.evaluation.results import VideoResult, score_video
+from videogn.evaluation.views import clip_probabilities, score_views
 
-__all__ = [
-    "ResultCollection",
-    "VideoResult",
-    "clip_probabilities",
-    "score_video",
-    "score_views",
-    "summarise",
-    "video_probabilities",
-    "write_results",
-]
+__all__ = ["ResultCollection", "VideoResult", "clip_probabilities", "score_video", "score_views", "write_results"]

@@ -116,13 +116,8 @@ def summarise(results: Iterable[VideoResult], *, expected: int, num_classes: int
         if result.error is not None:
             failed.append({"path": displayable(result.path), "reason": result.error})
         if result.label >= 0 and result.decoded:
-            hits.update(
-                videos=1,
-                top1=result.hit(1),
-                top5=result.hit(k),
-                clips=len(result.clip_hits),
-                right_clips=sum(result.clip_hits),
-            )
+            hits.update(videos=1, top1=result.hit(1), top5=result.hit(k))
+            hits.update(clips=len(result.clip_hits), right_clips=sum(result.clip_hits))
     not_tested = expected - counts["videos"]
 
     def accuracies(count: int) -> dict[str, Any]:

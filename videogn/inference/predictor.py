@@ -17,7 +17,7 @@ from videogn.choices import TIME_LIMIT, CropsName, DecoderName, EvaluationViews,
 from videogn.data.dataset import VideoDataset, collate
 from videogn.data.plans import evaluation_plan
 from videogn.data.records import Records
-from videogn.evaluation import score_views, video_probabilities
+from videogn.evaluation.views import score_views, video_probabilities
 from videogn.inference.loading import load_network
 from videogn.system.devices import device_named
 from videogn.video.decoders.decode import open_video
@@ -58,7 +58,6 @@ class Predictor:
     Attributes:
         device: Device of the network.
         class_names: Class names in the order of their numbers.
-        views: Test protocol and input of the network.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
@@ -86,9 +85,8 @@ class Predictor:
         self._net = net.to(self.device)
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
-        protocol_options = {"num_clips": num_clips, "protocol": protocol, "crops": crops or about["crops"]}
-        self.views = chosen(EvaluationViews, {**about, **protocol_options})
-        self._plan = evaluation_plan(self.views)
+        test = {"num_clips": num_clips, "protocol": protocol, "crops": crops or about["crops"]}
+        self._plan = evaluation_plan(chosen(EvaluationViews, {**about, **test}))
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 
     def predict(

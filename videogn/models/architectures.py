@@ -1,4 +1,4 @@
-"""The table of networks by name, and the one way to build them."""
+"""The table of networks, and the one way to build a network by name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from videogn.extensions import check_options, find
 from videogn.models.i3d import i3d_r50, i3d_r50_8x8, i3d_tiny
 from videogn.norm import make_norm
 
-#: Architecture name -> builder; the names that `--model.arch` takes.
+#: Architecture name -> builder `(num_classes, norm, ...) -> nn.Module`; the names that `--model.arch` takes.
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "i3d_r50": i3d_r50,
     "i3d_r50_8x8": i3d_r50_8x8,
@@ -23,39 +23,39 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 def make_model(
     arch: str,
     num_classes: int,
-    norm: str = "gn",
+    norm: str | Callable[..., nn.Module] = "gn",
     norm_options: Mapping[str, Any] | None = None,
     arch_options: Mapping[str, Any] | None = None,
 ) -> nn.Module:
     """Build a network by name.
 
     Args:
-        arch: A key of `MODELS`, an entry point of the group `videogn.models`, or the dotted path of a builder
-            `(num_classes, norm, ...) -> nn.Module`, whose `norm` is a factory `(num_channels) -> nn.Module`.
+        arch: A key of `MODELS`, the name of an entry point in the group `videogn.models`, or the dotted path of a
+            builder. A builder is called as `builder(num_classes, norm, **arch_options)`, where `norm` is a factory
+            `(num_channels) -> nn.Module`.
         num_classes: Number of classes K.
-        norm: Name of the norm, as for `make_norm`.
+        norm: Norm by name or as a factory; see `videogn.norm.make_norm`. Default: "gn".
         norm_options: Options of the norm. Default: none.
         arch_options: Further arguments of the builder, by name. Default: none.
 
     Returns:
-        A module from clips (B, 3, T, H, W) to logits (B, K, T', H', W'). Logits (B, K) of a network from outside count
-        as those of one position, (B, K, 1, 1, 1).
+        A module from clips (B, 3, T, H, W), float, to logits (B, K, T', H', W'). A network that returns (B, K) has one
+        position: its logits are reshaped to (B, K, 1, 1, 1).
 
     Raises:
-        ValueError: An unknown name or option, or a builder that cannot be imported.
+        ValueError: A name or an option is unknown, or a builder cannot be imported.
     """
     builder = find("arch", arch, MODELS, "videogn.models")
+    factory = make_norm(norm, **(norm_options or {}))
     options = arch_options or {}
-    check_options(f"arch {arch!r}", builder, options, 3 if arch in MODELS else 2)
-    if arch in MODELS:
-        return builder(num_classes, norm, dict(norm_options or {}), **options)
-    model = builder(num_classes, make_norm(norm, **(norm_options or {})), **options)
+    check_options(f"arch {arch!r}", builder, options, positional=2)
+    model = builder(num_classes, factory, **options)
     model.register_forward_hook(functools.partial(_with_positions, num_classes))
     return model
 
 
 def _with_positions(num_classes: int, model: nn.Module, inputs: Any, logits: Tensor) -> Tensor:
-    """Logits with an axis for each of T', H', W'."""
+    """Give logits their axes T', H', W'."""
     if logits.ndim not in (2, 5) or logits.shape[1] != num_classes:
         raise ValueError(
             f"a network must return logits (B, {num_classes}) or (B, {num_classes}, T', H', W'), "

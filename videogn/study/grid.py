@@ -11,11 +11,12 @@ from typing import Any, get_args
 import yaml
 
 from videogn.checks import check_choice, existing_path
-from videogn.choices import ScalingName
+from videogn.choices import EvaluationViews, ScalingName
 from videogn.study.budget import KINDS, Budget
 from videogn.study.cell import Cell, Section, merge
 from videogn.study.combinations import combinations, replace_axes
 from videogn.study.yaml_values import as_list, check_keys, integer, load_yaml, mapping, section
+from videogn.system.configurations import find_config, shipped
 
 _KEYS = ("title", "configs", "fit", "motion", "videos", "axes", "budget", "devices", "memory")
 _BUDGET_KEYS = (*KINDS, "step_clips", "step_batches", "scaling", "title", "note")
@@ -76,7 +77,7 @@ def read_grid(path: str | Path, *, fit: Mapping[str, Any] | None = None, axes: M
     """Read a grid.
 
     Args:
-        path: The YAML file, or the name of a bundled grid; paths in its `configs` are relative to it.
+        path: The YAML file, or the name of a grid that ships with the package, for instance motion_smoke.
         fit: Further options of `videogn fit`, nested; they win.
         axes: Axes that take the place of the file's.
 
@@ -87,7 +88,7 @@ def read_grid(path: str | Path, *, fit: Mapping[str, Any] | None = None, axes: M
         FileNotFoundError: The file, or a configuration in it, does not exist.
         ValueError: A key or value is wrong; the message names both.
     """
-    path = existing_path(path)
+    path = find_config(path, "study")
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a grid, for instance configs/study/motion_smoke.yaml")
     content = mapping(path, load_yaml(path, path.read_text(encoding="utf-8")))
@@ -100,7 +101,8 @@ def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = 
     """Make a grid from the content of a file.
 
     Args:
-        content: Title, configs, fit, motion, videos, axes, budget, devices, memory.
+        content: Title, configs (paths relative to `folder`, or names of configurations that ship with the package),
+            fit, motion, videos, axes, budget, devices, memory.
         folder: Folder that paths in `configs` are relative to.
         name: Title of a grid without one.
 
@@ -116,7 +118,7 @@ def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = 
     check_keys("key of a grid", content, _KEYS)
     base: dict[str, Any] = {}
     for config in as_list(content.get("configs")):
-        file = existing_path(folder / str(config))
+        file = shipped().get(str(config)) or existing_path(folder / str(config))
         base = merge(base, mapping(file, load_yaml(file, file.read_text(encoding="utf-8")) or {}))
     fit = section(content, "fit")
     _check_undecided(fit, motion=content.get("motion") is not None)
@@ -149,11 +151,18 @@ def check_known(base: Mapping[str, Any]) -> None:
     from lightning.pytorch import Trainer
 
     from videogn.data.datamodule import VideoDataModule
-    from videogn.training.task import VideoClassifier
+    from videogn.training.task import TaskSettings, VideoClassifier
 
     check_keys("section of `videogn fit`", base, ("seed_everything", "trainer", "model", "data", "checkpoint"))
-    for name, owner in (("trainer", Trainer), ("model", VideoClassifier), ("data", VideoDataModule)):
-        check_keys(f"option of {name}", section(base, name), list(inspect.signature(owner).parameters))
+    owners = {
+        "trainer": [Trainer],
+        "model": [VideoClassifier, TaskSettings],
+        "data": [VideoDataModule, EvaluationViews],
+    }
+    for part, classes in owners.items():
+        parameters = [p for owner in classes for p in inspect.signature(owner).parameters.values()]
+        names = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
+        check_keys(f"option of {part}", section(base, part), names)
 
 
 def _check_undecided(fit: Mapping[str, Any], *, motion: bool) -> None:

@@ -6,7 +6,8 @@ Everything here works for a single process as well, where nothing distributed wa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed
@@ -62,12 +63,11 @@ def sent_to_first(own: Iterable[T]) -> Iterator[T]:
         distributed.send_object_list([None], dst=0)
         return
     for source in range(1, world_size()):
-        while (item := _received(source)) is not None:
-            yield item
+        yield from iter(partial(_received, source), None)
 
 
-def _received(source: int) -> T | None:
-    message: list[T | None] = [None]
+def _received(source: int) -> Any:
+    message: list[Any] = [None]
     distributed.recv_object_list(message, src=source)
     return message[0]
 

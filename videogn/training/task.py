@@ -17,20 +17,13 @@ from torchmetrics.classification import MulticlassAccuracy
 from videogn.axes import Batch, Sample
 from videogn.checks import check_choice, require_positive
 from videogn.choices import ARCH, NORM, CropsName, EvaluationProtocol, NetworkInput
-from videogn.evaluation import (
-    ResultCollection,
-    VideoResult,
-    clip_probabilities,
-    score_video,
-    score_views,
-    write_results,
-)
-from videogn.evaluation.results import TOP_K
+from videogn.evaluation import ResultCollection, clip_probabilities, score_video, score_views, write_results
+from videogn.evaluation.results import TOP_K, VideoResult
 from videogn.models import make_model
 from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
-from videogn.training.optimisation import Optimisation, describe, dotted_path
+from videogn.training.optimisation import Optimisation, dotted_path
 from videogn.training.resuming import check_resumable, drawing
 from videogn.video.clips import is_short
 from videogn.video.transforms import normalise, view_chunks, views_of
@@ -81,7 +74,7 @@ class VideoClassifier(pl.LightningModule):
 
     input_mean: Tensor
     input_std: Tensor
-    _results: ResultCollection  # while it is tested
+    _results: ResultCollection  # during a test
 
     def __init__(
         self,
@@ -204,7 +197,7 @@ class VideoClassifier(pl.LightningModule):
         self._results = ResultCollection()
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
-        """All clips of each video -> one probability vector a video."""
+        """Score all clips of each video and add its result."""
         for failed in batch.failed:
             self._results.add(
                 VideoResult(failed.position, failed.path, failed.label, error=failed.error, decoded=False)
@@ -213,7 +206,7 @@ class VideoClassifier(pl.LightningModule):
             self._results.add(self._test_video(sample))
 
     def on_test_epoch_end(self) -> None:
-        """Join the results of all processes in the first, which writes them and logs the accuracies."""
+        """Send all results to process 0, which writes them and logs the accuracies."""
         self._results.join()
         data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         folder = Path(self.results_dir or self.trainer.log_dir or self.trainer.default_root_dir)
@@ -231,16 +224,16 @@ class VideoClassifier(pl.LightningModule):
         del self._results  # and its file
 
     def clip_probabilities(self, sample: Sample) -> Tensor:
-        """Probabilities of each clip of a decoded video, its crops averaged; a few views go through at a time.
+        """Compute the probabilities of each clip, averaged over its crops, `clips_per_forward` views at a time.
 
         Args:
-            sample: a video whose frames are on this module's device.
+            sample: Decoded video, its frames on this module's device.
 
         Returns:
-            float32 (number of clips, K).
+            Probabilities (clips, K), float32.
 
         Raises:
-            ValueError: the network gives logits that are not finite.
+            ValueError: A logit is NaN or infinite.
         """
         chunks = view_chunks(sample, self.hparams["clips_per_forward"])
         return score_views(self.net, map(self._normalise, chunks), len(sample.crops))
@@ -262,7 +255,7 @@ class VideoClassifier(pl.LightningModule):
             "scheduler": dotted_path(scheduler["scheduler"]),
         }
         check_resumable(self._restored or {}, self._run, in_epoch=False)
-        _log.info("%s", describe(optimizer, scheduler["scheduler"]))
+        _log.info("%s", self.settings.describe(optimizer, scheduler["scheduler"]))
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def training_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from videogn.system.cores import available_cores
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from videogn.indexing.checking import Difference
+    from videogn.indexing.index_check import Difference
 
 #: Number of differences that are printed one by one.
 _SHOWN = 20
@@ -50,7 +50,7 @@ def run(options: Options) -> int:
     from rich.console import Console
 
     from videogn.cli.progress import bar
-    from videogn.indexing.checking import check_index
+    from videogn.indexing.index_check import check_index
 
     with bar("Checking") as advance:
         checked = check_index(

@@ -67,8 +67,9 @@ def run(options: Options) -> int:
     """
     from videogn.data.explanation import explain_clips
     from videogn.report.contact_sheet import write_contact_sheet
-    from videogn.video.decoders.decode import VideoDecodeError, check_decoder
     from videogn.video.decoders.guard import VideoGuard
+    from videogn.video.decoders.readers import check_decoder
+    from videogn.video.errors import VideoDecodeError
 
     check_decoder(options.decoder)
     plan = options.plan(train=options.train, crop_size=options.crop_size)

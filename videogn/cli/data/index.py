@@ -1,4 +1,4 @@
-"""videogn data index: what is in every video of a data set."""
+"""videogn data index: check every video of a data set and write an index."""
 
 from __future__ import annotations
 
@@ -52,18 +52,18 @@ def run(options: Options) -> int:
     from videogn.cli.data.status_tables import summary_table
     from videogn.cli.progress import bar
     from videogn.indexing.building import build_index
-    from videogn.indexing.findings import Probe
+    from videogn.indexing.file_checks import FileChecks
 
-    probe = Probe(decode=not options.quick, timeout=options.timeout, workers=options.workers)
-    with bar("Reading videos") as advance:
+    checks = FileChecks(decode=not options.quick, timeout=options.timeout, workers=options.workers)
+    with bar("Checking files") as advance:
         built = build_index(
-            options.source, options.out, probe, root=options.root, min_frames=options.min_frames, progress=advance
+            options.source, options.out, checks, root=options.root, min_frames=options.min_frames, progress=advance
         )
     console = Console(highlight=False)
     console.print(summary_table(built.catalogue))
     if built.unlisted:
         console.print(f"unlisted, for instance {escape(displayable(built.unlisted[0]))}", soft_wrap=True)
-    rest = built.catalogue.table.num_rows - built.probed
+    rest = built.catalogue.table.num_rows - built.checked
     known = f", {rest:,} known or missing" if rest else ""
-    console.print(f"{escape(options.out)}: written; {built.probed:,} opened{known}", soft_wrap=True)
+    console.print(f"{escape(options.out)}: written; {built.checked:,} checked{known}", soft_wrap=True)
     return 0

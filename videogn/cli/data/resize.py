@@ -62,7 +62,7 @@ def run(options: Options) -> int:
     from videogn.video.transcode import CopySettings
 
     settings = CopySettings(short_side=options.short_side, crf=options.crf, gop=options.gop)
-    copying = Copying(settings, timeout=options.timeout, workers=options.workers)
+    copying = Copying(settings=settings, timeout=options.timeout, workers=options.workers)
     with bar("Copying") as advance:
         resized = resize_index(options.index, options.out, copying, advance)
     console = Console(highlight=False)

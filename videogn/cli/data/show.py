@@ -35,7 +35,7 @@ def run(options: Options) -> int:
         OSError: If the source or the root does not exist.
         ValueError: If the source is not a list of videos, or has no root.
     """
-    from videogn.data.video_index import check_root
+    from videogn.data.sources import check_root
 
     check_root(options.source, options.root)
     if options.source.lower().endswith(".parquet"):
@@ -46,7 +46,7 @@ def run(options: Options) -> int:
 
 
 def _show_source(source: str, root: str | None) -> None:
-    from videogn.data.video_index import read_index
+    from videogn.data.sources import read_index
 
     index = read_index(source, root=root)
     missing = {record.path for record in index.missing()}
