@@ -16,7 +16,7 @@ import yaml
 from lightning.pytorch.callbacks import timer
 from training import evaluation_arguments, fit_arguments
 
-from videogn.data.video_index import read_index
+from videogn.data.sources import read_index
 from videogn.training.task import VideoClassifier
 from videogn.video.encode import write_video
 

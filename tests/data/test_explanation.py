@@ -12,8 +12,8 @@ from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.explanation import explain_clips, short_list
 from videogn.data.plans import evaluation_plan, training_plan
 from videogn.data.sample import load_sample
+from videogn.video import VideoInfo, read_frame_table
 from videogn.video.clips import clip_indices
-from videogn.video.decoders.decode import VideoInfo, probe
 
 
 def _read(text: str) -> list[int]:
@@ -83,7 +83,7 @@ def test_training_clips_are_those_of_a_worker(motion):
     """The same draws in the same order as `load_sample` makes them."""
     path = str(sorted(motion.rglob("*.mp4"))[0])  # 32 frames of 32 x 32
     plan = training_plan(NetworkInput(clip_length=4, interval=3, crop_size=24), short_sides=(32, 48), flip=0.5)
-    clips = explain_clips(probe(path), plan, interval=3, draws=5, seed=5)
+    clips = explain_clips(read_frame_table(path).info, plan, interval=3, draws=5, seed=5)
     for draw, clip in enumerate(clips):
         rng = np.random.default_rng([5, draw])
         sample = load_sample(VideoRecord(path, None), 0, plan, decoder="auto", rng=rng)

@@ -13,7 +13,6 @@ import torch
 
 from videogn.axes import Crop, VideoRecord
 from videogn.choices import EvaluationViews, NetworkInput
-from videogn.data import sample as loading
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sample import load_sample
 from videogn.video import clip_indices, decode_frames, open_video
@@ -92,7 +91,7 @@ def test_a_few_frames_at_a_time_are_the_same_and_are_copied(wide, plan, monkeypa
     """Bounded by bytes: of what is decoded, which for a crop is less. An opener may use its memory again."""
     whole = _load(wide, plan)
     for limit in (1, 3 * 40 * 64 * 3, 10**9):
-        monkeypatch.setattr(loading, "CHUNK_BYTES", limit)
+        monkeypatch.setattr("videogn.data.sample.CHUNK_BYTES", limit)
         opener = Opener()
         sample = _load(wide, plan, opener=opener.open)
         assert torch.equal(sample.frames, whole.frames)

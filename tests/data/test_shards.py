@@ -24,8 +24,9 @@ from videogn.data.dataset import VideoDataset, collate
 from videogn.data.plans import centre_plan
 from videogn.data.sampler import VideoSampler
 from videogn.data.shards import find_shards
+from videogn.data.sources import read_index
 from videogn.data.splits import read_splits
-from videogn.data.video_index import VideoIndex, read_index
+from videogn.data.video_index import VideoIndex
 from videogn.video.storage import read_source
 
 

@@ -83,7 +83,7 @@ class _Parser(OneLineErrors, LightningArgumentParser):
         command = str(self.prog).split()[-1]
         self.usage = f"videogn {command} [--config CONFIG ...] [--data.root FOLDER] [--SECTION.OPTION VALUE ...]"
         self.epilog = _EPILOG.format(names=", ".join(shipped()))
-        everything = self._action_groups
+        everything: Any = self._action_groups  # jsonargparse narrows the type
         self._action_groups = _help_groups(everything, self._help_section)
         try:
             return super().format_help(*args)

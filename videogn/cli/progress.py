@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -18,15 +19,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from videogn.study import Cell, CellState
+if TYPE_CHECKING:
+    from videogn.study import Cell, CellState
 
 
 @contextmanager
 def bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far something is.
+    """Show the progress of one task.
 
     Args:
-        description: what is being done.
+        description: Name of the task, for instance "Copying".
 
     Yields:
         A function to call with (done, total).
@@ -54,11 +56,11 @@ def bar(description: str) -> Iterator[Callable[[int, int], None]]:
 class StudyProgress:
     """A row for every cell at work, and a bar with the time left for all of them; plain lines without a terminal.
 
-    The work of a cell is taken to be proportional to its clip length. It is called from several threads; rich locks.
+    The work of a cell is taken to be proportional to its clip length. Several threads may call it, since rich locks.
     """
 
-    _TEST_SHARE = 0.1  # of a cell's work
-    _LINE_SECONDS = 30  # between two lines where there is no terminal
+    _TEST_SHARE = 0.1  # share of testing in a cell's work
+    _LINE_SECONDS = 30  # seconds between two lines without a terminal
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -85,7 +87,7 @@ class StudyProgress:
             self._at_start[state.cell] = self._share(state)
         self._done[state.cell] = self._share(state)
         part = f" {state.done:.0%}" if state.phase == "training" else ""
-        # A terminal has fewer lines than a study has cells: those that nothing happens in are left out.
+        # A terminal has fewer lines than a study has cells: only cells at work, or failed, are shown.
         shown = state.phase in ("training", "testing", "failed")
         self._progress.update(
             self._rows[state.cell], completed=self._done[state.cell], state=state.phase + part, visible=shown
@@ -118,4 +120,4 @@ class StudyProgress:
             return "time left: not known yet"
         elapsed = time.monotonic() - self._started
         left = timedelta(seconds=round(elapsed * (1 - done) / (done - before)))
-        return f"{timedelta(seconds=round(elapsed))} gone, about {left} left"
+        return f"{timedelta(seconds=round(elapsed))} elapsed, about {left} left"

@@ -20,9 +20,10 @@ from videogn.data.video_index import VideoIndex
 from videogn.system.ranks import rank, shared_seed, world_size
 from videogn.system.sizes import parse_size
 from videogn.video.decoders.cache import FrameCache
-from videogn.video.decoders.decode import check_decoder, open_video
+from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import Opener
 from videogn.video.decoders.guard import VideoGuard
+from videogn.video.decoders.readers import check_decoder
 
 _log = logging.getLogger(__name__)
 
