@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from videogn.checks import existing_path
 from videogn.choices import TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName
 from videogn.system.files import displayable, replacing
 
@@ -71,6 +72,7 @@ def run(options: Options) -> int:
     paths = _paths(options.videos)
     if options.output is not None and os.path.isdir(options.output):
         raise ValueError(f"--output must be a file, got the folder {options.output}")
+    existing_path(options.checkpoint)  # before the seconds that the imports take
     from videogn.cli.progress import bar
     from videogn.inference.predictor import Predictor
 
@@ -85,13 +87,17 @@ def run(options: Options) -> int:
         trust=options.trust,
     )
     progress = _Progress(len(paths))
+    predictions: list[Prediction] | None = None
     with bar("Classifying") as advance:
         found = progress.over(predictor.predict(paths, top_k=options.top_k, workers=options.workers), advance)
         if options.output is not None:
             with replacing(options.output) as temporary, temporary.open("w", encoding="utf-8") as file:
                 file.writelines(_TEXTS[options.format](found))
-        predictions = list(found)  # none are left if they were written
-    if options.output is None:  # and the bar has ended: both may be on one terminal
+        elif options.format != "table" and not sys.stdout.isatty():
+            sys.stdout.writelines(_TEXTS[options.format](found))
+        else:
+            predictions = list(found)  # printed when the bar has ended, which is on the same terminal
+    if predictions is not None:
         _show(predictions, options.format)
     evaluated = progress.done - progress.failed
     print(f"{len(paths)} expected, {evaluated} evaluated, {progress.failed} failed", file=sys.stderr)
