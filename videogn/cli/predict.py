@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from videogn.checks import existing_path
 from videogn.choices import TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName
 from videogn.system.files import displayable, replacing
 
@@ -71,6 +72,7 @@ def run(options: Options) -> int:
     paths = _paths(options.videos)
     if options.output is not None and os.path.isdir(options.output):
         raise ValueError(f"--output must be a file, got the folder {options.output}")
+    existing_path(options.checkpoint)  # before the seconds that the imports take
     from videogn.cli.progress import bar
     from videogn.inference.predictor import Predictor
 
@@ -85,14 +87,18 @@ def run(options: Options) -> int:
         trust=options.trust,
     )
     failed: list[str] = []
+    shown: list[Prediction] | None = None
     with bar("Classifying") as advance:
         predictions = predictor.predict(paths, top_k=options.top_k, workers=options.workers)
         found = _watched(predictions, failed, lambda done: advance(done, len(paths)))
         if options.output is not None:
             with replacing(options.output) as temporary, temporary.open("w", encoding="utf-8") as file:
                 file.writelines(_TEXTS[options.format](found))
-        shown = list(found)  # none are left if they were written
-    if options.output is None:  # and the bar has ended: both may be on one terminal
+        elif options.format != "table" and not sys.stdout.isatty():
+            sys.stdout.writelines(_TEXTS[options.format](found))
+        else:
+            shown = list(found)  # printed when the bar has ended, which is on the same terminal
+    if shown is not None:
         _show(shown, options.format)
     print(f"{len(paths)} expected, {len(paths) - len(failed)} evaluated, {len(failed)} failed", file=sys.stderr)
     return 1 if failed else 0
