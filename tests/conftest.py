@@ -17,7 +17,7 @@ import pytest
 import torch
 from training import fit_arguments
 
-import videogn.cli.training  # Lightning logs to the standard error that it finds when it is imported
+import videogn.cli.lightning_cli  # Lightning logs to the standard error that it finds when it is imported
 from videogn.cli import main
 from videogn.data.synthetic.writing import write_motion_dataset
 

@@ -129,7 +129,7 @@ def test_what_an_index_knows_is_left_out_and_does_not_count(motion):
     )
     index = data.splits["train"]
     records = [replace(r, error="truncated: ends early") if n < 4 else r for n, r in enumerate(index.records)]
-    data.splits["train"] = replace(index, records=Records.of(records), probed=True)
+    data.splits["train"] = replace(index, records=Records.of(records), checked=True)
     batches = list(data.training_loader(seed=0))
     assert not any(batch.failed for batch in batches)
     assert {s.path for batch in batches for s in batch.samples} <= {record.path for record in records[4:]}

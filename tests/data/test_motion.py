@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from videogn.data.synthetic import motion as motion_module
+from videogn.data.synthetic import motion
 from videogn.data.synthetic.motion import MOTIONS, draw_video
 from videogn.data.synthetic.writing import _Video, _write_one
 from videogn.video import decode_frames
@@ -129,7 +129,7 @@ def _shift(frames, gap, reach):
 
 
 def _without_noise(monkeypatch):
-    monkeypatch.setattr(motion_module, "_NOISES", (0.0, 0.0))
+    monkeypatch.setattr(motion, "_NOISES", (0.0, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -202,11 +202,11 @@ def test_the_measure_of_the_rates_sees_none_in_a_drift_or_a_still():
 def test_nothing_moves_by_half_a_wavelength_in_two_frames():
     """Of the shortest wavelength, from where a motion looks like its opposite: half way to the edge of the frame."""
     fastest = (
-        motion_module._SPEEDS[1],
-        16 * math.log(2) / motion_module._ZOOM_PERIODS[0],
-        16 * 2 * math.pi / motion_module._ROTATION_PERIODS[0],
+        motion._SPEEDS[1],
+        16 * math.log(2) / motion._ZOOM_PERIODS[0],
+        16 * 2 * math.pi / motion._ROTATION_PERIODS[0],
     )
-    assert 2 * max(fastest) < motion_module._WAVELENGTHS[0] / 2
+    assert 2 * max(fastest) < motion._WAVELENGTHS[0] / 2
 
 
 @pytest.mark.parametrize("name", MOTIONS)

@@ -13,8 +13,8 @@ import pytest
 
 from videogn.axes import VideoRecord
 from videogn.data.parquet_index import parquet_splits
+from videogn.data.sources import read_index
 from videogn.data.stored_paths import path_array
-from videogn.data.video_index import read_index
 
 COLUMNS = {
     "path": ["/d/a/1.mp4", "/d/b/2.mp4", "/d/b/3.mp4", "/d/a/4.mp4", "/d/a/5.mp4"],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from torch.utils.data import DistributedSampler
 
-from videogn.data import sampler as sampler_module
 from videogn.data.sampler import Draw, VideoSampler
 
 
@@ -13,8 +12,8 @@ def _samplers(monkeypatch, count, processes, **options):
     """A sampler for each of several processes."""
     made = []
     for rank in range(processes):
-        monkeypatch.setattr(sampler_module, "world_size", lambda: processes)
-        monkeypatch.setattr(sampler_module, "rank", lambda rank=rank: rank)
+        monkeypatch.setattr("videogn.data.sampler.world_size", lambda: processes)
+        monkeypatch.setattr("videogn.data.sampler.rank", lambda rank=rank: rank)
         made.append(VideoSampler(count, **options))
     return made
 

@@ -68,7 +68,7 @@ def test_a_parquet_index_without_splits_is_divided_class_by_class(tmp_path):
     splits = read(write_index(tmp_path / "x.parquet", [None] * 8), val_fraction=0.25)
     assert sizes(splits) == {"train": 6, "val": 2, "test": 2}
     assert [record.label for record in splits["val"].records] == [0, 1]
-    assert splits["train"].probed
+    assert splits["train"].checked
 
 
 def test_rows_of_no_split_are_no_training_videos(tmp_path):
@@ -111,9 +111,9 @@ def test_a_url_is_no_root():
 # What training leaves out
 
 
-def index_of(*errors: str | None, probed: bool = True) -> VideoIndex:
+def index_of(*errors: str | None, checked: bool = True) -> VideoIndex:
     records = [VideoRecord(f"/d/{number}.mp4", 0, None, error) for number, error in enumerate(errors)]
-    return VideoIndex(records, ("a",), "/d", probed)
+    return VideoIndex(records, ("a",), "/d", checked)
 
 
 def test_unusable_videos_are_left_out_and_counted_by_status(caplog):
@@ -135,7 +135,7 @@ def test_nothing_to_leave_out(caplog):
 
 def test_nothing_left():
     with pytest.raises(ValueError, match=r"all 2 train videos are missing, for instance /d/0\.mp4; is root right\?"):
-        without_missing(index_of(None, None, probed=False), "train")
+        without_missing(index_of(None, None, checked=False), "train")
     with pytest.raises(ValueError, match=r"all 2 train videos are unusable \(1 corrupt, 1 empty\), for instance"):
         without_missing(index_of("corrupt", "empty"), "train")
 

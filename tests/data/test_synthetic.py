@@ -11,11 +11,11 @@ import av
 import numpy as np
 import pytest
 
+from videogn.data.sources import read_index
 from videogn.data.splits import find_splits
 from videogn.data.synthetic.motion import MOTIONS
 from videogn.data.synthetic.writing import write_motion_dataset
-from videogn.data.video_index import read_index
-from videogn.video import decode_frames, probe
+from videogn.video import decode_frames, read_frame_table
 
 SMALL = {"videos_per_class": 2, "val_videos_per_class": 1, "size": 16, "frames": 4}
 
@@ -62,7 +62,7 @@ def test_videos_are_as_asked(motion):
     """H.264, 32 frames of 32 x 32 at 30 frames a second, no two alike."""
     videos = sorted(motion.rglob("*.mp4"))
     for path in videos:
-        info = probe(path)
+        info = read_frame_table(path).info
         assert (info.frames, info.fps, info.height, info.width) == (32, 30, 32, 32)
         with av.open(str(path)) as container:
             assert container.streams.video[0].codec_context.name == "h264"

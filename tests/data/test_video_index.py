@@ -13,9 +13,10 @@ import pytest
 
 from videogn.axes import VideoRecord
 from videogn.checks import did_you_mean, existing_path, nearest
+from videogn.data.sources import read_index
 from videogn.data.splits import find_splits
 from videogn.data.video_files import VIDEO_SUFFIXES, find_videos
-from videogn.data.video_index import VideoIndex, read_index, split_index
+from videogn.data.video_index import VideoIndex, split_index
 
 HEADER = "label,youtube_id,time_start,time_end,split"
 

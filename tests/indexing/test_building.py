@@ -15,17 +15,17 @@ import pytest
 from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import build_index
 from videogn.indexing.catalogue import read_catalogue
-from videogn.indexing.checking import Difference, check_index
-from videogn.indexing.findings import Probe
+from videogn.indexing.file_checks import FileChecks
+from videogn.indexing.index_check import Difference, check_index
 from videogn.indexing.listing import read_listing
 from videogn.system.journal import Journal, read_journal
 
-PLAIN = "inspectors:PlainInspector"
+PLAIN = "checkers:PlainChecker"
 LIMIT = 20.0
 
 
-def _probe(**options) -> Probe:
-    return Probe(**{"decode": True, "timeout": LIMIT, "workers": 2, "factory": PLAIN, **options})
+def _checks(**options) -> FileChecks:
+    return FileChecks(**{"decode": True, "timeout": LIMIT, "workers": 2, "factory": PLAIN, **options})
 
 
 def _write(folder: Path, **contents: str) -> None:
@@ -52,7 +52,7 @@ def source(tmp_path: Path) -> Path:
 
 def test_every_status_and_the_summary(source, tmp_path):
     out = tmp_path / "i.parquet"
-    built = build_index(str(source), out, _probe())
+    built = build_index(str(source), out, _checks())
     assert _statuses(out) == {
         "a": "ok", "b": "short", "c": "truncated", "d": "corrupt", "e": "empty", "f": "ok", "g": "ok", "h": "corrupt"
     }  # fmt: skip
@@ -62,7 +62,7 @@ def test_every_status_and_the_summary(source, tmp_path):
     assert rows["a.mp4"]["reason"] is None
     assert rows["d.mp4"]["frames"] is None
     assert rows["a.mp4"]["bytes"] == 5
-    assert built.probed == 7
+    assert built.checked == 7
     facts = built.catalogue.facts
     assert facts.classes == ("run", "sit down")
     assert facts.summary == {
@@ -79,7 +79,7 @@ def test_every_status_and_the_summary(source, tmp_path):
 
 
 def test_the_columns_and_the_metadata(source, tmp_path):
-    build_index(str(source), tmp_path / "i.parquet", _probe())
+    build_index(str(source), tmp_path / "i.parquet", _checks())
     schema = pq.read_schema(tmp_path / "i.parquet")
     assert schema.names == (
         "path label split frames fps duration width height rotation codec bytes status reason mtime_ns start".split()  # noqa: SIM905
@@ -90,12 +90,12 @@ def test_the_columns_and_the_metadata(source, tmp_path):
 
 def test_a_second_run_opens_only_what_changed(source, tmp_path):
     out = tmp_path / "i.parquet"
-    build_index(str(source), out, _probe())
-    assert build_index(str(source), out, _probe()).probed == 0
+    build_index(str(source), out, _checks())
+    assert build_index(str(source), out, _checks()).checked == 0
     os.utime(source / "run" / "a.mp4", ns=(1, 1))
     _write(source / "run", d="ok 50", e="ok 51", z="ok 52")
     (source / "run" / "b.mp4").unlink()
-    assert build_index(str(source), out, _probe()).probed == 4
+    assert build_index(str(source), out, _checks()).checked == 4
     assert _statuses(out) | {"b": None} == {
         "a": "ok", "b": None, "c": "truncated", "d": "ok", "e": "ok", "f": "ok", "g": "ok", "h": "corrupt", "z": "ok"
     }  # fmt: skip
@@ -103,12 +103,12 @@ def test_a_second_run_opens_only_what_changed(source, tmp_path):
 
 def test_another_way_of_probing_starts_anew_and_other_min_frames_do_not(source, tmp_path):
     out = tmp_path / "i.parquet"
-    build_index(str(source), out, _probe())
-    assert build_index(str(source), out, _probe(), min_frames=31).probed == 0
+    build_index(str(source), out, _checks())
+    assert build_index(str(source), out, _checks(), min_frames=31).checked == 0
     assert _statuses(out)["a"] == _statuses(out)["b"] == "short"
-    assert build_index(str(source), out, _probe(), min_frames=1).probed == 0
+    assert build_index(str(source), out, _checks(), min_frames=1).checked == 0
     assert _statuses(out)["a"] == _statuses(out)["b"] == "ok"
-    assert build_index(str(source), out, _probe(decode=False)).probed == 7
+    assert build_index(str(source), out, _checks(decode=False)).checked == 7
     assert _rows(out)["a.mp4"]["codec"] == "packets"
 
 
@@ -116,27 +116,27 @@ def test_a_hang_costs_its_limit_and_nothing_else(tmp_path):
     _write(tmp_path / "set", hangs="hang", fine="ok 20", too="ok 21")
     out = tmp_path / "i.parquet"
     started = time.monotonic()
-    build_index(str(tmp_path / "set"), out, _probe(timeout=1.0))
+    build_index(str(tmp_path / "set"), out, _checks(timeout=1.0))
     assert time.monotonic() - started < 20
     assert _statuses(out) == {"hangs": "corrupt", "fine": "ok", "too": "ok"}
     assert _rows(out)["hangs.mp4"]["reason"] == "not read within 1 s"
-    assert build_index(str(tmp_path / "set"), out, _probe(timeout=1.0)).probed == 0
+    assert build_index(str(tmp_path / "set"), out, _checks(timeout=1.0)).checked == 0
     # More time is a reason to try again; less is none.
-    assert build_index(str(tmp_path / "set"), out, _probe(timeout=1.5)).probed == 1
+    assert build_index(str(tmp_path / "set"), out, _checks(timeout=1.5)).checked == 1
 
 
 def test_one_crash_is_forgiven(tmp_path):
     """The process may have died of an earlier file, or for want of memory."""
     _write(tmp_path / "set", once="crash-once")
-    build_index(str(tmp_path / "set"), tmp_path / "i.parquet", _probe())
+    build_index(str(tmp_path / "set"), tmp_path / "i.parquet", _checks())
     assert _statuses(tmp_path / "i.parquet") == {"once": "ok"}
 
 
 def test_an_inspector_that_fails_ends_the_run(tmp_path):
     """It is no property of the video: nothing may be recorded."""
     _write(tmp_path / "set", odd="bug")
-    with pytest.raises(Exception, match="an inspector must not raise"):
-        build_index(str(tmp_path / "set"), tmp_path / "i.parquet", _probe())
+    with pytest.raises(Exception, match="a checker must not raise"):
+        build_index(str(tmp_path / "set"), tmp_path / "i.parquet", _checks())
     assert not (tmp_path / "i.parquet").exists()
 
 
@@ -151,12 +151,12 @@ def test_an_interrupt_ends_at_once_and_keeps_what_is_done(tmp_path):
     threads = threading.active_count()
     started = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
-        build_index(str(tmp_path / "set"), out, _probe(), progress=interrupt)
+        build_index(str(tmp_path / "set"), out, _checks(), progress=interrupt)
     assert time.monotonic() - started < LIMIT / 2
     assert threading.active_count() == threads
     assert len([line for line in read_journal(Path(f"{out}.journal")) if "path" in line]) == 8
     _write(tmp_path / "set", x="ok 9", y="ok 9")
-    assert build_index(str(tmp_path / "set"), out, _probe()).probed == 2
+    assert build_index(str(tmp_path / "set"), out, _checks()).checked == 2
     assert set(_statuses(out).values()) == {"ok"}
 
 
@@ -167,10 +167,10 @@ def test_two_at_once(source, tmp_path):
     def second(done: int, total: int) -> None:
         if done == 1:
             with pytest.raises(ValueError, match=r"another videogn is writing .*i\.parquet") as caught:
-                build_index(str(source), out, _probe())
+                build_index(str(source), out, _checks())
             seen.append(caught)
 
-    build_index(str(source), out, _probe(), progress=second)
+    build_index(str(source), out, _checks(), progress=second)
     assert seen
 
 
@@ -193,11 +193,11 @@ def test_names(tmp_path, name):
     folder = tmp_path / "set" / "class"
     _write(folder, **{name: "ok 40"})
     out = tmp_path / "i.parquet"
-    build_index(str(tmp_path / "set"), out, _probe())
+    build_index(str(tmp_path / "set"), out, _checks())
     (row,) = read_catalogue(out).table.to_pylist()
     assert row["status"] == "ok"
     assert Path(opened_path(row["path"])).read_text() == "ok 40"
-    assert build_index(str(tmp_path / "set"), out, _probe()).probed == 0
+    assert build_index(str(tmp_path / "set"), out, _checks()).checked == 0
 
 
 def test_stored_paths_come_back():
@@ -212,27 +212,27 @@ def test_kinetics(tmp_path, file):
     rows = ["label,youtube_id,time_start,time_end,split", "run,ID,10,20,validate", "sit down,GONE,0,10,train"]
     (tmp_path / "k.csv").write_text("\n".join(rows))
     _write(tmp_path / "videos" / "run", **{file.removesuffix(".mp4"): "ok 250", "extra": "ok 1"})
-    built = build_index(str(tmp_path / "k.csv"), tmp_path / "i.parquet", _probe(), root=str(tmp_path / "videos"))
+    built = build_index(str(tmp_path / "k.csv"), tmp_path / "i.parquet", _checks(), root=str(tmp_path / "videos"))
     first, second = built.catalogue.table.to_pylist()
     assert (first["path"], first["label"], first["split"]) == (str(tmp_path / "videos/run" / file), "run", "val")
     assert (second["status"], second["label"], second["split"]) == ("missing", "sit down", "train")
     assert built.unlisted == [str(tmp_path / "videos/run/extra.mp4")]
     assert built.catalogue.facts.summary["unlisted"] == 1
     assert built.catalogue.facts.summary["splits"] == {"train": {"missing": 1}, "val": {"ok": 1}}
-    assert built.probed == 1
+    assert built.checked == 1
 
 
 @pytest.mark.parametrize("separator", [" ", ","])
 def test_lists(tmp_path, separator):
     _write(tmp_path, a="ok 20", b="ok 20")
     (tmp_path / "list.txt").write_text(f"a.mp4{separator}1\nc.mp4{separator}0\na.mp4{separator}0\n")
-    built = build_index(str(tmp_path / "list.txt"), tmp_path / "i.parquet", _probe())
+    built = build_index(str(tmp_path / "list.txt"), tmp_path / "i.parquet", _checks())
     assert [(Path(row["path"]).name, row["label"], row["status"]) for row in built.catalogue.table.to_pylist()] == [
         ("a.mp4", "1", "ok"),
         ("c.mp4", "0", "missing"),
         ("a.mp4", "0", "ok"),
     ]
-    assert built.probed == 1
+    assert built.checked == 1
     assert built.unlisted == [str(tmp_path / "b.mp4")]
 
 
@@ -248,7 +248,7 @@ def test_a_root_with_splits(tmp_path):
         ("new", "val"),
         ("run_fast", "val"),
     ]
-    assert build_index(str(tmp_path), tmp_path / "i.parquet", _probe()).unlisted == [str(tmp_path / "elsewhere/a.mp4")]
+    assert build_index(str(tmp_path), tmp_path / "i.parquet", _checks()).unlisted == [str(tmp_path / "elsewhere/a.mp4")]
 
 
 def test_the_spelling_of_classes_is_that_of_training(tmp_path):
@@ -265,7 +265,7 @@ def test_loose_videos_one_video_and_an_index(tmp_path):
     assert read_listing(tmp_path / "loose").table["label"].to_pylist() == [None, None]
     one = read_listing(tmp_path / "loose" / "a.mp4")
     assert (one.table.num_rows, one.searched) == (1, None)
-    build_index(str(tmp_path / "loose"), tmp_path / "i.parquet", _probe())
+    build_index(str(tmp_path / "loose"), tmp_path / "i.parquet", _checks())
     assert read_listing(tmp_path / "i.parquet") == read_listing(tmp_path / "loose")
 
 
@@ -274,19 +274,19 @@ def test_loose_videos_one_video_and_an_index(tmp_path):
     [
         ({"timeout": 0}, "timeout must be between"),
         ({"timeout": float("nan")}, "timeout must be between"),
-        ({"workers": 0}, "workers must be at least 1"),
+        ({"workers": 0}, "workers must be >= 1, got 0"),
     ],
 )
 def test_wrong_options(options, message):
     with pytest.raises(ValueError, match=message):
-        _probe(**options)
+        _checks(**options)
 
 
 def test_a_file_that_is_no_index_is_not_replaced(source, tmp_path):
     out = tmp_path / "other.parquet"
     out.write_text("mine")
     with pytest.raises(ValueError, match="is not an index"):
-        build_index(str(source), out, _probe())
+        build_index(str(source), out, _checks())
     assert out.read_text() == "mine"
 
 
@@ -295,14 +295,14 @@ def test_nothing_of_the_source_is_changed(source, tmp_path):
         return [(path, path.stat().st_mtime_ns, path.read_bytes()) for path in sorted(source.rglob("*.mp4"))]
 
     before = state()
-    build_index(str(source), tmp_path / "i.parquet", _probe())
+    build_index(str(source), tmp_path / "i.parquet", _checks())
     assert state() == before
 
 
 def test_check_finds_each_difference(source, tmp_path):
     out = tmp_path / "i.parquet"
-    build_index(str(source), out, _probe())
-    check = {"timeout": LIMIT, "workers": 2, "inspector": PLAIN}
+    build_index(str(source), out, _checks())
+    check = {"timeout": LIMIT, "workers": 2, "checker": PLAIN}
     assert check_index(out, **check).differences == []
     assert check_index(out, quick=True, **check).differences == []
     stamp = (source / "run" / "b.mp4").stat().st_mtime_ns
@@ -329,8 +329,8 @@ def test_check_finds_each_difference(source, tmp_path):
 def test_what_was_unlisted_before_makes_no_difference(tmp_path):
     _write(tmp_path, a="ok 20", old="ok 20")
     (tmp_path / "list.txt").write_text("a.mp4 0\n")
-    build_index(str(tmp_path / "list.txt"), tmp_path / "i.parquet", _probe())
-    check = {"timeout": LIMIT, "workers": 1, "inspector": PLAIN}
+    build_index(str(tmp_path / "list.txt"), tmp_path / "i.parquet", _checks())
+    check = {"timeout": LIMIT, "workers": 1, "checker": PLAIN}
     assert check_index(tmp_path / "i.parquet", **check).differences == []
     (tmp_path / "old.mp4").rename(tmp_path / "other.mp4")
     folder = str(tmp_path)
@@ -345,7 +345,7 @@ def test_what_was_unlisted_before_makes_no_difference(tmp_path):
 
 def test_a_quick_check_of_what_cannot_be_read_says_so(tmp_path, monkeypatch):
     _write(tmp_path / "run", a="ok 20")
-    build_index(str(tmp_path), tmp_path / "i.parquet", _probe())
+    build_index(str(tmp_path), tmp_path / "i.parquet", _checks())
     monkeypatch.setattr(os, "access", lambda *_: False)  # as chmod 0 does, unless root asks
     (found,) = check_index(tmp_path / "i.parquet", timeout=LIMIT, workers=1, quick=True).differences
     assert (found.kind, found.then, found.now) == ("status", "ok", "corrupt (cannot be opened (Permission denied))")
@@ -356,7 +356,7 @@ def test_a_root_is_for_lists_only(tmp_path, kind):
     _write(tmp_path / "run", a="ok 20")
     with tarfile.open(tmp_path / "x.tar", "w") as shard:
         shard.add(tmp_path / "run" / "a.mp4", "run/a.mp4")
-    build_index(str(tmp_path / "run"), tmp_path / "i.parquet", _probe())
+    build_index(str(tmp_path / "run"), tmp_path / "i.parquet", _checks())
     sources = {"folder": "", "video": "run/a.mp4", "index": "i.parquet", "shards": "x.tar"}
     with pytest.raises(ValueError, match="--root says where the videos of a CSV or list lie"):
         read_listing(tmp_path / sources[kind], tmp_path)

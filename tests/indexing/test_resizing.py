@@ -11,20 +11,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from videogn.cli.data.resize import _summary
-from videogn.data.video_index import read_index
+from videogn.cli.data.resize import summary_table
+from videogn.data.sources import read_index
 from videogn.indexing.building import build_index
 from videogn.indexing.catalogue import read_catalogue
-from videogn.indexing.checking import check_index
-from videogn.indexing.findings import Probe
+from videogn.indexing.file_checks import FileChecks
+from videogn.indexing.index_check import check_index
 from videogn.indexing.resizing import Copying, copy_paths, resize_index
-from videogn.video.decoders.decode import decode_frames, probe
+from videogn.video import decode_frames, read_frame_table
 from videogn.video.encode import write_video
 from videogn.video.transcode import CopySettings, copied_size, copy_video
 
 SETTINGS = CopySettings(short_side=32, crf=18, gop=12)
 _MS = Fraction(1, 1000)
-PROBE = Probe(decode=True, timeout=60, workers=2)
+CHECKS = FileChecks(decode=True, timeout=60, workers=2)
 
 
 def _frames(count: int, height: int = 64, width: int = 96) -> np.ndarray:
@@ -100,8 +100,8 @@ def test_a_variable_rate_is_kept(tmp_path, suffix):
     shown, keys = _packets(copy)
     assert np.allclose(np.subtract(shown, shown[0]), (times - times[0]) / 1000, atol=1e-3)
     assert max(np.diff([*keys, 40])) <= 12
-    assert probe(copy).frames == 40
-    assert probe(copy).fps == pytest.approx(39_000 / (times[-1] - times[0]), rel=0.1)
+    assert read_frame_table(copy).info.frames == 40
+    assert read_frame_table(copy).info.fps == pytest.approx(39_000 / (times[-1] - times[0]), rel=0.1)
     _near(decode_frames(copy, range(40)), decode_frames(source, range(40)))
 
 
@@ -144,7 +144,7 @@ def index(tmp_path: Path) -> Path:
     write_video(root / "val/y/b.mp4", _frames(20), 25)
     write_video(root / "val/y/b.avi", _frames(21), 25, codec="mpeg4", crf=None)
     (root / "val/y/empty.mp4").touch()
-    build_index(str(root), tmp_path / "i.parquet", PROBE)
+    build_index(str(root), tmp_path / "i.parquet", CHECKS)
     return tmp_path / "i.parquet"
 
 
@@ -180,12 +180,12 @@ def test_the_index_of_the_copies(index, tmp_path):
 def test_a_video_that_is_listed_twice_counts_once(tmp_path):
     write_video(tmp_path / "set" / "a.mp4", _frames(12), 25)
     (tmp_path / "set" / "list.txt").write_text("a.mp4 0\na.mp4 1\n")
-    build_index(str(tmp_path / "set" / "list.txt"), tmp_path / "i.parquet", PROBE)
+    build_index(str(tmp_path / "set" / "list.txt"), tmp_path / "i.parquet", CHECKS)
     resized = _resize(tmp_path / "i.parquet", tmp_path / "small")
     assert (resized.copied, resized.kept, resized.catalogue.table.num_rows) == (1, 0, 2)
     assert resized.bytes_before == (tmp_path / "set" / "a.mp4").stat().st_size
     assert resized.bytes_after == (tmp_path / "small" / "a.mp4").stat().st_size
-    assert " ".join(str(row) for row in _summary(resized).columns[1].cells) == "1 0 0 0 "
+    assert " ".join(str(row) for row in summary_table(resized).columns[1].cells) == "1 0 0 0 "
 
 
 def test_only_what_changed_is_copied_again(index, tmp_path):
@@ -219,7 +219,7 @@ def test_a_video_that_changed_for_the_worse_is_a_failure(index, tmp_path):
 
 
 def test_slow_and_crashing_videos_are_failures(index, tmp_path):
-    resized = _resize(index, tmp_path / "small", factory="inspectors:BadTranscoder", timeout=1.0)
+    resized = _resize(index, tmp_path / "small", factory="checkers:BadTranscoder", timeout=1.0)
     assert {Path(path).name: reason for path, reason in resized.failures.items()} == {
         "a.mp4": "not copied within 1 s",
         "b.avi": "crashed the transcoder (SIGSEGV)",

@@ -14,8 +14,8 @@ from videogn.report.layout import Layout
 from videogn.report.statistics import mcnemar_p, t_interval
 from videogn.report.tables import accuracy_table, grouped_norms, paper_table_8
 from videogn.study.budget import Budget
-from videogn.study.cell import Cell, Norm
-from videogn.study.results import CellResult, Section
+from videogn.study.cell import Cell, Norm, Section
+from videogn.study.cell_files import CellResult
 
 SETTINGS = ((32, 2, 8), (32, 2, 4), (64, 1, 4))
 PAPER = {

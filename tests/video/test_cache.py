@@ -9,9 +9,8 @@ import pytest
 from video_files import numbered, write
 
 from videogn.axes import Crop
-from videogn.video.decoders import cache as cache_module
+from videogn.video import VideoDecodeError, decode_frames, open_video, read_frame_table
 from videogn.video.decoders.cache import FrameCache
-from videogn.video.decoders.decode import VideoDecodeError, decode_frames, open_video, probe
 from videogn.video.decoders.guard import VideoGuard
 
 _SIZE = 12 * 32 * 64 * 3  # of each of the videos
@@ -39,13 +38,13 @@ class Counting:
 
 def _read(cache, path, indices=(0, 5, 11), window=None):
     with cache.open(path, "pyav") as video:
-        assert video.info == probe(path)
+        assert video.info == read_frame_table(path).info
         return video.frames(np.array(indices), window)
 
 
 @pytest.mark.parametrize("chunk", [1, 10**9])
 def test_it_decodes_once_and_gives_the_same_frames(videos, chunk, monkeypatch):
-    monkeypatch.setattr(cache_module, "CHUNK_BYTES", chunk)
+    monkeypatch.setattr("videogn.video.decoders.cache.CHUNK_BYTES", chunk)
     counting = Counting()
     cache = FrameCache(10 * _SIZE, counting.open)
     for indices in ((0, 5, 11), (7,)):
@@ -89,7 +88,7 @@ def test_memory_while_it_fills(videos, monkeypatch):
         return original(shape, *arguments, **options)
 
     cache = FrameCache(3 * _SIZE, Counting().open)
-    monkeypatch.setattr(cache_module.np, "empty", empty)
+    monkeypatch.setattr(np, "empty", empty)
     for number in np.random.default_rng(0).integers(0, 5, 20):
         _read(cache, videos[number], (0,))
     assert max(seen) <= cache.max_bytes

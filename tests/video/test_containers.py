@@ -12,10 +12,10 @@ import pytest
 from video_files import COUNT, H264, VP8, VP9, numbered, read_numbers, write
 
 from videogn.video.decoders.decode import decode_frames
-from videogn.video.decoders.frame_table import scan
+from videogn.video.decoders.frame_table import read_frame_table
 from videogn.video.errors import VideoDecodeError
-from videogn.video.integrity.container import damage, is_cut
-from videogn.video.integrity_report import inspect_video
+from videogn.video.integrity import damage, is_cut
+from videogn.video.integrity_report import check_integrity
 
 FRAGMENTS = {"options": H264, "container_options": {"movflags": "frag_keyframe+empty_moov"}}
 GIF = {"codec": "gif", "pix_fmt": "rgb8"}
@@ -30,6 +30,17 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "a.wmv": {"codec": "wmv2"},
     "a.gif": GIF,
     "a.mp4": FRAGMENTS,
+}
+#: FFmpeg's names of their formats.
+FORMATS = {
+    ".ts": "mpegts",
+    ".m2ts": "mpegts",
+    ".flv": "flv",
+    ".avi": "avi",
+    ".ogv": "ogg",
+    ".wmv": "asf",
+    ".gif": "gif",
+    ".mp4": "mov,mp4,m4a,3gp,3g2,mj2",
 }
 
 
@@ -57,9 +68,11 @@ BREAKS: dict[str, Callable[[bytearray], int]] = {
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_whole_file_is_neither_damaged_nor_cut(tmp_path, name):
     made(tmp_path / name)
-    assert damage(str(tmp_path / name)) is None
-    assert not is_cut(str(tmp_path / name))
-    report = inspect_video(tmp_path / name)
+    formats = FORMATS[Path(name).suffix]
+    assert read_frame_table(tmp_path / name).container == formats
+    assert damage(str(tmp_path / name), formats) is None
+    assert not is_cut(str(tmp_path / name), formats)
+    report = check_integrity(tmp_path / name)
     assert (report.status, report.frames) == ("ok", COUNT)
 
 
@@ -68,17 +81,18 @@ def test_a_broken_structure_is_damage(tmp_path, name):
     data = made(tmp_path / name)
     at = BREAKS[name](data)
     data[at : at + 16] = bytes(16)
-    assert "damaged" in damage(bytes(data))
+    assert "damaged" in damage(bytes(data), FORMATS[Path(name).suffix])
     (tmp_path / name).write_bytes(data)
-    assert inspect_video(tmp_path / name).status == "corrupt"
+    assert check_integrity(tmp_path / name).status == "corrupt"
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_missing_end_is_no_damage(tmp_path, name):
     data = bytes(made(tmp_path / name))
     for part in (0.5, 0.7, 0.9):
-        assert damage(data[: int(len(data) * part) | 1]) is None
-        assert is_cut(data[: int(len(data) * part) | 1])
+        cut = data[: int(len(data) * part) | 1]
+        assert damage(cut, FORMATS[Path(name).suffix]) is None
+        assert is_cut(cut, FORMATS[Path(name).suffix])
 
 
 def test_a_lost_packet_of_a_transport_stream_is_damage(tmp_path):
@@ -86,13 +100,13 @@ def test_a_lost_packet_of_a_transport_stream_is_damage(tmp_path):
     at = len(data) // 376 * 188
     while data[at + 1] & 0x40 or data[at + 1 : at + 3] == b"\0\0":  # neither the first of a picture nor a table
         at += 188
-    assert "packets are missing" in damage(bytes(data[:at] + data[at + 188 :]))
+    assert "packets are missing" in damage(bytes(data[:at] + data[at + 188 :]), "mpegts")
 
 
 def test_a_lost_page_is_damage(tmp_path):
     data = made(tmp_path / "a.ogv")
     at = _after(data, b"OggS")
-    assert "pages are missing" in damage(bytes(data[:at] + data[data.index(b"OggS", at + 1) :]))
+    assert "pages are missing" in damage(bytes(data[:at] + data[data.index(b"OggS", at + 1) :]), "ogg")
 
 
 @pytest.mark.parametrize("sizes", [((64, 128), (64, 128)), ((64, 128), (96, 160))])
@@ -102,7 +116,7 @@ def test_joined_transport_streams_are_whole(tmp_path, sizes):
         for number, size in enumerate(sizes)
     ]
     (tmp_path / "a.ts").write_bytes(b"".join(parts))
-    report = inspect_video(tmp_path / "a.ts")
+    report = check_integrity(tmp_path / "a.ts")
     assert (report.status, report.frames) == ("ok", 60)
 
 
@@ -113,7 +127,7 @@ def test_joined_transport_streams_that_are_cut_are_truncated(tmp_path):
     for cut in (100, 1000, 2000):
         path = tmp_path / "a.ts"
         path.write_bytes((part + part)[:-cut])
-        report = inspect_video(path)
+        report = check_integrity(path)
         assert report.status == "truncated"
         assert 40 < report.frames < 60
         frames = range(report.frames)
@@ -124,7 +138,7 @@ def test_a_cut_animation_is_truncated(tmp_path):
     data = made(tmp_path / "a.gif")
     whole = decode_frames(tmp_path / "a.gif", range(COUNT))
     (tmp_path / "a.gif").write_bytes(data[: len(data) // 2])
-    report = inspect_video(tmp_path / "a.gif")
+    report = check_integrity(tmp_path / "a.gif")
     assert report.status == "truncated"
     assert 20 < report.frames < 40
     frames = decode_frames(tmp_path / "a.gif", range(report.frames))
@@ -142,9 +156,9 @@ def test_frames_lost_before_the_last_displayed_one_are_missed(tmp_path):
     lost = COUNT - 1 - last
     assert lost > 0
     (tmp_path / "b.mkv").write_bytes(data[: end + 24])
-    report = inspect_video(tmp_path / "b.mkv")
+    report = check_integrity(tmp_path / "b.mkv")
     assert report.status == "truncated"
-    assert scan(tmp_path / "b.mkv").frames == COUNT
+    assert read_frame_table(tmp_path / "b.mkv").info.frames == COUNT
     assert report.frames < COUNT - lost
     assert read_numbers(decode_frames(tmp_path / "b.mkv", range(report.frames))) == list(range(report.frames))
 
@@ -154,9 +168,9 @@ def test_frames_that_the_tags_promise_are_missed(tmp_path):
     data = write(tmp_path / "a.webm", numbered(COUNT), codec="libvpx-vp9", options=VP9).read_bytes()
     told = data.index(b"00:00:02.0", data.index(b"DURATION"))
     (tmp_path / "a.webm").write_bytes(data[:told] + b"00:00:04.0" + data[told + 10 :])
-    report = inspect_video(tmp_path / "a.webm")
+    report = check_integrity(tmp_path / "a.webm")
     assert (report.status, report.frames) == ("truncated", COUNT)
-    assert scan(tmp_path / "a.webm").frames == 2 * COUNT
+    assert read_frame_table(tmp_path / "a.webm").info.frames == 2 * COUNT
 
 
 def test_a_destroyed_first_key_frame_is_no_other_beginning(tmp_path):
@@ -167,14 +181,14 @@ def test_a_destroyed_first_key_frame_is_no_other_beginning(tmp_path):
     data[start : start + size + 60] = bytes(size + 60)
     path.write_bytes(data)
     with pytest.raises(VideoDecodeError, match="first key frame is damaged"):
-        scan(path)
-    assert inspect_video(path).status == "corrupt"
+        read_frame_table(path)
+    assert check_integrity(path).status == "corrupt"
 
 
 @pytest.mark.parametrize("codec", ["h263", "h263p"])
 def test_packets_marked_as_key_frames_that_are_none_are_not_started_at(tmp_path, codec):
     path = write(tmp_path / "a.avi", numbered(COUNT, 96, 128), codec=codec)
-    assert scan(path).keyframes.tolist() in ([0], [])
+    assert read_frame_table(path).keyframes.tolist() in ([0], [])
     whole = decode_frames(path, range(COUNT))
     for index in (11, 29, 50):
         assert np.array_equal(decode_frames(path, [index])[0], whole[index])
@@ -182,7 +196,7 @@ def test_packets_marked_as_key_frames_that_are_none_are_not_started_at(tmp_path,
 
 def test_key_frames_only_can_all_be_started_at(tmp_path):
     path = write(tmp_path / "a.mp4", numbered(20), options=H264, gop=1)
-    assert scan(path).keyframes.tolist() == list(range(20))
+    assert read_frame_table(path).keyframes.tolist() == list(range(20))
 
 
 def test_a_stream_without_marks_begins_at_its_first_packet(tmp_path):
@@ -193,7 +207,7 @@ def test_a_stream_without_marks_begins_at_its_first_packet(tmp_path):
             if packet.size:
                 packet.is_keyframe, packet.stream = False, out
                 writer.mux(packet)
-    report = inspect_video(tmp_path / "a.mkv")
+    report = check_integrity(tmp_path / "a.mkv")
     assert (report.status, report.frames) == ("ok", COUNT)
     assert np.array_equal(decode_frames(tmp_path / "a.mkv", [40, 7]), decode_frames(source, [40, 7]))
 
@@ -203,4 +217,4 @@ def test_a_list_of_files_is_no_video(tmp_path, name):
     write(tmp_path / "a.mp4", numbered(4), options=H264)
     (tmp_path / name).write_text("ffconcat version 1.0\nfile a.mp4\n")
     with pytest.raises(VideoDecodeError, match="not a readable video"):
-        scan(tmp_path / name)
+        read_frame_table(tmp_path / name)

@@ -10,33 +10,33 @@ import numpy as np
 import pytest
 from video_files import BROKEN, COUNT, H264, MEDIA, RISKY, SAFE, UNEVEN, numbered, write
 
-from videogn.video.decoders.frame_table import scan
+from videogn.video.decoders.frame_table import read_frame_table
 from videogn.video.decoders.packets import decord_width_fails
 from videogn.video.errors import VideoDecodeError
 
 
 @pytest.mark.parametrize("name", SAFE)
 def test_safe_files_have_all_frames_and_no_risk(video, name):
-    found = scan(video(name))
-    assert (found.frames, found.readable, found.decord_risk) == (COUNT, COUNT, None)
-    assert found.pts.dtype == np.int64
-    assert np.all(np.diff(found.pts) > 0)
-    assert found.keyframes[0] == 0
+    table = read_frame_table(video(name))
+    assert (table.info.frames, table.readable, table.decord_risk) == (COUNT, COUNT, None)
+    assert table.pts.dtype == np.int64
+    assert np.all(np.diff(table.pts) > 0)
+    assert table.keyframes[0] == 0
 
 
 @pytest.mark.parametrize("name", RISKY)
 def test_risky_files_are_found(video, name):
     _, words, numbers = RISKY[name]
-    found = scan(video(name))
-    assert found.frames == found.readable == len(numbers)
-    assert words in found.decord_risk
+    table = read_frame_table(video(name))
+    assert table.info.frames == table.readable == len(numbers)
+    assert words in table.decord_risk
 
 
 @pytest.mark.parametrize("name", [name for name, (_, words) in BROKEN.items() if words])
 def test_what_is_no_video_is_named_in_one_line(video, name):
     path = video(name)
     with pytest.raises(VideoDecodeError) as caught:
-        scan(path)
+        read_frame_table(path)
     assert BROKEN[name][1] in caught.value.reason
     assert str(caught.value) == f"{path}: {caught.value.reason}"
     assert "\n" not in str(caught.value)
@@ -49,30 +49,30 @@ def test_the_error_crosses_processes():
 
 def test_key_frames_are_where_the_encoder_put_them(tmp_path):
     options = {**H264, "sc_threshold": "0"}
-    found = scan(write(tmp_path / "a.mp4", numbered(50), options=options, gop=20))
-    assert found.keyframes.tolist() == [0, 20, 40]
+    table = read_frame_table(write(tmp_path / "a.mp4", numbered(50), options=options, gop=20))
+    assert table.keyframes.tolist() == [0, 20, 40]
 
 
 def test_rate_and_times_of_a_variable_rate(video):
-    found = scan(video("variable_rate.mp4"))
-    ticks = (found.pts - found.pts[0])[1:] / (UNEVEN - UNEVEN[0])[1:]
+    table = read_frame_table(video("variable_rate.mp4"))
+    ticks = (table.pts - table.pts[0])[1:] / (UNEVEN - UNEVEN[0])[1:]
     assert len(set(ticks)) == 1
-    assert scan(video("gop12.mp4")).fps == 30
+    assert read_frame_table(video("gop12.mp4")).info.fps == 30
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
 def test_rotation(tmp_path, degrees):
-    found = scan(write(tmp_path / "a.mp4", numbered(4), options=H264, rotation=degrees))
-    assert found.rotation == degrees
-    assert (found.height, found.width) == (64, 128)
-    assert (found.info.height, found.info.width) == ((128, 64) if degrees % 180 else (64, 128))
+    table = read_frame_table(write(tmp_path / "a.mp4", numbered(4), options=H264, rotation=degrees))
+    assert table.info.rotation == degrees
+    assert table.coded_size == (64, 128)
+    assert (table.info.height, table.info.width) == ((128, 64) if degrees % 180 else (64, 128))
 
 
 def test_a_cut_file_counts_what_it_lists(video):
-    found = scan(video("cut.mp4"))
-    assert found.frames == COUNT
-    assert 25 < found.readable < 40
-    assert found.decord_risk == "the file is cut short"
+    table = read_frame_table(video("cut.mp4"))
+    assert table.info.frames == COUNT
+    assert 25 < table.readable < 40
+    assert table.decord_risk == "the file is cut short"
 
 
 def test_a_cut_between_two_frames_is_seen(tmp_path, video):
@@ -81,9 +81,9 @@ def test_a_cut_between_two_frames_is_seen(tmp_path, video):
     with av.open(str(whole)) as container:
         end = next(packet.pos for number, packet in enumerate(container.demux(video=0)) if number == 30)
     (tmp_path / "a.mp4").write_bytes(whole.read_bytes()[:end])
-    found = scan(tmp_path / "a.mp4")
-    assert found.frames == COUNT
-    assert 20 < found.readable <= 30
+    table = read_frame_table(tmp_path / "a.mp4")
+    assert table.info.frames == COUNT
+    assert 20 < table.readable <= 30
 
 
 def test_widths_that_decord_cannot_pad():
@@ -93,13 +93,13 @@ def test_widths_that_decord_cannot_pad():
 def test_relative_paths_are_not_taken_for_protocols(tmp_path, monkeypatch):
     write(tmp_path / "a.mp4", numbered(4), options=H264).rename(tmp_path / "concat:a.mp4")
     monkeypatch.chdir(tmp_path)
-    assert scan("concat:a.mp4").frames == 4
+    assert read_frame_table("concat:a.mp4").info.frames == 4
 
 
 def test_files_as_found():
     if not MEDIA.is_dir():
         pytest.skip("the collection of real files is not here")
-    risky = {path.name: scan(path).decord_risk for path in sorted(MEDIA.iterdir())}
+    risky = {path.name: read_frame_table(path).decord_risk for path in sorted(MEDIA.iterdir())}
     assert "edit list" in risky.pop("discard_first_keyframe.mp4")
     assert "odd height" in risky.pop("testsrc2_odd_height_and_width_vp9.mp4")
     assert "codec" in risky.pop("av1_video.mkv")

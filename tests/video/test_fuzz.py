@@ -11,9 +11,9 @@ import pytest
 
 from videogn.indexing.catalogue import STATUSES
 from videogn.system.killable import KillableProcess
-from videogn.video.decoders.decode import check_decoder, open_video
+from videogn.video.decoders import check_decoder, open_video
 from videogn.video.errors import VideoDecodeError
-from videogn.video.integrity_report import inspect_video
+from videogn.video.integrity_report import check_integrity
 
 #: Seconds; a file takes a few hundredths.
 LIMIT = 60.0
@@ -26,8 +26,8 @@ class Victim:
     """Decodes damaged files in a process that may be lost."""
 
     def try_all(self, path: str) -> list[str]:
-        """The outcome of each decoder and of the inspection; raises what must not be raised."""
-        return [inspect_video(path).status, *(self._try(path, decoder) for decoder in TRIED if _installed(decoder))]
+        """The outcome of each decoder and of the check; raises what must not be raised."""
+        return [check_integrity(path).status, *(self._try(path, decoder) for decoder in TRIED if _installed(decoder))]
 
     def _try(self, path: str, decoder: str) -> str:
         try:

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from video_files import COUNT, H264, numbered, write
 
-from videogn.video import integrity_report as inspection
-from videogn.video.decoders import decode
-from videogn.video.decoders.decode import decode_frames, open_video
+from videogn.video import integrity_report
+from videogn.video.decoders import decode_frames, open_video
+from videogn.video.decoders.pyav_reader import PyAVReader
 from videogn.video.errors import EmptyVideoError, VideoDecodeError, reading
-from videogn.video.integrity import matroska
-from videogn.video.integrity.container import is_cut
-from videogn.video.integrity_report import inspect_video
+from videogn.video.integrity import damage, is_cut
+from videogn.video.integrity_report import check_integrity
 
 #: More than any file system holds: seeking there fails.
 HUGE = b"\x01\x80\0\0\0\0\0\x23"
@@ -37,7 +36,7 @@ def test_a_cut_file_that_says_it_lasts_no_time_there_is(large, tmp_path, seconds
     assert seconds in data
     path = tmp_path / "a.mkv"
     path.write_bytes(data)
-    report = inspect_video(path, decode=decoded)
+    report = check_integrity(path, decode=decoded)
     assert report.status in ("truncated", "corrupt")  # the check sum of what was changed is wrong too
     assert 20 < report.frames < 40
     with open_video(path) as video:
@@ -55,16 +54,16 @@ def test_elements_larger_than_the_file(large, tmp_path, element):
         data = data[:segment] + b"\x01\xc0\0\0\0\0\0\0" + data[segment + 8 :]
     path = tmp_path / "a.mkv"
     path.write_bytes(data)
-    assert is_cut(str(path)) == (element != "header")
-    assert matroska.damage(str(path)) is None
-    assert inspect_video(path).status in ("ok", "truncated", "corrupt")
+    assert is_cut(str(path), "matroska,webm") == (element != "header")
+    assert damage(str(path), "matroska,webm") is None
+    assert check_integrity(path).status in ("ok", "truncated", "corrupt")
 
 
 def test_a_stream_that_appears_on_the_way_does_no_harm(video, tmp_path):
     data = video("mpegts.ts").read_bytes()
     path = tmp_path / "a.ts"
     path.write_bytes(data + 3 * STRAY + data)
-    assert inspect_video(path).bytes == 2 * len(data) + 3 * 188
+    assert check_integrity(path).bytes == 2 * len(data) + 3 * 188
     indices = range(0, COUNT, 7)
     assert np.array_equal(decode_frames(path, indices), decode_frames(video("mpegts.ts"), indices))
 
@@ -82,11 +81,11 @@ def test_whatever_reading_raises_is_the_files_fault(video, monkeypatch, error):
             opened.frames([0])
         with pytest.raises(ValueError, match="out of range"):  # not the file's
             opened.frames([COUNT])
-    monkeypatch.setitem(decode.READERS, "pyav", fail)
+    monkeypatch.setattr(PyAVReader, "__init__", fail)
     with pytest.raises(VideoDecodeError, match="cannot be read"), open_video(path):
         pass
-    monkeypatch.setattr(inspection, "scan", fail)
-    assert inspect_video(path).status == "corrupt"
+    monkeypatch.setattr(integrity_report, "read_frame_table", fail)
+    assert check_integrity(path).status == "corrupt"
 
 
 def test_what_is_said_already_is_not_said_again():

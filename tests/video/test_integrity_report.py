@@ -12,7 +12,7 @@ from video_files import BROKEN, COUNT, H264, MEDIA, RISKY, SAFE, UNEVEN, VP8, nu
 
 from videogn.system.killable import KillableProcess
 from videogn.video.decoders.decode import decode_frames
-from videogn.video.integrity_report import inspect_video
+from videogn.video.integrity_report import check_integrity
 
 #: Container and codec of files that are cut: name -> how it is made.
 CUT = {
@@ -36,15 +36,15 @@ def noisy(path: Path, **how: object) -> Path:
 @pytest.mark.parametrize("name", [*SAFE, *RISKY])
 def test_good_files_are_ok(video, name):
     path = video(name)
-    report = inspect_video(path)
+    report = check_integrity(path)
     assert (report.status, report.reason) == ("ok", "")
     assert report.frames == (len(RISKY[name][2]) if name in RISKY else COUNT)
     assert report.bytes == path.stat().st_size
-    assert inspect_video(path, decode=False) == report
+    assert check_integrity(path, decode=False) == report
 
 
 def test_the_facts(tmp_path):
-    report = inspect_video(write(tmp_path / "a.mp4", numbered(45), options=H264, rotation=90))
+    report = check_integrity(write(tmp_path / "a.mp4", numbered(45), options=H264, rotation=90))
     assert asdict(report) == {
         "frames": 45,
         "fps": 30.0,
@@ -60,13 +60,13 @@ def test_the_facts(tmp_path):
 
 
 def test_the_duration_of_a_variable_rate(video):
-    report = inspect_video(video("variable_rate.mp4"))
+    report = check_integrity(video("variable_rate.mp4"))
     assert report.duration == pytest.approx((UNEVEN[-1] - UNEVEN[0]) / 30 + 1 / report.fps)
 
 
 @pytest.mark.parametrize("name", [name for name, (_, words) in BROKEN.items() if words])
 def test_what_is_no_video_is_reported(video, name):
-    report = inspect_video(video(name))
+    report = check_integrity(video(name))
     expected = {"missing.mp4": "missing", "empty.mp4": "empty"}.get(name, "corrupt")
     assert report.status == expected
     assert BROKEN[name][1] in report.reason
@@ -82,7 +82,7 @@ def test_a_file_cut_anywhere_is_truncated_and_its_frames_counted(tmp_path, name)
     for part in np.linspace(0.4, 0.95, 8):
         path = tmp_path / f"cut-{name}"
         path.write_bytes(data[: int(len(data) * part)])
-        report = inspect_video(path)
+        report = check_integrity(path)
         assert report.status == "truncated", part
         assert "cut short" in report.reason
         assert np.array_equal(decode_frames(path, range(report.frames), "pyav"), original[: report.frames])
@@ -97,7 +97,7 @@ def test_a_lost_index_at_the_end_loses_no_frame(tmp_path):
         last = max(packet.pos + packet.size for packet in container.demux(video=0) if packet.size)
     (tmp_path / "b.mkv").write_bytes(data[: last + 20])
     assert len(data) > last + 20
-    report = inspect_video(tmp_path / "b.mkv")
+    report = check_integrity(tmp_path / "b.mkv")
     assert (report.status, report.frames) == ("ok", COUNT)
 
 
@@ -107,7 +107,7 @@ def test_a_cut_between_two_frames_is_seen(tmp_path, decode):
     with av.open(str(tmp_path / "a.mkv")) as container:
         ends = sorted(packet.pos + packet.size for packet in container.demux(video=0) if packet.size)
     (tmp_path / "b.mkv").write_bytes(data[: ends[30] + 16])
-    report = inspect_video(tmp_path / "b.mkv", decode=decode)
+    report = check_integrity(tmp_path / "b.mkv", decode=decode)
     assert report.status == "truncated"
     assert 20 < report.frames < 35
 
@@ -118,7 +118,7 @@ def test_damage_inside_is_corrupt(tmp_path, name, how):
     half = len(data) // 2
     data[half : half + 3000] = bytes(3000)
     (tmp_path / name).write_bytes(data)
-    report = inspect_video(tmp_path / name)
+    report = check_integrity(tmp_path / name)
     assert report.status == "corrupt"
     assert 10 < report.frames < COUNT
 
@@ -128,12 +128,12 @@ def test_one_wrong_bit_in_a_matroska_file_is_seen(tmp_path, at):
     data = bytearray(noisy(tmp_path / "a.mkv", options=H264).read_bytes())
     data[int(len(data) * at)] ^= 4
     (tmp_path / "a.mkv").write_bytes(data)
-    assert inspect_video(tmp_path / "a.mkv").status == "corrupt"
+    assert check_integrity(tmp_path / "a.mkv").status == "corrupt"
 
 
 def test_frames_built_upon_a_damaged_one_are_not_counted(video):
     path = video("zeroed.mp4")
-    report = inspect_video(path)
+    report = check_integrity(path)
     assert report.status == "corrupt"
     good = []
     for index in range(COUNT):
@@ -146,17 +146,17 @@ def test_frames_built_upon_a_damaged_one_are_not_counted(video):
 
 
 def test_in_a_process(video):
-    process = KillableProcess("videogn.video.integrity_report:Inspector")
+    process = KillableProcess("videogn.video.integrity_report:IntegrityChecker")
     try:
-        report = process.call("inspect", str(video("gop12.mp4")), True, limit=60)
+        report = process.call("check", str(video("gop12.mp4")), True, limit=60)
     finally:
         process.close()
-    assert report == inspect_video(video("gop12.mp4"))
+    assert report == check_integrity(video("gop12.mp4"))
 
 
 def test_real_files():
     if not MEDIA.is_dir():
         pytest.skip("the collection of real files is not here")
-    statuses = {path.name: inspect_video(path).status for path in sorted(MEDIA.iterdir())}
+    statuses = {path.name: check_integrity(path).status for path in sorted(MEDIA.iterdir())}
     assert statuses.pop("corrupted.mp4") == "corrupt"
     assert set(statuses.values()) == {"ok"}

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 from video_files import COUNT, read_numbers
 
-from videogn.video.decoders import frame_table as scan
-from videogn.video.decoders import stream
-from videogn.video.decoders.decode import DECODERS, check_decoder, decode_frames, open_video
+from videogn.video.decoders import DECODERS, check_decoder, decode_frames, frame_table, open_video, stream
 from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError
 from videogn.video.storage import exists, read_source, shard_members, size
 
@@ -52,7 +50,7 @@ def test_a_member_is_read_once(shard, monkeypatch):
         reads.append(path)
         return read_source(path)
 
-    for module in (scan, stream):
+    for module in (frame_table, stream):
         monkeypatch.setattr(module, "read_source", counting)
     assert read_numbers(decode_frames(shard / "a.mp4", [40], "pyav")) == [40]
     assert len(reads) == 1

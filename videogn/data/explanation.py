@@ -10,7 +10,7 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.data.plans import ViewPlan
-from videogn.video.decoders.decode import VideoInfo
+from videogn.video.decoders.frame_table import VideoInfo
 from videogn.video.window import resized_size
 
 

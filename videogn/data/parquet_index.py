@@ -1,4 +1,4 @@
-"""Reading the table that `videogn data index` writes, column by column: no row becomes a Python object."""
+"""Reading of the Parquet index that `videogn data index` writes, column by column: no row becomes a Python object."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote_from_bytes
 
 import pyarrow as pa
@@ -17,26 +17,18 @@ from videogn.checks import existing_path
 from videogn.data.labels import class_names, number_labels
 from videogn.data.layouts import SPLIT_NAMES, split_name
 from videogn.data.records import Records
+from videogn.data.video_index import VideoIndex
 from videogn.video.storage import is_url
 
 SUFFIX = ".parquet"
-#: Key of the file's metadata: JSON that says, among other things, the root and the classes.
+#: Key of the metadata of the file: JSON with the root, the classes and other facts.
 METADATA_KEY = b"videogn.index"
 VERSION = 1
-#: The statuses of videos that decode as far as an index counts their frames; others are not even opened.
+#: Statuses of videos that decode as far as an index counts their frames; others are not opened.
 USABLE = ("ok", "short")
 
 _READ = ("path", "label", "split", "frames", "status", "reason", "start", "bytes")
 _ANCHORED = r"^(/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://)"
-
-
-class ParquetIndex(NamedTuple):
-    """What a Parquet index holds of one split; the fields are those of VideoIndex."""
-
-    records: Records
-    classes: tuple[str, ...]
-    root: str
-    probed: bool
 
 
 def read_parquet(
@@ -46,24 +38,24 @@ def read_parquet(
     classes: Sequence[str] | None = None,
     split: str | None = None,
     use_truncated: bool = False,
-) -> ParquetIndex:
+) -> VideoIndex:
     """Read a Parquet index; its records are mapped from a file, not held in memory.
 
     Args:
-        source: the file. It needs the columns "path" and "label" (class name); "split", "frames", "status",
-            "reason", "start" and "bytes" (the place of a shard's member) are used where they are there.
-        root: where the data set lies now, if it was moved: the root that the file names is replaced by it. A file that
-            names none has relative paths, which refer to this folder, or else to the file's own.
-        classes: the class names in order; by default those that the file names.
-        split: take the rows of this split only.
-        use_truncated: videos whose end is missing are used as far as they decode.
+        source: The file. It must have the columns "path" and "label" (class name), and may have "split", "frames",
+            "status", "reason", "start" and "bytes" (place of a member in its shard).
+        root: Present folder of the data set, if it was moved; it replaces the root in the file. In a file without a
+            root, paths are relative to this folder, or by default to the folder of the file.
+        classes: Class names in order. Default: those in the file.
+        split: Split to take. Default: all rows.
+        use_truncated: Whether to use videos whose end is missing, as far as they decode.
 
     Returns:
-        The records, classes and root. A video that is not usable has an error, "status: reason".
+        The index. A video that is not usable has an error, "status: reason".
 
     Raises:
-        FileNotFoundError: `root` does not exist.
-        ValueError: not such a file, no such split, or a wrong label.
+        FileNotFoundError: If `root` does not exist.
+        ValueError: If the file is no such index, has no such split, or has a wrong label.
     """
     table, stored = _read(source)
     if split is not None:
@@ -84,11 +76,11 @@ def read_parquet(
         columns["frames"] = table["frames"]
     if {"start", "bytes"} <= set(table.column_names):  # members of shards
         columns |= {"start": table["start"], "length": table["bytes"]}
-    return ParquetIndex(Records(pa.table(columns)).mapped(), tuple(names), base, "status" in table.column_names)
+    return VideoIndex(Records(pa.table(columns)).mapped(), tuple(names), base, "status" in table.column_names)
 
 
 def parquet_splits(source: Path) -> tuple[str, ...]:
-    """The splits that a Parquet index has rows of: "train", "val" and "test" first, in this order, then any others."""
+    """Return the splits of a Parquet index: "train", "val" and "test" first, in this order, then any others."""
     table, _ = _read(source, ("split",))
     if "split" not in table.column_names:
         return ()
@@ -125,12 +117,12 @@ def _of_split(table: pa.Table, split: str, source: Path) -> pa.Table:
 
 
 def _paths(table: pa.Table, stored: str | None, given: str | Path | None, source: Path) -> tuple[pa.ChunkedArray, str]:
-    """The videos' paths at the place where they are now, and their root."""
+    """Present paths of the videos, and their root."""
     paths = table["path"].cast(pa.large_string())
     root = stored or str(source.parent)
     if given is not None:
         now = str(given) if is_url(str(given)) else os.path.abspath(existing_path(given))
-        # A root above the one that the file names says nothing new, as long as the videos' own is still there.
+        # A root above the one in the file changes nothing as long as that one still exists.
         if stored is None or not (os.path.isdir(stored) and os.path.join(stored, "").startswith(os.path.join(now, ""))):
             root = now
     if stored is not None and root != stored:
@@ -147,7 +139,7 @@ def _paths(table: pa.Table, stored: str | None, given: str | Path | None, source
 
 
 def _as_url(folder: str) -> str:
-    """A folder as `stored_path` writes it in front of a name that is not UTF-8."""
+    """A folder as `stored_path` writes it before a name that is not UTF-8."""
     return "file://" + quote_from_bytes(os.fsencode(folder))
 
 

@@ -12,8 +12,9 @@ from torch.utils.data import get_worker_info
 
 from videogn.axes import Crop, Sample, VideoRecord
 from videogn.data.plans import ViewPlan
-from videogn.video.decoders.decode import VideoDecodeError, open_video
+from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import CHUNK_BYTES, FrameSource, Opener
+from videogn.video.errors import VideoDecodeError
 from videogn.video.window import Resizing, resized_size
 
 

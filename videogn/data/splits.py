@@ -13,7 +13,8 @@ from videogn.checks import existing_path
 from videogn.data.layouts import SPLIT_NAMES
 from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
 from videogn.data.parquet_index import parquet_splits
-from videogn.data.video_index import VideoIndex, read_index, split_index
+from videogn.data.sources import read_index
+from videogn.data.video_index import VideoIndex, split_index
 from videogn.video.storage import is_url
 
 _log = logging.getLogger(__name__)

@@ -1,4 +1,7 @@
-"""The Parquet index: one row for each listed video with what was found in its file, and a summary beside the rows."""
+"""The Parquet index: one row for each listed video with the result of checking its file, and a summary of all rows.
+
+A new column is a field of `FOUND`; its values come from the field of that name in `IntegrityReport`.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,11 @@ __all__ = [
     "write_catalogue",
 ]
 
-#: What can be said of a video; those in USABLE decode.
+#: Statuses of videos; those in USABLE decode.
 STATUSES = ("ok", "short", "truncated", "corrupt", "empty", "missing")
-#: What a listing knows of a video (`start` is the place of a shard's member in it, in bytes), what probing it finds,
-#: and when the file was last changed.
+#: Columns from the listing; `start` is the position of a member in its shard, in bytes.
 LISTED = pa.schema([("path", pa.string()), ("label", pa.string()), ("split", pa.string()), ("start", pa.int64())])
+#: Columns from the check of the file, and the time of its last change.
 FOUND = pa.schema(
     [
         ("frames", pa.int64()),
@@ -54,18 +57,18 @@ COLUMNS = pa.schema([*(field for field in LISTED if field.name != "start"), *FOU
 
 @dataclass(frozen=True)
 class Facts:
-    """What holds for a whole index.
+    """Facts of a whole index.
 
     Attributes:
-        root: the folder that relative paths refer to.
-        classes: class names in the order of their numbers.
-        source: what was indexed.
-        searched: the folder whose unlisted videos are counted; None where that means nothing (a single video).
-        decode: whether every frame was decoded; else only the packets were read.
-        timeout: seconds that each file was given.
-        min_frames: a video with fewer frames is "short".
-        unlisted: `names_hash` of the videos in `searched` that no row lists; None where there is nothing to look in.
-        summary: see `summarise`.
+        root: Folder that relative paths refer to.
+        classes: Class names in the order of their numbers.
+        source: Source that was indexed.
+        searched: Folder whose unlisted videos are counted; None if there is none (a single video).
+        decode: Whether all frames were decoded; otherwise only packets were read.
+        timeout: Time limit for one file, in seconds.
+        min_frames: Least number of frames; a video with fewer is "short".
+        unlisted: `names_hash` of the videos in `searched` that no row lists; None if `searched` is None.
+        summary: Counts of the rows; see `summarise`.
     """
 
     root: str
@@ -84,8 +87,8 @@ class Catalogue:
     """An index in memory.
 
     Attributes:
-        table: the rows, with the columns `COLUMNS`; paths as `videogn.data.stored_paths` stores them.
-        facts: what holds for all of them.
+        table: Rows with the columns `COLUMNS`; paths as `videogn.data.stored_paths` stores them.
+        facts: Facts of all rows.
     """
 
     table: pa.Table
@@ -93,10 +96,10 @@ class Catalogue:
 
 
 def write_catalogue(path: Path, catalogue: Catalogue) -> None:
-    """Write an index, by way of a temporary file.
+    """Write an index under a temporary name and rename it.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: If it cannot be written.
     """
     facts = json.dumps({"version": VERSION, **asdict(catalogue.facts)})
     table = catalogue.table.select(COLUMNS.names).cast(COLUMNS).replace_schema_metadata({METADATA_KEY: facts})
@@ -108,8 +111,8 @@ def read_catalogue(path: str | Path) -> Catalogue:
     """Read an index that `write_catalogue` wrote.
 
     Raises:
-        FileNotFoundError: there is none.
-        ValueError: the file is something else.
+        FileNotFoundError: If the file does not exist.
+        ValueError: If the file is something else.
     """
     path = existing_path(path)
     try:
@@ -117,7 +120,7 @@ def read_catalogue(path: str | Path) -> Catalogue:
         facts = json.loads(table.schema.metadata[METADATA_KEY])
         if facts.pop("version") != VERSION:
             raise ValueError(f"{path} was written by another version of videogn; run `videogn data index` again")
-        # What a later version adds is not asked for, and what an earlier one lacks is nothing.
+        # Facts that a later version adds are ignored; facts that an earlier version lacks are None.
         known = {name: facts.get(name) for name in Facts.__dataclass_fields__}
         return Catalogue(
             table.select(COLUMNS.names).cast(COLUMNS), Facts(**{**known, "classes": tuple(facts["classes"])})
@@ -130,13 +133,13 @@ def summarise(table: pa.Table, classes: Sequence[str], unlisted: int) -> dict[st
     """Count the rows of an index.
 
     Args:
-        table: with the columns label, split and status.
-        classes: all class names; one without videos is counted too.
-        unlisted: videos on disk that no row lists.
+        table: Rows with the columns label, split and status.
+        classes: All class names; those without videos are counted too.
+        unlisted: Number of videos on disk that no row lists.
 
     Returns:
         {"videos": n, "unlisted": n, "status": {status: n}, "classes": {name: {status: n}}, "splits": {split: {status:
-        n}}}; every status is given in "status", elsewhere those that occur.
+        n}}}. "status" has every status, the others only those that occur.
     """
     status = dict.fromkeys(STATUSES, 0) | {key: sum(of.values()) for key, of in _counts(table, "status").items()}
     by_class: dict[str, dict[str, int]] = {name: {} for name in classes} | _counts(table, "label")

@@ -1,4 +1,4 @@
-"""What the system says of files, without opening one: size, time of change, and whether they can be videos at all."""
+"""Size and time of change of files, and whether they can be videos at all, without opening one."""
 
 from __future__ import annotations
 
@@ -6,60 +6,43 @@ import itertools
 import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from videogn.data.stored_paths import opened_path
 from videogn.video.errors import MissingVideoError, VideoDecodeError, explain
 from videogn.video.storage import state
 
-#: Threads that ask; a network file system answers many questions at once.
+#: Threads that ask for states; a network file system answers many questions at once.
 _ASKING = 16
 _ROWS_AT_ONCE = 1 << 14
 _ROWS_A_THREAD = 256
 
-#: (bytes, time of change, status, reason), as in `FileStates`.
-FileState = tuple[int, int, str | None, str | None]
+#: bytes: size, null if unknown. mtime_ns: time of the last change, or for an object the number that
+#: `videogn.video.storage.state` gives; null if unknown. status: "missing", "empty" or "corrupt" if the file need not be
+#: opened to say so, else null. reason: of the status.
+STATES = pa.schema([("bytes", pa.int64()), ("mtime_ns", pa.int64()), ("status", pa.string()), ("reason", pa.string())])
+#: One row of these columns.
+FileState = tuple[int | None, int | None, str | None, str | None]
 
 
-class FileStates(NamedTuple):
-    """What the system says of many files, without opening one.
-
-    Attributes:
-        bytes: int64, -1 where unknown.
-        mtime_ns: int64, when each was last changed, or of an object what `state` has in its place; -1 where unknown.
-        status: "missing", "empty" or "corrupt" where that much says enough, else None.
-        reason: of the status.
-    """
-
-    bytes: np.ndarray
-    mtime_ns: np.ndarray
-    status: list[str | None]
-    reason: list[str | None]
-
-
-def file_states(paths: pa.ChunkedArray) -> FileStates:
-    """Ask the system for every file's size and time of change.
+def file_states(paths: pa.ChunkedArray) -> pa.Table:
+    """Ask for the size and the time of change of many files.
 
     Args:
-        paths: as stored.
+        paths: Paths as stored.
 
     Returns:
-        One entry for each path.
+        Columns `STATES`, one row for each path.
     """
-    states = FileStates(np.full(len(paths), -1, np.int64), np.full(len(paths), -1, np.int64), [], [])
+    tables = [STATES.empty_table()]
     with ThreadPoolExecutor(_ASKING) as pool:
         for first in range(0, len(paths), _ROWS_AT_ONCE):
             texts = paths.slice(first, _ROWS_AT_ONCE).to_pylist()
             parts = [texts[start : start + _ROWS_A_THREAD] for start in range(0, len(texts), _ROWS_A_THREAD)]
-            found = itertools.chain.from_iterable(pool.map(_part, parts))
-            for row, (count, changed, status, reason) in enumerate(found, first):
-                states.bytes[row], states.mtime_ns[row] = count, changed
-                states.status.append(status)
-                states.reason.append(reason)
-    return states
+            rows = itertools.chain.from_iterable(pool.map(_part, parts))
+            tables.append(pa.table([*map(list, zip(*rows, strict=True))], schema=STATES))
+    return pa.concat_tables(tables)
 
 
 def _part(texts: list[str]) -> list[FileState]:
@@ -67,13 +50,13 @@ def _part(texts: list[str]) -> list[FileState]:
 
 
 def file_state(text: str) -> FileState:
-    """Ask the system for one file's size and time of change.
+    """Ask for the size and the time of change of one file.
 
     Args:
-        text: path, as stored.
+        text: Path as stored.
 
     Returns:
-        What it says; of what is not there or cannot be read, why.
+        Values of `STATES`.
     """
     path = opened_path(text)
     try:
@@ -81,20 +64,20 @@ def file_state(text: str) -> FileState:
     except (FileNotFoundError, NotADirectoryError):
         return _member_state(path)
     except (OSError, ValueError) as error:
-        return -1, -1, "corrupt", f"cannot be opened ({explain(error)})"
+        return None, None, "corrupt", f"cannot be opened ({explain(error)})"
     if stat.S_ISREG(found.st_mode) and found.st_size == 0:
         return 0, found.st_mtime_ns, "empty", "file is empty"
-    if not os.access(path, os.R_OK):  # not remembered: becoming readable leaves the time of change as it is
-        return -1, -1, "corrupt", "cannot be opened (Permission denied)"
+    if not os.access(path, os.R_OK):  # not remembered: becoming readable does not change the time of change
+        return None, None, "corrupt", "cannot be opened (Permission denied)"
     return found.st_size, found.st_mtime_ns, None, None
 
 
 def _member_state(path: str) -> FileState:
-    """As `file_state`, of what is no file: a shard's member, an object, or nothing at all."""
+    """As `file_state`, for a path that is no file: a member of a shard, an object, or nothing at all."""
     try:
         count, changed = state(path)
     except MissingVideoError as error:
-        return -1, -1, "missing", error.reason
+        return None, None, "missing", error.reason
     except VideoDecodeError as error:
-        return -1, -1, "corrupt", error.reason
+        return None, None, "corrupt", error.reason
     return (count, changed, None, None) if count else (0, changed, "empty", "file is empty")

@@ -1,4 +1,4 @@
-"""Which videos a source lists, with class names and splits, before any of them is opened."""
+"""The videos that a source lists, with class names and splits, before any of them is opened."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ import pyarrow as pa
 
 from videogn.checks import existing_path
 from videogn.data.layouts import split_name
+from videogn.data.sources import check_root, read_index
 from videogn.data.splits import find_splits
 from videogn.data.stored_paths import path_array
 from videogn.data.video_files import VIDEO_SUFFIXES, walk_videos
-from videogn.data.video_index import VideoIndex, check_root, read_index
+from videogn.data.video_index import VideoIndex
 from videogn.indexing.catalogue import LISTED, read_catalogue
 from videogn.system.files import displayable
 from videogn.video.storage import is_url
@@ -30,11 +31,11 @@ class Listing:
     """The videos of a source.
 
     Attributes:
-        table: columns path (absolute, as stored), label (class name or null), split (or null) and start (of a shard's
-            member).
-        classes: class names in the order of their numbers.
-        root: the folder that relative paths refer to.
-        searched: the folder whose videos ought to be listed, all of them; None where that cannot be said.
+        table: Columns `catalogue.LISTED`: path (absolute, as stored), label (class name or null), split (or null) and
+            start (of a member in its shard).
+        classes: Class names in the order of their numbers.
+        root: Folder that relative paths refer to.
+        searched: Folder whose videos should all be listed; None if there is none.
     """
 
     table: pa.Table
@@ -47,16 +48,16 @@ def read_listing(source: str | Path, root: str | Path | None = None) -> Listing:
     """List the videos of any source that can be indexed.
 
     Args:
-        source: class folders, a data set's root with splits, a Kinetics CSV, a list of "path label" lines, a folder of
-            loose videos, one video, tar shards, or an index to be made anew.
-        root: where the videos of a CSV or list lie; the file's own folder by default. Other sources have none.
+        source: Class folders, root of a data set with splits, Kinetics CSV, list of "path label" lines, folder of loose
+            videos, one video, tar shards, or an index to be made again.
+        root: Folder with the videos of a CSV or list. Default: the folder of the file. Not for other sources.
 
     Returns:
         The listing, in the order of the source.
 
     Raises:
-        FileNotFoundError: `source` or `root` does not exist.
-        ValueError: there is no video, a line or label is wrong, or `root` is given for another source.
+        FileNotFoundError: If `source` or `root` does not exist.
+        ValueError: If there is no video, a line or label is wrong, or `root` is given for another source.
     """
     check_root(source, root)
     path = Path(os.path.abspath(Path(source).expanduser()))
@@ -68,7 +69,7 @@ def read_listing(source: str | Path, root: str | Path | None = None) -> Listing:
         return Listing(catalogue.table.select(LISTED.names), facts.classes, facts.root, facts.searched)
     if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
         return Listing(_table([str(path)], None, None), (), str(path.parent), None)
-    # Only what is a file here can be made absolute: shards may be a pattern or a URL.
+    # Only a local file can be made absolute: shards may be a pattern or a URL.
     index = read_index(path if path.exists() else source, root=root and os.path.abspath(existing_path(root)))
     splits = _split_column(path) if path.suffix.lower() == ".csv" else None
     searched = os.path.abspath(index.root) if path.suffix.lower() != ".tar" and path.is_file() else None
@@ -79,11 +80,11 @@ def unlisted_videos(searched: str, listed: pa.Table) -> list[str]:
     """Find the videos on disk that no row lists.
 
     Args:
-        searched: the folder to look in, at every depth.
-        listed: with the column path, as stored.
+        searched: Folder to search at every depth.
+        listed: Rows with the column path, as stored.
 
     Returns:
-        Their paths, in the order of their names.
+        Paths of the videos, in the order of their names.
     """
     known = set(listed["path"].to_pylist())
     found = list(walk_videos(searched))
@@ -91,7 +92,7 @@ def unlisted_videos(searched: str, listed: pa.Table) -> list[str]:
 
 
 def names_hash(paths: Iterable[str], folder: str) -> str:
-    """Hash which files there are in a folder, by their names below it."""
+    """Hash the names of files below a folder."""
     names = sorted(os.fsencode(os.path.relpath(path, folder)) for path in paths)
     return hashlib.sha256(b"\0".join(names)).hexdigest()
 
@@ -155,13 +156,13 @@ def _table(
 
 
 def _absolute(path: str) -> str:
-    """As os.path.abspath, but quick for what is absolute already; a URL stays what it is."""
+    """As os.path.abspath, but fast for an absolute path; a URL stays as it is."""
     plain = path.startswith("/") and "//" not in path and "/." not in path
     return path if plain or is_url(path) else os.path.abspath(path)
 
 
 def _split_column(path: Path) -> Sequence[str | None] | None:
-    """The splits that a Kinetics CSV names, row by row as `read_index` reads them, or None where it names none."""
+    """The split of each row of a Kinetics CSV, in the order of `read_index`; None if it has no splits."""
     with open(path, encoding="utf-8-sig", newline="") as file:
         rows: Iterable[list[str]] = csv.reader(file)
         header = [name.strip().lower() for name in next(iter(rows), [])]

@@ -1,4 +1,4 @@
-"""`videogn data resize`: small copies of an index's videos, and an index of them."""
+"""`videogn data resize`: small copies of the videos of an index, and an index of the copies."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import writing
 from videogn.indexing.catalogue import FOUND, USABLE, Catalogue, read_catalogue, summarise, write_catalogue
+from videogn.indexing.file_checks import RESULTS, FileWork, report_columns, results_table
 from videogn.indexing.file_states import file_state, file_states
-from videogn.indexing.findings import RESULTS, report_columns, results_table
 from videogn.indexing.listing import names_hash
 from videogn.system.files import replacing
 from videogn.system.journal import Journal, read_journal
-from videogn.system.killable import KillableProcess, ProcessDiedError, TimeLimitError, check_limit
+from videogn.system.killable import KillableProcess, ProcessDiedError, TimeLimitError
 from videogn.system.killable_pool import end_of, work_through
 from videogn.video.errors import VideoDecodeError
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from videogn.video.transcode import CopySettings
 
 TRANSCODER = "videogn.video.transcode:Transcoder"
-#: The copies' index, and what was copied when, both in the copies' folder.
+#: Index of the copies, and journal of the copies made; both lie in the folder of the copies.
 INDEX = "index.parquet"
 JOURNAL = "resize.journal"
 
-#: A line of the journal: the original's path, what was found in the copy, and what it is a copy of.
+#: A line of the journal: path of the original, result of checking the copy, state of the original, and settings.
 _COPIES = pa.schema(
     [*RESULTS, ("source_bytes", pa.int64()), ("source_mtime_ns", pa.int64()), ("settings", pa.string())]
 )
@@ -43,51 +43,42 @@ _PARTIAL = re.compile(r"\..+\.[0-9a-f]{8}\.partial\.mp4")
 
 
 class _Task(NamedTuple):
-    """A video to copy: its path as stored, where the copy goes, and its frames if they were counted."""
+    """A video to copy: path as stored, path of the copy, and number of frames if they were counted."""
 
     path: str
     target: str
     frames: int | None
 
 
-@dataclass(frozen=True)
-class Copying:
-    """How videos are copied.
+@dataclass(frozen=True, kw_only=True)
+class Copying(FileWork):
+    """Settings of copying many videos.
 
-    Attributes:
-        settings: what the copies are like.
-        timeout: seconds for one video.
-        workers: videos at once.
-        factory: "module:name" of what makes the transcoder in a process of its own.
+    Args:
+        settings: Size and coding of the copies.
+        factory: "module:name" of the transcoder's class, which is created in each process.
     """
 
     settings: CopySettings
-    timeout: float
-    workers: int
     factory: str = TRANSCODER
-
-    def __post_init__(self) -> None:
-        check_limit("timeout", self.timeout)
-        if self.workers < 1:
-            raise ValueError(f"workers must be at least 1, got {self.workers}")
 
     @property
     def name(self) -> str:
-        """The settings as the journal names them."""
+        """Name of the settings in the journal."""
         return "/".join(map(str, astuple(self.settings)))
 
 
 @dataclass(frozen=True)
 class Resized:
-    """What copying did.
+    """Result of copying the videos of an index.
 
     Attributes:
-        catalogue: the index of the copies as it was written.
-        copied: videos copied now.
-        kept: copies that were there already, of videos that have not changed.
-        failures: path, as stored, and reason of each usable video that could not be copied.
-        bytes_before: of the videos that have a copy.
-        bytes_after: of the copies.
+        catalogue: The index of the copies as written.
+        copied: Number of videos copied now.
+        kept: Number of earlier copies of videos that have not changed.
+        failures: Path, as stored, and reason of each usable video that could not be copied.
+        bytes_before: Size of the videos that have a copy.
+        bytes_after: Size of the copies.
     """
 
     catalogue: Catalogue
@@ -107,18 +98,18 @@ def resize_index(
     """Copy every usable video of an index; the originals stay as they are.
 
     Args:
-        index: written by `build_index`.
-        out: folder of the copies, which lie in it as the videos do below the index's root; new, empty, or of an
-            earlier run, which is gone on with.
-        how: to copy.
-        progress: called with (videos done, videos to do).
+        index: Index, as `build_index` writes it.
+        out: Folder of the copies: new, empty, or of an earlier run, which is continued. The copies are arranged in it
+            as the videos below the root of the index.
+        how: Settings of the copies.
+        progress: Called with (videos done, videos to do).
 
     Returns:
-        What was done.
+        The index of the copies, and counts.
 
     Raises:
-        OSError: the index does not exist, or `out` cannot be written.
-        ValueError: `index` is no index, or `out` holds something else.
+        OSError: If the index does not exist, or `out` cannot be written.
+        ValueError: If `index` is no index, or `out` holds something else.
     """
     catalogue = read_catalogue(index)
     out = Path(os.path.abspath(Path(out).expanduser()))
@@ -155,18 +146,20 @@ def resize_index(
 
 
 def copy_paths(stored: Sequence[str], root: str, out: Path) -> dict[str, str]:
-    """Where copies go: as below `root`, ending in .mp4; a video that only its suffix tells from another keeps it.
+    """Choose the paths of the copies: arranged as the videos below `root`, and ending in .mp4.
+
+    A video that only its suffix tells from another one keeps it before the .mp4.
 
     Args:
-        stored: the videos' paths, as stored.
-        root: the folder that their layout is kept from; where a video lies outside it, the folder that holds them all.
-        out: the folder of the copies.
+        stored: Paths of the videos, as stored.
+        root: Folder below which the arrangement is kept. If a video lies outside it, the folder that holds all videos.
+        out: Folder of the copies.
 
     Returns:
-        Path, as stored -> path of the copy.
+        Path of a video, as stored -> path of its copy.
 
     Raises:
-        ValueError: a copy would replace a video, or two copies one another.
+        ValueError: If a copy would replace a video or another copy.
     """
     paths = {text: opened_path(text) for text in stored}
     root = os.path.join(root, "")
@@ -186,20 +179,20 @@ def copy_paths(stored: Sequence[str], root: str, out: Path) -> dict[str, str]:
 
 
 def _sweep(out: Path) -> None:
-    """Remove the half copies of a run that was killed."""
+    """Remove the partial copies of a run that was killed."""
     for folder, _, names in os.walk(out):
         for name in filter(_PARTIAL.fullmatch, names):
             os.unlink(os.path.join(folder, name))
 
 
 def _copies(journal: Path) -> pa.Table:
-    """What was copied, `_COPIES`, the newest first."""
+    """Copies in the journal, `_COPIES`, the newest first."""
     copies = results_table(read_journal(journal), _COPIES)
     return copies.take(pa.array(range(copies.num_rows - 1, -1, -1), pa.int64()))
 
 
 def _tasks(videos: pa.Table, counted: bool, targets: dict[str, str], journal: Path, how: Copying) -> list[_Task]:
-    """The videos to copy, each once; `counted` says whether their frames are those that decode."""
+    """The videos to copy, each once; `counted` says whether the index counted the frames that decode."""
     rows = videos.filter(pc.invert(_is_copied(videos["path"], targets, journal, how)))
     tasks = {
         row["path"]: _Task(row["path"], targets[row["path"]], row["frames"] if counted else None)
@@ -209,27 +202,27 @@ def _tasks(videos: pa.Table, counted: bool, targets: dict[str, str], journal: Pa
 
 
 def _is_copied(paths: pa.ChunkedArray, targets: dict[str, str], journal: Path, how: Copying) -> pa.Array:
-    """Whether each video has a copy made with these settings, and neither of the two has changed since."""
+    """Whether each video has a copy with these settings, and neither has changed since."""
     copies = _copies(journal)
     found = copies.take(pc.index_in(paths, value_set=copies["path"]).combine_chunks())
     originals = file_states(paths)
     there = file_states(pa.chunked_array([path_array([targets[path] for path in paths.to_pylist()])]))
     same = pc.equal(found["settings"], how.name)
     for column, now in (
-        ("source_bytes", originals.bytes),
-        ("source_mtime_ns", originals.mtime_ns),
-        ("bytes", there.bytes),
-        ("mtime_ns", there.mtime_ns),
+        ("source_bytes", originals["bytes"]),
+        ("source_mtime_ns", originals["mtime_ns"]),
+        ("bytes", there["bytes"]),
+        ("mtime_ns", there["mtime_ns"]),
     ):
-        same = pc.and_(same, pc.equal(found[column], pa.array(now)))
+        same = pc.and_(same, pc.equal(found[column], now))
     return pc.fill_null(same, False)
 
 
 def _copy(tasks: list[_Task], journal: Path, how: Copying, progress: Callable[[int, int], None]) -> dict[str, str]:
-    """Copy videos, writing each success to the journal; returns path -> reason of the others."""
+    """Copy videos, and append each copy to the journal. Returns path -> reason for those that failed."""
 
     def work(process: KillableProcess, task: _Task) -> dict[str, Any] | str:
-        # Asked before it is read: if it changes meanwhile, the next run copies it again.
+        # The state before reading: if the video changes meanwhile, the next run copies it again.
         count, changed, status, reason = file_state(task.path)
         found = (reason or status) if status is not None else _copy_one(process, task, how)
         if isinstance(found, dict):
@@ -249,7 +242,7 @@ def _copy(tasks: list[_Task], journal: Path, how: Copying, progress: Callable[[i
 
 
 def _copy_one(process: KillableProcess, task: _Task, how: Copying) -> dict[str, Any] | str:
-    """Write one copy under a temporary name, look into it and rename it; what was found, or why there is none."""
+    """Write one copy under a temporary name, check it and rename it. Returns its columns, or the reason of failure."""
     try:
         with replacing(task.target) as temporary:
             report = process.call("copy", opened_path(task.path), str(temporary), how.settings, limit=how.timeout)
@@ -264,7 +257,7 @@ def _copy_one(process: KillableProcess, task: _Task, how: Copying) -> dict[str, 
     except VideoDecodeError as error:
         return error.reason
     except OSError as error:
-        if error.errno != errno.ENAMETOOLONG:  # a full disk is not the video's fault
+        if error.errno != errno.ENAMETOOLONG:  # a full disk is no problem of the video
             raise
         return "its name is too long"
     found = os.stat(task.target)
@@ -272,7 +265,7 @@ def _copy_one(process: KillableProcess, task: _Task, how: Copying) -> dict[str, 
 
 
 def _copies_table(catalogue: Catalogue, targets: dict[str, str], journal: Path, failures: dict[str, str]) -> pa.Table:
-    """Rows of the copies' index: what was found in each copy; where there is none it is missing, and the reason why."""
+    """Rows of the index of the copies. A video without a copy is "missing", with the reason."""
     rows, copies = catalogue.table, _copies(journal)
     usable = pc.is_in(rows["status"], pa.array(USABLE))
     failed = pc.is_in(rows["path"], pa.array(list(failures), pa.string()))

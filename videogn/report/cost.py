@@ -16,7 +16,7 @@ from videogn.report.document_blocks import DASH, Table
 from videogn.report.figures import Styles
 from videogn.report.layout import Layout
 from videogn.report.style import legend_below, new_figure, plain_axes, save_figure
-from videogn.study.results import CellResult
+from videogn.study.cell_files import CellResult
 from videogn.system.sizes import format_size
 
 _MIB = 2**20

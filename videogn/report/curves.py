@@ -14,7 +14,7 @@ from videogn.report.figures import panel_grid, share_y
 from videogn.report.layout import Clip, Layout
 from videogn.report.style import legend_below, named_lines, ordered_styles, save_figure, title_panel
 from videogn.study.cell import Norm
-from videogn.study.results import CellResult
+from videogn.study.cell_files import CellResult
 
 #: More lines in one panel cannot be told apart.
 _MOST_LINES = 4

@@ -17,7 +17,7 @@ from videogn.report.provenance import cell_blocks, method_blocks
 from videogn.report.section import section_blocks
 from videogn.report.summary import summarise
 from videogn.report.tables import accuracy_table, paper_table_1, paper_table_2, paper_table_8
-from videogn.study.results import Study
+from videogn.study.study_files import Study
 from videogn.system.files import write_text
 from videogn.system.sizes import format_size
 
@@ -29,7 +29,7 @@ def write_report(study: Study) -> Path:
     """Write report.md, report.html and figures/*.png into the study's folder, whether it is finished or not.
 
     Args:
-        study: as `videogn.study.results.read_study` reads it.
+        study: as `videogn.study.read_study` reads it.
 
     Returns:
         The path of report.html.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from videogn.study.cell import Cell, Norm
-from videogn.study.results import CellResult, Section
+from videogn.study.cell import Cell, Norm, Section
+from videogn.study.cell_files import CellResult
 
 
 @dataclass(frozen=True)

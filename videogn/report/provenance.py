@@ -10,7 +10,8 @@ from typing import Any
 from videogn.report.clip_counts import ClipFiles
 from videogn.report.document_blocks import DASH, Block, Bullets, Code, Heading, Paragraph, Table
 from videogn.report.numbers import listing
-from videogn.study.results import CellResult, Study
+from videogn.study.cell_files import CellResult
+from videogn.study.study_files import Study
 
 
 def cell_blocks(study: Study) -> list[Block]:

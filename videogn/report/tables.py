@@ -11,7 +11,7 @@ from videogn.report.layout import Layout, Row, accuracies, accuracy
 from videogn.report.numbers import listing
 from videogn.report.statistics import t_interval
 from videogn.study.cell import Norm
-from videogn.study.results import CellResult
+from videogn.study.cell_files import CellResult
 
 #: Options of GN that its Table 3 varies.
 GROUP_OPTIONS = ("groups", "channels_per_group")

@@ -1,6 +1,25 @@
-"""A video file becomes frames, and frames become clips."""
+"""A path and frame indices to frames, clips and crops: everything that is done to one video file.
+
+    decoders/     one table of the file's frames, and the decoders that read them: `decode_frames`, `open_video`
+    integrity/    what the bytes of a container tell of a missing end or of damage, without a decoder
+    integrity_report.py  check of a whole file, decoding included: `check_integrity`
+    clips, crops, window, transforms   which frames and which part of them a view shows, and how it is resized
+    storage       files, members of tar shards, and objects in a store
+    encode, transcode   frames to a file, and a file to a smaller copy
+
+Imports point one way: `decoders` knows `integrity`, which knows only bytes; all others may know both.
+"""
 
 from videogn.video.clips import clip_indices
-from videogn.video.decoders.decode import VideoDecodeError, VideoInfo, decode_frames, open_video, probe
+from videogn.video.decoders import FrameTable, VideoInfo, decode_frames, open_video, read_frame_table
+from videogn.video.errors import VideoDecodeError
 
-__all__ = ["VideoDecodeError", "VideoInfo", "clip_indices", "decode_frames", "open_video", "probe"]
+__all__ = [
+    "FrameTable",
+    "VideoDecodeError",
+    "VideoInfo",
+    "clip_indices",
+    "decode_frames",
+    "open_video",
+    "read_frame_table",
+]

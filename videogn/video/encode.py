@@ -1,8 +1,10 @@
-"""Frames to a video file: what the synthetic data set and the tests are written with."""
+"""Frames to a video file: the synthetic data set, the copies of `transcode` and the tests are written with it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -11,27 +13,13 @@ import av
 import av.error
 import numpy as np
 
+from videogn.checks import require_at_least, require_positive
 from videogn.system.files import replacing
 
-# x264's macroblock tree reads beyond narrow pictures: the bytes then depend on what lay in memory before.
+# x264's macroblock tree reads beyond narrow pictures: the bytes then depend on the previous contents of memory.
 _DETERMINISTIC = {"libx264": {"mbtree": "0"}}
-# These refuse 4:2:0 pictures whose sides are odd.
+# Encoders that refuse 4:2:0 pictures with odd sides.
 _EVEN_SIDES_ONLY = frozenset({"libx264", "libx265", "libopenh264"})
-
-
-def _check_frames(frames: np.ndarray, codec: str) -> None:
-    """Raise ValueError unless `frames` is uint8 (N, H, W, 3) with N > 0 and sides the codec takes."""
-    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
-        raise ValueError(
-            f"frames must be a numpy array of uint8, not {getattr(frames, 'dtype', type(frames).__name__)}"
-        )
-    if frames.ndim != 4 or frames.shape[3] != 3:
-        raise ValueError(f"frames must have the shape (N, H, W, 3), not {frames.shape}")
-    count, height, width, _ = frames.shape
-    if min(count, height, width) < 1:
-        raise ValueError(f"nothing to write: frames have the shape {frames.shape}")
-    if codec in _EVEN_SIDES_ONLY and (height % 2 or width % 2):
-        raise ValueError(f"{codec} needs an even width and height, not {width}x{height}")
 
 
 def write_video(
@@ -44,47 +32,90 @@ def write_video(
     gop: int = 12,
     options: Mapping[str, str] | None = None,
 ) -> None:
-    """Write RGB frames as a video file (4:2:0, 8 bits); the same input gives the same bytes.
+    """Write RGB frames as a video file (4:2:0, 8 bits). The same input gives the same bytes.
 
     Args:
-        path: the file to create or replace; its suffix (.mp4, .mkv, .webm, ...) chooses the container.
-        frames: uint8 (N, H, W, 3), RGB.
-        fps: frames per second.
-        codec: name of an FFmpeg encoder.
-        crf: constant quality, smaller is better and larger in bytes; None for encoders that have no such option.
-        gop: distance of key frames in frames. A short one makes reading single clips cheap.
-        options: further options of the encoder, such as {"preset": "veryfast"}.
+        path: File to create or replace. Its suffix (.mp4, .mkv, .webm, ...) chooses the container.
+        frames: RGB frames, uint8 (N, H, W, 3).
+        fps: Frames per second. Default: 30.
+        codec: FFmpeg's name of the encoder. Default: "libx264".
+        crf: Constant rate factor: a smaller one gives better quality and a larger file. None for encoders without this
+            option. Default: 18.
+        gop: Distance between key frames, in frames. A short one makes single clips cheap to read. Default: 12.
+        options: Further options of the encoder, such as {"preset": "veryfast"}.
 
     Raises:
-        ValueError: frames of a wrong type, shape or size, or an encoder or a suffix that FFmpeg does not have or that
-            refuses these settings.
-        OSError: the file cannot be written.
+        ValueError: If the frames have a wrong type, shape or size, or FFmpeg has no such encoder or container, or the
+            encoder refuses the settings.
+        OSError: If the file cannot be written.
     """
     _check_frames(frames, codec)
     rate = Fraction(fps).limit_denominator(100_000)
-    if rate <= 0 or gop < 1:
-        raise ValueError(f"fps and gop must be positive, not {fps} and {gop}")
+    require_positive("fps", float(rate))
+    require_at_least("gop", gop, 1)
     settings = {"crf": str(crf)} if crf is not None else {}
-    # Several threads can split the work differently from run to run, and so change the bytes.
-    settings |= {"threads": "1", **_DETERMINISTIC.get(codec, {}), **(options or {})}
     with replacing(path) as temporary:
         try:
-            _encode(str(temporary), frames, rate, codec, gop, settings)
+            with open_encoder(temporary, codec, frames.shape[1:3], rate, gop, {**settings, **(options or {})}) as (
+                container,
+                stream,
+            ):
+                for picture in frames:
+                    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+                    container.mux(stream.encode(frame))
+                container.mux(stream.encode())
         except (av.error.FFmpegError, ValueError, TypeError) as error:  # TypeError: an audio codec
             if isinstance(error, OSError) and not isinstance(error, ValueError):
                 raise
             raise ValueError(f"{path}: cannot encode with {codec} ({error})") from error
 
 
-def _encode(path: str, frames: np.ndarray, rate: Fraction, codec: str, gop: int, settings: dict[str, str]) -> None:
+@contextmanager
+def open_encoder(
+    path: str | os.PathLike[str],
+    codec: str,
+    size: tuple[int, ...],
+    rate: Fraction,
+    gop: int,
+    options: Mapping[str, str],
+    container_options: Mapping[str, str] | None = None,
+) -> Iterator[tuple[Any, Any]]:
+    """Open a file with one video stream (4:2:0, 8 bits) for writing. The same pictures give the same bytes.
+
+    Args:
+        path: File to write. Its suffix chooses the container.
+        codec: FFmpeg's name of the encoder.
+        size: Height and width in pixels.
+        rate: Frames per second.
+        gop: Distance between key frames, in frames.
+        options: Options of the encoder.
+        container_options: Options of the container.
+
+    Yields:
+        PyAV's container and stream.
+    """
     # bitexact keeps version strings, dates and random identifiers out of the file.
-    with av.open(path, "w", options={"fflags": "+bitexact"}) as container:
+    with av.open(os.fspath(path), "w", options={"fflags": "+bitexact", **(container_options or {})}) as container:
+        # Several threads may split the work differently from run to run, and so change the bytes.
+        settings = {"threads": "1", **_DETERMINISTIC.get(codec, {}), **options}
         stream: Any = container.add_stream(codec, rate=rate, options=settings)
-        stream.height, stream.width = frames.shape[1:3]
+        stream.height, stream.width = size
         stream.pix_fmt = "yuv420p"
         stream.codec_context.gop_size = gop
         stream.codec_context.flags |= int(av.codec.context.Flags.bitexact)
-        for picture in frames:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            container.mux(stream.encode(frame))
-        container.mux(stream.encode())
+        yield container, stream
+
+
+def _check_frames(frames: np.ndarray, codec: str) -> None:
+    """Raise ValueError unless `frames` is uint8 (N, H, W, 3) with N > 0 and sides that the codec takes."""
+    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
+        raise ValueError(
+            f"frames must be a numpy array of uint8, not {getattr(frames, 'dtype', type(frames).__name__)}"
+        )
+    if frames.ndim != 4 or frames.shape[3] != 3:
+        raise ValueError(f"frames must have the shape (N, H, W, 3), not {frames.shape}")
+    count, height, width, _ = frames.shape
+    if min(count, height, width) < 1:
+        raise ValueError(f"nothing to write: frames have the shape {frames.shape}")
+    if codec in _EVEN_SIDES_ONLY and (height % 2 or width % 2):
+        raise ValueError(f"{codec} needs an even width and height, not {width}x{height}")

@@ -1,4 +1,4 @@
-"""The error that says why a video cannot be read."""
+"""Errors that say why a video cannot be read."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ class VideoDecodeError(Exception):
     """A video that cannot be read.
 
     Attributes:
-        path: the file.
-        reason: why, in a few words, without the path.
+        path: File, member of a tar shard, or URL.
+        reason: Short reason, without the path.
     """
 
     def __init__(self, path: str | os.PathLike[str], reason: str) -> None:
-        # Both go to Exception, which is what lets pickle rebuild the error in another process.
+        # Both go to Exception, so that pickle can rebuild the error in another process.
         super().__init__(str(path), reason)
         self.path = str(path)
         self.reason = reason
@@ -26,7 +26,7 @@ class VideoDecodeError(Exception):
 
 
 class MissingVideoError(VideoDecodeError):
-    """There is no such file, shard, member or object."""
+    """The file, shard, member or object does not exist."""
 
 
 class EmptyVideoError(VideoDecodeError):
@@ -35,13 +35,13 @@ class EmptyVideoError(VideoDecodeError):
 
 @contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Whatever is raised in the block is the file's fault: what a damaged file makes a parser raise cannot be listed.
+    """Turn any error in the block into a VideoDecodeError: the errors that a damaged file causes cannot be listed.
 
     Args:
-        path: the file that is read; nothing else may fail in the block.
+        path: File that the block reads. Nothing else may fail in the block.
 
     Raises:
-        VideoDecodeError: the block raised something.
+        VideoDecodeError: If the block raises any error.
     """
     try:
         yield
@@ -52,6 +52,6 @@ def reading(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def explain(error: Exception) -> str:
-    """The system's or FFmpeg's own words for an error, without numbers and function names, on one line."""
+    """Return the system's or FFmpeg's message of an error on one line, without its number and function names."""
     words = str(getattr(error, "strerror", None) or error).strip()
     return words.splitlines()[0] if words else type(error).__name__

@@ -1,4 +1,4 @@
-"""What can truly be decoded of a video file, and what is wrong with it; nothing is raised for a bad file."""
+"""Check of a whole video file: how much of it can be decoded, and what is wrong with it. A bad file raises nothing."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import av.error
 import numpy as np
 
-from videogn.video.decoders.frame_table import VideoScan, scan
+from videogn.video.decoders.frame_table import FrameTable, read_frame_table
 from videogn.video.decoders.packet_list import REORDERED
 from videogn.video.decoders.stream import flush, open_stream, packets
 from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, explain, reading
-from videogn.video.integrity.container import damage
+from videogn.video.integrity import damage
 from videogn.video.storage import size
 
 if TYPE_CHECKING:
@@ -22,24 +22,26 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _CUT = "the file is cut short"
+_NO_PICTURE = "the decoder gives no picture for it"
 
 
 @dataclass(frozen=True)
-class VideoReport:
-    """What was found of one file; zeros where it could not be opened.
+class IntegrityReport:
+    """Result of checking one file. Numbers are 0 if it could not be opened.
 
     Attributes:
-        frames: that can be decoded without damage: all of an "ok" file, the first ones of a "truncated" one.
-        fps: mean frames per second.
-        duration: seconds for which the video is displayed.
-        width: as displayed, pixels.
-        height: as displayed, pixels.
-        rotation: degrees (0, 90, 180 or 270) by which the coded picture is turned anticlockwise for display.
-        codec: FFmpeg's name of it; "" where unknown.
-        bytes: of the file.
-        status: "ok"; "missing", no such file; "empty", no bytes; "corrupt", cannot be opened, no video, or damaged
-            inside; "truncated", good frames up to where the file ends too early.
-        reason: what is wrong, in a few words; "" where nothing is.
+        frames: Number of frames that decode without damage: all frames of an "ok" file, the first ones of a "truncated"
+            file.
+        fps: Mean frames per second.
+        duration: Displayed duration in seconds.
+        width: Displayed width in pixels.
+        height: Displayed height in pixels.
+        rotation: Anticlockwise rotation of the coded picture for display, in degrees: 0, 90, 180 or 270.
+        codec: FFmpeg's name of the codec, or "" if it is unknown.
+        bytes: Size of the file in bytes.
+        status: "ok"; "missing" (no such file); "empty" (no bytes); "corrupt" (cannot be opened, no video, or damaged
+            inside); "truncated" (good frames up to a missing end).
+        reason: Short description of the problem, or "".
     """
 
     frames: int = 0
@@ -54,23 +56,28 @@ class VideoReport:
     reason: str = ""
 
 
-def inspect_video(path: str | os.PathLike[str], *, decode: bool = True) -> VideoReport:
-    """Find out what a file holds.
+def check_integrity(path: str | os.PathLike[str], *, decode: bool = True) -> IntegrityReport:
+    """Check how much of a video file can be decoded.
 
     Args:
-        path: the file, a member of a shard, or a URL of either.
-        decode: decode all of it; without, the packets are believed, and damage that keeps their number is not seen.
+        path: File, member of a tar shard, or URL of either.
+        decode: Whether to decode all frames. Otherwise the packets are trusted, and damage that does not change their
+            number stays unseen. Default: True.
 
     Returns:
-        The report, also of a file that cannot be opened. It may hang or crash where the decoder does: see `Inspector`.
+        The report, also for a file that cannot be opened. The call may hang or crash if the decoder does; for a call in
+        a process that can be killed see `IntegrityChecker`.
     """
-    report = VideoReport()
+    report = IntegrityReport()
     try:
         with reading(path):
             report = replace(report, bytes=size(path))
-            found = scan(path)
-            report = _described(report, found)
-            return _judge_decoded(report, found) if decode else _judge_listed(report, found)
+            table = read_frame_table(path)
+            info = table.info
+            report = replace(
+                report, fps=info.fps, width=info.width, height=info.height, rotation=info.rotation, codec=info.codec
+            )
+            return _judge_decoded(report, table) if decode else _judge_listed(report, table)
     except MissingVideoError as error:
         return replace(report, status="missing", reason=error.reason)
     except EmptyVideoError as error:
@@ -79,96 +86,78 @@ def inspect_video(path: str | os.PathLike[str], *, decode: bool = True) -> Video
         return replace(report, frames=0, duration=0.0, status="corrupt", reason=error.reason)
 
 
-class Inspector:
-    """Inspects files in a process that can be killed: KillableProcess("videogn.video.integrity_report:Inspector")."""
+class IntegrityChecker:
+    """Checks files in a killable process: `KillableProcess("videogn.video.integrity_report:IntegrityChecker")`."""
 
-    def inspect(self, path: str, decode: bool = True) -> VideoReport:
-        """See `inspect_video`."""
-        return inspect_video(path, decode=decode)
-
-
-def _described(report: VideoReport, found: VideoScan) -> VideoReport:
-    info = found.info
-    return replace(
-        report,
-        fps=info.fps,
-        width=info.width,
-        height=info.height,
-        rotation=found.rotation,
-        codec=found.codec,
-    )
+    def check(self, path: str, decode: bool = True) -> IntegrityReport:
+        """See `check_integrity`."""
+        return check_integrity(path, decode=decode)
 
 
-def _judge_listed(report: VideoReport, found: VideoScan) -> VideoReport:
+def _judge_listed(report: IntegrityReport, table: FrameTable) -> IntegrityReport:
     """Judge by the packets alone."""
-    report = _counted(report, found, found.readable)
-    if found.readable == found.frames:
-        return report
-    return replace(
-        report, status="truncated", reason=_first_lost(found.readable, found.frames, "the file is cut short")
-    )
+    status = "ok" if table.readable == table.info.frames else "truncated"
+    return _judged(report, table, status, table.readable, table.readable, table.info.frames, _CUT)
 
 
-def _judge_decoded(report: VideoReport, found: VideoScan) -> VideoReport:
-    """Judge by what decodes."""
-    decoded = _Decoded(found)
+def _judge_decoded(report: IntegrityReport, table: FrameTable) -> IntegrityReport:
+    """Judge by decoding all frames."""
+    decoded = _Decoded(table)
     whole = np.array(sorted(decoded.whole), np.int64)
     leading = int(np.argmax(np.append(whole, -1) != np.arange(len(whole) + 1)))
-    total = max(found.frames, leading)
-    broken = damage(found.source)
-    decoded.problem = decoded.problem or broken
-    if leading == total and decoded.problem is None:
-        return _counted(report, found, leading)
-    lost_at_end = found.readable < found.frames and leading == len(whole)
+    total = max(table.info.frames, leading)
+    broken = damage(table.source, table.container)
+    problem = decoded.problem or broken
+    lost_at_end = table.readable < table.info.frames and leading == len(whole)
     # A decoder that fails at the last packet also loses pictures that it holds back to reorder.
-    near_the_end = found.readable - leading <= REORDERED
+    near_the_end = table.readable - leading <= REORDERED
     failed_at_end = (decoded.fails_at_end or lost_at_end) and near_the_end
-    if leading and broken is None and (failed_at_end or (lost_at_end and decoded.problem is None)):
-        reason = _first_lost(leading, total, _CUT) if leading < total else _CUT
-        return replace(_counted(report, found, leading), status="truncated", reason=reason)
-    why = decoded.problem or "the decoder gives no picture for it"
-    reason = _first_lost(leading, total, why) if leading < total else why
-    return replace(_counted(report, found, len(whole)), status="corrupt", reason=reason)
+    if leading == total and problem is None:
+        return _judged(report, table, "ok", leading, leading, total, "")
+    if leading and broken is None and (failed_at_end or (lost_at_end and problem is None)):
+        return _judged(report, table, "truncated", leading, leading, total, _CUT)
+    return _judged(report, table, "corrupt", len(whole), leading, total, problem or _NO_PICTURE)
 
 
-def _counted(report: VideoReport, found: VideoScan, frames: int) -> VideoReport:
-    return replace(report, frames=frames, duration=_duration(found, frames))
+def _judged(
+    report: IntegrityReport, table: FrameTable, status: str, frames: int, leading: int, total: int, why: str
+) -> IntegrityReport:
+    """Complete the report: `frames` are intact, of these `leading` at the start, out of `total`."""
+    reason = "" if status == "ok" else why
+    if reason and leading < total:
+        reason = f"frame {leading} of {total} cannot be decoded ({why})"
+    return replace(report, frames=frames, duration=_duration(table, frames), status=status, reason=reason)
 
 
-def _first_lost(index: int, frames: int, why: str) -> str:
-    return f"frame {index} of {frames} cannot be decoded ({why})"
-
-
-def _duration(found: VideoScan, frames: int) -> float:
-    """Seconds from the first of so many frames until the last one's turn is over."""
-    if found.pts is None or not 1 < frames <= len(found.pts):
-        return frames / found.fps
-    return float((found.pts[frames - 1] - found.pts[0]) * found.time_base) + 1 / found.fps
+def _duration(table: FrameTable, frames: int) -> float:
+    """Seconds from the first of the frames to the end of the last one's display."""
+    if table.pts is None or not 1 < frames <= len(table.pts):
+        return frames / table.info.fps
+    return float((table.pts[frames - 1] - table.pts[0]) * table.time_base) + 1 / table.info.fps
 
 
 class _Decoded:
-    """The outcome of decoding a whole file.
+    """Result of decoding a whole file.
 
-    After damage nothing is believed until decoding starts anew at a key frame: the pictures between are built upon it.
+    After damage no picture counts as intact until the next key frame, because it may depend on the damaged one.
 
     Attributes:
-        whole: numbers of the frames that came out undamaged.
-        problem: the first thing that went wrong, or None.
-        fails_at_end: whether nothing but the last packet went wrong.
+        whole: Indices of the intact frames.
+        problem: First problem met, or None.
+        fails_at_end: Whether only the last packet failed.
     """
 
-    def __init__(self, found: VideoScan) -> None:
+    def __init__(self, table: FrameTable) -> None:
         self.whole: set[int] = set()
         self.problem: str | None = None
         self.fails_at_end = False
-        self._pts = found.pts
-        self._readable = found.readable
-        self._starts = frozenset(found.keyframes.tolist())
+        self._table = table
+        self._starts = frozenset(table.keyframes.tolist())
         self._trusted = True
         self._count = 0
-        with open_stream(found.path, found.source) as (container, stream):
+        with open_stream(table.path, table.source) as (container, stream):
             try:
-                waiting = not found.unmarked
+                waiting = not table.unmarked
                 for packet in packets(container, stream):
                     if packet.size:
                         self.fails_at_end = False
@@ -180,7 +169,7 @@ class _Decoded:
                 self._take(flush(stream))
 
     def _fails(self, packet: Packet, stream: VideoStream) -> bool:
-        """Decode a packet; returns whether that failed, so that a key frame is to be waited for."""
+        """Decode a packet. Returns whether it failed, so that decoding has to wait for a key frame."""
         try:
             self._take(packet.decode())
         except av.error.FFmpegError as error:
@@ -209,10 +198,7 @@ class _Decoded:
                 self.whole.add(number)
 
     def _number(self, picture: VideoFrame) -> int | None:
-        """Which frame a picture is; None for one that the scan does not count."""
-        if self._pts is None:
-            return self._count if self._count < self._readable else None
-        if picture.pts is None:
-            return None
-        number = int(np.searchsorted(self._pts, picture.pts))
-        return number if number < len(self._pts) and self._pts[number] == picture.pts else None
+        """Index of a picture; None if the frame table does not have it."""
+        if self._table.pts is None:
+            return self._count if self._count < self._table.readable else None
+        return self._table.index_of(picture.pts)

@@ -1,11 +1,11 @@
-"""Where a video's bytes are: a file, a member of a tar shard, or either of them in an object store.
+"""Access to the bytes of a video: a file, a member of a tar shard, or either of them in an object store.
 
     videos/abc.mp4                    a file
     shards/train-000.tar/abc.mp4      a member of a shard: a component that ends in .tar and is a file
     s3://bucket/videos/abc.mp4        an object, read through fsspec
-    s3://bucket/train-000.tar/abc.mp4 a member of a shard there: only its bytes are fetched
+    s3://bucket/train-000.tar/abc.mp4 a member of a shard there; only its bytes are fetched
 
-Only files are opened by name. The others are read into memory, once for each time a video is opened.
+Only files are opened by name. The others are read into memory once for each time a video is opened.
 """
 
 from __future__ import annotations
@@ -26,26 +26,26 @@ from typing import IO, Any, BinaryIO
 
 from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, explain
 
-#: A file's absolute path, or the bytes of what is no file.
+#: Absolute path of a file, or the bytes of a video that is not a file of its own.
 Source = str | bytes
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::|://)")
 _SHARD = re.compile(r"\.tar(?=/)")
-# Between two headers lies a video: reading ahead would fetch what is skipped.
+# A video lies between two headers: reading ahead would fetch bytes that are skipped.
 _HEADER_BLOCK = 1 << 14
 # A table holds about 300 bytes for each member.
 _TABLES_KEPT = 64
 
 
 class MemberPath(str):
-    """The path of a shard's member that also says where in the shard it was when that was listed.
+    """Path of a member of a shard, with its place in the shard at the time of listing.
 
-    With it, a member is one byte range away, without the table of its shard, of which a process keeps only a few. It
-    is a hint: a member that is no longer there is looked up by its name.
+    The member can then be read as one byte range, without the table of its shard, of which a process keeps only a few.
+    The place is a hint: a member that is no longer there is looked up by its name.
 
     Attributes:
-        start: position of the first byte.
-        length: number of bytes.
+        start: Position of the first byte.
+        length: Number of bytes.
     """
 
     start: int
@@ -61,16 +61,16 @@ class MemberPath(str):
 
 
 def read_source(path: str | os.PathLike[str]) -> Source:
-    """Get what a decoder opens.
+    """Return the source that a decoder opens.
 
     Args:
-        path: of a file, a shard's member, or a URL of either.
+        path: File, member of a tar shard, or URL of either.
 
     Returns:
-        A file's absolute path, which no decoder takes for a protocol ("a:b.mp4"); else the bytes.
+        The absolute path of a file, which no decoder mistakes for a protocol ("a:b.mp4"); else the bytes.
 
     Raises:
-        VideoDecodeError: the file, shard or member is missing, empty or cannot be read.
+        VideoDecodeError: If the file, shard or member is missing, empty or cannot be read.
     """
     text = os.fspath(path)
     shard, member = _split(text)
@@ -88,34 +88,34 @@ def read_source(path: str | os.PathLike[str]) -> Source:
 
 
 def open_source(source: Source) -> BinaryIO:
-    """Open what `read_source` gave, for reading its bytes."""
+    """Open the result of `read_source` for reading its bytes."""
     return open(source, "rb") if isinstance(source, str) else io.BytesIO(source)
 
 
 def shard_members(shard: str | os.PathLike[str]) -> Mapping[str, tuple[int, int]]:
-    """The regular files of a tar file, by reading its headers only.
+    """List the regular files in a tar file, by reading only its headers.
 
     Args:
-        shard: a tar file without compression, or its URL.
+        shard: Tar file without compression, or its URL.
 
     Returns:
-        Names -> (position of the first byte, number of bytes), in the order of the file. Of a shard that is cut short,
+        Name -> (position of the first byte, number of bytes), in the order of the file. In a shard that is cut short,
         the members up to the cut; the last may reach beyond it.
 
     Raises:
-        VideoDecodeError: the shard is missing, cannot be read, or is no tar file.
+        VideoDecodeError: If the shard is missing, cannot be read, or is not a tar file.
     """
     text = os.fspath(shard)
     return _members(text, *_stamp(text, text))
 
 
 def is_url(path: str) -> bool:
-    """Whether fsspec is to read a path, as in "s3://bucket/train-000.tar"."""
+    """Return whether a path is a URL that fsspec reads, such as "s3://bucket/train-000.tar"."""
     return _URL.match(path) is not None
 
 
 def exists(path: str | os.PathLike[str]) -> bool:
-    """Whether there is such a file, member or object; False also where asking fails."""
+    """Return whether a file, member or object exists; False also if that cannot be determined."""
     try:
         size(path)
     except VideoDecodeError:
@@ -124,10 +124,10 @@ def exists(path: str | os.PathLike[str]) -> bool:
 
 
 def size(path: str | os.PathLike[str]) -> int:
-    """Number of bytes of a file, a member or an object.
+    """Return the size of a file, a member or an object in bytes.
 
     Raises:
-        VideoDecodeError: it does not exist, or asking fails.
+        VideoDecodeError: If it does not exist, or its size cannot be determined.
     """
     text = os.fspath(path)
     shard, member = _split(text)
@@ -135,13 +135,13 @@ def size(path: str | os.PathLike[str]) -> int:
 
 
 def state(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Number of bytes, and a number that is another one once the file, member or object has changed.
+    """Return the size in bytes, and a number that changes whenever the file, member or object changes.
 
-    That is the time of the last change in nanoseconds, of a member that of its shard; of an object it is made of the
-    ETag, or of whatever else its store says of changes.
+    The number is the time of the last change in nanoseconds; for a member, that of its shard. For an object it is a
+    hash of its ETag, or of another property that its store changes.
 
     Raises:
-        VideoDecodeError: it does not exist, or asking fails.
+        VideoDecodeError: If it does not exist, or its state cannot be determined.
     """
     text = os.fspath(path)
     shard, member = _split(text)
@@ -151,9 +151,9 @@ def state(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 
 def _split(path: str) -> tuple[str, str | None]:
-    """A path as (shard, member), or (path, None) where it leads into no shard.
+    """A path as (shard, member), or as (path, None) if it does not lead into a shard.
 
-    Of a local path the shard must not be a folder: a folder may be named so too.
+    A local folder may be named like a shard.
     """
     text = path if is_url(path) else PurePath(path).as_posix()
     for found in _SHARD.finditer(text):
@@ -172,7 +172,7 @@ def _check_file(path: str) -> None:
         raise VideoDecodeError(path, f"cannot be opened ({explain(error)})") from error
     if stat.S_ISDIR(found.st_mode):
         raise VideoDecodeError(path, "is a directory")
-    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait for ever
+    if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait forever
         raise VideoDecodeError(path, "not a regular file")
     if found.st_size == 0:
         raise EmptyVideoError(path, "file is empty")
@@ -186,10 +186,23 @@ def _filesystem(url: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _reading(file: str, path: str, **options: Any) -> Iterator[IO[bytes]]:
-    """Open a local file or an object; whatever goes wrong in it is said of `path`."""
-    what = "file" if file == path else "its shard"
+def _accessing(file: str, path: str) -> Iterator[None]:
+    """Turn any error of accessing a local file or an object into one that names `path`."""
+    name = "file" if file == path else "its shard"
     try:
+        yield
+    except VideoDecodeError:
+        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingVideoError(path, f"{name} not found") from error
+    except Exception as error:  # the errors of object stores have no common class
+        raise VideoDecodeError(path, f"{name} cannot be read ({explain(error)})") from error
+
+
+@contextmanager
+def _reading(file: str, path: str, **options: Any) -> Iterator[IO[bytes]]:
+    """Open a local file or an object; errors name `path`."""
+    with _accessing(file, path):
         if is_url(file):
             filesystem, name = _filesystem(file)
             with filesystem.open(name, "rb", **options) as opened:
@@ -197,18 +210,11 @@ def _reading(file: str, path: str, **options: Any) -> Iterator[IO[bytes]]:
         else:
             with open(file, "rb") as opened:
                 yield opened
-    except VideoDecodeError:
-        raise
-    except FileNotFoundError as error:
-        raise MissingVideoError(path, f"{what} not found") from error
-    except Exception as error:  # object stores have errors of their own, without a common class
-        raise VideoDecodeError(path, f"{what} cannot be read ({explain(error)})") from error
 
 
 def _stamp(file: str, path: str) -> tuple[int, str]:
-    """Size and time of the last change of a local file or an object; what goes wrong is said of `path`."""
-    what = "file" if file == path else "its shard"
-    try:
+    """Size and time of the last change of a local file or an object; errors name `path`."""
+    with _accessing(file, path):
         if not is_url(file):
             found = os.stat(file)
             return found.st_size, str(found.st_mtime_ns)
@@ -216,22 +222,18 @@ def _stamp(file: str, path: str) -> tuple[int, str]:
         facts = filesystem.info(name)
         changed = next((facts[key] for key in ("ETag", "etag", "mtime", "LastModified", "updated") if key in facts), "")
         return int(facts["size"] or 0), str(changed)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingVideoError(path, f"{what} not found") from error
-    except Exception as error:  # as above
-        raise VideoDecodeError(path, f"{what} cannot be read ({explain(error)})") from error
 
 
 @functools.lru_cache(maxsize=_TABLES_KEPT)
 def _members(shard: str, size: int, changed: str) -> Mapping[str, tuple[int, int]]:
-    """The table of a shard; size and time are part of the key, so that another file is read anew."""
+    """The table of a shard. Size and time are part of the key, so that a changed file is read again."""
     table: dict[str, tuple[int, int]] = {}
     with _reading(shard, shard, block_size=_HEADER_BLOCK) as file:
         try:
             archive: Any
             with tarfile.open(fileobj=file, mode="r:") as archive:
                 while (member := archive.next()) is not None:
-                    archive.members.clear()  # it would keep a large object for each
+                    archive.members.clear()  # it would keep a large object for each member
                     if member.isreg() and not member.issparse():
                         table[member.name.removeprefix("./")] = (member.offset_data, member.size)
         except tarfile.TarError as error:
@@ -241,7 +243,7 @@ def _members(shard: str, size: int, changed: str) -> Mapping[str, tuple[int, int
 
 
 def _find(path: str, shard: str, member: str) -> tuple[int, int]:
-    """Where in its shard a member is: position and number of bytes."""
+    """Place of a member in its shard: position and number of bytes."""
     stamp = _stamp(shard, path)
     try:
         place = _members(shard, *stamp).get(member)
@@ -266,7 +268,7 @@ def _read_member(path: str, shard: str, member: str) -> bytes:
 
 
 def _read_listed(path: MemberPath, shard: str, member: str) -> bytes | None:
-    """The bytes at the place where a member was listed; None unless its own header still stands before them."""
+    """The bytes at the place where a member was listed; None unless its header still precedes them."""
     start = path.start - tarfile.BLOCKSIZE
     if start < 0 or path.length == 0:
         return None
@@ -277,7 +279,7 @@ def _read_listed(path: MemberPath, shard: str, member: str) -> bytes | None:
         header = tarfile.TarInfo.frombuf(data[: tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
     except tarfile.HeaderError:
         return None
-    # A header of its own precedes for a long name, or one that is not ASCII; here it is cut, or has question marks.
+    # A long name, or one that is not ASCII, has an extra header before this one; here it is cut or has question marks.
     name = header.name.removeprefix("./").encode("utf-8", "surrogateescape")
     spellings = (member.encode("utf-8", "surrogateescape"), member.encode("ascii", "replace"))
     named = name in spellings or (len(name) > 90 and any(spelling.startswith(name) for spelling in spellings))

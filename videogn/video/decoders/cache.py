@@ -1,4 +1,4 @@
-"""Whole decoded videos kept in memory: for small data sets of small videos, where decoding costs more than training."""
+"""Decoded videos kept in memory: for small data sets of small videos, where decoding costs more than training."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from contextlib import contextmanager, suppress
 import numpy as np
 
 from videogn.axes import Crop
-from videogn.video.decoders.decode import VideoDecodeError, open_video
+from videogn.checks import require_at_least
+from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import CHUNK_BYTES, FrameSource, Opener
 from videogn.video.decoders.frame_table import VideoInfo
+from videogn.video.errors import VideoDecodeError
 
 
 class DecodedVideo:
-    """A video whose frames are all in memory; stands in for an open one.
+    """A video whose frames are all in memory; see `FrameSource`.
 
     Args:
-        info: its size, rate and number of frames.
-        frames: uint8 (N, H, W, 3), all of them.
+        info: Number of frames, rate and size.
+        frames: All frames, uint8 (N, H, W, 3).
     """
 
     def __init__(self, info: VideoInfo, frames: np.ndarray) -> None:
@@ -27,50 +29,55 @@ class DecodedVideo:
 
     @property
     def nbytes(self) -> int:
-        """Memory that the frames take."""
+        """Size of the frames in bytes."""
         return self._frames.nbytes
 
     def frames(self, indices: np.ndarray, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
-        """Integers (N,) and a rectangle of the frame, all of it by default -> uint8 (N, h, w, 3), a copy."""
+        """See `FrameSource.frames`. The result is a copy."""
         top, left, height, width, _ = window or Crop(0, 0, self.info.height, self.info.width)
         part = self._frames[:, top : top + height, left : left + width]
         return np.take(part, indices, axis=0, out=out)
 
 
 class FrameCache:
-    """Keeps whole videos, at their native size, until so many bytes are full; what is kept stays.
+    """Keeps whole videos at their native size, up to a number of bytes. A video once kept stays.
 
-    A video that does not fit beside them, or of which a frame cannot be decoded, is decoded every time. (Where epochs
-    are shuffled, letting the longest unused go would throw out what comes next: with room for half the set it finds
-    15 % of the videos, instead of 50 %.) Not for several threads at
-    once; every loader process has its own.
+    A video that does not fit beside the others, or has a frame that cannot be decoded, is decoded every time. Evicting
+    the least recently used video would be worse when epochs are shuffled: with room for half of the data set it finds
+    15 % of the videos instead of 50 %. Not thread-safe; every loader process has its own cache.
 
     Args:
-        max_bytes: frames x height x width x 3 bytes of all videos kept, at any time; >= 0.
-        opener: what decodes.
+        max_bytes: Limit for frames x height x width x 3 bytes, summed over all videos kept; >= 0.
+        opener: Function that opens a video for decoding. Default: `open_video`.
 
     Raises:
-        ValueError: a negative number of bytes.
+        ValueError: If `max_bytes` is negative.
     """
 
     def __init__(self, max_bytes: int, opener: Opener = open_video) -> None:
-        if max_bytes < 0:
-            raise ValueError(f"max_bytes of a cache must be >= 0, got {max_bytes}")
+        require_at_least("max_bytes of a cache", max_bytes, 0)
         self.max_bytes = max_bytes
         self._opener = opener
         self._videos: dict[tuple[str, str], DecodedVideo] = {}
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the frames that are kept."""
+        """Size of all frames kept, in bytes."""
         return sum(video.nbytes for video in self._videos.values())
 
     @contextmanager
     def open(self, path: str, decoder: str = "auto") -> Iterator[FrameSource]:
-        """As `open_video`, from memory from the second time on.
+        """Open a video as `open_video` does; from the second time on its frames come from memory.
+
+        Args:
+            path: File, member of a tar shard, or URL of either.
+            decoder: One of `DECODERS`. Default: "auto".
+
+        Yields:
+            The open video.
 
         Raises:
-            VideoDecodeError: the file cannot be read.
+            VideoDecodeError: If the file cannot be read.
         """
         key = (path, decoder)
         if key not in self._videos:
@@ -78,12 +85,12 @@ class FrameCache:
                 if not self._has_room(video.info):
                     yield video
                     return
-                with suppress(VideoDecodeError):  # the frames that are asked for may be good
+                with suppress(VideoDecodeError):  # the frames that are asked for may be intact
                     self._videos[key] = _decoded(video)
         if key in self._videos:
             yield self._videos[key]
             return
-        # Anew: what decoded may have been stopped.
+        # Opened again, because the failure may have stopped the decoder.
         with self._opener(path, decoder) as video:
             yield video
 

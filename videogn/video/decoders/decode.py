@@ -1,7 +1,7 @@
-"""A path and frame numbers to uint8 frames: the one door to decoding.
+"""A path and frame indices to uint8 frames: the one door to decoding.
 
-PyAV decodes unless another decoder is asked for by name. Those give the same frames, bit for bit, or are refused with
-the reason: see `videogn.video.decoders.readers`.
+PyAV decodes unless another decoder is asked for by name. The others give the same frames, bit for bit, or refuse the
+file with the reason: see `videogn.video.decoders.readers`.
 """
 
 from __future__ import annotations
@@ -15,59 +15,47 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.checks import check_choice
-from videogn.video.decoders.frame_table import VideoInfo, open_scanned, scan
-from videogn.video.decoders.readers import AUTO, DECODERS, READERS, check_decoder
-from videogn.video.errors import VideoDecodeError, reading
+from videogn.video.decoders.frame_table import VideoInfo, open_frame_table
+from videogn.video.decoders.readers import AUTO, DECODERS, reader_class
+from videogn.video.errors import reading
 
 if TYPE_CHECKING:
-    # Whatever numpy turns into a one-dimensional array of integers; a tensor on the CPU too.
+    # Anything that numpy makes a one-dimensional array of integers from, including a tensor on the CPU.
     Indices = Sequence[int] | np.ndarray | Any
-
-__all__ = [
-    "DECODERS",
-    "OpenVideo",
-    "VideoDecodeError",
-    "VideoInfo",
-    "check_decoder",
-    "decode_frames",
-    "open_video",
-    "probe",
-]
 
 
 class OpenVideo:
-    """An open video; `open_video` makes one.
+    """An open video file; see `open_video`.
 
     Attributes:
-        info: its size, rate and number of frames.
-        decoder: "pyav", "decord" or "torchcodec", the one in use.
+        info: Number of frames, rate and size.
+        decoder: Decoder in use: "pyav", "decord" or "torchcodec".
     """
 
     def __init__(self, path: str | os.PathLike[str], decoder: str = "auto") -> None:
         check_choice("decoder", decoder, DECODERS)
         self.decoder = AUTO if decoder == "auto" else decoder
         with reading(path), ExitStack() as opened:
-            found, stream = opened.enter_context(open_scanned(path))
-            self.info = found.info
-            self._path = found.path
-            self._reader = READERS[self.decoder](found, stream)
+            table, stream = opened.enter_context(open_frame_table(path))
+            self.info = table.info
+            self._path = table.path
+            self._reader = reader_class(self.decoder)(table, stream)
             self._opened = opened.pop_all()
 
     def frames(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
-        """Decode some frames. Calls with ever higher indices decode nothing twice.
+        """Decode frames. Successive calls with increasing indices decode nothing twice.
 
         Args:
-            indices: integers (N,) in [0, info.frames), strictly increasing.
-            window: the rectangle of the upright picture that is wanted (whether it is mirrored does not matter here);
-                None for all of it.
-            out: uint8 (N, h, w, 3) to write to; None for a new array.
+            indices: Frame indices, integers (N,) in [0, info.frames), strictly increasing.
+            window: Rectangle of the upright picture to return; its `flip` is ignored. Default: the whole picture.
+            out: uint8 (N, h, w, 3) to write to. Default: a new array.
 
         Returns:
-            uint8 (N, h, w, 3), RGB; `out` where given. The height and width are those of the window.
+            RGB frames, uint8 (N, h, w, 3), with the height and width of the window; `out` if it was given.
 
         Raises:
-            ValueError: no indices, indices out of range or not increasing, or a window beyond the picture.
-            VideoDecodeError: a frame cannot be decoded.
+            ValueError: If the indices are empty, out of range or not increasing, or the window exceeds the picture.
+            VideoDecodeError: If a frame cannot be decoded.
         """
         wanted = check_indices(indices, self.info, self._path)
         if np.any(np.diff(wanted) <= 0):
@@ -80,23 +68,23 @@ class OpenVideo:
         return out
 
     def close(self) -> None:
-        """Release the file; `open_video` does it on leaving."""
+        """Release the file."""
         self._reader.close()
         self._opened.close()
 
 
 def check_window(window: Crop | None, info: VideoInfo) -> Crop:
-    """The rectangle that is wanted of a video's upright pictures.
+    """Check that a window lies within a video's upright pictures.
 
     Args:
-        window: None for all of it.
-        info: of the video.
+        window: Rectangle of the picture, or None for the whole picture.
+        info: Facts of the video.
 
     Returns:
         The window.
 
     Raises:
-        ValueError: it is empty or does not lie in the picture.
+        ValueError: If the window is empty or exceeds the picture.
     """
     if window is None:
         return Crop(0, 0, info.height, info.width)
@@ -109,7 +97,16 @@ def check_window(window: Crop | None, info: VideoInfo) -> Crop:
 
 
 def check_indices(indices: Indices, info: VideoInfo, path: str | os.PathLike[str]) -> np.ndarray:
-    """The indices as int64 (N,); ValueError if they are not integers, none, or out of range."""
+    """Convert frame indices to int64 (N,).
+
+    Args:
+        indices: Integers (N,).
+        info: Facts of the video.
+        path: File, for error messages.
+
+    Raises:
+        ValueError: If they are not integers, empty or out of range.
+    """
     wanted = np.asarray(indices)
     if wanted.ndim != 1 or wanted.size == 0:
         raise ValueError(f"indices must be one-dimensional and not empty, their shape is {wanted.shape}")
@@ -126,15 +123,15 @@ def open_video(path: str | os.PathLike[str], decoder: str = "auto") -> Iterator[
     """Open a video to decode frames of it in several calls. Open it in the process that reads it.
 
     Args:
-        path: the file, a member of a shard, or a URL of either; see `videogn.video.storage`.
-        decoder: one of `DECODERS`.
+        path: File, member of a tar shard, or URL of either; see `videogn.video.storage`.
+        decoder: Decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec". Default: "auto".
 
     Yields:
         The open video.
 
     Raises:
-        ValueError: an unknown decoder.
-        VideoDecodeError: the file cannot be read, or not by the decoder asked for.
+        ValueError: If the decoder is unknown.
+        VideoDecodeError: If the file cannot be read, or not by this decoder.
     """
     video = OpenVideo(path, decoder)
     try:
@@ -143,35 +140,34 @@ def open_video(path: str | os.PathLike[str], decoder: str = "auto") -> Iterator[
         video.close()
 
 
-def probe(path: str | os.PathLike[str]) -> VideoInfo:
-    """A video's number of frames, rate and displayed size, from its packets and its first picture.
-
-    Args:
-        path: the file.
-
-    Returns:
-        The facts. Of a file that is cut short, `frames` counts the lost ones too where the file lists them.
-
-    Raises:
-        VideoDecodeError: the file cannot be read.
-    """
-    return scan(path).info
-
-
 def decode_frames(path: str | os.PathLike[str], indices: Indices, decoder: str = "auto") -> np.ndarray:
-    """Decode frames by their numbers; each needed frame is decoded once.
+    """Decode frames by their indices. Each distinct frame is decoded once.
 
     Args:
-        path: the file.
-        indices: integers (N,) in [0, frames) in any order, repeated or not; a list, an array or a tensor on the CPU.
-        decoder: one of `DECODERS`, see `open_video`.
+        path: File, member of a tar shard, or URL of either; see `videogn.video.storage`.
+        indices: Frame indices, integers (N,) in [0, frames), in any order and possibly repeated: a list, an array or a
+            tensor on the CPU.
+        decoder: Decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec". Default: "auto".
 
     Returns:
-        uint8 (N, H, W, 3), RGB, in the order of `indices`.
+        RGB frames, uint8 (N, H, W, 3), in the order of `indices`.
 
     Raises:
-        ValueError: an unknown decoder, no indices, or indices out of range.
-        VideoDecodeError: the file or one of the frames cannot be decoded.
+        ValueError: If the decoder is unknown, or the indices are empty or out of range.
+        VideoDecodeError: If the file or one of the frames cannot be decoded.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> from videogn.video import decode_frames
+        >>> from videogn.video.encode import write_video
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "grey.mp4")
+        ...     write_video(path, np.full((8, 32, 48, 3), 128, np.uint8))
+        ...     frames = decode_frames(path, [0, 7, 7])
+        >>> frames.shape, frames.dtype
+        ((3, 32, 48, 3), dtype('uint8'))
     """
     with open_video(path, decoder) as video:
         wanted = check_indices(indices, video.info, path)

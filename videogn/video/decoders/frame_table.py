@@ -1,6 +1,6 @@
-"""What a video file holds, found by reading its packets once without decoding more than the first picture.
+"""The frames of a video file, found by reading its packets once and decoding no more than the first picture.
 
-The scan gives every frame a number, in the order of display, and its exact time stamp. It also says when decord must
+The table gives every frame an index, in the order of display, and its exact time stamp. It also says when decord must
 not be used: decord counts packets and seeks by its own rules, which on some files silently gives a neighbouring frame.
 """
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import av.error
 import numpy as np
 
-from videogn.video.decoders.packet_list import Survey, frame_rate
+from videogn.video.decoders.packet_list import PacketList, frame_rate
 from videogn.video.decoders.packets import colour_risk, decord_risk
 from videogn.video.decoders.stream import open_stream, pictures
 from videogn.video.errors import VideoDecodeError, reading
@@ -29,20 +29,18 @@ if TYPE_CHECKING:
 
     from videogn.video.decoders.stream import OpenStream
 
-__all__ = ["VideoInfo", "VideoScan", "open_scanned", "scan"]
-
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a video is before it is decoded.
+    """Facts of a video that are known before it is decoded.
 
     Attributes:
-        frames: number of frames.
-        fps: mean frames per second.
-        height: as displayed, pixels.
-        width: as displayed, pixels.
-        rotation: degrees (0, 90, 180 or 270) by which the coded picture is turned anticlockwise for display.
-        codec: FFmpeg's name of it; "" where unknown.
+        frames: Number of frames. In a file that is cut short, lost frames count where the file lists them.
+        fps: Mean frames per second.
+        height: Displayed height in pixels.
+        width: Displayed width in pixels.
+        rotation: Anticlockwise rotation of the coded picture for display, in degrees: 0, 90, 180 or 270.
+        codec: FFmpeg's name of the codec, or "" if it is unknown.
     """
 
     frames: int
@@ -54,52 +52,134 @@ class VideoInfo:
 
 
 @dataclass(frozen=True, eq=False)
-class VideoScan:
-    """The frames of one video file.
+class FrameTable:
+    """The frames of one video file. Frames hidden by an edit list are not among them.
 
     Attributes:
-        path: the file.
-        stream: number of the video stream in the container.
-        frames: how many frames the file holds, hidden ones (edit lists) not counted.
-        readable: how many of them, from the first on, are there; fewer than `frames` where the file is cut short.
-        pts: int64 (readable,), the frames' time stamps in stream ticks, rising; None where they say nothing, and frames
-            must be counted from the start of the file.
-        time_base: seconds of a tick.
-        keyframes: int64, the frames at which decoding can start; empty where `pts` is None.
-        codec: FFmpeg's name of its decoder.
-        fps: mean frames per second.
-        height: of the coded picture, pixels, before rotation.
-        width: of the coded picture, pixels, before rotation.
-        rotation: by how many degrees (0, 90, 180 or 270) the picture is to be turned anticlockwise for display.
-        decord_risk: why decord would fail or give wrong frames on this file, or None.
-        colour_risk: why other decoders than PyAV would give other colours, or None.
-        unmarked: no packet is marked as a key frame, and the first of all is one.
-        source: the file, or the bytes of what is no file, for a decoder to open.
+        path: File.
+        info: Number of frames, rate, displayed size, rotation and codec.
+        container: FFmpeg's name of the container format, such as "mov,mp4,m4a,3gp,3g2,mj2".
+        stream: Index of the video stream in the container.
+        readable: Number of frames, from the first on, that are in the file; less than `info.frames` if it is cut short.
+        pts: Presentation time stamps in ticks of `time_base`, int64 (readable,), increasing. None if they do not tell
+            frames apart, so that frames have to be counted from the start of the file.
+        time_base: Length of a tick in seconds.
+        keyframes: Indices of the frames at which decoding can start, int64; empty if `pts` is None.
+        decord_risk: Reason why decord would fail or give wrong frames, or None.
+        colour_risk: Reason why other decoders than PyAV would give other colours, or None.
+        unmarked: Whether no packet is marked as a key frame although the first is one.
+        source: Absolute path, or the bytes of a video that is not a file of its own.
     """
 
     path: str
+    info: VideoInfo
+    container: str
     stream: int
-    frames: int
     readable: int
     pts: np.ndarray | None
     time_base: Fraction
     keyframes: np.ndarray
-    codec: str
-    fps: float
-    height: int
-    width: int
-    rotation: int
     decord_risk: str | None
     colour_risk: str | None
     unmarked: bool
     source: Source = field(repr=False)
 
     @property
-    def info(self) -> VideoInfo:
-        """The facts as seen by a viewer: the size is that after rotation."""
-        turned = self.rotation % 180 != 0
-        height, width = (self.width, self.height) if turned else (self.height, self.width)
-        return VideoInfo(self.frames, self.fps, height, width, self.rotation, self.codec)
+    def coded_size(self) -> tuple[int, int]:
+        """Height and width of the coded picture, before rotation."""
+        return _turned(self.info.height, self.info.width, self.info.rotation)
+
+    def index_of(self, pts: int | None) -> int | None:
+        """Return the index of the frame with a time stamp, or None. Only if the table has time stamps."""
+        assert self.pts is not None
+        index = len(self.pts) if pts is None else int(np.searchsorted(self.pts, pts))
+        return index if index < len(self.pts) and self.pts[index] == pts else None
+
+
+def read_frame_table(path: str | os.PathLike[str]) -> FrameTable:
+    """Read which frames a video file has, from its packets and its first picture.
+
+    Only files whose time stamps are missing, repeated or (AVI) made up are decoded, to count their frames.
+
+    Args:
+        path: File, member of a tar shard, or URL of either; see `videogn.video.storage`.
+
+    Returns:
+        The frame table; its `info` has the number of frames, the rate and the displayed size.
+
+    Raises:
+        VideoDecodeError: If the file cannot be opened, or no picture of it can be decoded.
+    """
+    with open_frame_table(path) as (table, _):
+        return table
+
+
+@contextmanager
+def open_frame_table(path: str | os.PathLike[str]) -> Iterator[tuple[FrameTable, OpenStream]]:
+    """Read the frame table of a file, and keep the file open. See `read_frame_table`.
+
+    Args:
+        path: File, member of a tar shard, or URL of either.
+
+    Yields:
+        The frame table, and the stream that it was read from, at any position.
+    """
+    source = read_source(path)
+    with open_stream(path, source) as (container, stream):
+        with reading(path):
+            table = _table(path, source, container, stream)
+        yield table, (container, stream)
+
+
+def _table(path: str | os.PathLike[str], source: Source, container: InputContainer, stream: VideoStream) -> FrameTable:
+    listed = PacketList(container, stream, source)
+    if not listed.packets:
+        raise VideoDecodeError(path, "no key frame" if listed.skipped else "no video frames")
+    if listed.lost_start(container):
+        raise VideoDecodeError(path, "its first key frame is damaged")
+    if (picture := listed.picture) is None:
+        raise VideoDecodeError(path, listed.problem)
+    # AVI stores no times: those of reordered frames are guesses.
+    guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
+    stamps = None if guessed else listed.pts()
+    pts, readable, frames = _count(path, source, listed, stamps)
+    rotation = round(picture.rotation / 90) % 4 * 90
+    height, width = _turned(picture.height, picture.width, rotation)
+    risk = listed.decord_risk(stamps is not None)
+    return FrameTable(
+        path=str(path),
+        info=VideoInfo(frames, frame_rate(stream, pts), height, width, rotation, stream.codec.canonical_name),
+        container=container.format.name,
+        stream=stream.index,
+        readable=readable,
+        pts=pts,
+        time_base=stream.time_base or Fraction(1),
+        keyframes=listed.starts(pts),
+        decord_risk=risk or decord_risk(container, stream, listed.packets, picture, width),
+        colour_risk=colour_risk(picture),
+        unmarked=listed.unmarked,
+        source=source,
+    )
+
+
+def _count(
+    path: str | os.PathLike[str], source: Source, listed: PacketList, pts: np.ndarray | None
+) -> tuple[np.ndarray | None, int, int]:
+    """Time stamps, number of readable frames and number of frames, from the packets or else by decoding all."""
+    shown = len(listed.shown())
+    if pts is not None:
+        readable = len(pts)
+        frames = shown + listed.missing if listed.cut else readable
+    else:
+        pts, readable, failed = _decode_all(path, source, listed.unmarked)
+        frames = max(readable, shown) if failed else readable
+        if listed.cut:
+            frames = max(frames, shown + listed.missing)
+            readable = listed.surely_readable(readable)
+            pts = None if pts is None else pts[:readable]
+    if not readable:
+        raise VideoDecodeError(path, "no frame can be decoded")
+    return pts, readable, frames
 
 
 def _decode_all(path: str | os.PathLike[str], source: Source, unmarked: bool) -> tuple[np.ndarray | None, int, bool]:
@@ -116,83 +196,6 @@ def _decode_all(path: str | os.PathLike[str], source: Source, unmarked: bool) ->
     return (np.array(known, np.int64) if rising else None), len(stamps), failed
 
 
-def _count(
-    path: str | os.PathLike[str], source: Source, survey: Survey, pts: np.ndarray | None
-) -> tuple[np.ndarray | None, int, int]:
-    """Time stamps, number of readable frames and number of frames, from the packets or else by decoding them all."""
-    if pts is not None:
-        readable = len(pts)
-        frames = len(survey.shown()) + survey.missing if survey.cut else readable
-    else:
-        pts, readable, failed = _decode_all(path, source, survey.unmarked)
-        frames = max(readable, len(survey.shown())) if failed else readable
-        if survey.cut:
-            frames = max(frames, len(survey.shown()) + survey.missing)
-            readable = survey.surely_readable(readable)
-            pts = None if pts is None else pts[:readable]
-    if not readable:
-        raise VideoDecodeError(path, "no frame can be decoded")
-    return pts, readable, frames
-
-
-def scan(path: str | os.PathLike[str]) -> VideoScan:
-    """Find out which frames a video file holds; see `open_scanned`. Nothing stays open."""
-    with open_scanned(path) as (found, _):
-        return found
-
-
-@contextmanager
-def open_scanned(path: str | os.PathLike[str]) -> Iterator[tuple[VideoScan, OpenStream]]:
-    """Open a video file and find out which frames it holds.
-
-    Reads the packets once. Only files whose time stamps are missing, repeated or (avi) made up are decoded, to count.
-
-    Args:
-        path: the file.
-
-    Yields:
-        The scan, and the stream that it was made of, somewhere in the file.
-
-    Raises:
-        VideoDecodeError: the file cannot be opened, or not one picture of it can be decoded.
-    """
-    source = read_source(path)
-    with open_stream(path, source) as (container, stream):
-        with reading(path):
-            found = _scanned(path, source, container, stream)
-        yield found, (container, stream)
-
-
-def _scanned(path: str | os.PathLike[str], source: Source, container: InputContainer, stream: VideoStream) -> VideoScan:
-    survey = Survey(container, stream, source)
-    if not survey.packets:
-        raise VideoDecodeError(path, "no key frame" if survey.skipped else "no video frames")
-    if survey.lost_start(container):
-        raise VideoDecodeError(path, "its first key frame is damaged")
-    if (picture := survey.picture) is None:
-        raise VideoDecodeError(path, survey.problem)
-    # avi stores no times: those of reordered frames are guesses.
-    guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
-    stamps = None if guessed else survey.pts()
-    pts, readable, frames = _count(path, source, survey, stamps)
-    risk = survey.decord_risk(stamps is not None)
-    rotation = round(picture.rotation / 90) % 4 * 90
-    width = picture.height if rotation % 180 else picture.width
-    return VideoScan(
-        path=str(path),
-        stream=stream.index,
-        frames=frames,
-        readable=readable,
-        pts=pts,
-        time_base=stream.time_base or Fraction(1),
-        keyframes=survey.starts(pts),
-        codec=stream.codec.canonical_name,
-        fps=frame_rate(stream, pts),
-        height=picture.height,
-        width=picture.width,
-        rotation=rotation,
-        decord_risk=risk or decord_risk(container, stream, survey.packets, picture, width),
-        colour_risk=colour_risk(picture),
-        unmarked=survey.unmarked,
-        source=source,
-    )
+def _turned(height: int, width: int, rotation: int) -> tuple[int, int]:
+    """Height and width of a picture after a rotation by a multiple of 90 degrees, or before it."""
+    return (width, height) if rotation % 180 else (height, width)

@@ -1,6 +1,6 @@
-"""Decoding in a process that can be killed: a decoder that hangs or crashes costs its video, and nothing else.
+"""Decoding in a process that can be killed: a decoder that hangs or crashes loses its video and nothing else.
 
-The frames are written straight into memory that both processes map, so that they cross without being copied.
+The frames are written straight into memory that both processes map, so that they are not copied.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from videogn.video.errors import VideoDecodeError
 if TYPE_CHECKING:
     from videogn.video.decoders.decode import Indices
 
-#: Pages beyond this many bytes are given back after the video that needed them.
+#: Bytes of the buffer that are kept; pages beyond are given back after the video that needed them.
 _KEPT = 256 << 20
 
-#: Seconds left to a video whose time is over: a limit has to be positive.
+#: Seconds left to a video whose time is up: a limit has to be positive.
 _NO_TIME = 1e-3
 _FACTORY = "videogn.video.decoders.guard:Decoding"
 
@@ -38,10 +38,10 @@ _log = logging.getLogger(__name__)
 
 
 class SharedBuffer:
-    """Memory that several processes map, by a file descriptor; grows as needed.
+    """Memory that several processes map through a file descriptor; it grows as needed.
 
     Args:
-        descriptor: of another process's buffer; None for a new one.
+        descriptor: File descriptor of another process's buffer. Default: a new buffer.
     """
 
     def __init__(self, descriptor: int | None = None) -> None:
@@ -52,24 +52,24 @@ class SharedBuffer:
         self._map: mmap.mmap | None = None
 
     def array(self, shape: tuple[int, ...]) -> np.ndarray:
-        """The beginning of the memory as uint8 of this shape, which is overwritten when the memory is used again."""
+        """Return the beginning of the memory as a uint8 array of this shape. The next use overwrites it."""
         size = int(np.prod(shape))
         if self._map is None or len(self._map) < size:
             if os.fstat(self.descriptor).st_size < size:
                 os.ftruncate(self.descriptor, size)
-            # The map before lives on in the arrays that were made of it.
+            # Arrays made from the previous map keep it alive.
             self._map = mmap.mmap(self.descriptor, os.fstat(self.descriptor).st_size)
         return np.frombuffer(self._map, np.uint8, size).reshape(shape)
 
     def trim(self) -> None:
-        """Give a large buffer's pages back to the system; they return, as zeros, when they are used again."""
+        """Give the pages of a large buffer back to the system; they are zeros when they are used again."""
         if self._map is not None and len(self._map) > _KEPT and hasattr(mmap, "MADV_REMOVE"):
-            with suppress(OSError):  # a file system that cannot
+            with suppress(OSError):  # a file system that does not support it
                 self._map.madvise(mmap.MADV_REMOVE, _KEPT)
 
 
 def _memory_file() -> int:
-    """A file without a name: in memory where the system has that (/dev/shm may be small), else on the disk."""
+    """A file without a name: in memory if the system supports it (/dev/shm may be small), else on disk."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("videogn frames")
     descriptor, name = tempfile.mkstemp(prefix="videogn-")
@@ -78,25 +78,29 @@ def _memory_file() -> int:
 
 
 class Decoding:
-    """The side in the process: one open video after another.
+    """The decoding side, in the killable process: one open video after another.
 
     Args:
-        descriptor: of the buffer that takes the frames.
+        descriptor: File descriptor of the buffer that frames are written to.
     """
 
     def __init__(self, descriptor: int) -> None:
-        logging.disable()  # what is worth saying is said where the frames go
+        logging.disable()  # the process that receives the frames reports all errors
         self._buffer = SharedBuffer(descriptor)
         self._video: OpenVideo | None = None
 
     def open(self, path: str, decoder: str) -> tuple[VideoInfo, str]:
-        """Open a video; returns its facts and the decoder in use."""
+        """Open a video.
+
+        Returns:
+            The facts of the video, and the decoder in use.
+        """
         self.close()
         self._video = OpenVideo(path, decoder)
         return self._video.info, self._video.decoder
 
     def frames(self, indices: np.ndarray, window: Crop) -> None:
-        """Decode into the buffer."""
+        """Decode frames into the buffer."""
         assert self._video is not None
         out = self._buffer.array((len(indices), window.height, window.width, 3))
         self._video.frames(indices, window, out)
@@ -109,11 +113,11 @@ class Decoding:
 
 
 class GuardedVideo:
-    """An open video that another process decodes; `VideoGuard.open` makes one.
+    """An open video that another process decodes; see `VideoGuard.open`.
 
     Attributes:
-        info: its size, rate and number of frames.
-        decoder: the decoder in use.
+        info: Number of frames, rate and size.
+        decoder: Decoder in use.
     """
 
     def __init__(self, path: str, decoder: str, process: KillableProcess, buffer: SharedBuffer, limit: float) -> None:
@@ -121,20 +125,20 @@ class GuardedVideo:
         self._process = process
         self._buffer = buffer
         self._limit = self._left = limit
-        if process.pid is None:  # its start is not the video's fault
+        if process.pid is None:  # starting the process does not count as the video's time
             self._call("close")
             self._left = limit
         self.info, self.decoder = self._call("open", path, decoder)
 
     def frames(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
-        """As `OpenVideo.frames`.
+        """Decode frames; see `OpenVideo.frames`.
 
         Returns:
-            `out`; or, without one, uint8 (N, h, w, 3), which the next call overwrites: copy what is kept.
+            `out`, or else uint8 (N, h, w, 3) that the next call overwrites.
 
         Raises:
-            ValueError: as there.
-            VideoDecodeError: as there; or the time is over, or the decoder crashed.
+            ValueError: If the indices or the window are out of range.
+            VideoDecodeError: If a frame cannot be decoded, the time is up, or the decoder crashed.
         """
         wanted = check_indices(indices, self.info, self._path)
         window = check_window(window, self.info)
@@ -146,7 +150,7 @@ class GuardedVideo:
         return out
 
     def close(self) -> None:
-        """Release the file; `VideoGuard.open` does it on leaving."""
+        """Release the file."""
         if self._process.pid is not None:
             with suppress(VideoDecodeError):
                 self._call("close")
@@ -166,15 +170,15 @@ class GuardedVideo:
 
 
 class VideoGuard:
-    """Opens videos in a process of its own, which is killed and replaced when a video takes too long or crashes it.
+    """Opens videos in a separate process, which is killed and replaced if a video takes too long or crashes it.
 
-    The process starts with the first video. After a fork, and when unpickled, the guard starts another.
+    The process starts with the first video. After a fork, and when unpickled, the guard starts another one.
 
     Args:
-        limit: seconds for one video, opening and all its frames; what is done between the calls does not count.
+        limit: Seconds for one video, to open it and to decode all its frames. Time between the calls does not count.
 
     Raises:
-        ValueError: a limit that is not positive, or more than 11 days.
+        ValueError: If the limit is not positive, or exceeds 11 days.
     """
 
     def __init__(self, limit: float) -> None:
@@ -189,19 +193,19 @@ class VideoGuard:
 
     @contextmanager
     def open(self, path: str | os.PathLike[str], decoder: str = "auto") -> Iterator[GuardedVideo | OpenVideo]:
-        """As `open_video`, in the process. One video at a time.
+        """Open a video in the process; one video at a time.
 
         Args:
-            path: the file, a member of a shard, or a URL of either.
-            decoder: one of `DECODERS`.
+            path: File, member of a tar shard, or URL of either.
+            decoder: One of `DECODERS`. Default: "auto".
 
         Yields:
-            The open video. Its frames are overwritten by the next call.
+            The open video. Each call for frames overwrites those of the call before.
 
         Raises:
-            ValueError: an unknown decoder.
-            VideoDecodeError: the file cannot be read, or not within the time, or it crashes the decoder.
-            StartError: the process cannot be started.
+            ValueError: If the decoder is unknown.
+            VideoDecodeError: If the file cannot be read within the time limit, or it crashes the decoder.
+            StartError: If the process cannot be started.
         """
         if not ON_POSIX:
             _say_unguarded()
@@ -219,7 +223,7 @@ class VideoGuard:
             guarded.close()
 
     def close(self) -> None:
-        """End the process; a later `open` starts another."""
+        """End the process; a later `open` starts another one."""
         if self._owner == os.getpid():
             self._process.close()
 

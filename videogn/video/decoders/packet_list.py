@@ -1,4 +1,4 @@
-"""What a file's packets say of its frames: which are there, which are missing, and where decoding can start."""
+"""The packets of a video stream: which frames are there, which are missing, and where decoding can start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from videogn.video.decoders.packets import Packet, summarise
 from videogn.video.decoders.stream import flush, is_intra, packets
 from videogn.video.errors import explain
-from videogn.video.integrity.container import is_cut, told_end
+from videogn.video.integrity import is_cut
 from videogn.video.storage import Source
 
 if TYPE_CHECKING:
@@ -20,21 +20,29 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _DEFAULT_FPS = 30.0
-#: Frames that may be stored before, but displayed after others; H.264 allows 16.
+#: Largest number of frames that may be stored before, but displayed after others: H.264 allows 16.
 REORDERED = 17
+#: Seconds; a container that says more (or no number at all) is not believed.
+_LONGEST = 1e7
 
 
-class Survey:
+class PacketList:
     """Reads all packets of a stream, from the first key frame on, and decodes until the first picture.
 
+    Args:
+        container: Container from `open_stream`, at its beginning.
+        stream: Stream from `open_stream`.
+        source: Path or bytes that the container was opened from.
+
     Attributes:
-        packets: in the order of decoding.
-        skipped: number of packets before the first key frame.
-        unmarked: no packet is marked as a key frame, though the first is one.
-        picture: the first; None if there is none, for the reason in `problem`.
-        cut: frames are missing at the end.
-        ends_early: the end of the file is missing, be it that no frame is lost by it.
-        missing: how many frames are missing at the end.
+        packets: Packets in decoding order.
+        skipped: Number of packets before the first key frame.
+        unmarked: Whether no packet is marked as a key frame although the first is one.
+        picture: First picture, or None, for the reason in `problem`.
+        problem: Reason why no picture could be decoded.
+        cut: Whether frames are missing at the end.
+        ends_early: Whether the end of the file is missing, even if no frame is lost with it.
+        missing: Number of frames missing at the end.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, source: Source) -> None:
@@ -46,8 +54,8 @@ class Survey:
         self.cut = False
         self.ends_early = False
         self._stream = stream
-        self._gap: int | None = None  # time stamp of the first frame after lost ones
-        self._leading: list[Packet] = []  # those skipped
+        self._gap: int | None = None  # pts of the first frame after lost ones
+        self._leading: list[Packet] = []  # packets before the first key frame
         self._first: RawPacket | None = None
         self._second: RawPacket | None = None
         self._codec = stream.codec_context.name
@@ -87,13 +95,13 @@ class Survey:
                 self.problem = f"no frame can be decoded ({explain(error)})"
 
     def _alone(self, packet: RawPacket) -> VideoFrame | None:
-        """The picture of the first packet without those after it, for which a decoder that reorders would wait."""
+        """The picture of one packet, without the packets after it that a reordering decoder would wait for."""
         decoded = packet.decode() or flush(self._stream)
         self._stream.codec_context.flush_buffers()
         return next(iter(decoded), None)
 
     def _take_unmarked(self) -> None:
-        """Take the packets if none is marked as a key frame (RoQ, GIF in Matroska), though the first is one."""
+        """Keep the packets if none is marked as a key frame (RoQ, GIF in Matroska) although the first is one."""
         if self.packets or self._first is None:
             return
         try:
@@ -105,7 +113,7 @@ class Survey:
             self.skipped = 0
 
     def _find_starts(self) -> list[Packet]:
-        """The packets at which decoding can start, be they displayed or not."""
+        """Packets at which decoding can start, displayed or not."""
         starts = [packet for packet in self.packets if packet.start]
         if self._second is None or not all(packet.key for packet in self.packets):
             return starts
@@ -119,27 +127,27 @@ class Survey:
         return starts if picture is not None and is_intra(picture) else starts[:1]
 
     def lost_start(self, container: InputContainer) -> bool:
-        """Whether an mp4 lists its first packet as a key frame, and it is none: damage, not another way to begin."""
+        """Return whether an mp4 lists its first packet as a key frame and it is none, which is damage."""
         if not self.skipped or "mp4" not in container.format.name:
             return False
         entries = self._stream.index_entries
         return len(entries) > 0 and entries[0].is_keyframe
 
     def _missing(self, container: InputContainer, stream: VideoStream, source: Source) -> int:
-        """How many packets lie beyond the end of the file: as an mp4 lists them, or else from the times."""
+        """Number of packets beyond the end of the file: as an mp4 lists them, or else estimated from the times."""
         if stream.frames and "mp4" in container.format.name:
             return max(int(self.cut), len(stream.index_entries) - len(self.packets) - self.skipped)
-        self.ends_early = is_cut(source)
-        if "matroska" in container.format.name and (told := told_end(container, stream)) is not None:
+        self.ends_early = is_cut(source, container.format.name)
+        if "matroska" in container.format.name and (told := _told_end(container, stream)) is not None:
             return self._missing_until(told, stream)
         if not self.ends_early:
             return int(self.cut)
         if container.format.name in ("mpegts", "mpeg", "gif") and not self.cut and self.packets:
-            self.packets.pop()  # what there is of it; the demuxer does not know
+            self.packets.pop()  # it is incomplete, which the demuxer does not know
         return max(1, len(getattr(stream, "index_entries", ())) - len(self.packets) - self.skipped)
 
     def _missing_until(self, told: float, stream: VideoStream) -> int:
-        """How many frames Matroska, which lists none, must have lost: after the last one, or in gaps shortly before."""
+        """Number of frames lost by Matroska, which lists none: after the last one, or in gaps shortly before it."""
         ticks = np.array(sorted(packet.pts for packet in self.packets if packet.pts is not None), np.int64)
         times = ticks * float(stream.time_base or 1)
         rate = frame_rate(stream, None)
@@ -155,7 +163,11 @@ class Survey:
         return max(int(self.cut), lost) + in_gaps
 
     def decord_risk(self, timed: bool) -> str | None:
-        """Why decord would miscount the frames, or None."""
+        """Return why decord would miscount the frames, or None.
+
+        Args:
+            timed: Whether time stamps tell the frames apart.
+        """
         if self.cut or self.ends_early:
             return "the file is cut short"
         if self.skipped:
@@ -163,19 +175,19 @@ class Survey:
         return None if timed else "time stamps do not tell its frames apart"
 
     def surely_readable(self, decoded: int) -> int:
-        """How many frames of a file that is cut short come before all that its last, partial packet may have spoiled.
+        """Return how many frames of a file that is cut short cannot be affected by its last, partial packet.
 
         Args:
-            decoded: how many pictures a decoder gives.
+            decoded: Number of pictures that a decoder gives.
         """
         return max(0, min(decoded, len(self.shown())) - int(self._stream.codec_context.has_b_frames))
 
     def shown(self) -> list[Packet]:
-        """The packets whose pictures are displayed."""
+        """Return the packets whose pictures are displayed."""
         return [packet for packet in self.packets if not (packet.hidden or packet.invisible)]
 
     def pts(self) -> np.ndarray | None:
-        """Time stamps of the frames that can be decoded, int64, rising; None if they do not identify the frames."""
+        """Return the increasing time stamps of the decodable frames, int64; None if they do not tell frames apart."""
         stamps = [packet.pts for packet in self.shown()]
         first = self.packets[0].pts
         if first is None or None in stamps or len(set(stamps)) < len(stamps):
@@ -190,10 +202,10 @@ class Survey:
         return pts[pts <= last] if self.cut and last is not None else pts
 
     def starts(self, pts: np.ndarray | None) -> np.ndarray:
-        """Numbers of the frames at which decoding can start, int64, rising.
+        """Return the increasing indices of the frames at which decoding can start, int64.
 
         Args:
-            pts: the frames' time stamps; None if they do not identify them.
+            pts: Time stamps of the frames, or None if they do not tell frames apart.
         """
         if pts is None:
             return np.empty(0, np.int64)
@@ -202,14 +214,14 @@ class Survey:
 
 
 def _before_gaps(times: np.ndarray, rate: float) -> tuple[int, int]:
-    """How many frames come before the first gap near the end, and how many frames the gaps there are long.
+    """Number of frames before the first gap near the end, and number of frames that fit into the gaps there.
 
-    Frames that are displayed before the last ones, but stored after them, are lost with the end of the file. Where
-    frames come at uneven times nothing is a gap.
+    Frames that are displayed before the last ones, but stored after them, are lost with the end of the file. At a
+    variable frame rate nothing counts as a gap.
 
     Args:
-        times: float (frames,), seconds, rising.
-        rate: frames per second, as the container says.
+        times: Times of the frames in seconds, float (frames,), increasing.
+        rate: Frames per second according to the container.
     """
     steps = np.diff(times)
     early, late = np.split(steps, [max(0, len(steps) - REORDERED)])
@@ -220,8 +232,23 @@ def _before_gaps(times: np.ndarray, rate: float) -> tuple[int, int]:
     return len(early) + int(gaps[0]) + 1, int(np.sum(np.round(late[gaps] / usual) - 1))
 
 
+def _told_end(container: InputContainer, stream: VideoStream) -> float | None:
+    """Seconds at which the video ends according to Matroska, or else the longest stream; None if it does not say."""
+    try:
+        hours, minutes, seconds = stream.metadata.get("DURATION", "").split(":")
+        told = int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+    except ValueError:
+        told = (container.duration or 0) / 1_000_000
+    return told if 0 < told < _LONGEST else None
+
+
 def frame_rate(stream: VideoStream, pts: np.ndarray | None) -> float:
-    """Mean frames per second: as the container says, or from the time stamps, or the usual 30."""
+    """Return the mean frames per second: according to the container, or from the time stamps, or else 30.
+
+    Args:
+        stream: Stream from `open_stream`.
+        pts: Time stamps of the frames, or None.
+    """
     if rate := stream.average_rate or stream.guessed_rate:
         return float(rate)
     if pts is not None and len(pts) > 1 and stream.time_base:

@@ -1,4 +1,4 @@
-"""What compressed packets tell without being decoded, and whether decord can be trusted with a file made of them."""
+"""Facts of compressed packets, without decoding them, and whether decord decodes a file of such packets correctly."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-# Where decord's frames were found equal to PyAV's. It seeks wrongly in avi, flv, mpeg and mpegts, and opens no gif.
+# Containers and codecs in which decord's frames were found equal to PyAV's. decord seeks wrongly in avi, flv, mpeg and
+# mpegts, and opens no gif.
 _DECORD_CONTAINERS = ("mp4", "matroska")
 _DECORD_CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9"})
 
@@ -23,12 +24,12 @@ class Packet(NamedTuple):
     """A packet of a video stream.
 
     Attributes:
-        pts: time of display in stream ticks, None where the container does not say.
-        dts: time of decoding in stream ticks, likewise.
-        key: whether it is marked as a key frame.
-        start: whether every frame displayed from it on can be decoded exactly without what comes before it.
-        hidden: whether an edit list or an encoder's cut hides its picture.
-        invisible: whether it is a reference picture that is never displayed (VP8).
+        pts: Presentation time stamp in stream ticks, or None if the container has none.
+        dts: Decoding time stamp in stream ticks, or None if the container has none.
+        key: Whether the packet is marked as a key frame.
+        start: Whether all frames displayed from it on can be decoded exactly without earlier packets.
+        hidden: Whether an edit list or an encoder's cut hides its picture.
+        invisible: Whether it is a reference picture that is never displayed (VP8).
     """
 
     pts: int | None
@@ -40,15 +41,15 @@ class Packet(NamedTuple):
 
 
 def summarise(packet: RawPacket, codec: str, extradata: bytes) -> Packet:
-    """Read what matters of a packet.
+    """Summarise a packet.
 
     Args:
-        packet: from a demuxer, not empty.
+        packet: Packet from a demuxer, not empty.
         codec: FFmpeg's name of the stream's decoder.
-        extradata: the stream's codec configuration; it tells how H.264 is framed.
+        extradata: Codec configuration of the stream, which tells the framing of H.264.
 
     Returns:
-        The summary; it holds on to nothing of `packet`.
+        The summary; it keeps no reference to `packet`.
     """
     key = packet.is_keyframe
     return Packet(
@@ -65,7 +66,7 @@ def summarise(packet: RawPacket, codec: str, extradata: bytes) -> Packet:
 def _has_idr(data: bytes, extradata: bytes) -> bool:
     """Whether an H.264 access unit holds an IDR slice.
 
-    Key frames without one are recovery points: with intra refresh the pictures after them take a while to become exact.
+    Key frames without one are recovery points: with intra refresh, later pictures take a while to become exact.
     """
     if len(extradata) < 7 or extradata[0] != 1:
         return _IDR_AFTER_START_CODE.search(data) is not None
@@ -91,19 +92,19 @@ def _is_open_gop(packets: Sequence[Packet]) -> bool:
 
 
 def decord_width_fails(width: int) -> bool:
-    """Whether decord 0.6 takes the padding of its rows for further colour channels (widths 16, 48, 72, ...).
+    """Return whether decord 0.6 mistakes the padding of its rows for further colour channels (widths 16, 48, 72, ...).
 
-    Its rows are padded to 32 pixels, and it works out the channels as bytes of a row // width.
+    Its rows are padded to 32 pixels, and it computes the number of channels as bytes of a row // width.
     """
     row = 3 * -(-width // 32) * 32
     return row % width == 0 and row != 3 * width
 
 
 def colour_risk(picture: VideoFrame) -> str | None:
-    """Why decoders convert such pictures to RGB differently, by up to 85 levels, or None.
+    """Return why decoders convert such pictures to RGB differently, by up to 85 levels, or None.
 
     Args:
-        picture: the first of a stream.
+        picture: First picture of a stream.
     """
     pixels = picture.format
     half_height = any(component.height < picture.height for component in pixels.components)
@@ -118,14 +119,14 @@ def colour_risk(picture: VideoFrame) -> str | None:
 def decord_risk(
     container: InputContainer, stream: VideoStream, packets: Sequence[Packet], picture: VideoFrame, width: int
 ) -> str | None:
-    """Why decord 0.6 (FFmpeg 4.1) would fail, give other frames or other colours; every reason was met in a file.
+    """Return why decord 0.6 (FFmpeg 4.1) would fail or give other frames or colours. Each reason occurred in a file.
 
     Args:
-        container: the open container.
-        stream: its best video stream.
-        packets: the stream's packets in the order of decoding.
-        picture: its first picture.
-        width: the displayed width in pixels.
+        container: Open container.
+        stream: Its best video stream.
+        packets: Packets of the stream in decoding order.
+        picture: First picture of the stream.
+        width: Displayed width in pixels.
 
     Returns:
         The first reason that holds, or None.

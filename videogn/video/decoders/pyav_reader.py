@@ -1,4 +1,4 @@
-"""Frames by number with PyAV, which is always there and reads every file that FFmpeg reads."""
+"""Frames by index with PyAV, which is always installed and reads every file that FFmpeg reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from videogn.axes import Crop
-from videogn.video.decoders.frame_table import VideoScan
+from videogn.video.decoders.frame_table import FrameTable
 from videogn.video.decoders.stream import is_intra, open_stream, pictures
 from videogn.video.errors import VideoDecodeError, explain
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
     from videogn.video.decoders.stream import OpenStream
 
-# Decoding so many frames on costs about what a seek and refilling the decoder's queue of reordered frames do.
+# Decoding this many frames costs about as much as a seek, after which the queue of reordered frames has to fill again.
 _SEEK_OVER = 8
 
 
 class PyAVReader:
-    """Decodes forward, jumping to a key frame where that is shorter; keeps its position between calls.
+    """Decodes forward, and jumps to a key frame where that is shorter; keeps its position between calls.
 
     Args:
-        found: the scan of the file.
-        opened: the stream that it was made of, which whoever opened it closes after the reader.
+        table: Frame table of the file.
+        opened: Stream that the table was read from. The caller closes it after the reader.
     """
 
-    def __init__(self, found: VideoScan, opened: OpenStream) -> None:
-        self._scan = found
-        self._keyframes = found.keyframes
-        self._starts = frozenset(found.keyframes.tolist())
+    def __init__(self, table: FrameTable, opened: OpenStream) -> None:
+        self._table = table
+        self._keyframes = table.keyframes
+        self._starts = frozenset(table.keyframes.tolist())
         self._reformatter = VideoReformatter()
         self._open = ExitStack()
         self._why = ""
@@ -43,6 +43,11 @@ class PyAVReader:
             self._seek(0)
         else:
             self._restart()
+
+    @staticmethod
+    def problem() -> str | None:
+        """See `Reader`."""
+        return None
 
     def close(self) -> None:
         """See `Reader`."""
@@ -57,17 +62,17 @@ class PyAVReader:
     def _restart(self) -> None:
         """Open the file anew; decode from its first key frame."""
         self._open.close()
-        self._container, self._stream = self._open.enter_context(open_stream(self._scan.path, self._scan.source))
-        self._pictures = pictures(self._container, self._stream, unmarked=self._scan.unmarked)
+        self._container, self._stream = self._open.enter_context(open_stream(self._table.path, self._table.source))
+        self._pictures = pictures(self._container, self._stream, unmarked=self._table.unmarked)
         self._sought = -1
-        self._position = -1  # of the frame decoded last
-        self._damaged = False  # a frame since the last start is, and those after it are built upon it
+        self._position = -1  # index of the frame decoded last
+        self._damaged = False  # a frame since the last start is damaged, and those after it are built upon it
         self._usable = True
 
     def _seek(self, keyframe: int) -> None:
         """Decode from a key frame on."""
-        assert self._scan.pts is not None
-        pts = int(self._scan.pts[keyframe])
+        assert self._table.pts is not None
+        pts = int(self._table.pts[keyframe])
         self._pictures = pictures(self._container, self._stream, key_pts=pts)
         self._position = keyframe - 1
         self._sought = keyframe  # and not yet decoded
@@ -80,7 +85,7 @@ class PyAVReader:
 
     def _picture(self, index: int) -> VideoFrame:
         """Frame `index`: decode on if it is near, else from the last key frame before it, and if that fails from 0."""
-        if index >= self._scan.readable:
+        if index >= self._table.readable:
             raise self._failure(index, "the file is cut short")
         keyframe = int(np.searchsorted(self._keyframes, index, side="right")) - 1
         start = int(self._keyframes[keyframe]) if keyframe >= 0 else 0
@@ -123,30 +128,27 @@ class PyAVReader:
         return None
 
     def _distrust(self) -> None:
-        """Jump no more: what is marked as a key frame is built upon others."""
+        """Stop seeking: a frame marked as a key frame depends on others."""
         self._keyframes = self._keyframes[:1]
         self._starts = frozenset(self._keyframes.tolist())
         self._usable = False
 
     def _number(self, picture: VideoFrame) -> int | None:
-        """Which frame a decoded picture is; None for one that the scan does not count."""
-        if self._scan.pts is None:
-            return self._position + 1
-        if picture.pts is None:
-            return None
-        number = int(np.searchsorted(self._scan.pts, picture.pts))
-        return number if number < len(self._scan.pts) and self._scan.pts[number] == picture.pts else None
+        """Index of a decoded picture; None if the frame table does not have it."""
+        return self._position + 1 if self._table.pts is None else self._table.index_of(picture.pts)
 
     def _write(self, picture: VideoFrame, window: Crop, out: np.ndarray) -> None:
         """Convert to RGB, turn upright and copy a window of it to `out`, uint8 (h, w, 3)."""
-        height, width = self._scan.height, self._scan.width  # the first frame's, should the size change on the way
+        height, width = self._table.coded_size  # the first frame's, should the size change on the way
         try:
             plane = self._reformatter.reformat(picture, width=width, height=height, format="rgb24").planes[0]
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise VideoDecodeError(self._scan.path, f"cannot be converted to RGB ({explain(error)})") from error
+            raise VideoDecodeError(self._table.path, f"cannot be converted to RGB ({explain(error)})") from error
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]
-        upright = np.rot90(rows.reshape(height, width, 3), self._scan.rotation // 90)
+        upright = np.rot90(rows.reshape(height, width, 3), self._table.info.rotation // 90)
         out[:] = upright[window.top : window.top + window.height, window.left : window.left + window.width]
 
     def _failure(self, index: int, why: str) -> VideoDecodeError:
-        return VideoDecodeError(self._scan.path, f"frame {index} of {self._scan.frames} cannot be decoded ({why})")
+        return VideoDecodeError(
+            self._table.path, f"frame {index} of {self._table.info.frames} cannot be decoded ({why})"
+        )

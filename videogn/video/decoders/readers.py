@@ -1,73 +1,89 @@
-"""The decoders behind one interface, by name."""
+"""The decoders behind one interface, by name; each is imported only when it is asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+import importlib
+from typing import TYPE_CHECKING, Protocol, get_args
 
 import numpy as np
 
 from videogn.axes import Crop
 from videogn.checks import check_choice
-from videogn.video.decoders import decord_reader, torchcodec_reader
-from videogn.video.decoders.decord_reader import DecordReader
-from videogn.video.decoders.frame_table import VideoScan
-from videogn.video.decoders.pyav_reader import PyAVReader
-from videogn.video.decoders.torchcodec_reader import TorchcodecReader
+from videogn.choices import DecoderName
 
 if TYPE_CHECKING:
+    from videogn.video.decoders.frame_table import FrameTable
     from videogn.video.decoders.stream import OpenStream
 
 
 class Reader(Protocol):
-    """An open file."""
+    """A video file opened by one decoder.
+
+    Args:
+        table: Frame table of the file.
+        opened: Stream that the table was read from. It stays open as long as the reader.
+
+    Raises:
+        VideoDecodeError: If the decoder cannot be used here, or not for this file.
+    """
+
+    def __init__(self, table: FrameTable, opened: OpenStream) -> None: ...
+
+    @staticmethod
+    def problem() -> str | None:
+        """Return why the decoder cannot be used on this machine, or None."""
 
     def read(self, indices: np.ndarray, window: Crop, out: np.ndarray) -> None:
-        """Decode frames.
+        """Decode frames into an array.
 
         Args:
             indices: int64 (N,), strictly increasing, in [0, frames).
-            window: the rectangle of the upright picture that is wanted.
-            out: uint8 (N, window.height, window.width, 3), written to.
+            window: Rectangle of the upright picture.
+            out: uint8 (N, window.height, window.width, 3), written in place.
 
         Raises:
-            VideoDecodeError: one of them cannot be had.
+            VideoDecodeError: If a frame cannot be decoded.
         """
 
     def close(self) -> None:
         """Release the file."""
 
 
-#: Decoder -> (scan of a file, the stream that it was made of) -> reader. The stream stays open as long as the reader.
-READERS: dict[str, Callable[[VideoScan, OpenStream], Reader]] = {
-    # Always there; reads every file that FFmpeg reads, and says which frames are damaged.
-    "pyav": PyAVReader,
-    # FFmpeg 4.1; refused by name for the files of which it gives other frames.
-    "decord": lambda found, _: DecordReader(found),
-    # An optional extra; needs FFmpeg's shared libraries, and is refused likewise.
-    "torchcodec": lambda found, _: TorchcodecReader(found),
+#: Decoder -> "module:class" of its reader.
+READERS = {
+    # Always installed. Reads every file that FFmpeg reads, and says which frames are damaged.
+    "pyav": "videogn.video.decoders.pyav_reader:PyAVReader",
+    # FFmpeg 4.1. Files of which it gives other frames are refused.
+    "decord": "videogn.video.decoders.decord_reader:DecordReader",
+    # Optional; needs FFmpeg's shared libraries. Files of which it gives other frames are refused.
+    "torchcodec": "videogn.video.decoders.torchcodec_reader:TorchcodecReader",
 }
-#: What "auto" is. Of 616 files with random damage decord passes a wrong frame in 233, PyAV in 196; ten clips of 32 x 2
-#: of a Kinetics file take PyAV 118 ms and decord 161 ms of one core.
+#: The decoder of "auto". Of 616 files with random damage decord passes a wrong frame in 233, PyAV in 196; ten clips of
+#: 32 x 2 of a Kinetics file take PyAV 118 ms and decord 161 ms on one core.
 AUTO = "pyav"
-DECODERS = ("auto", *READERS)
+DECODERS = get_args(DecoderName)
 
-_PROBLEMS: dict[str, Callable[[], str | None]] = {
-    "decord": decord_reader.problem,
-    "torchcodec": torchcodec_reader.problem,
-}
+
+def reader_class(decoder: str) -> type[Reader]:
+    """Import the reader of a decoder.
+
+    Args:
+        decoder: Key of `READERS`.
+    """
+    module, name = READERS[decoder].split(":")
+    reader: type[Reader] = getattr(importlib.import_module(module), name)
+    return reader
 
 
 def check_decoder(decoder: str) -> None:
-    """Refuse a decoder that cannot work here, before the first video is met.
+    """Refuse a decoder that cannot be used on this machine, before the first video is opened.
 
     Args:
-        decoder: "auto" or a key of READERS.
+        decoder: One of `DECODERS`.
 
     Raises:
-        ValueError: no such decoder, or it is not installed.
+        ValueError: If there is no such decoder, or it is not installed.
     """
     check_choice("decoder", decoder, DECODERS)
-    problem = _PROBLEMS.get(decoder, lambda: None)()
-    if problem is not None:
+    if (problem := reader_class(AUTO if decoder == "auto" else decoder).problem()) is not None:
         raise ValueError(problem)

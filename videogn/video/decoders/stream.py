@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-    #: What `open_stream` gives.
+    #: An open container and its video stream; see `open_stream`.
     OpenStream = tuple[InputContainer, VideoStream]
 
 
-# Titles in odd encodings do not matter here. Up to version 18 PyAV raises because of them unless told not to.
+# Titles in unknown encodings do not matter here. PyAV up to version 18 raises an error for them unless told not to.
 _OPEN_OPTIONS: dict[str, Any] = {"metadata_errors": "ignore"} if int(av.__version__.split(".")[0]) < 19 else {}
 
 
-# Formats that are lists of other files, or programs that make pictures: a text file would stand for another video.
+# Formats that are lists of other files, or programs that make pictures: a text file would pass for another video.
 _REFERRING = frozenset(
     "concat dash hls hls,applehttp imf lavfi rtp rtsp sap sdp avisynth vapoursynth webm_dash_manifest".split()  # noqa: SIM905
 )
 _DEMUXER_OPTIONS = {"format_whitelist": ",".join(sorted(av.formats_available - _REFERRING))}
 
-# Damage is an error, not something to hide: the decoder would show made-up pictures in place of the lost ones. No file
-# without damage was found that fails by it.
+# Damage is an error and is not concealed: the decoder would make up pictures for the lost ones. No undamaged file was
+# found that fails with these options.
 _DECODER_OPTIONS = {"err_detect": "crccheck+explode"}
 
 
@@ -44,7 +44,7 @@ _PREDICTED = (PictureType.P, PictureType.B, PictureType.S)
 
 
 class _NamedBytes(io.BytesIO):
-    """Bytes with a name, as formats without a signature are known by the end of it."""
+    """Bytes with a name: formats without a signature are recognised by its suffix."""
 
     def __init__(self, data: bytes, name: str) -> None:
         super().__init__(data)
@@ -56,14 +56,14 @@ def open_stream(path: str | os.PathLike[str], source: Source | None = None) -> I
     """Open a file's best video stream for decoding in one thread.
 
     Args:
-        path: the file.
-        source: what `read_source` gave for it, where it has been called.
+        path: File, member of a tar shard, or URL of either.
+        source: Result of `read_source` for this path. Default: it is called.
 
     Yields:
         The container and its video stream; both are closed on leaving.
 
     Raises:
-        VideoDecodeError: the file is missing, empty, not a video, or has no video stream or no decoder for it.
+        VideoDecodeError: If the file is missing, empty, not a video, or has no video stream or no decoder for it.
     """
     source = read_source(path) if source is None else source
     file = source if isinstance(source, str) else _NamedBytes(source, str(path))
@@ -78,7 +78,7 @@ def open_stream(path: str | os.PathLike[str], source: Source | None = None) -> I
 
 
 def _video_stream(path: str | os.PathLike[str], container: InputContainer) -> VideoStream:
-    """The best one, made ready to be decoded."""
+    """The best video stream, set up for decoding."""
     stream: Any = container.streams.best("video")
     if stream is None or stream.disposition & av.stream.Disposition.attached_pic:
         raise VideoDecodeError(path, "no video stream")
@@ -94,9 +94,13 @@ def _video_stream(path: str | os.PathLike[str], container: InputContainer) -> Vi
 
 
 def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
-    """The packets of a stream, from the container's position on; the last is empty and drains the decoder.
+    """Yield the packets of a stream from the container's position on. The last one is empty and drains the decoder.
 
-    Empty ones before it (Theora's repeated frames) would do so too soon, and are left out.
+    Empty packets before it (repeated frames of Theora) would drain the decoder too soon, and are left out.
+
+    Args:
+        container: Container from `open_stream`.
+        stream: Stream from `open_stream`.
     """
     demuxed = container.demux(stream)
     while True:
@@ -104,7 +108,7 @@ def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
             packet = next(demuxed)
         except StopIteration:
             return
-        except IndexError:  # of a stream that appeared after PyAV listed them (MPEG-TS): it goes on with the next
+        except IndexError:  # a stream that appeared after PyAV listed them (MPEG-TS); it goes on with the next packet
             demuxed = container.demux(stream)
             continue
         if packet.size or packet.dts is None:
@@ -116,20 +120,20 @@ def pictures(
 ) -> Generator[VideoFrame, None, None]:
     """Decode from the container's position on.
 
-    Packets before a key frame are thrown away, as decoders make up pictures from them. Where decoding fails, the
-    pictures finished before are given first.
+    Packets before a key frame are dropped, because decoders make up pictures from them. If decoding fails, the pictures
+    finished before are yielded first.
 
     Args:
-        container: from `open_stream`.
-        stream: from `open_stream`.
-        key_pts: time stamp of the key frame to start at; None for the first that comes.
-        unmarked: whether no packet is marked as a key frame; the first that comes is one then.
+        container: Container from `open_stream`.
+        stream: Stream from `open_stream`.
+        key_pts: Time stamp of the key frame to start at. Default: the first key frame.
+        unmarked: Whether no packet is marked as a key frame, so that decoding starts at the first packet.
 
     Yields:
-        Pictures in the order of display, the ones that an edit list hides left out.
+        Pictures in the order of display, without those that an edit list hides.
 
     Raises:
-        av.error.FFmpegError: a packet cannot be read or decoded.
+        av.error.FFmpegError: If a packet cannot be read or decoded.
     """
     started = unmarked
     try:
@@ -144,12 +148,12 @@ def pictures(
 
 
 def is_intra(picture: VideoFrame) -> bool:
-    """Whether a picture is decoded without others, as far as its decoder says."""
+    """Return whether a picture is decoded without others, according to its decoder."""
     return picture.key_frame or picture.pict_type not in _PREDICTED
 
 
 def flush(stream: VideoStream) -> list[VideoFrame]:
-    """The pictures that a decoder still holds; none where it cannot give them."""
+    """Return the pictures that a decoder still holds, or none if it fails."""
     try:
         return stream.decode(None)
     except av.error.FFmpegError:

@@ -1,4 +1,4 @@
-"""ASF (WMV): a header, which tells how many packets follow and their common size."""
+"""ASF (WMV): a header with the number and the common size of the packets that follow."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _HEADER_MAX = 1 << 20
 _DATA_HEADER = 50
 _BROADCAST = 1
-#: How a packet with error correction data begins; all of a file do, or none.
+#: First bytes of a packet with error correction data; all packets of a file have them, or none.
 _CORRECTED = b"\x82\0\0"
 
 
@@ -41,7 +41,7 @@ def damage(file: BinaryIO, length: int) -> str | None:
 
 
 def _packets(file: BinaryIO) -> _Packets | None:
-    """None for other formats, and for streams, whose header was written before their number was known."""
+    """Place of the packets; None for other formats, and for streams, whose number of packets was unknown at first."""
     head = file.read(30)
     size = int.from_bytes(head[16:24], "little")
     if head[:16] != _HEADER or not 30 <= size <= _HEADER_MAX:

@@ -16,9 +16,9 @@ def end(file: BinaryIO, length: int) -> int | None:
 
 
 def damage(file: BinaryIO, length: int) -> str | None:
-    """See `videogn.video.integrity`: what follows a fragment is no box.
+    """See `videogn.video.integrity`: a fragment is not followed by a box.
 
-    A file without fragments lists its frames in one place, and what follows its boxes does not matter.
+    A file without fragments lists its frames in one place, and data after its boxes do not matter.
     """
     position, fragmented, is_box = _walk(file, length)
     if is_box or position is None or not fragmented:
@@ -31,9 +31,9 @@ def damage(file: BinaryIO, length: int) -> str | None:
 
 
 def _walk(file: BinaryIO, length: int) -> tuple[int | None, bool, bool]:
-    """Follow the boxes: position, whether there are fragments, and whether it ends with a box rather than rubbish.
+    """Follow the boxes: position, whether there are fragments, and whether the file ends with a box and not garbage.
 
-    The position is the end of the last box, or the beginning of the rubbish; None for another format.
+    The position is the end of the last box, or the beginning of the garbage; None for another format.
     """
     if file.read(8)[4:] not in _FIRST:
         return None, False, False

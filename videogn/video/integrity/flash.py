@@ -15,7 +15,7 @@ def end(file: BinaryIO, length: int) -> int | None:
 
 
 def damage(file: BinaryIO, length: int) -> str | None:
-    """See `videogn.video.integrity`: what follows a tag is neither its length nor another tag."""
+    """See `videogn.video.integrity`: a tag is followed neither by its length nor by another tag."""
     position, broken = _walk(file, length)
     return f"the container is damaged at byte {position}" if broken else None
 
@@ -36,7 +36,7 @@ def _walk(file: BinaryIO, length: int) -> tuple[int | None, bool]:
         file.seek(position)
         told = file.read(4)
         position += 4
-        # FFmpeg's demuxer, too, lets muxers leave out the header, or a byte of it.
+        # Some muxers leave out the header, or a byte of it; FFmpeg's demuxer allows that too.
         if len(told) == 4 and int.from_bytes(told, "big") not in (size, size + _TAG_HEADER - 1, size + _TAG_HEADER):
             return position - 4, True
     return position, False

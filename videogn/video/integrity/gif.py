@@ -1,4 +1,4 @@
-"""GIF: blocks, each announced by a byte, and one that says that nothing follows."""
+"""GIF: blocks, each announced by a byte, and a trailer."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _EXTENSION, _IMAGE, _TRAILER = b"!,;"
 
 
 def end(file: BinaryIO, length: int) -> int | None:
-    """See `videogn.video.integrity`: without the trailer, it is further on."""
+    """See `videogn.video.integrity`: the trailer. Without one, the end lies beyond the file."""
     data = file.read() if file.read(3) == b"GIF" else b""
     if not data:
         return None
@@ -17,7 +17,7 @@ def end(file: BinaryIO, length: int) -> int | None:
 
 
 def damage(file: BinaryIO, length: int) -> str | None:
-    """See `videogn.video.integrity`: something else stands where a block is to be announced."""
+    """See `videogn.video.integrity`: an unknown byte stands where a block is announced."""
     if file.read(3) != b"GIF":
         return None
     position, announced = _walk(b"GIF" + file.read())
@@ -25,7 +25,7 @@ def damage(file: BinaryIO, length: int) -> str | None:
 
 
 def _walk(data: bytes) -> tuple[int, int | None]:
-    """Follow the blocks: the position, and the byte there, of the trailer or of what is no block; None at the end."""
+    """Follow the blocks to the trailer or an unknown byte: its position, and the byte; None at the end of the data."""
     position = 13 + _colours(data[10]) if len(data) > 12 else len(data)
     while position < len(data):
         if data[position] == _EXTENSION:
@@ -42,5 +42,5 @@ def _walk(data: bytes) -> tuple[int, int | None]:
 
 
 def _colours(flags: int) -> int:
-    """Bytes of a colour table."""
+    """Size of a colour table in bytes."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0

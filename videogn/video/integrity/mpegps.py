@@ -1,4 +1,4 @@
-"""MPEG-PS: packs of packets, each of which tells its length."""
+"""MPEG-PS: packs of packets, each with its length."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def end(file: BinaryIO, length: int) -> int | None:
     position = pack + (14 + (tail[pack + 13] & 7) if tail[pack + 4] >> 6 == 1 else 12)
     while position < len(tail):
         head = tail[position : position + 6]
-        if head[:4] == b"\x00\x00\x01\xb9":  # the end
+        if head[:4] == b"\x00\x00\x01\xb9":  # end code
             return start + position + 4
-        if not b"\x00\x00\x01".startswith(head[:3]):  # damage, which is another matter
+        if not b"\x00\x00\x01".startswith(head[:3]):  # damage, and no missing end
             return None
         position += 6 + int.from_bytes(head[4:6], "big")
     return start + position
 
 
 def damage(file: BinaryIO, length: int) -> str | None:
-    """See `videogn.video.integrity`: not looked for, as the decoders of MPEG-1 and 2 report missing pictures."""
+    """See `videogn.video.integrity`: never, because the decoders of MPEG-1 and MPEG-2 report missing pictures."""
     return None

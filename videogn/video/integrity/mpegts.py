@@ -1,6 +1,6 @@
-"""MPEG-TS: packets of 188 bytes that begin alike, numbered from 0 to 15 for each stream.
+"""MPEG-TS: packets of 188 bytes that begin with the same byte, numbered from 0 to 15 in each stream.
 
-Files are joined, by `cat` or as a stream's segments: the numbers jump there, and nothing is lost.
+In files that were joined, by `cat` or from the segments of a stream, the numbers jump and nothing is lost.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 _SYNC = 0x47
 _PACKET = 188
-#: Bytes of a packet, and those before it: plain, and with a time stamp (Blu-ray).
+#: Size of a packet, and of the bytes before its sync byte: plain, and with a time stamp (Blu-ray).
 _LAYOUTS = ((188, 0), (192, 4))
 _PACKETS_READ = 1 << 15
 _NO_PACKET = -1
@@ -24,7 +24,7 @@ def end(file: BinaryIO, length: int) -> int | None:
 
 
 def damage(file: BinaryIO, length: int) -> str | None:
-    """See `videogn.video.integrity`: a packet begins otherwise, is marked as damaged, or is missing."""
+    """See `videogn.video.integrity`: a packet begins with another byte, is marked as damaged, or is missing."""
     size, before = _layout(file)
     if size == 0:
         return None
@@ -45,7 +45,7 @@ def damage(file: BinaryIO, length: int) -> str | None:
 
 
 def _layout(file: BinaryIO) -> tuple[int, int]:
-    """Bytes of a packet and before it; zeros for another format."""
+    """Size of a packet, and of the bytes before its sync byte; zeros for another format."""
     head = file.read(3 * _LAYOUTS[-1][0])
     for size, before in _LAYOUTS:
         if len(head) >= 3 * size and {head[at] for at in range(before, 3 * size, size)} == {_SYNC}:
@@ -54,7 +54,7 @@ def _layout(file: BinaryIO) -> tuple[int, int]:
 
 
 class _PictureStream:
-    """Follows the numbers of the packets of the first stream with pictures through the blocks of a file."""
+    """Follows the packet numbers of the first video stream through the blocks of a file."""
 
     def __init__(self) -> None:
         self._stream = _NO_PACKET
@@ -62,10 +62,10 @@ class _PictureStream:
         self._table_since = False  # whether the list of the programs came after that one
 
     def gap(self, packets: np.ndarray) -> int | None:
-        """Index of the packet before which some are missing, or None.
+        """Return the index of the first packet before which others are missing, or None.
 
         Args:
-            packets: uint8 (N, 188), those that follow the last block's.
+            packets: Packets that follow those of the previous call, uint8 (N, 188).
         """
         streams = (packets[:, 1] & 0x1F).astype(np.int64) << 8 | packets[:, 2]
         if self._stream == _NO_PACKET:
@@ -90,7 +90,7 @@ class _PictureStream:
 
 
 def _find_pictures(packets: np.ndarray, streams: np.ndarray) -> int:
-    """The first stream whose data begin as those of a video stream do."""
+    """The first stream whose data begin like those of a video stream."""
     begins = np.flatnonzero((packets[:, 1] & 0x40 > 0) & (packets[:, 3] & 0x10 > 0))
     for index in begins.tolist():
         packet = packets[index]
@@ -101,6 +101,6 @@ def _find_pictures(packets: np.ndarray, streams: np.ndarray) -> int:
 
 
 def _may_jump(packet: np.ndarray, table: bool) -> bool:
-    """Whether nothing need be missing before a packet: it says so, or a list of the programs and then it begin anew."""
+    """Whether a packet may follow a jump: it is marked so, or it starts data after a list of the programs."""
     says_so = packet[3] & 0x20 and packet[4] and packet[5] & 0x80
     return bool(says_so) or (table and bool(packet[1] & 0x40))

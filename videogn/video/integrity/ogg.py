@@ -1,4 +1,4 @@
-"""Ogg: pages, numbered for each stream, with check sums."""
+"""Ogg: pages with check sums, numbered in each stream."""
 
 from __future__ import annotations
 

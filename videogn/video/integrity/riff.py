@@ -1,10 +1,10 @@
-"""AVI: RIFF chunks, the pictures and sounds among them in lists."""
+"""AVI: RIFF chunks, with pictures and sound in lists."""
 
 from __future__ import annotations
 
 from typing import BinaryIO
 
-_LISTS = (b"movi", b"rec ")  # those with pictures; the others are of no interest
+_LISTS = (b"movi", b"rec ")  # lists with pictures; the others do not matter
 _PRINTABLE = frozenset(range(0x20, 0x7F))
 
 
@@ -21,7 +21,7 @@ def end(file: BinaryIO, length: int) -> int | None:
 
 
 def damage(file: BinaryIO, length: int) -> str | None:
-    """See `videogn.video.integrity`: what follows a chunk is not another one."""
+    """See `videogn.video.integrity`: a chunk is not followed by another one."""
     told = end(file, length)
     file.seek(0)
     if file.read(12)[8:] != b"AVI ":
@@ -35,7 +35,7 @@ def damage(file: BinaryIO, length: int) -> str | None:
             head = file.read(12)
             position -= _is_name(head[:4])
         if not _is_name(head[:4]):
-            ended = told is not None and position >= told  # more may follow, but need not
+            ended = told is not None and position >= told  # more chunks may follow, but need not
             return None if ended else f"the container is damaged at byte {position}"
         size = int.from_bytes(head[4:8], "little")
         padded = False

@@ -1,4 +1,4 @@
-"""Inspectors for tests of the index: what they find is written in the file, as is how they misbehave."""
+"""Checkers for tests of the index: each file says what they report of it, or how they misbehave."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from videogn.video.errors import VideoDecodeError
 
 @dataclass(frozen=True)
 class Report:
-    """The fields of a VideoReport."""
+    """The fields of an IntegrityReport."""
 
     frames: int | None
     status: str
@@ -28,10 +28,10 @@ class Report:
     bytes: int | None = None
 
 
-class PlainInspector:
+class PlainChecker:
     """Reads "STATUS FRAMES" or one of the commands hang, crash, crash-once, vanish from the file."""
 
-    def inspect(self, path: str, decode: bool) -> Report:
+    def check(self, path: str, decode: bool) -> Report:
         words = Path(path).read_text(encoding="utf-8").split()
         if words[0] == "hang":
             ctypes.PyDLL(None).pause()
@@ -42,7 +42,7 @@ class PlainInspector:
             Path(path + ".crashed").touch()
             os.kill(os.getpid(), signal.SIGSEGV)
         if words[0] == "bug":
-            raise VideoDecodeError(path, "an inspector must not raise")
+            raise VideoDecodeError(path, "a checker must not raise")
         if words[0] in ("ok", "truncated"):
             return Report(
                 int(words[1]), words[0], None if words[0] == "ok" else "cut", codec=["packets", "h264"][decode]

@@ -1,8 +1,7 @@
-"""`videogn data check`: whether the files are still what an index says."""
+"""`videogn data check`: comparison of an index with the files as they are now."""
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -15,22 +14,23 @@ import pyarrow.compute as pc
 
 from videogn.data.stored_paths import opened_path, stored_path
 from videogn.indexing.catalogue import Catalogue, read_catalogue
-from videogn.indexing.file_states import FileStates, file_states
-from videogn.indexing.findings import INSPECTOR, Probe, inspected, joined, results_table
+from videogn.indexing.file_checks import CHECKER, FileChecks, checked, joined, results_table
+from videogn.indexing.file_states import file_states
 from videogn.indexing.listing import names_hash, unlisted_videos
 
-#: Columns that are compared, beside the status.
+#: Columns that are compared besides the status.
 _COMPARED = ("bytes", "frames", "width", "height", "rotation", "codec")
 
 
 class Difference(NamedTuple):
-    """One video that is not what the index says.
+    """One video that differs from the index.
 
     Attributes:
-        path: as stored.
-        kind: "gone", "found", "status", or the column that differs; "unlisted" of a folder whose unlisted videos do.
-        then: what the index says.
-        now: what the disk says.
+        path: Path as stored.
+        kind: "gone", "found", "status", or the name of the column that differs; "unlisted" for a folder whose unlisted
+            videos differ.
+        then: Value in the index.
+        now: Value on disk.
     """
 
     path: str
@@ -41,11 +41,12 @@ class Difference(NamedTuple):
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check found.
+    """Result of comparing an index with its files.
 
     Attributes:
-        videos: rows of the index.
-        differences: one for each video that differs, in the order of the index, then the unlisted ones together.
+        videos: Number of rows of the index.
+        differences: One difference for each video that differs, in the order of the index, then one for all unlisted
+            videos.
     """
 
     videos: int
@@ -59,46 +60,47 @@ def check_index(
     workers: int,
     quick: bool = False,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    inspector: str = INSPECTOR,
+    checker: str = CHECKER,
 ) -> Checked:
-    """Look at every file of an index again; the index stays as it is.
+    """Check every file of an index again. The index stays as it is.
 
     Args:
-        path: the index.
-        timeout: seconds for one file.
-        workers: files at once.
-        quick: compare sizes and times of change only, and open nothing.
-        progress: called with (files looked into, files to look into).
-        inspector: "module:name" of what looks into files, as in `Probe`.
+        path: The index.
+        timeout: Seconds for one file.
+        workers: Number of files at once.
+        quick: Whether to compare only sizes and times of change, and to open nothing. Default: False.
+        progress: Called with (files checked, files to check).
+        checker: "module:name" of the checker's class; see `FileChecks`.
 
     Returns:
-        What differs.
+        The differences.
 
     Raises:
-        FileNotFoundError: there is no such index.
-        ValueError: the file is no index.
+        FileNotFoundError: If the index does not exist.
+        ValueError: If the file is no index.
     """
     catalogue = read_catalogue(path)
-    how = Probe(decode=catalogue.facts.decode, timeout=timeout, workers=workers, factory=inspector)
+    checks = FileChecks(decode=catalogue.facts.decode, timeout=timeout, workers=workers, factory=checker)
     states = file_states(catalogue.table["path"])
     if quick:
         differences = _compare_states(catalogue, states)
     else:
-        differences = _compare_rows(catalogue, _as_now(catalogue, states, how, progress))
+        differences = _compare_rows(catalogue, _as_now(catalogue, states, checks, progress))
     return Checked(catalogue.table.num_rows, differences + _unlisted(catalogue))
 
 
-def _as_now(catalogue: Catalogue, states: FileStates, probe: Probe, progress: Callable[[int, int], None]) -> pa.Table:
+def _as_now(
+    catalogue: Catalogue, states: pa.Table, checks: FileChecks, progress: Callable[[int, int], None]
+) -> pa.Table:
     """The rows as an index made now would have them."""
-    readable = pc.is_null(pa.array(states.status, pa.string()))
-    paths = catalogue.table["path"].filter(readable).unique()
+    paths = catalogue.table["path"].filter(pc.is_null(states["status"])).unique()
 
     def watched(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         for done, found in enumerate(rows, 1):
             progress(done, len(paths))
             yield found
 
-    with closing(inspected(paths, probe)) as rows:
+    with closing(checked(paths, checks)) as rows:
         known = results_table(watched(rows))
     return joined(catalogue.table.select(["path"]), states, known, catalogue.facts.min_frames)
 
@@ -126,27 +128,29 @@ def _status(row: dict[str, Any]) -> str:
     return row["status"] + (f" ({row['reason']})" if row["reason"] and row["status"] != "missing" else "")
 
 
-def _compare_states(catalogue: Catalogue, states: FileStates) -> list[Difference]:
+def _compare_states(catalogue: Catalogue, states: pa.Table) -> list[Difference]:
     differences = []
-    columns = catalogue.table.select(["path", "status", "reason", "bytes", "mtime_ns"])
-    rows = itertools.chain.from_iterable(batch.to_pylist() for batch in columns.to_batches(max_chunksize=1 << 14))
-    for then, *found in zip(rows, *states, strict=True):
-        count, changed, status, reason = found
-        now = {"status": status, "reason": reason}
-        if (status == "missing") != (then["status"] == "missing"):
-            kind = "gone" if status == "missing" else "found"
-            differences.append(Difference(then["path"], kind, then["status"], status or "there"))
-        elif status == "corrupt" and then["bytes"] is not None:  # cannot be read any more
+    columns = catalogue.table.select(["path", *states.column_names])
+    for then, now in zip(_rows(columns), _rows(states), strict=True):
+        if (now["status"] == "missing") != (then["status"] == "missing"):
+            kind = "gone" if now["status"] == "missing" else "found"
+            differences.append(Difference(then["path"], kind, then["status"], now["status"] or "there"))
+        elif now["status"] == "corrupt" and then["bytes"] is not None:  # cannot be read any more
             differences.append(Difference(then["path"], "status", _status(then), _status(now)))
-        elif then["bytes"] is not None and then["bytes"] != count:
-            differences.append(Difference(then["path"], "bytes", str(then["bytes"]), str(count)))
-        elif then["mtime_ns"] not in (None, changed):
-            differences.append(Difference(then["path"], "mtime_ns", str(then["mtime_ns"]), str(changed)))
+        else:
+            changed = [name for name in ("bytes", "mtime_ns") if then[name] not in (None, now[name])]
+            differences += [Difference(then["path"], name, str(then[name]), str(now[name])) for name in changed[:1]]
     return differences
 
 
+def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
+    """The rows of a table, some at a time as Python objects."""
+    for batch in table.to_batches(max_chunksize=1 << 14):
+        yield from batch.to_pylist()
+
+
 def _unlisted(catalogue: Catalogue) -> list[Difference]:
-    """Whether the videos that no row lists are those of when the index was made."""
+    """The difference between the unlisted videos now and when the index was made, if there is one."""
     facts = catalogue.facts
     searched = None if facts.searched is None else opened_path(facts.searched)
     if searched is None or not os.path.isdir(searched):

@@ -1,0 +1,116 @@
+"""Names and defaults that the command line, the studies and the signatures share. No torch.
+
+A table of functions, such as `CROPS` in `video.crops`, has exactly the names given here as its keys; a test compares
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeVar, get_args
+
+from videogn.checks import check_choice, require_positive
+
+DecoderName = Literal["auto", "pyav", "decord", "torchcodec"]
+ProtocolName = Literal["nonlocal", "slowfast", "endpoint"]
+CropsName = Literal["full", "three_crop", "center"]
+ValViewName = Literal["center", "augmented"]
+MemoryModeName = Literal["plain", "lean", "block", "stage"]
+PrecisionName = Literal["32", "bf16-mixed"]
+ScheduleName = Literal["step", "cosine"]
+ScalingName = Literal["linear", "sqrt"]
+BudgetName = Literal["epochs", "iterations", "frames", "minutes"]
+EngineName = Literal["local", "ray"]
+DeviceName = Literal["cpu", "cuda"]
+
+#: Network and norm that are trained unless others are named, and their number of classes (Kinetics-400).
+ARCH = "i3d_r50"
+NORM = "gn"
+NUM_CLASSES = 400
+#: Seconds that a video may take to decode.
+TIME_LIMIT = 60.0
+#: Share of each class held out for validation where a data set has no division of its own.
+VAL_FRACTION = 0.2
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkInput:
+    """What the network sees of a video: the clip in time, the frame in space, the normalisation of the input.
+
+    Args:
+        clip_length: Number of frames in a clip, T.
+        interval: Step between consecutive frames of a clip, in frames of the video.
+        crop_size: Side of the square training crop, in pixels.
+        short_side: Shorter side of the resized frames in evaluation, in pixels.
+        mean: Mean of each channel (RGB) that is subtracted from the input, as a fraction of the full range. Default:
+            the mean that the weights of `init_from` were trained with, else 0.45 (released code of Wang et al. 2018).
+        std: Standard deviation of each channel (RGB) that the input is divided by. Default: that of the weights of
+            `init_from`, else 0.225.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    clip_length: int = 32
+    interval: int = 2
+    crop_size: int = 224
+    short_side: int = 256
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("clip_length", "interval", "crop_size", "short_side"):
+            require_positive(name, getattr(self, name))
+        for value in self.std or ():
+            require_positive("std", value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationProtocol:
+    """The views of a video in testing: how many clips, where they start, and which crops of each.
+
+    Args:
+        num_clips: Number of clips per video.
+        protocol: Rule that places the clips: `nonlocal`, `slowfast` or `endpoint`, see `videogn.video.clips`.
+        crops: Part of the frame that is tested: `full` (the whole frame, fully convolutionally), `three_crop` or
+            `center`.
+
+    Raises:
+        ValueError: If a name is unknown or a number is out of range.
+    """
+
+    num_clips: int = 10
+    protocol: ProtocolName = "nonlocal"
+    crops: CropsName = "full"
+
+    def __post_init__(self) -> None:
+        require_positive("num_clips", self.num_clips)
+        check_choice("protocol", self.protocol, get_args(ProtocolName))
+        check_choice("crops", self.crops, get_args(CropsName))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationViews(EvaluationProtocol, NetworkInput):
+    """The test protocol and what the network sees of each view, as one value. Args: those of both."""
+
+    def __post_init__(self) -> None:
+        NetworkInput.__post_init__(self)
+        EvaluationProtocol.__post_init__(self)
+
+
+_Value = TypeVar("_Value")
+
+
+def chosen(kind: type[_Value], values: Mapping[str, Any]) -> _Value:
+    """Make a value of the entries that belong to it, for instance of a checkpoint's flat hyper-parameters.
+
+    Args:
+        kind: A dataclass, such as `NetworkInput`.
+        values: Entries by name. Those that `kind` has no field for are left out.
+
+    Returns:
+        The value. Fields without an entry have their defaults.
+    """
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in values.items() if name in names})
