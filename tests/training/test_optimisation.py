@@ -13,7 +13,6 @@ from lightning.pytorch.cli import ReduceLROnPlateau
 from videogn.models import MODELS, i3d_tiny
 from videogn.training.optimisation import (
     Optimisation,
-    describe,
     dotted_path,
     make_schedule,
     parameter_groups,
@@ -225,7 +224,12 @@ def test_the_log_says_which_optimiser_trains():
     settings = Optimisation(optimizer=functools.partial(torch.optim.AdamW, lr=0.002, weight_decay=0.05), base_batch=32)
     optimizer = settings.make_optimizer(torch.nn.Linear(2, 2), 16)
     scheduler = settings.make_scheduler(optimizer, 100, float)["scheduler"]
-    assert describe(optimizer, scheduler) == (
-        "AdamW: learning rate 0.001, weight decay 0.05 on 1 weights and none on 1 norms and biases, LambdaLR"
+    assert settings.describe(optimizer, scheduler) == (
+        "AdamW, weight decay 0.05 on 1 weights and none on 1 norms and biases, step schedule"
     )
-    assert dotted_path(optimizer) == "torch.optim.adamw.AdamW"
+    constant = Optimisation(scheduler=torch.optim.lr_scheduler.ConstantLR)
+    optimizer = constant.make_optimizer(torch.nn.Linear(2, 2), 16)
+    assert constant.describe(optimizer, constant.make_scheduler(optimizer, 100, float)["scheduler"]) == (
+        "SGD, weight decay 0.0001 on 1 weights and none on 1 norms and biases, ConstantLR"
+    )
+    assert dotted_path(optimizer) == "torch.optim.sgd.SGD"

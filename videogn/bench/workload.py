@@ -13,8 +13,8 @@ from videogn.axes import Sample, VideoRecord
 from videogn.data.plans import ViewPlan
 from videogn.data.records import Records
 from videogn.data.sample import load_sample
-from videogn.data.video_files import VIDEO_SUFFIXES, find_videos
 from videogn.data.sources import read_index
+from videogn.data.video_files import VIDEO_SUFFIXES, find_videos
 from videogn.video.clips import Indices
 from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import Opener

@@ -35,28 +35,9 @@ def run(options: Options) -> int:
     Returns:
         0, or 1 if a cell failed.
     """
-<<<<<<< HEAD
     from videogn.cli.study.run import RunOptions, run_and_report
-    from videogn.study.demo_grid import demo_grid
-
-    out = options.out or ("demo-quick" if options.quick else "demo")
-    return run_and_report(demo_grid(options.quick), RunOptions(out=out, jobs=options.jobs))
-=======
-    parser = Parser(
-        prog="videogn demo",
-        description="Write the synthetic motion data set, train BN and GN on clips of 8 frames at interval 2 (batch 8 "
-        "and 2) and of 16 frames at interval 1 (batch 2), test each with 10 clips a video, and write the page with the "
-        "table and the figures. On a CPU, with nothing downloaded; run it again to go on where it stopped.",
-    )
-    parser.add_argument("--out", type=str | None, default=None, help="Folder; demo, or demo-quick, by default.")
-    parser.add_argument(
-        "--quick", action="store_true", help="A smoke run of few videos and epochs, which learns little."
-    )
-    parser.add_argument("--jobs", type=int, default=available_cores(), help="Cells that run at once.")
-    options = parser.parse_args(list(argv))
-    from videogn.cli.study.run import run_and_report
     from videogn.study import read_grid
 
     out = options.out or ("demo-quick" if options.quick else "demo")
-    return run_and_report(read_grid("motion_demo_quick" if options.quick else "motion_demo"), out, jobs=options.jobs)
->>>>>>> study
+    grid = read_grid("motion_demo_quick" if options.quick else "motion_demo")
+    return run_and_report(grid, RunOptions(out=out, jobs=options.jobs))

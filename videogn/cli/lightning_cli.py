@@ -6,6 +6,7 @@ import copy
 import inspect
 import logging
 import sys
+import warnings
 from argparse import Action, _ArgumentGroup
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,19 @@ from videogn.training.task import CONTRACT, INPUT, VideoClassifier
 
 #: Options that the data module takes over from the model, whose checkpoints hold them.
 _SHARED = (*INPUT, "crops")
+#: Beginnings of Lightning's lines that say nothing about the run, or that ours say too.
+_NOISE = (
+    "Tip:",
+    "💡",
+    "Seed set to",
+    "GPU available",
+    "TPU available",
+    "HPU available",
+    "LOCAL_RANK",
+    "`Trainer.fit` stopped",
+)
+#: Lightning's warnings without consequence here: our loader resumes by itself, and a small data set has few batches.
+_IGNORED = (".*your dataloader is not resumable.*", ".*smaller than the logging interval.*")
 #: Sections of the help and their titles.
 _SECTIONS = {
     "run": "Run",
@@ -148,7 +162,7 @@ class VideoCLI(LightningCLI):
             parser_kwargs={command: self._parser_options},
             save_config_callback=_SaveConfigOfFit,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": [EffectiveBatch(), TrainingCost()]},
+            trainer_defaults={"callbacks": [EffectiveBatch(), TrainingCost()], "enable_model_summary": False},
             seed_everything_default=0,
             auto_configure_optimizers=False,
             # Plain hyper-parameters: a checkpoint loads without the class path of its writer.
@@ -249,7 +263,11 @@ def run_lightning(command: str, description: str, help_section: str) -> int:
     Returns:
         0, or 1 if a validation or test lost more videos than --data.max_failures; its results are written.
     """
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(lambda line: "Tip:" not in line.getMessage())
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for handler in [*logging.getLogger("lightning.pytorch").handlers, *logging.getLogger("lightning.fabric").handlers]:
+        handler.addFilter(lambda line: not line.getMessage().startswith(_NOISE))
+    for message in _IGNORED:
+        warnings.filterwarnings("ignore", message=message)
     torch.set_float32_matmul_precision("high")
     callbacks: list[Any] = VideoCLI(command, description, help_section).trainer.callbacks  # type: ignore[attr-defined]
     return int(any(isinstance(callback, FailurePolicy) and callback.exceeded for callback in callbacks))

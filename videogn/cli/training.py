@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 
 from videogn.cli.main import COMMANDS
@@ -28,9 +26,6 @@ def run(command: str, argv: Sequence[str]) -> int:
     arguments = list(_with_paths(argv))
     sections = [argument.partition("=")[2] for argument in arguments if argument.startswith("--help=")]
     sys.argv = [sys.argv[0], command, *("--help" if a.startswith("--help=") else a for a in arguments)]
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    # Without torchdata Lightning does not see that our loader resumes.
-    warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     from videogn.cli.lightning_cli import run_lightning
 
     return run_lightning(command, COMMANDS[command][1], sections[0] if sections else "")

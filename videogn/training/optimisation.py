@@ -113,6 +113,15 @@ class Optimisation:
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(position(step)))
         return {"scheduler": scheduler, "interval": "step"}
 
+    def describe(self, optimizer: Optimizer, scheduler: object) -> str:
+        """Describe optimiser, weight decay and schedule in a line for the log."""
+        decayed, plain = optimizer.param_groups
+        schedule = f"{self.schedule} schedule" if self.scheduler is None else type(scheduler).__name__
+        return (
+            f"{type(optimizer).__name__}, weight decay {decayed.get('weight_decay', 0):g} on {len(decayed['params'])} "
+            f"weights and none on {len(plain['params'])} norms and biases, {schedule}"
+        )
+
     def factor(self, total: float) -> Callable[[float], float]:
         """Make the schedule, see `make_schedule`."""
         return make_schedule(
@@ -138,16 +147,6 @@ def parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
         {"params": [p for p in trained if p.ndim > 1]},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-
-
-def describe(optimizer: Optimizer, scheduler: object) -> str:
-    """Describe an optimiser in a line for the log: its class, learning rate, weight decay and scheduler."""
-    decayed, plain = optimizer.param_groups
-    return (
-        f"{type(optimizer).__name__}: learning rate {float(decayed['initial_lr']):.4g}, weight decay "
-        f"{decayed.get('weight_decay', 0):g} on {len(decayed['params'])} weights and none on {len(plain['params'])} "
-        f"norms and biases, {type(scheduler).__name__}"
-    )
 
 
 def dotted_path(thing: object) -> str:

@@ -23,7 +23,7 @@ from videogn.models import make_model
 from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
-from videogn.training.optimisation import Optimisation, describe, dotted_path
+from videogn.training.optimisation import Optimisation, dotted_path
 from videogn.training.resuming import check_resumable, drawing
 from videogn.video.clips import is_short
 from videogn.video.transforms import normalise, view_chunks, views_of
@@ -255,7 +255,7 @@ class VideoClassifier(pl.LightningModule):
             "scheduler": dotted_path(scheduler["scheduler"]),
         }
         check_resumable(self._restored or {}, self._run, in_epoch=False)
-        _log.info("%s", describe(optimizer, scheduler["scheduler"]))
+        _log.info("%s", self.settings.describe(optimizer, scheduler["scheduler"]))
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def training_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
