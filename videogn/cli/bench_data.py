@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -70,9 +69,10 @@ def run(options: Options) -> int:
     plan = options.plan(train=options.mode == "train", crop_size=max(options.short_side * 7 // 8, 1))  # 224 of 256
     from videogn.bench.loading_report import measure_loading
     from videogn.bench.workload import Workload, find_records, spread
+    from videogn.cli.progress import bars
     from videogn.system.devices import device_named
 
-    with _progress() as progress:
+    with bars() as progress:
         report = measure_loading(
             Workload(spread(find_records(options.paths, options.root), options.videos), plan),
             decoders=decoders,
@@ -118,24 +118,6 @@ def _works(check: Callable[[str], None], decoder: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """Show on standard error what is measured; without a terminal, one line for each."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    said: set[str] = set()
-    with console.status("Measuring") as status:
-
-        def progress(what: str, done: int, total: int) -> None:
-            status.update(f"{what} ({done} of {total})" if total > 1 else what)
-            if not console.is_terminal and what not in said:
-                console.print(f"{what} ...", highlight=False)
-            said.add(what)
-
-        yield progress
 
 
 def _as_json(report: LoadingReport, options: Options) -> dict[str, Any]:

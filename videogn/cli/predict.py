@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from videogn.checks import existing_path
 from videogn.choices import TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName
 from videogn.system.files import displayable, replacing
 
@@ -71,6 +72,7 @@ def run(options: Options) -> int:
     paths = _paths(options.videos)
     if options.output is not None and os.path.isdir(options.output):
         raise ValueError(f"--output must be a file, got the folder {options.output}")
+    existing_path(options.checkpoint)  # before the seconds that the imports take
     from videogn.cli.progress import bar
     from videogn.inference.predictor import Predictor
 
@@ -84,35 +86,34 @@ def run(options: Options) -> int:
         time_limit=options.time_limit,
         trust=options.trust,
     )
-    progress = _Progress(len(paths))
+    failed: list[str] = []
+    shown: list[Prediction] | None = None
     with bar("Classifying") as advance:
-        found = progress.over(predictor.predict(paths, top_k=options.top_k, workers=options.workers), advance)
+        predictions = predictor.predict(paths, top_k=options.top_k, workers=options.workers)
+        found = _watched(predictions, failed, lambda done: advance(done, len(paths)))
         if options.output is not None:
             with replacing(options.output) as temporary, temporary.open("w", encoding="utf-8") as file:
                 file.writelines(_TEXTS[options.format](found))
-        predictions = list(found)  # none are left if they were written
-    if options.output is None:  # and the bar has ended: both may be on one terminal
-        _show(predictions, options.format)
-    evaluated = progress.done - progress.failed
-    print(f"{len(paths)} expected, {evaluated} evaluated, {progress.failed} failed", file=sys.stderr)
-    return 1 if progress.failed else 0
+        elif options.format != "table" and not sys.stdout.isatty():
+            sys.stdout.writelines(_TEXTS[options.format](found))
+        else:
+            shown = list(found)  # printed when the bar has ended, which is on the same terminal
+    if shown is not None:
+        _show(shown, options.format)
+    print(f"{len(paths)} expected, {len(paths) - len(failed)} evaluated, {len(failed)} failed", file=sys.stderr)
+    return 1 if failed else 0
 
 
-class _Progress:
-    """Counts predictions as they pass, names those that failed, and moves the bar."""
-
-    def __init__(self, expected: int) -> None:
-        self._expected = expected
-        self.done = self.failed = 0
-
-    def over(self, predictions: Iterable[Prediction], advance: Callable[[int, int], None]) -> Iterator[Prediction]:
-        for prediction in predictions:
-            self.done += 1
-            if prediction.error is not None:
-                self.failed += 1
-                print(f"{displayable(prediction.path)}: {prediction.error}", file=sys.stderr)
-            advance(self.done, self._expected)
-            yield prediction
+def _watched(
+    predictions: Iterable[Prediction], failed: list[str], advance: Callable[[int], None]
+) -> Iterator[Prediction]:
+    """Pass predictions on, name and collect the files that failed, and move the bar."""
+    for number, prediction in enumerate(predictions, 1):
+        if prediction.error is not None:
+            failed.append(prediction.path)
+            print(f"{displayable(prediction.path)}: {prediction.error}", file=sys.stderr)
+        advance(number)
+        yield prediction
 
 
 def _paths(videos: Sequence[str]) -> list[str]:
@@ -137,8 +138,8 @@ def _show(predictions: Sequence[Prediction], form: Format) -> None:
         from rich.console import Console
 
         Console().print(_table(predictions))
-        return
-    sys.stdout.writelines(_TEXTS[form](predictions))
+    else:
+        sys.stdout.writelines(_TEXTS[form](predictions))
 
 
 def _table(predictions: Iterable[Prediction]) -> Any:
@@ -180,18 +181,20 @@ def _json_text(predictions: Iterable[Prediction]) -> Iterator[str]:
 
 
 def _csv_text(predictions: Iterable[Prediction]) -> Iterator[str]:
-    yield _csv_line("path", "rank", "label", "score", "error")
-    for prediction in predictions:
-        if prediction.error is not None:
-            yield _csv_line(displayable(prediction.path), "", "", "", prediction.error)
-        for rank, (label, score) in enumerate(prediction.scores, 1):
-            yield _csv_line(displayable(prediction.path), str(rank), label, f"{score:.6g}", "")
-
-
-def _csv_line(*values: str) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(["path", "rank", "label", "score", "error"])
+    for prediction in predictions:
+        path = displayable(prediction.path)
+        if prediction.error is not None:
+            lines.writerow([path, "", "", "", prediction.error])
+        lines.writerows(
+            [path, rank, label, f"{score:.6g}", ""] for rank, (label, score) in enumerate(prediction.scores, 1)
+        )
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()
 
 
 _TEXTS: dict[Format, Callable[[Iterable[Prediction]], Iterator[str]]] = {

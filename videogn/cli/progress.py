@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,14 +25,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show the progress of one task.
-
-    Args:
-        description: Name of the task, for instance "Copying".
+def bars() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show the progress of several tasks, one after the other.
 
     Yields:
-        A function to call with (done, total).
+        A function to call with (name of the task, done, total); the total is None while it is unknown.
     """
     console = Console(stderr=True)
     columns = (
@@ -42,15 +40,34 @@ def bar(description: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
+    tasks: dict[str, TaskID] = {}
+    announced: set[str] = set()
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(description, total=None)
 
-        def advance(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-            if done == 1 and total > 1 and not console.is_terminal:
-                console.print(f"{description} ({total}) ...", highlight=False)
+        def advance(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name)
+            progress.update(tasks[name], completed=done, total=total)
+            if total is not None and total > 1 and name not in announced and not console.is_terminal:
+                announced.add(name)
+                console.print(f"{name} ({total}) ...", highlight=False)
 
         yield advance
+
+
+@contextmanager
+def bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show the progress of one task.
+
+    Args:
+        name: Name of the task, for instance "Copying".
+
+    Yields:
+        A function to call with (done, total).
+    """
+    with bars() as advance:
+        advance(name, 0, None)
+        yield functools.partial(advance, name)
 
 
 class StudyProgress:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,18 +103,8 @@ def _video_path(video: str) -> str:
 
 
 def _facts(path: str, info: VideoInfo, decoder: str, options: Options) -> dict[str, Any]:
-    return {
-        "path": displayable(path),
-        "frames": info.frames,
-        "fps": info.fps,
-        "seconds": info.frames / info.fps,
-        "width": info.width,
-        "height": info.height,
-        "rotation": info.rotation,
-        "codec": info.codec,
-        "decoder": decoder,
-        "why": "the default" if options.decoder == "auto" else "as asked",
-    }
+    seconds, why = info.frames / info.fps, "the default" if options.decoder == "auto" else "as asked"
+    return {"path": displayable(path), **asdict(info), "seconds": seconds, "decoder": decoder, "why": why}
 
 
 def _rows(video: FrameSource, clips: Sequence[ExplainedClip]) -> list[ClipRow]:
@@ -166,26 +156,17 @@ def _title(facts: dict[str, Any], options: Options) -> str:
 
 
 def _as_json(facts: dict[str, Any], clips: Sequence[ExplainedClip], sheet: Path) -> dict[str, Any]:
-    spelt = [
-        {
-            "start": clip.indices[0],
-            "end": clip.indices[-1],
-            "start_s": clip.indices[0] / facts["fps"],
-            "end_s": clip.indices[-1] / facts["fps"],
-            "indices": list(clip.indices),
-            "beyond": clip.beyond,
-            "substitute": clip.substitute,
-            "frame_size": list(clip.frame_size),
-            "crops": [crop._asdict() for crop in clip.crops],
-        }
-        for clip in clips
-    ]
+    spelt = []
+    for clip in clips:
+        first, last = clip.indices[0], clip.indices[-1]
+        times = {"start": first, "end": last, "start_s": first / facts["fps"], "end_s": last / facts["fps"]}
+        spelt.append({**times, **asdict(clip), "crops": [crop._asdict() for crop in clip.crops]})
     return {"video": facts, "clips": spelt, "sheet": str(sheet)}
 
 
 def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], sheet: Path) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
     turned = f", turned by {facts['rotation']} degrees" if facts["rotation"] else ""
@@ -194,10 +175,8 @@ def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], sheet: Path) -
         f"{facts['frames']} frames, {facts['fps']:.4g} per second, {facts['seconds']:.2f} s, "
         f"{facts['width']}x{facts['height']}{turned}, {facts['codec']}, decoded by {facts['decoder']} ({facts['why']})"
     )
-    table = Table()
-    for name in ("clip", "start", "end", "seconds"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("frames")
+    numbers = (Column(name, justify="right", no_wrap=True) for name in ("clip", "start", "end", "seconds"))
+    table = Table(*numbers, "frames")
     for number, clip in enumerate(clips):
         first, last = clip.indices[0], clip.indices[-1]
         seconds = f"{first / facts['fps']:.2f} to {last / facts['fps']:.2f}"

@@ -2,7 +2,7 @@
 
 #: Action -> (module with `Options` and `run(options)`, summary).
 ACTIONS = {
-    "plan": ("videogn.cli.study.plan", "Show a grid's cells, their memory and predicted time; run nothing."),
+    "plan": ("videogn.cli.study.plan", "Show a grid's cells with their memory and predicted time."),
     "run": ("videogn.cli.study.run", "Train and test every cell that is not finished, then report."),
     "status": ("videogn.cli.study.status", "Show the progress of every cell, and why some failed."),
     "report": ("videogn.cli.study.report", "Write report.md and report.html from the finished cells."),
