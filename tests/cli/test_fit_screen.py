@@ -57,9 +57,9 @@ def test_every_option_that_the_short_help_rewords_exists(shown):
     [
         ("trainer", "--trainer.detect_anomaly", "--model.norm"),
         ("checkpoint", "--checkpoint.every_n_epochs", "--trainer.devices"),
-        ("model", "--model.norm", "--data.root"),
+        ("model", "--model.norm", "--data.flip"),
         ("data", "--data.root", "--model.norm"),
-        ("run", "--weights_only", "--data.root"),
+        ("run", "--weights_only", "--data.flip"),
         ("all", "--trainer.detect_anomaly", "data.clip_length"),
     ],
 )
