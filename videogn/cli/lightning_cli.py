@@ -112,7 +112,7 @@ class _Parser(OneLineErrors, LightningArgumentParser):
             self._action_groups = everything
 
 
-def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[_ArgumentGroup]:
+def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[Any]:
     """Sort the options of a help into sections; the short help leaves out what Lightning describes and few need."""
     actions = [action for group in groups if group.title != "Linked arguments" for action in group._group_actions]
     found = []
