@@ -111,6 +111,24 @@ def test_reports_need_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("module", "most", "rooms"),
+    [
+        ("videogn.cli.lightning_cli", 85, {"axes", "checks", "choices", "extensions", "system", "norm", "evaluation",
+                                           "video", "models", "data", "training", "cli"}),
+        ("videogn.inference", 55, {"axes", "checks", "choices", "extensions", "system", "norm", "evaluation",
+                                   "video", "models", "data", "inference"}),
+    ],
+)  # fmt: skip
+def test_training_and_predicting_load_what_they_need(module, most, rooms):
+    """Modules of the package without `__init__`, in a fresh interpreter: no report for `fit`, no trainer for `predict`."""
+    code = f"import sys, {module}; print(*(n for n, m in sys.modules.items() if not hasattr(m, '__path__')))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    own = [name for name in done.stdout.split() if name.startswith("videogn.")]
+    assert {name.split(".")[1] for name in own} <= rooms
+    assert len(own) <= most
+
+
 def test_the_package_itself_imports_nothing():
     """`videogn --help` must not wait for torch."""
     assert _imports("videogn") <= {"__future__"}
