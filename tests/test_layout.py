@@ -121,7 +121,7 @@ def test_reports_need_no_torch():
     ],
 )  # fmt: skip
 def test_training_and_predicting_load_what_they_need(module, most, rooms):
-    """Modules of the package without `__init__`, in a fresh interpreter: no report for `fit`, no trainer for `predict`."""
+    """In a fresh interpreter, packages not counted: `fit` needs no report, and `predict` no trainer."""
     code = f"import sys, {module}; print(*(n for n, m in sys.modules.items() if not hasattr(m, '__path__')))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     own = [name for name in done.stdout.split() if name.startswith("videogn.")]
