@@ -26,6 +26,9 @@ _UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P
 _UNKNOWN_CHOICE = re.compile(r"invalid choice: '(?P<name>[^']+)' \(choose from (?P<choices>.+)\)")
 _MISSING_FILE = re.compile(r"File does not exist: '(?P<path>[^']+)'")
 _WRONG_TYPE = re.compile(r"key \"(?P<key>\w+)\".*:\s+Expected a <class '(?P<type>\w+)'>. Got value: (?P<value>.+)")
+_WRONG_NAME = re.compile(
+    r"key \"(?P<key>[^\"]+)\".*:\s+Expected a typing.Literal\[(?P<choices>.+)\]. Got value: (?P<name>.+)"
+)
 _UNKNOWN_CLASS = re.compile(r"Parser key \"(?P<key>[^\"]+)\".*(?:Union subtypes|import path|subclass).*", re.DOTALL)
 _GIVEN_VALUE = re.compile(r"Given value: (?P<value>.+?)\s*$")
 _CLASS_PATH = re.compile(r"class_path'(?:: |, val=)'(?P<path>[^']+)'")
@@ -154,6 +157,11 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
         return f"{name} must be {_TYPES.get(found['type'], found['type'])}, got {found['value']!r}"
     if found := _UNKNOWN_CHOICE.search(message):
         return message + did_you_mean(found["name"], re.findall(r"'([^']+)'", found["choices"]))
+    if found := _WRONG_NAME.search(message):
+        choices = re.findall(r"'([^']+)'", found["choices"])
+        return f"{found['key']} must be one of {', '.join(choices)}, got {found['name']!r}" + did_you_mean(
+            found["name"], choices
+        )
     if found := _MISSING_FILE.search(message):
         try:
             existing_path(found["path"])
