@@ -116,7 +116,8 @@ def _test_in_a_process(rank: int, store: Path, out: Path) -> None:
 
 def test_results_of_two_processes_go_to_the_first_in_small_messages(tmp_path):
     """No collective, no shared folder: the second process sends lists of at most 256 results, and receives nothing."""
-    torch.multiprocessing.spawn(_test_in_a_process, (tmp_path / "store", tmp_path), nprocs=2)
+    arguments = (tmp_path / "store", tmp_path)
+    torch.multiprocessing.start_processes(_test_in_a_process, arguments, nprocs=2, start_method="fork")
     alone = tmp_path / "alone"
     write_results(alone, _collected(_results(range(700))), classes=CLASSES, expected=700, about={})
     for name in ("results.json", "predictions.csv"):
