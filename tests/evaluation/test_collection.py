@@ -15,6 +15,7 @@ import pytest
 import torch
 from torch import distributed
 
+from videogn.axes import Sample
 from videogn.evaluation import ResultCollection, VideoResult, score_video, write_results
 
 CLASSES = [f"class {number}" for number in range(12)]
@@ -28,8 +29,8 @@ def _results(positions, *, classes=12, clips=3, keep_clips=True):
             continue
         rows = torch.rand(clips, classes, generator=torch.Generator().manual_seed(position)).softmax(dim=1)
         label = position % classes
-        starts = range(0, 7 * clips, 7)
-        yield score_video(position, f"v/{position}.mp4", label, rows, starts=starts, keep_clips=keep_clips)
+        sample = Sample(position, f"v/{position}.mp4", label, starts=tuple(range(0, 7 * clips, 7)))
+        yield score_video(sample, rows, keep_clips=keep_clips)
 
 
 def _collected(results):
