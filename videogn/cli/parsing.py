@@ -20,12 +20,11 @@ from videogn.cli.exits import fail
 
 Options = TypeVar("Options")
 
-#: How argparse and jsonargparse name what they do not know: an option, a key of a file, a command, a file, a class.
+#: How argparse and jsonargparse name what they do not know: an option, a key of a file, a file, a class.
 _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
 _UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P<key>[^']+)' is not expected")
-_UNKNOWN_CHOICE = re.compile(r"invalid choice: '(?P<name>[^']+)' \(choose from (?P<choices>.+)\)")
 _MISSING_FILE = re.compile(r"File does not exist: '(?P<path>[^']+)'")
-_WRONG_TYPE = re.compile(r"key \"(?P<key>\w+)\".*:\s+Expected a <class '(?P<type>\w+)'>. Got value: (?P<value>.+)")
+_WRONG_TYPE = re.compile(r"key \"(?P<key>[\w.]+)\".*:\s+Expected a <class '(?P<type>\w+)'>. Got value: (?P<value>.+)")
 _UNKNOWN_CLASS = re.compile(r"Parser key \"(?P<key>[^\"]+)\".*(?:Union subtypes|import path|subclass).*", re.DOTALL)
 _GIVEN_VALUE = re.compile(r"Given value: (?P<value>.+?)\s*$")
 _CLASS_PATH = re.compile(r"class_path'(?:: |, val=)'(?P<path>[^']+)'")
@@ -152,8 +151,6 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
         names = {option.lstrip("-").replace("-", "_"): option for option in _options(parser)}
         name = names.get(found["key"], found["key"])
         return f"{name} must be {_TYPES.get(found['type'], found['type'])}, got {found['value']!r}"
-    if found := _UNKNOWN_CHOICE.search(message):
-        return message + did_you_mean(found["name"], re.findall(r"'([^']+)'", found["choices"]))
     if found := _MISSING_FILE.search(message):
         try:
             existing_path(found["path"])
