@@ -218,6 +218,15 @@ def test_a_failure_while_writing_keeps_the_old_files(tmp_path, monkeypatch):
     assert now["results.json"] == old["results.json"]
 
 
+def test_files_that_a_killed_test_was_writing_are_removed(tmp_path):
+    for name in (".results.0123abcd.partial.json", ".clip_probabilities.0123abcd.partial.parquet"):
+        (tmp_path / name).write_bytes(b"half")
+    (tmp_path / ".notes.0123abcd.partial.json").write_bytes(b"of another writer")
+    _write(tmp_path)
+    kept = [".notes.0123abcd.partial.json", "predictions.csv", "predictions.parquet", "results.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+
+
 def test_json_refuses_nan(tmp_path):
     _write(tmp_path)
     old = (tmp_path / "results.json").read_text(encoding="utf-8")
