@@ -46,7 +46,7 @@ class Options(Shared):
     paths: tuple[str, ...]
     out: str = field(kw_only=True)
     kind: Literal["table", "json"] = "table"
-    kinds: tuple[Literal["a", "b"], ...] = ("a",)
+    kinds: tuple[Literal["a", "b", "32"], ...] = ("a",)
     sizes: tuple[int, ...] = (1, 2)
     limit: float | None = None
     extra: dict[str, Any] = field(default_factory=dict)
@@ -74,7 +74,7 @@ def test_defaults():
         (["a", "--clip-length=8"], "clip_length", 8),
         (["a", "--kind", "json"], "kind", "json"),
         (["a", "--sizes", "3", "4"], "sizes", (3, 4)),
-        (["a", "--kinds", "b", "a"], "kinds", ("b", "a")),
+        (["a", "--kinds", "32", "a"], "kinds", ("32", "a")),
         (["a", "--sizes", "3", "--sizes", "4"], "sizes", (4,)),
         (["a", "--axis", "x=1", "y=2", "--axis", "z=3"], "axis", ("x=1", "y=2", "z=3")),
         (["a", "--limit", "1.5"], "limit", 1.5),
@@ -99,7 +99,7 @@ def test_values(words, name, value):
         (["--clip-lenght", "3"], "no option --clip-lenght; did you mean '--clip-length'?"),
         (["--sizes", "x"], "'x'"),
         (["--kind", "jsno"], "--kind must be one of table, json, got 'jsno'; did you mean 'json'?"),
-        (["--kinds", "a", "d"], "--kinds must be one of a, b, got 'd'"),
+        (["--kinds", "a", "d"], "--kinds must be one of a, b, 32, got 'd'"),
     ],
 )
 def test_wrong_values_end_with_one_line(capsys, words, expected):

@@ -20,7 +20,7 @@ from videogn.cli.exits import fail
 
 Options = TypeVar("Options")
 
-#: How argparse and jsonargparse name what they do not know: an option, a key of a file, a file, a class.
+#: Messages of argparse and jsonargparse about unknown options, keys, files and classes, and wrong values.
 _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
 _UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P<key>[^']+)' is not expected")
 _MISSING_FILE = re.compile(r"File does not exist: '(?P<path>[^']+)'")
@@ -76,14 +76,14 @@ def _parser(options: type, prog: str) -> Parser:
     parser = Parser(prog=prog, description=" ".join(filter(None, about)), formatter_class=argparse.HelpFormatter)
     hints = get_type_hints(options)
     usage = [prog]
-    for field in sorted(fields(options), key=lambda field: _default(field) is not MISSING):  # what is required first
+    for field in sorted(fields(options), key=lambda field: _default(field) is not MISSING):  # required ones first
         usage += _add_argument(parser, field, hints[field.name], texts[field.name])
     parser.usage = " ".join([*usage, "[options]"])
     return parser
 
 
 def _add_argument(parser: Parser, field: Field[Any], hint: Any, text: DocstringParam) -> list[str]:
-    """Add a field's argument; return its part of the usage line, nothing where it may be left out."""
+    """Add a field's argument; return its part of the usage line, if it is required."""
     flag, default = _flag(field.name), _default(field)
     about = " ".join((text.description or "").split()).replace("%", "%%")
     if hint is bool:
@@ -120,7 +120,7 @@ def _default(field: Field[Any]) -> Any:
 
 
 def _shown_default(default: Any) -> str:
-    """Nothing for an empty one: the docstring says what it means."""
+    """The default as a sentence; nothing for an empty one, which the docstring explains."""
     if default in (None, [], {}):
         return ""
     values = default if isinstance(default, list) else [default]
