@@ -51,7 +51,7 @@ def write_video(
     """
     _check_frames(frames, codec)
     rate = Fraction(fps).limit_denominator(100_000)
-    require_positive("fps", rate)
+    require_positive("fps", float(rate))
     require_at_least("gop", gop, 1)
     settings = {"crf": str(crf)} if crf is not None else {}
     with replacing(path) as temporary:

@@ -129,9 +129,7 @@ def size(path: str | os.PathLike[str]) -> int:
     Raises:
         VideoDecodeError: If it does not exist, or its size cannot be determined.
     """
-    text = os.fspath(path)
-    shard, member = _split(text)
-    return _stamp(text, text)[0] if member is None else _find(text, shard, member)[1]
+    return state(path)[0]
 
 
 def state(path: str | os.PathLike[str]) -> tuple[int, int]:

@@ -5,26 +5,16 @@ from __future__ import annotations
 import importlib
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from videogn.axes import Crop
 from videogn.video.decoders.frame_table import FrameTable
+from videogn.video.decoders.stream import OpenStream
 from videogn.video.errors import VideoDecodeError
 
-if TYPE_CHECKING:
-    from videogn.video.decoders.stream import OpenStream
-
 _SOURCE_LINE = re.compile(r".*\.cc:\d+: |^\[[\d:]+\] ")
-
-
-def _load() -> Any:
-    """The decord module, or None if it is not installed or does not load."""
-    try:
-        return importlib.import_module("decord")
-    except (ImportError, OSError):
-        return None
 
 
 class _Lent:
@@ -57,7 +47,7 @@ class DecordReader:
         self._shape = (table.info.height, table.info.width, 3)
         if (missing := self.problem()) is not None:
             raise VideoDecodeError(table.path, missing)
-        decord = _load()
+        decord: Any = importlib.import_module("decord")
         if table.decord_risk is not None:
             raise VideoDecodeError(table.path, f"not for decord ({table.decord_risk}); use decoder='auto' or 'pyav'")
         try:
@@ -73,7 +63,11 @@ class DecordReader:
     @staticmethod
     def problem() -> str | None:
         """See `Reader`."""
-        return "decord is not installed" if _load() is None else None
+        try:
+            importlib.import_module("decord")
+        except (ImportError, OSError):
+            return "decord is not installed"
+        return None
 
     def read(self, indices: np.ndarray, window: Crop, out: np.ndarray) -> None:
         """See `Reader`."""
@@ -85,7 +79,7 @@ class DecordReader:
         frames = np.from_dlpack(_Lent(batch)) if hasattr(batch, "to_dlpack") else np.asarray(batch)
         if frames.shape[1:] != self._shape:
             raise VideoDecodeError(self._path, f"decord gives frames of {frames.shape[1:]}, not {self._shape}")
-        out[:] = frames[:, window.top : window.top + window.height, window.left : window.left + window.width]
+        out[:] = window.cut(frames)
 
     def close(self) -> None:
         """See `Reader`."""

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import functools
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from videogn.axes import Crop
 from videogn.video.decoders.frame_table import FrameTable
+from videogn.video.decoders.stream import OpenStream
 from videogn.video.errors import VideoDecodeError, explain
-
-if TYPE_CHECKING:
-    from videogn.video.decoders.stream import OpenStream
 
 
 class TorchcodecReader:
@@ -77,7 +75,7 @@ class TorchcodecReader:
         off = np.abs(batch.pts_seconds.numpy() - self._times[indices]) > float(self._table.time_base) / 2
         if off.any():
             raise self._refusal(f"it gives another frame for {indices[off.argmax()]}")
-        out[:] = frames[:, window.top : window.top + window.height, window.left : window.left + window.width]
+        out[:] = window.cut(frames)
 
     def close(self) -> None:
         """See `Reader`."""
