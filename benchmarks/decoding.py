@@ -1,6 +1,6 @@
 """Loading videos against other libraries' ways, side by side: ratios with the number that each should reach.
 
-    python benchmarks/decoding.py [FILE...] [--repeats 7] [--memory-videos 2000] [--quick] [--json]
+    python benchmarks/decoding.py [FILE...] [--repeats 7] [--quick] [--json]
 
 One process, one thread for torch and for every decoder, all ways in turn within a repeat, medians, files in the
 system's cache. Compare ratios, not milliseconds.
@@ -28,22 +28,19 @@ from rich.console import Console
 from rich.table import Table
 
 from videogn.axes import Sample, VideoRecord
-from videogn.bench.memory import measure_memory
-from videogn.bench.stages import Variant, measure_stages
+from videogn.bench.stages import measure_stages
 from videogn.bench.workload import Workload
+from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.plans import evaluation_plan, training_plan
 from videogn.video.clips import clip_indices
-from videogn.video.decoders import DECODERS, decode_frames, read_frame_table
+from videogn.video.decoders import DECODERS, decode_frames, open_video, read_frame_table
 from videogn.video.transforms import normalise, view_chunks, views_of
 
 CLIP = {"clip_length": 32, "interval": 2}
 #: Where the ten clips start. Of 300 frames nonlocal needs 150, since its clips share them; the others need nearly all.
 PROTOCOLS = ("nonlocal", "slowfast", "endpoint")
-TESTS = {
-    protocol: evaluation_plan(**CLIP, num_clips=10, protocol=protocol, short_side=256, crop_size=256, crops="full")
-    for protocol in PROTOCOLS
-}
-TRAINING = training_plan(**CLIP, short_sides=(256, 320), crop_size=224, flip=0.5)
+TESTS = {protocol: evaluation_plan(EvaluationViews(**CLIP, protocol=protocol)) for protocol in PROTOCOLS}
+TRAINING = training_plan(NetworkInput(**CLIP), short_sides=(256, 320), flip=0.5)
 
 
 class Row(NamedTuple):
@@ -92,9 +89,6 @@ def main() -> None:
             Path(folder) / "720p.mp4", height=720, width=1280, gop=250, frames=20 if options.quick else 300
         )
         rows += compare_resizing(large, source, options.repeats)
-        if options.memory_videos:
-            console.print("memory ...", highlight=False)
-            rows += memory_rows(next(iter(sources.values())), options.memory_videos)
     if options.json:
         print(json.dumps([{**row._asdict(), "reached": row.reached} for row in rows], indent=2))  # noqa: T201
     else:
@@ -105,12 +99,11 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("files", nargs="*", type=Path, help="Videos to measure besides the generated ones.")
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--memory-videos", type=int, default=2000, help="0 leaves the memory out.")
     parser.add_argument("--quick", action="store_true", help="Small files and few repeats: whether it runs at all.")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     if options.quick:
-        options.repeats, options.memory_videos = 1, min(options.memory_videos, 20)
+        options.repeats = 1
     return options
 
 
@@ -144,7 +137,7 @@ def our_views(path: Path, protocol: str, decoder: str) -> None:
 
 def our_frames(path: Path, protocol: str, decoder: str) -> Sample:
     """From the file to what a worker hands over: distinct frames and indices."""
-    sample = Workload((VideoRecord(str(path), None),), TESTS[protocol]).load(0, decoder=decoder)
+    sample = Workload((VideoRecord(str(path), None),), TESTS[protocol]).load(0, decoder)
     if sample.error is not None:
         raise SystemExit(f"{path}: {sample.error}")
     return sample
@@ -217,7 +210,7 @@ def compare_resizing(section: str, path: Path, repeats: int) -> list[Row]:
     """Ten clips of a large video: decoding alone, and with the resizing to short side 256."""
     workload = Workload((VideoRecord(str(path), None),), TESTS["nonlocal"])
     decoders = _usable(path)
-    found = measure_stages(workload, {name: Variant(name) for name in decoders}, repeats=max(repeats // 2, 1))
+    found = measure_stages(workload, {name: (name, open_video) for name in decoders}, repeats=max(repeats // 2, 1))
     rows = []
     for name, times in found.items():
         decoding = times.open_s + times.decode_s
@@ -233,20 +226,6 @@ def compare_resizing(section: str, path: Path, repeats: int) -> list[Row]:
                 True,
             )
         )
-    return rows
-
-
-def memory_rows(path: Path, videos: int) -> list[Row]:
-    """Growth of a worker's resident memory, in MB, in the column of ratios."""
-    workload = Workload((VideoRecord(str(path), None),) * 10, TRAINING)
-    rows = []
-    for guarded in (False, True):
-        started = time.perf_counter()
-        growth = measure_memory(workload, videos, guarded=guarded)
-        if growth is not None:
-            name = f"{'guarded' if guarded else 'in the worker'}: MB after {videos} videos"
-            each = 1000 * (time.perf_counter() - started) / videos
-            rows.append(Row("memory growth, training clips", name, each, growth.growth_bytes / 1e6, 20.0, True))
     return rows
 
 

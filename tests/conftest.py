@@ -17,7 +17,7 @@ import pytest
 import torch
 from training import fit_arguments
 
-import videogn.cli.training  # Lightning logs to the standard error that it finds when it is imported
+import videogn.cli.lightning_cli  # Lightning logs to the standard error that it finds when it is imported
 from videogn.cli import main
 from videogn.data.synthetic.writing import write_motion_dataset
 
@@ -53,6 +53,16 @@ def damaged(motion: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for video in sorted((root / "train").rglob("*.mp4"))[::12]:
         video.write_bytes(b"")
     return root
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of modules that are no part of videogn, importable here and in the processes that the test starts."""
+    folder = Path(__file__).parent / "outside"
+    monkeypatch.syspath_prepend(folder)
+    known = [folder, *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, known)))
+    return folder
 
 
 @pytest.fixture

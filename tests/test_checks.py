@@ -9,23 +9,23 @@ import pytest
 from videogn.checks import check_choice, nearest, require_at_least, require_positive
 
 
-@pytest.mark.parametrize("value", [1, 0.001, math.inf])
+@pytest.mark.parametrize("value", [1, 0.001])
 def test_positive(value):
     require_positive("num_clips", value)
 
 
-@pytest.mark.parametrize("value", [0, -1, math.nan])
+@pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
 def test_not_positive(value):
     with pytest.raises(ValueError, match=rf"^num_clips must be > 0, got {value}$"):
         require_positive("num_clips", value)
 
 
-@pytest.mark.parametrize(("value", "least"), [(0, 0), (3, 2), (math.inf, 1.5)])
+@pytest.mark.parametrize(("value", "least"), [(0, 0), (3, 2), (1.5, 1.5)])
 def test_at_least(value, least):
     require_at_least("retries", value, least)
 
 
-@pytest.mark.parametrize(("value", "least"), [(-1, 0), (1, 2), (math.nan, 0)])
+@pytest.mark.parametrize(("value", "least"), [(-1, 0), (1, 2), (math.nan, 0), (math.inf, 0)])
 def test_too_small(value, least):
     with pytest.raises(ValueError, match=rf"^retries must be >= {least}, got {value}$"):
         require_at_least("retries", value, least)

@@ -15,7 +15,7 @@ from videogn.choices import EvaluationProtocol, EvaluationViews, NetworkInput, c
 
 def test_tables_have_the_names_of_the_choices():
     from videogn.models.recompute import MEMORY_MODES
-    from videogn.training.optimisation import SCALINGS
+    from videogn.training.optimisation import SCALINGS, SCHEDULES
     from videogn.video.clips import PROTOCOLS
     from videogn.video.crops import CROPS
     from videogn.video.decoders.readers import READERS
@@ -25,6 +25,7 @@ def test_tables_have_the_names_of_the_choices():
         choices.CropsName: CROPS,
         choices.MemoryModeName: MEMORY_MODES,
         choices.ScalingName: SCALINGS,
+        choices.ScheduleName: SCHEDULES,
     }
     for names, table in tables.items():
         assert set(get_args(names)) == set(table)

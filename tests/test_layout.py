@@ -16,7 +16,7 @@ PACKAGE = Path(videogn.__file__).parent
 
 # Rooms, from the ground up: a module imports from its own layer or a lower one.
 LAYERS = (
-    ("axes", "choices", "checks", "system", "norm", "evaluation"),
+    ("axes", "choices", "checks", "extensions", "system", "norm", "evaluation"),
     ("video", "models"),
     ("data", "memory", "indexing"),
     ("training", "inference"),

@@ -1,10 +1,10 @@
-"""The shape legend of the whole package, and the two records that travel between its modules.
+"""Names of the axes in the whole package, and the records that travel between its rooms.
 
     B  batch (videos)        V  views of one video (clips x crops)     C  channels
     T  time (frames)         H  height (pixels)                        W  width (pixels)
     K  classes               N  distinct frames decoded from one video
 
-Frames are uint8 RGB, channels last: (N, H, W, 3). Clips, the model's input, are float, channels first:
+Frames are uint8 RGB, channels last: (N, H, W, 3). Clips, the input of a network, are float, channels first:
 (B, C, T, H, W). Logits keep their positions: (B, K, T', H', W').
 """
 
@@ -39,10 +39,10 @@ class VideoRecord:
     """One video of an index.
 
     Attributes:
-        path: the file; it need not exist (Kinetics loses about 5 % of its videos), decoding names what is missing.
-        label: the class number in [0, K), or None where the class is unknown.
-        frames: how many frames can be decoded, where an index has counted them; clips are laid over these.
-        error: why an index says that the video is unusable, or None; it is then not even opened.
+        path: Path of the file. It need not exist (about 5 % of Kinetics are lost): decoding names what is missing.
+        label: Class number in [0, K), or None if unknown.
+        frames: Number of frames that can be decoded, or None if no index counted them. Clips are laid over these.
+        error: Reason why an index calls the video unusable, or None. An unusable video is not opened.
     """
 
     path: str
@@ -53,21 +53,21 @@ class VideoRecord:
 
 @dataclass
 class Sample:
-    """One video, decoded: its distinct frames, and which of them and what part of them make up each view.
+    """One decoded video: its distinct frames, and the clips and crops that make up its V = clips x crops views.
 
-    There are V = clips x crops views; the crops of a clip stand together.
+    The crops of a clip are consecutive views.
 
     Attributes:
-        position: where the record stands in its index; results of several processes are joined by it.
-        path: the file.
-        label: the class number, or -1 where it is unknown.
-        frames: uint8 (N, H, W, 3), each needed frame once, resized, and of it what the crops need; None when the video
+        position: Position of the record in its index, by which the results of several processes are joined.
+        path: Path of the file.
+        label: Class number, or -1 if unknown.
+        frames: Distinct frames, resized and cut down to what the crops need, uint8 (N, H, W, 3); None if the video
             failed.
-        clips: int64 (number of clips, T), rows of indices into `frames`; None when the video failed.
-        crops: what is cut out of every clip, in pixels of `frames`; all of one size.
-        starts: frame number in the video of each clip's first frame.
-        num_frames: frames in the video; 0 when the video failed.
-        error: why the video failed, or None.
+        clips: Indices into `frames`, int64 (number of clips, T); None if the video failed.
+        crops: Crops of every clip, in pixels of `frames`, all of one size.
+        starts: Frame index in the video of the first frame of each clip.
+        num_frames: Number of frames in the video; 0 if it failed.
+        error: Reason why the video failed, or None.
     """
 
     position: int
@@ -86,15 +86,15 @@ class Batch:
     """Several videos. Their frames differ in number and size, so they stay a list until they are cropped.
 
     Attributes:
-        samples: the videos that decoded.
-        failed: the videos that did not, each with its reason.
+        samples: Videos that decoded.
+        failed: Videos that did not, each with its reason.
     """
 
     samples: list[Sample]
     failed: list[Sample]
 
     def pin_memory(self) -> Batch:
-        """Move the frames to page-locked memory; the DataLoader calls this when it pins memory."""
+        """Move the frames to page-locked memory; a DataLoader that pins memory calls this."""
         for sample in self.samples:
             if sample.frames is not None and sample.clips is not None:
                 sample.frames, sample.clips = sample.frames.pin_memory(), sample.clips.pin_memory()

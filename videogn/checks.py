@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
 
 def require_positive(name: str, value: float) -> None:
-    """Raise ValueError unless `value` is greater than 0; NaN is not."""
-    if not value > 0:
+    """Raise ValueError unless `value` is finite and greater than 0."""
+    if not 0 < value < math.inf:
         raise ValueError(f"{name} must be > 0, got {value}")
 
 
 def require_at_least(name: str, value: float, least: float) -> None:
-    """Raise ValueError unless `value` is `least` or more; NaN is not."""
-    if not value >= least:
+    """Raise ValueError unless `value` is finite and `least` or more."""
+    if not least <= value < math.inf:
         raise ValueError(f"{name} must be >= {least}, got {value}")
 
 

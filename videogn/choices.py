@@ -6,12 +6,11 @@ them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
 
-from videogn.checks import check_choice
+from videogn.checks import check_choice, require_positive
 
 DecoderName = Literal["auto", "pyav", "decord", "torchcodec"]
 ProtocolName = Literal["nonlocal", "slowfast", "endpoint"]
@@ -62,9 +61,9 @@ class NetworkInput:
 
     def __post_init__(self) -> None:
         for name in ("clip_length", "interval", "crop_size", "short_side"):
-            _require_positive(name, getattr(self, name))
+            require_positive(name, getattr(self, name))
         for value in self.std or ():
-            _require_positive("std", value)
+            require_positive("std", value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +85,7 @@ class EvaluationProtocol:
     crops: CropsName = "full"
 
     def __post_init__(self) -> None:
-        _require_positive("num_clips", self.num_clips)
+        require_positive("num_clips", self.num_clips)
         check_choice("protocol", self.protocol, get_args(ProtocolName))
         check_choice("crops", self.crops, get_args(CropsName))
 
@@ -115,8 +114,3 @@ def chosen(kind: type[_Value], values: Mapping[str, Any]) -> _Value:
     """
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in values.items() if name in names})
-
-
-def _require_positive(name: str, value: float) -> None:
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{name} must be > 0, got {value}")

@@ -7,6 +7,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 from contextlib import suppress
 
 import pytest
@@ -118,6 +120,33 @@ def test_predictions_are_written_as_they_come(videogn, monkeypatch, checkpoint, 
     with suppress(KeyboardInterrupt):
         assert videogn("predict", folder, *arguments) != 0
     assert list(output.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_predictions_are_printed_as_they_come(videogn, monkeypatch, capsys, checkpoint, folder, form):
+    """Into a pipe, so that those of a million videos are never held; a terminal shows the bar meanwhile."""
+    from videogn.inference.predictor import Prediction, Predictor
+
+    printed = []
+
+    def predict(self, paths, **options):
+        for number in range(3):
+            yield Prediction(f"{number}.mp4", scores=(("pulse", 0.5),))
+            printed.append(capsys.readouterr().out)
+
+    monkeypatch.setattr(Predictor, "predict", predict)
+    assert videogn("predict", folder, "--checkpoint", checkpoint, "--format", form) == 0
+    for number, text in enumerate(printed):
+        assert f"{number}.mp4" in text
+
+
+def test_a_misspelt_checkpoint_is_reported_before_torch_is_imported(checkpoint, folder):
+    code = "import sys; from videogn.cli import main\ntry: main()\nfinally: print('torch' in sys.modules)"
+    wrong = str(checkpoint).replace("last", "lst")
+    command = [sys.executable, "-c", code, "predict", str(folder / "a.mp4"), f"--checkpoint={wrong}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "False\n")
+    assert "did you mean" in done.stderr
 
 
 def test_a_video_that_takes_too_long_is_a_failure(videogn, capsys, checkpoint, folder):

@@ -20,8 +20,9 @@ import yaml
 from videogn.cli.study import run as study_run
 from videogn.memory import StepSetting, step_memory
 from videogn.study import read_study
-from videogn.study.folder import read_cell, read_curve, read_state, write_state
-from videogn.study.results import cell_folder
+from videogn.study.cell_files import read_cell, read_state, write_state
+from videogn.study.study_files import cell_folder
+from videogn.study.training_log import read_curve
 
 CONTENT = {
     "title": "A study",
@@ -54,7 +55,7 @@ def grid(tmp_path):
 def reported(monkeypatch):
     """The folders that a report was written for."""
     folders: list[Path] = []
-    monkeypatch.setattr(study_run, "_report", folders.append)
+    monkeypatch.setattr(study_run, "write_and_print", folders.append)
     return folders
 
 
@@ -177,7 +178,7 @@ def test_an_interrupt(videogn, capsys, stand_in, grid, reported, tmp_path):
     assert videogn("study", "run", grid, "--out", out, "--jobs", "1", "--threads", "1") == 130
     thread.join()
     lines = capsys.readouterr().err.splitlines()
-    assert "stopped; the same command goes on from here" in lines
+    assert "stopped; the same command resumes it" in lines
     assert lines[-1] == "videogn: error: interrupted"
     rows = _json(videogn, capsys, "status", out)
     assert [row["phase"] for row in rows] == ["stopped", "waiting"]

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from videogn.axes import Batch, VideoRecord
+from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.dataset import VideoDataset, collate
 from videogn.data.plans import evaluation_plan, training_plan
 from videogn.data.sampler import Draw
@@ -34,11 +35,13 @@ def broken(tmp_path_factory):
 
 def _evaluation_plan(**changes):
     options = {"num_clips": 10, "protocol": "nonlocal", "short_side": 20, "crop_size": 16, "crops": "three_crop"}
-    return evaluation_plan(**CLIP | options | changes)
+    return evaluation_plan(EvaluationViews(**CLIP | options | changes))
 
 
 def _training_plan(**changes):
-    return training_plan(**CLIP | {"short_sides": (18, 24), "crop_size": 16, "flip": 0.5} | changes)
+    options = {"short_sides": (18, 24), "flip": 0.5, "crop_size": 16} | changes
+    short_sides, flip = options.pop("short_sides"), options.pop("flip")
+    return training_plan(NetworkInput(**CLIP, **options), short_sides=short_sides, flip=flip)
 
 
 def test_a_failed_video_keeps_its_reason_in_evaluation(wide, broken):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from videogn.axes import VideoRecord
+from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.explanation import explain_clips, short_list
 from videogn.data.plans import evaluation_plan, training_plan
 from videogn.data.sample import load_sample
@@ -59,7 +60,9 @@ def test_every_short_list_can_be_read_back():
 @pytest.mark.parametrize("frames", [1, 9, 64, 65, 300])
 def test_test_clips(frames, protocol):
     clip = {"clip_length": 32, "interval": 2}
-    plan = evaluation_plan(**clip, num_clips=10, protocol=protocol, short_side=128, crop_size=112, crops="three_crop")
+    plan = evaluation_plan(
+        EvaluationViews(**clip, protocol=protocol, short_side=128, crop_size=112, crops="three_crop")
+    )
     clips = explain_clips(VideoInfo(frames, 30.0, 240, 320), plan, interval=2)
     expected = clip_indices(frames, **clip, num_clips=10, protocol=protocol)
     assert [list(each.indices) for each in clips] == expected.tolist()
@@ -79,7 +82,7 @@ def test_test_clips(frames, protocol):
 def test_training_clips_are_those_of_a_worker(motion):
     """The same draws in the same order as `load_sample` makes them."""
     path = str(sorted(motion.rglob("*.mp4"))[0])  # 32 frames of 32 x 32
-    plan = training_plan(clip_length=4, interval=3, short_sides=(32, 48), crop_size=24, flip=0.5)
+    plan = training_plan(NetworkInput(clip_length=4, interval=3, crop_size=24), short_sides=(32, 48), flip=0.5)
     clips = explain_clips(read_frame_table(path).info, plan, interval=3, draws=5, seed=5)
     for draw, clip in enumerate(clips):
         rng = np.random.default_rng([5, draw])

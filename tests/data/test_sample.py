@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from videogn.axes import Crop, VideoRecord
+from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sample import load_sample
 from videogn.video import clip_indices, decode_frames, open_video
@@ -34,11 +35,13 @@ def wide(tmp_path_factory):
 
 def _evaluation_plan(**changes):
     options = {"num_clips": 10, "protocol": "nonlocal", "short_side": 20, "crop_size": 16, "crops": "three_crop"}
-    return evaluation_plan(**CLIP | options | changes)
+    return evaluation_plan(EvaluationViews(**CLIP | options | changes))
 
 
 def _training_plan(**changes):
-    return training_plan(**CLIP | {"short_sides": (18, 24), "crop_size": 16, "flip": 0.5} | changes)
+    options = {"short_sides": (18, 24), "flip": 0.5, "crop_size": 16} | changes
+    short_sides, flip = options.pop("short_sides"), options.pop("flip")
+    return training_plan(NetworkInput(**CLIP, **options), short_sides=short_sides, flip=flip)
 
 
 def _load(path, plan, *, position=0, label=3, seed=0, frames=None, error=None, opener=open_video):
@@ -82,7 +85,7 @@ def test_every_frame_is_decoded_once(wide, num_clips):
 
 
 @pytest.mark.parametrize(
-    "plan", [_training_plan(), _evaluation_plan(), centre_plan(**CLIP, short_side=40, crop_size=9)]
+    "plan", [_training_plan(), _evaluation_plan(), centre_plan(NetworkInput(**CLIP, short_side=40, crop_size=9))]
 )
 def test_a_few_frames_at_a_time_are_the_same_and_are_copied(wide, plan, monkeypatch):
     """Bounded by bytes: of what is decoded, which for a crop is less. An opener may use its memory again."""
@@ -173,7 +176,7 @@ def test_starts_are_frame_numbers_of_the_video_also_where_a_clip_wraps(wide):
 
 def test_the_centre_plan(wide):
     """Frames 21, 23, 25, 27 of 50 and the middle 16 x 16 of 20 x 32."""
-    (view,) = views_of(_load(wide, centre_plan(**CLIP, short_side=20, crop_size=16)))
+    (view,) = views_of(_load(wide, centre_plan(NetworkInput(**CLIP, short_side=20, crop_size=16))))
     frames = resize_short_side(torch.from_numpy(decode_frames(wide, [21, 23, 25, 27], "pyav")), 20)
     assert torch.equal(view, frames[:, 2:18, 8:24].permute(3, 0, 1, 2))
 
@@ -201,7 +204,7 @@ def test_a_record_without_a_class(wide):
 
 
 @pytest.mark.parametrize(
-    "plan", [_training_plan(), _evaluation_plan(), centre_plan(**CLIP, short_side=20, crop_size=8)]
+    "plan", [_training_plan(), _evaluation_plan(), centre_plan(NetworkInput(**CLIP, short_side=20, crop_size=8))]
 )
 def test_plans_can_be_sent_to_processes(plan, wide):
     other = pickle.loads(pickle.dumps(plan))

@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 import videogn.data.sampler
 import videogn.video.storage
 from videogn.axes import VideoRecord
+from videogn.choices import NetworkInput
 from videogn.data.dataset import VideoDataset, collate
 from videogn.data.plans import centre_plan
 from videogn.data.sampler import VideoSampler
@@ -228,7 +229,7 @@ def motion_shards(motion, tmp_path) -> Path:
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_every_video_once_over_two_processes_of_two_workers(motion, motion_shards, monkeypatch, shuffle):
     index = read_index(motion_shards / "val-*.tar")
-    plan = centre_plan(clip_length=4, interval=1, short_side=32, crop_size=32)
+    plan = centre_plan(NetworkInput(clip_length=4, interval=1, short_side=32, crop_size=32))
     dataset = VideoDataset(index.records, plan)
     monkeypatch.setattr(videogn.data.sampler, "world_size", lambda: 2)
     seen: Counter[tuple[str, int]] = Counter()
@@ -244,7 +245,7 @@ def test_every_video_once_over_two_processes_of_two_workers(motion, motion_shard
 
 
 def test_frames_of_a_shard_are_those_of_the_file(motion, motion_shards):
-    plan = centre_plan(clip_length=4, interval=1, short_side=32, crop_size=32)
+    plan = centre_plan(NetworkInput(clip_length=4, interval=1, short_side=32, crop_size=32))
     files = {Path(record.path).name: record for record in read_index(motion / "val").records}
     packed = read_index(motion_shards)
     for record in list(packed.records)[::5]:

@@ -19,12 +19,12 @@ def two_processes(monkeypatch):
     """Lets the other process answer first; returns where its answer goes."""
     answers = []
 
-    def gather(parts, own):
+    def of_all(own):
         answers.append(own)
-        parts[:] = [answers[0], own]
+        return [answers[0], own]
 
     monkeypatch.setattr(usable, "world_size", lambda: 2)
-    monkeypatch.setattr(usable.distributed, "all_gather_object", gather)
+    monkeypatch.setattr(usable, "of_all_processes", of_all)
 
 
 def test_different_disks_are_an_error(two_processes, tmp_path):

@@ -11,8 +11,10 @@ import pyarrow.parquet
 import pytest
 import torch
 
-from videogn.evaluation import VideoResult, score_video, summarise, write_results
-from videogn.evaluation.results import package_versions, per_class, predictions_table
+from videogn.evaluation import ResultCollection, VideoResult, score_video, write_results
+from videogn.evaluation.result_files import predictions_table
+from videogn.evaluation.results import per_class, summarise
+from videogn.system.versions import package_versions
 
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
 ABOUT = {"protocol": {"clips": 10, "starts": "nonlocal"}, "index_sha256": "ab" * 32, "seed": 3, "checkpoint": None}
@@ -34,6 +36,13 @@ RESULTS = [
     VideoResult(3, "v/3.mp4", 1, error="file not found", decoded=False),
     _result(5, -1, (2, 1, 0, 3, 4), hits=(False, False)),
 ]
+
+
+def _collected(results):
+    collection = ResultCollection()
+    for result in results:
+        collection.add(result)
+    return collection
 
 
 def test_accuracies_by_hand():
@@ -73,10 +82,11 @@ def test_a_video_without_finite_scores_is_wrong_and_not_left_out():
 
 def test_a_video_that_appears_twice_counts_once():
     """A distributed sampler repeats videos to fill its last batch."""
-    assert summarise([*RESULTS, *RESULTS[:3]], expected=7, num_classes=7) | {"failed": None} == summarise(
-        RESULTS, expected=7, num_classes=7
-    ) | {"failed": None}
-    assert per_class([*RESULTS, *RESULTS], CLASSES) == per_class(RESULTS, CLASSES)
+    once, twice = _collected(RESULTS), _collected([*RESULTS, *RESULTS[:3]])
+    assert len(twice) == len(once) == 6
+    assert list(twice) == list(once)
+    assert summarise(twice, expected=7, num_classes=7) == summarise(once, expected=7, num_classes=7)
+    assert per_class(twice, CLASSES) == per_class(RESULTS, CLASSES)
 
 
 def test_the_same_file_listed_twice_counts_twice():
@@ -133,7 +143,7 @@ def test_an_unlabelled_video_hits_nothing():
 
 
 def _write(folder, results=RESULTS, **about):
-    return write_results(folder, results, classes=CLASSES, expected=6, about=ABOUT | about)
+    return write_results(folder, _collected(results), classes=CLASSES, expected=6, about=ABOUT | about)
 
 
 def test_files(tmp_path):
@@ -196,17 +206,25 @@ def test_a_failure_while_writing_keeps_the_old_files(tmp_path, monkeypatch):
     _write(tmp_path)
     old = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
-    def half(table, where, *args, **kwargs):
-        where.write_bytes(b"half")
+    def full(*_):
         raise OSError("disk full")
 
-    monkeypatch.setattr(pyarrow.parquet, "write_table", half)
+    monkeypatch.setattr(pyarrow.parquet.ParquetWriter, "write_table", full)
     with pytest.raises(OSError, match="disk full"):
         _write(tmp_path, [replace(result, label=3) for result in RESULTS[:2]])
     now = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert sorted(now) == sorted(old)
     assert now["predictions.parquet"] == old["predictions.parquet"]
     assert now["results.json"] == old["results.json"]
+
+
+def test_files_that_a_killed_test_was_writing_are_removed(tmp_path):
+    for name in (".results.0123abcd.partial.json", ".clip_probabilities.0123abcd.partial.parquet"):
+        (tmp_path / name).write_bytes(b"half")
+    (tmp_path / ".notes.0123abcd.partial.json").write_bytes(b"of another writer")
+    _write(tmp_path)
+    kept = [".notes.0123abcd.partial.json", "predictions.csv", "predictions.parquet", "results.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
 
 
 def test_json_refuses_nan(tmp_path):
@@ -237,7 +255,7 @@ def test_clip_probabilities_by_hand(tmp_path):
         _kept(4, 2, CLIPS[1]),
         score_video(3, "v/3.mp4", 0, torch.tensor(CLIPS[0])),
     ]
-    write_results(tmp_path, results, classes=CLASSES[:3], expected=5, about=ABOUT)
+    write_results(tmp_path, _collected(results), classes=CLASSES[:3], expected=5, about=ABOUT)
     table = pyarrow.parquet.read_table(tmp_path / "clip_probabilities.parquet")
     assert table.column("path").to_pylist() == [f"v/{n}.mp4" for n in range(5)]
     assert table.column("label").to_pylist() == [0, 1, -1, 0, 2]
@@ -252,7 +270,7 @@ def test_clip_probabilities_by_hand(tmp_path):
 def test_the_mean_over_clips_is_what_was_scored(tmp_path):
     clips = torch.rand(20, 10, 7).softmax(-1)
     results = [score_video(n, f"v/{n}.mp4", n % 7, clips[n], keep_clips=True) for n in range(20)]
-    written = write_results(tmp_path, results, classes=CLASSES, expected=20, about=ABOUT)
+    written = write_results(tmp_path, _collected(results), classes=CLASSES, expected=20, about=ABOUT)
     found = pyarrow.parquet.read_table(tmp_path / "clip_probabilities.parquet").to_pylist()
     best = [torch.tensor(row["probabilities"]).view(row["clips"], -1).mean(dim=0).argmax().item() for row in found]
     assert best == [result.top[0][0] for result in results]
@@ -274,6 +292,6 @@ def test_half_precision_clips_are_float32():
 
 
 def test_old_clip_probabilities_do_not_stay_beside_new_results(tmp_path):
-    write_results(tmp_path, [_kept(0, 0, CLIPS[0])], classes=CLASSES[:3], expected=1, about=ABOUT)
+    write_results(tmp_path, _collected([_kept(0, 0, CLIPS[0])]), classes=CLASSES[:3], expected=1, about=ABOUT)
     _write(tmp_path)
     assert not (tmp_path / "clip_probabilities.parquet").exists()

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from videogn.evaluation import clip_probabilities, video_probabilities
+from videogn.evaluation.views import clip_probabilities, score_views, video_probabilities
 
 
 def _reference(logits):
@@ -96,3 +96,13 @@ def test_logits_that_are_not_finite(bad, where):
 def test_huge_logits_do_not_overflow():
     clips = clip_probabilities(torch.tensor([[[[[1e30]]], [[[0.0]]]]]))
     assert clips.tolist() == [[1.0, 0.0]]
+
+
+@pytest.mark.parametrize("chunk", [1, 4, 6])
+def test_views_in_chunks_are_averaged_over_the_crops_of_each_clip(chunk):
+    """Two clips of three crops."""
+    logits = torch.randn(6, 5, 1, 2, 2)
+    clips = score_views(lambda numbers: logits[numbers], torch.arange(6).split(chunk), num_crops=3)
+    for clip in range(2):
+        wanted = torch.tensor(_reference(logits[3 * clip : 3 * clip + 3]), dtype=torch.float64)
+        torch.testing.assert_close(clips[clip].double(), wanted, rtol=1e-5, atol=1e-6)

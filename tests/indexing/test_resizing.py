@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from videogn.cli.data.resize import _summary
+from videogn.cli.data.resize import summary_table
 from videogn.data.sources import read_index
 from videogn.indexing.building import build_index
 from videogn.indexing.catalogue import read_catalogue
@@ -185,7 +185,7 @@ def test_a_video_that_is_listed_twice_counts_once(tmp_path):
     assert (resized.copied, resized.kept, resized.catalogue.table.num_rows) == (1, 0, 2)
     assert resized.bytes_before == (tmp_path / "set" / "a.mp4").stat().st_size
     assert resized.bytes_after == (tmp_path / "small" / "a.mp4").stat().st_size
-    assert " ".join(str(row) for row in _summary(resized).columns[1].cells) == "1 0 0 0 "
+    assert " ".join(str(row) for row in summary_table(resized).columns[1].cells) == "1 0 0 0 "
 
 
 def test_only_what_changed_is_copied_again(index, tmp_path):

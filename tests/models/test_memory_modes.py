@@ -155,9 +155,9 @@ def test_nothing_is_recomputed_without_gradients():
 
     weight = torch.ones(3, requires_grad=True)
     with torch.no_grad():
-        recompute(function, layer, weight)
+        recompute(function, [layer], weight)
     assert len(calls) == 1
-    recompute(lambda x: function(x).exp(), layer, weight).sum().backward()
+    recompute(lambda x: function(x).exp(), [layer], weight).sum().backward()
     assert len(calls) == 3
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -144,12 +146,12 @@ def test_channels_that_do_not_divide(options, channels, numbers):
 @pytest.mark.parametrize("options", [{"groups": 0}, {"groups": -4}, {"channels_per_group": 0}])
 def test_numbers_that_are_not_positive(options):
     with pytest.raises(ValueError, match=str(next(iter(options.values())))):
-        make_norm("gn", **options)
+        make_norm("gn", **options)(8)
 
 
 def test_groups_and_channels_per_group_exclude_one_another():
     with pytest.raises(ValueError, match=r"groups=4.*channels_per_group=2"):
-        make_norm("gn", groups=4, channels_per_group=2)
+        make_norm("gn", groups=4, channels_per_group=2)(8)
 
 
 @pytest.mark.parametrize(
@@ -165,6 +167,35 @@ def test_groups_and_channels_per_group_exclude_one_another():
 def test_a_mistyped_name_gets_the_nearest_valid_one(name, options, hint):
     with pytest.raises(ValueError, match=f"did you mean {hint}"):
         make_norm(name, **options)
+
+
+@pytest.mark.parametrize("name", NORMS)
+def test_factories_and_layers_can_be_pickled(name):
+    """A factory copied into another process makes the same layers; so do options."""
+    options = {"groups": 4} if name in ("gn", "ws+gn", "bcn") else {} if name == "none" else {"eps": 1e-3}
+    factory = make_norm(name, **options)
+    copied = pickle.loads(pickle.dumps(factory))
+    assert copied == factory
+    layer, other = factory(8), copied(8)
+    assert repr(layer) == repr(other)
+    assert layer.state_dict().keys() == other.state_dict().keys()
+    x = torch.randn(2, 8, 2, 3, 3)
+    assert torch.equal(pickle.loads(pickle.dumps(layer))(x), layer(x))
+
+
+def test_options_are_added_to_those_of_a_factory():
+    factory = make_norm(make_norm("gn", eps=0.1), groups=2)
+    assert (factory.name, factory(4).num_groups, factory(4).eps) == ("gn", 2, 0.1)
+    assert make_norm(factory) == factory
+
+
+def test_a_class_as_a_norm():
+    factory = make_norm(torch.nn.BatchNorm3d, momentum=0.3)
+    assert factory(4).momentum == 0.3
+    with pytest.raises(
+        ValueError, match=r"norm 'BatchNorm3d' takes .*, got option 'momentun'; did you mean 'momentum'"
+    ):
+        make_norm(torch.nn.BatchNorm3d, momentun=0.3)
 
 
 def test_an_option_of_another_norm_is_named():

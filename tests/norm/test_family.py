@@ -264,7 +264,7 @@ def test_a_batch_that_does_not_divide_into_sub_batches(batch):
 )
 def test_wrong_options(name, options, words):
     with pytest.raises(ValueError, match=words):
-        make_norm(name, **options)
+        make_norm(name, **options)(8)
 
 
 def test_batch_renorm_has_the_papers_bounds_by_default():

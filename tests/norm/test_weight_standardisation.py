@@ -11,7 +11,7 @@ from index_sets import moments
 from torch import nn
 from torch.nn import functional as F
 
-from videogn.norm import NORMS, make_conv
+from videogn.norm import NORMS, make_norm
 from videogn.norm.weight_standardisation import WeightStandardisedConv3d, standardise_weight
 
 
@@ -63,9 +63,15 @@ def test_bf16_autocast():
 
 @pytest.mark.parametrize("name", NORMS)
 def test_only_one_norm_has_another_convolution(name):
-    assert make_conv(name) is (WeightStandardisedConv3d if name == "ws+gn" else nn.Conv3d)
+    assert make_norm(name).conv is (WeightStandardisedConv3d if name == "ws+gn" else nn.Conv3d)
 
 
-def test_a_mistyped_name_gets_the_nearest_valid_one():
-    with pytest.raises(ValueError, match=r"did you mean 'ws\+gn'"):
-        make_conv("wsgn")
+def test_a_norm_from_outside_asks_for_its_convolution():
+    """By an attribute of its class or function; without one it gets PyTorch's."""
+
+    class Norm(nn.Identity):
+        conv = WeightStandardisedConv3d
+
+    assert make_norm(Norm).conv is WeightStandardisedConv3d
+    assert make_norm(make_norm(Norm)).conv is WeightStandardisedConv3d
+    assert make_norm(nn.Identity).conv is nn.Conv3d

@@ -12,17 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from videogn.study.budget import Budget
-from videogn.study.cell import Cell, Norm
-from videogn.study.results import (
-    CLIPS_FILE,
-    PLAN_FILE,
-    RESULT_FILE,
-    STATE_FILE,
-    STUDY_FILE,
-    Section,
-    cell_folder,
-    read_study,
-)
+from videogn.study.cell import Cell, Norm, Section
+from videogn.study.cell_files import CLIPS_FILE, RESULT_FILE, STATE_FILE
+from videogn.study.study_files import PLAN_FILE, STUDY_FILE, cell_folder, read_study
 
 CLASSES = 8
 VIDEOS = 200

@@ -12,8 +12,8 @@ from studies import make_cells, write_study
 
 from videogn.report import write_report
 from videogn.study.budget import Budget
-from videogn.study.cell import Norm
-from videogn.study.results import Section, read_study
+from videogn.study.cell import Norm, Section
+from videogn.study.study_files import read_study
 
 FIGURES = {"batch_size.png", "validation_error.png", "test_clips.png", "cost.png", "frontier.png"}
 
@@ -84,7 +84,7 @@ def test_nothing_is_finished(tmp_path):
 def test_one_seed_few_classes_one_norm(tmp_path):
     cells = make_cells(norms=[Norm("gn")], seeds=(7,))
     markdown, _ = _write(tmp_path / "s", sections=[Section("s", "", cells)], classes=4, on_device=True)
-    assert "One seed (7): how much other trainings would differ is not known" in markdown
+    assert "One seed (7): how much other training runs would differ is not known" in markdown
     assert "over videos" in markdown
     assert "Top-1 accuracy (%)" in markdown
     assert "McNemar" not in markdown
@@ -146,7 +146,7 @@ def test_reporting_does_not_need_torch_and_starts_without_scipy(module):
 def test_writing_a_report_does_not_import_torch(tmp_path):
     write_study(tmp_path / "s", sections=[Section("s", "", make_cells(batches=(8, 2), seeds=(0,)))])
     code = (
-        "import sys; from videogn.report import write_report; from videogn.study.results import read_study; "
+        "import sys; from videogn.report import write_report; from videogn.study.study_files import read_study; "
         f"write_report(read_study({str(tmp_path / 's')!r})); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

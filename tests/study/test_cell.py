@@ -10,13 +10,21 @@ from dataclasses import asdict, fields, replace
 import pytest
 
 from videogn.study import Budget, Cell, Norm
-from videogn.study.cell import fingerprint, merge, parse_clip, parse_setting
+from videogn.study.cell import fingerprint, merge, norm_labels, parse_clip, parse_setting
 
 GN = Norm("gn")
 CELL = Cell(GN, 16, 1, 2, 4, Budget("epochs", 24))
 #: Another value of everything that makes a cell.
 OTHERS = {
-    "norm": [Norm("bn"), Norm("gn", (("groups", 8),)), Norm("gn", (("groups", 16),)), Norm("gn", (("eps", 1e-3),))],
+    "norm": [
+        Norm("mine.norms.rms_group_norm"),
+        Norm("his.norms:rms_group_norm"),
+        Norm("mine.gn"),
+        Norm("bn"),
+        Norm("gn", (("groups", 8),)),
+        Norm("gn", (("groups", 16),)),
+        Norm("gn", (("eps", 1e-3),)),
+    ],
     "clip_length": [8, 1, 161],
     "interval": [2, 11],
     "batch_size": [1, 4, 24],
@@ -50,6 +58,23 @@ def test_names_by_hand():
 
 def test_labels():
     assert (GN.label, Norm("gn", (("group_size", 4),)).label) == ("GN", "GN, group size 4")
+
+
+def test_norms_from_other_packages_have_short_names():
+    """The last part of the path, never the name of a norm of the family, and a hash in the folder's name."""
+    own = Norm("my_package.norms.rms_group_norm", (("groups", 8),))
+    assert own.label == "rms_group_norm, groups 8"
+    assert re.fullmatch(r"rms-group-norm-[0-9a-f]{6}-groups8_16x1_.*", replace(CELL, norm=own).name)
+    assert len({Norm("mine.norms.gn").slug, Norm("his.norms.gn").slug, Norm("mine.norms:gn").slug, GN.slug}) == 4
+
+
+def test_labels_of_several_norms_are_distinct():
+    mine, his = Norm("mine.norms.rms", (("groups", 8),)), Norm("his.norms.rms", (("groups", 8),))
+    assert norm_labels([GN, mine, GN]) == {GN: "GN", mine: "rms, groups 8"}
+    labels = norm_labels([mine, his, GN])
+    assert len(set(labels.values())) == 3
+    assert all(re.fullmatch(r"rms, groups 8 \([0-9a-f]{6}\)", labels[norm]) for norm in (mine, his))
+    assert norm_labels([his, mine])[mine] == labels[mine]
 
 
 def test_clips_of_a_step_are_those_of_all_devices():

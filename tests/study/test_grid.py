@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import re
 
 import pytest
 import yaml
 
-from videogn.data.datamodule import VideoDataModule
-from videogn.models.recompute import MEMORY_MODES
 from videogn.study import Budget, Norm, read_grid
-from videogn.study import combinations as axes_module
-from videogn.study import grid as grid_module
-from videogn.study import planning as planning_module
 from videogn.study.grid import make_grid
-from videogn.training.optimisation import SCALINGS
 
 AXES = {"norm": ["bn", "gn"], "clip": ["8x2", "16x1"], "batch_size": [8, 2]}
 CONTENT = {"axes": AXES, "budget": {"epochs": 3}}
@@ -82,10 +75,17 @@ def test_options_of_one_norm_do_not_reach_another():
         )
 
 
-def test_the_memory_mode_is_an_option_of_the_network():
-    grid = _with_axes(memory_mode=["block", "plain"])
-    modes = {cell.memory_mode: cell.fit_config(grid.base)["model"]["arch_options"] for cell in grid.cells}
-    assert modes == {mode: {"memory_mode": mode} for mode in ("block", "plain")}
+@pytest.mark.parametrize(
+    ("base", "modes"),
+    [
+        ({}, {"block": {"memory_mode": "block"}, "plain": {}}),  # plain is what every network does by itself
+        ({"memory_mode": "lean"}, {"block": {"memory_mode": "block"}, "plain": {"memory_mode": "plain"}}),
+    ],
+)
+def test_the_memory_mode_is_an_option_of_the_network(base, modes):
+    grid = _grid(axes={**AXES, "memory_mode": ["block", "plain"]}, fit={"model": {"arch_options": base}})
+    found = {cell.memory_mode: cell.fit_config(grid.base)["model"]["arch_options"] for cell in grid.cells}
+    assert found == modes
 
 
 def test_weights_for_each_norm():
@@ -202,15 +202,6 @@ def test_every_shipped_grid_is_one(request):
         names = [cell.name for cell in read_grid(path).cells]
         assert len(set(names)) == len(names) > 0
         json.dumps([cell.fit_config(read_grid(path).base) for cell in read_grid(path).cells])
-
-
-def test_names_that_are_written_twice_are_the_same():
-    """A grid is read without torch, which the modules that own these names import."""
-    assert axes_module._MEMORY_MODES == MEMORY_MODES
-    assert {*SCALINGS, "none"} == set(grid_module.SCALINGS)
-    assert {
-        name: inspect.signature(VideoDataModule).parameters[name].default for name in planning_module._SPLIT_DEFAULTS
-    } == planning_module._SPLIT_DEFAULTS
 
 
 # Mistakes.

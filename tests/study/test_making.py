@@ -7,13 +7,12 @@ import json
 import pytest
 import yaml
 
-from videogn.evaluation.results import package_versions
-from videogn.study import CellResult, read_study
-from videogn.study.demo_grid import demo_grid
-from videogn.study.folder import read_cell, write_result, write_state
+from videogn.study import CellResult, read_grid, read_study
+from videogn.study.cell_files import read_cell, write_state
 from videogn.study.grid import make_grid
 from videogn.study.making import make_study
-from videogn.study.results import cell_folder
+from videogn.study.study_files import cell_folder
+from videogn.system.versions import package_versions
 
 CONTENT = {
     "title": "A study",
@@ -25,6 +24,9 @@ CONTENT = {
     "axes": {"norm": ["bn", "gn"], "setting": "4x2@2"},
     "budget": [{"epochs": 2, "note": "What for."}, {"epochs": 2, "step_clips": 4}],
 }
+
+OTHER_FIT = {"fit": {**CONTENT["fit"], "data": {"num_clips": 3}}}
+OTHER_MOTION = {"motion": {**CONTENT["motion"], "seed": 1}}
 
 
 def _grid(**changes):
@@ -38,7 +40,7 @@ def _make(out, grid=None, **options):
 def _finish(folder):
     cell, about = read_cell(folder)
     rest = ({"over_all": {"top1": 0.5}}, {"training_seconds": 1.0}, about["planned"], 1, {}, ((), ()), folder)
-    write_result(CellResult(cell, about["fingerprint"], (), *rest))
+    CellResult(cell, about["fingerprint"], (), *rest).write()
 
 
 def _files(folder):
@@ -103,6 +105,102 @@ def test_making_it_again_keeps_what_is_there(tmp_path):
     assert len(read_study(tmp_path).unfinished) == 6
 
 
+# A grid that has not all of the study.
+
+WHOLE = {"norm": ["bn", "gn"], "setting": ["4x2@2", "4x2@4"], "seed": [0, 1]}
+
+
+def _status(out):
+    study = read_study(out)
+    return {cell.name for cell in study.cells}, [(section.title, len(section.cells)) for section in study.sections]
+
+
+@pytest.fixture
+def eight(tmp_path):
+    """A study of eight cells; the first is finished, the second has begun."""
+    grid = _grid(budget={"epochs": 1}, axes=WHOLE)
+    out = _make(tmp_path / "study", grid)
+    _finish(cell_folder(out, grid.cells[0]))
+    write_state(cell_folder(out, grid.cells[1]), phase="stopped", attempts=1)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("axes", "added", "stay"),
+    [
+        ({"norm": ["bn"]}, 0, 4),
+        ({"norm": ["ln"]}, 4, 8),
+        ({"seed": [2]}, 4, 8),
+        ({"norm": ["gn", "ln"], "seed": [1]}, 2, 6),
+    ],
+)
+def test_cells_outside_a_grid_stay(eight, caplog, axes, added, stay):
+    """A run of some of the cells must not hide the others from status and report."""
+    before, _ = _status(eight)
+    grid = _grid(budget={"epochs": 1}, axes={**WHOLE, **axes})
+    _make(eight, grid)
+    names, sections = _status(eight)
+    assert names == before | {cell.name for cell in grid.cells}
+    assert sections == [("1 epoch, a step after every batch", 8 + added)]
+    assert len(read_study(eight).results) == 1
+    assert {path.name for path in (eight / "cells").iterdir()} == names
+    assert f"{eight} has {stay} cells beside this grid's, which stay; this grid adds {added}" in caplog.text
+    assert "put aside" not in caplog.text
+    rows = read_study(eight).plan
+    assert len({(row["norm"], row["clip_length"]) for row in rows}) == len(
+        {cell.norm for cell in read_study(eight).cells}
+    )
+
+
+def test_the_whole_grid_again_says_nothing_and_sets_the_order(eight, caplog):
+    _make(eight, _grid(budget={"epochs": 1}, axes={**WHOLE, "norm": ["gn", "bn"]}))
+    assert caplog.text == ""
+    assert read_study(eight).sections[0].cells[0].norm.name == "gn"
+    _make(eight, _grid(budget={"epochs": 1}, axes={**WHOLE, "norm": ["bn"]}))
+    assert read_study(eight).sections[0].cells[0].norm.name == "gn"
+
+
+def test_sections_of_other_budgets_stay(eight):
+    _make(eight, _grid(budget=[{"iterations": 2, "note": "Few."}], axes={"norm": "gn", "setting": "4x2@2"}))
+    _, sections = _status(eight)
+    assert sections == [("1 epoch, a step after every batch", 8), ("2 iterations, a step after every batch", 1)]
+
+
+def test_the_grids_before_are_told(eight):
+    first = read_study(eight)
+    for axes in ({"norm": ["ln"]}, {"norm": ["ln"]}, {"seed": [3]}):
+        make_study(_grid(budget={"epochs": 1}, axes={**WHOLE, **axes}), eight, command=f"videogn {axes}")
+    study = read_study(eight)
+    assert study.command == "videogn {'seed': [3]}"
+    assert [command for command, _ in study.earlier] == ["videogn study run x", "videogn {'norm': ['ln']}"]
+    assert study.earlier[0] == (first.command, first.grid)
+
+
+@pytest.mark.parametrize("other", ["fit", "motion"])
+def test_cells_outside_a_grid_have_its_settings_or_it_is_refused(eight, other):
+    """The grid leaves the finished cell out, which must not come to stand beside cells with other settings."""
+    changes = {"fit": OTHER_FIT, "motion": OTHER_MOTION}[other]
+    before = _files(eight)
+    with pytest.raises(ValueError, match="was run with other settings: name another folder"):
+        _make(eight, _grid(budget={"epochs": 1}, axes={**WHOLE, "norm": ["ln"]}, **changes))
+    assert _files(eight) == before
+
+
+@pytest.mark.parametrize(
+    "budget",
+    [
+        {"epochs": 2, "title": "1 epoch, a step after every batch"},
+        {"epochs": 1, "scaling": "sqrt"},
+        {"epochs": 1, "step_clips": 8, "title": "1 epoch, a step after every batch"},
+    ],
+)
+def test_unequal_budgets_are_no_section(eight, budget):
+    before = _files(eight)
+    with pytest.raises(ValueError, match="another budget under the title '1 epoch, a step after every batch': give"):
+        _make(eight, _grid(budget=budget, axes={**WHOLE, "seed": [2]}))
+    assert _files(eight) == before
+
+
 def test_a_study_that_moved_goes_on(tmp_path):
     grid = _grid(budget={"epochs": 1})
     _make(tmp_path / "a", grid)
@@ -123,10 +221,6 @@ def half_finished(tmp_path):
     (begun / "checkpoints" / "last.ckpt").write_text("hours of work")
     _finish(finished)
     return out
-
-
-OTHER_FIT = {"fit": {**CONTENT["fit"], "data": {"num_clips": 3}}}
-OTHER_MOTION = {"motion": {**CONTENT["motion"], "seed": 1}}
 
 
 @pytest.mark.parametrize("other", [OTHER_FIT, OTHER_MOTION], ids=["fit", "motion"])
@@ -168,30 +262,10 @@ def test_not_a_study(tmp_path):
 # The demo.
 
 
-def test_the_demo_trains_as_the_motion_configuration_does(videogn, capsys, tmp_path, request):
-    """The demo carries its settings itself, for installations without configs/; they must be those of the file."""
-    grid = demo_grid(quick=False)
-    (tmp_path / "fit.yaml").write_text(yaml.safe_dump(grid.cells[0].fit_config(grid.base)))
-    printed = []
-    for config in (tmp_path / "fit.yaml", request.config.rootpath / "configs" / "motion.yaml"):
-        same = [
-            "--data.root=x",
-            "--model.clip_length=16",
-            "--model.interval=1",
-            "--model.norm=gn",
-            "--data.batch_size=8",
-        ]
-        same += ["--trainer.accumulate_grad_batches=1", "--trainer.enable_progress_bar=false", "--trainer.devices=1"]
-        same += ["--trainer.max_steps=-1", "--model.arch_options={memory_mode: plain}"]
-        assert videogn("fit", f"--config={config}", *same, "--print_config") == 0
-        printed.append(yaml.safe_load(capsys.readouterr().out))
-    assert printed[0] == printed[1]
-
-
-@pytest.mark.parametrize("quick", [True, False])
-def test_the_demo_is_a_small_table_8(quick):
+@pytest.mark.parametrize("name", ["motion_demo", "motion_demo_quick"])
+def test_the_demo_is_a_small_table_8(name):
     """Only the clip and the norm's batch differ: every optimiser step is of 8 clips."""
-    grid = demo_grid(quick)
+    grid = read_grid(name)
     rows = [(8, 2, 8), (8, 2, 2), (16, 1, 2)]
     assert {(cell.norm.name, cell.setting) for cell in grid.cells} == {(n, row) for n in ("bn", "gn") for row in rows}
     assert {cell.clips_per_step for cell in grid.cells} == {8}

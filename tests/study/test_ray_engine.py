@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from videogn.study.cell_files import CellResult, read_state
 from videogn.study.engines import LocalEngine
-from videogn.study.folder import LAST_CHECKPOINT, read_state
 from videogn.study.grid import make_grid
 from videogn.study.making import make_study
 from videogn.study.ray_engine import RayEngine, Shares, read_progress, share
-from videogn.study.results import CellResult, cell_folder
 from videogn.study.schedule import run_cells
+from videogn.study.study_files import cell_folder
+from videogn.study.training_log import LAST_CHECKPOINT
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
 

@@ -10,11 +10,10 @@ from dataclasses import replace
 import pytest
 from filelock import FileLock
 
-from videogn.study import Budget, Cell, CellResult, CurvePoint, Norm, run_cell
+from videogn.study import Budget, Cell, CellResult, CurvePoint, Norm, cell_files, run_cell
 from videogn.study import engines as engines_module
-from videogn.study import folder as folder_module
+from videogn.study.cell_files import prepare, read_state, write_state
 from videogn.study.engines import LocalEngine, visible_gpus
-from videogn.study.folder import prepare, read_state, write_state
 from videogn.study.running import machine
 
 CELL = Cell(Norm("gn"), 8, 2, 8, 1, Budget("epochs", 2))
@@ -150,7 +149,7 @@ def test_an_error_of_the_study_is_recorded(stand_in, folder, monkeypatch):
 
 
 def test_two_at_one_cell(stand_in, folder, monkeypatch):
-    monkeypatch.setattr(folder_module, "_LOCK_PATIENCE", 0.05)
+    monkeypatch.setattr(cell_files, "LOCK_PATIENCE", 0.05)
     write_state(folder, phase="training", attempts=1)
     with FileLock(folder / ".lock"), pytest.raises(BlockingIOError, match=f"another process is running {folder}"):
         run_cell(folder)

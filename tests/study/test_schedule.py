@@ -13,14 +13,12 @@ import time
 import pytest
 from filelock import FileLock
 
-from videogn.study import CellResult, CellState
-from videogn.study import folder as folder_module
-from videogn.study import schedule as schedule_module
+from videogn.study import CellResult, CellState, cell_files, study_files
+from videogn.study.cell_files import prepare, read_state, write_state
 from videogn.study.engines import LocalEngine
-from videogn.study.folder import prepare, read_state, write_state
 from videogn.study.grid import make_grid
-from videogn.study.results import cell_folder
 from videogn.study.schedule import run_cells
+from videogn.study.study_files import cell_folder
 
 GRID = make_grid({"axes": {"norm": ["bn", "gn"], "clip": "8x2", "batch_size": [8, 2]}, "budget": {"epochs": 2}})
 CELLS = GRID.cells
@@ -174,7 +172,7 @@ def test_what_an_engine_raises_is_that_cell_s_failure(stand_in, out, error, reas
 
 def test_a_cell_that_somebody_else_runs_keeps_its_state(stand_in, out, monkeypatch):
     """A job of a cluster, say: it trains, and `study status` must not say that it failed."""
-    monkeypatch.setattr(folder_module, "_LOCK_PATIENCE", 0.05)
+    monkeypatch.setattr(cell_files, "LOCK_PATIENCE", 0.05)
     folder = cell_folder(out, CELLS[0])
     write_state(folder, phase="training", attempts=1)
     with FileLock(folder / ".lock"):
@@ -185,7 +183,7 @@ def test_a_cell_that_somebody_else_runs_keeps_its_state(stand_in, out, monkeypat
 
 
 def test_two_runs_in_one_folder(stand_in, out, monkeypatch):
-    monkeypatch.setattr(schedule_module, "_LOCK_PATIENCE", 0.05)
+    monkeypatch.setattr(study_files, "LOCK_PATIENCE", 0.05)
     with FileLock(out / ".lock"), pytest.raises(ValueError, match=f"another study is running in {out}"):
         _run(out)
     assert stand_in.calls == []
@@ -264,7 +262,7 @@ import sys
 from pathlib import Path
 from videogn.study import running
 from videogn.study.engines import LocalEngine
-from videogn.study.folder import read_cell
+from videogn.study.cell_files import read_cell
 from videogn.study.schedule import run_cells
 out, script = map(Path, sys.argv[1:])
 running._videogn = lambda command: [sys.executable, str(script), command]

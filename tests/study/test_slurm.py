@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from videogn.study.folder import LAST_CHECKPOINT, read_state
+from videogn.study.cell_files import CellResult, read_state
 from videogn.study.grid import make_grid
 from videogn.study.making import make_study
-from videogn.study.results import CellResult, cell_folder
 from videogn.study.slurm import Job, unfinished_cells, write_array
+from videogn.study.study_files import cell_folder
+from videogn.study.training_log import LAST_CHECKPOINT
 
 PYTHON = sys.executable
 JOB = Job(time="24:00:00", gpus=2, cpus=12)

@@ -19,13 +19,10 @@ def exchanges(monkeypatch):
     """Two processes, of which the other one never fails; returns the counts that were exchanged."""
     counts = []
 
-    def gather(parts, own):
-        parts[:] = [own, []]
-
     monkeypatch.setattr(failure_policy, "world_size", lambda: 2)
     monkeypatch.setattr("videogn.system.ranks.world_size", lambda: 2)
     monkeypatch.setattr(failure_policy.distributed, "all_reduce", lambda count: counts.append(int(count)))
-    monkeypatch.setattr(failure_policy.distributed, "all_gather_object", gather)
+    monkeypatch.setattr(failure_policy, "of_all_processes", lambda own: [own, []])
     return counts
 
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 
 import pytest
 import torch
+from lightning.pytorch.cli import ReduceLROnPlateau
 
 from videogn.models import MODELS, i3d_tiny
-from videogn.training.optimisation import make_schedule, parameter_groups, scaled_learning_rate
+from videogn.training.optimisation import (
+    Optimisation,
+    dotted_path,
+    make_schedule,
+    parameter_groups,
+    scaled_learning_rate,
+)
 
 STEP = {"milestones": (0.375, 0.75), "gamma": 0.1}
 
@@ -26,7 +34,7 @@ def test_groups_are_alike_for_every_norm(arch):
     for norm in ("bn", "gn"):
         with torch.device("meta"):
             model = MODELS[arch](norm=norm)
-        pair = parameter_groups(model, 1e-4)
+        pair = Optimisation().make_optimizer(model, 64).param_groups
         assert [group["weight_decay"] for group in pair] == [1e-4, 0.0]
         groups[norm] = [_names(model, group) for group in pair]
         assert sorted(itertools.chain(*groups[norm])) == sorted(name for name, _ in model.named_parameters())
@@ -41,7 +49,7 @@ def test_groups_are_alike_for_every_norm(arch):
 def test_frozen_parameters_are_left_out():
     model = i3d_tiny()
     model.blocks[0].requires_grad_(False)
-    names = [name for group in parameter_groups(model, 0.1) for name in _names(model, group)]
+    names = [name for group in parameter_groups(model) for name in _names(model, group)]
     assert names
     assert not any(name.startswith("blocks.0.") for name in names)
 
@@ -153,3 +161,75 @@ def test_a_course_may_be_in_seconds():
     """Of a training that ends by the clock: between two seconds the rate is between theirs."""
     factor = make_schedule("cosine", total_steps=90.0, warmup=0.1, **STEP)
     assert [factor(second) for second in (0, 4.5, 9.0, 49.5, 90.0, 91.7)] == pytest.approx([0.1, 0.55, 1, 0.5, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "lr", "decay"),
+    [
+        (None, 0.01, 1e-4),
+        (functools.partial(torch.optim.AdamW, lr=0.004, weight_decay=0.05), 0.004, 0.05),
+        (torch.optim.AdamW, 1e-3, 1e-2),  # the optimiser's own defaults
+        (functools.partial(torch.optim.RMSprop, lr=0.02), 0.02, 0.0),
+        (functools.partial(torch.optim.Rprop, lr=0.02), 0.02, None),  # knows no weight decay
+    ],
+)
+@pytest.mark.parametrize(("batch", "scaling", "factor"), [(64, "linear", 1), (16, "linear", 0.25), (16, "sqrt", 0.5)])
+def test_decay_groups_and_scaling_apply_to_every_optimiser(optimizer, lr, decay, batch, scaling, factor):
+    model = torch.nn.Sequential(torch.nn.Conv3d(3, 4, 1), torch.nn.GroupNorm(2, 4))
+    made = Optimisation(optimizer=optimizer, scaling=scaling).make_optimizer(model, batch)
+    weights, plain = made.param_groups
+    assert [p.ndim for p in weights["params"]] == [5]
+    assert [p.ndim for p in plain["params"]] == [1, 1, 1]
+    assert [group["lr"] for group in made.param_groups] == pytest.approx([lr * factor] * 2)
+    assert (weights.get("weight_decay"), plain["weight_decay"]) == (decay, 0.0)
+
+
+def test_weight_decay_moves_weights_only():
+    """With gradients of 0, AdamW's step is p * (1 - lr * decay) (Loshchilov & Hutter 2019, algorithm 2)."""
+    model = torch.nn.Linear(2, 2)
+    torch.nn.init.ones_(model.weight)
+    torch.nn.init.ones_(model.bias)
+    adamw = functools.partial(torch.optim.AdamW, lr=0.1, weight_decay=0.5)
+    optimizer = Optimisation(optimizer=adamw, base_batch=None).make_optimizer(model, 8)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    torch.testing.assert_close(model.weight, torch.full((2, 2), 1 - 0.1 * 0.5))
+    torch.testing.assert_close(model.bias, torch.ones(2))
+
+
+def test_a_foreign_scheduler_starts_from_the_scaled_rate_and_follows_every_step():
+    cosine = functools.partial(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=4)
+    settings = Optimisation(lr=0.1, base_batch=64, scheduler=cosine)
+    optimizer = settings.make_optimizer(torch.nn.Linear(2, 2), 32)
+    made = settings.make_scheduler(optimizer, 100, float)
+    assert made["interval"] == "step"
+    rates = []
+    for _ in range(5):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        made["scheduler"].step()
+    assert rates == pytest.approx([0.05 * (1 + math.cos(math.pi * step / 4)) / 2 for step in range(5)])
+
+
+def test_reduce_on_plateau_follows_validations():
+    plateau = functools.partial(ReduceLROnPlateau, monitor="val/loss")
+    settings = Optimisation(scheduler=plateau)
+    made = settings.make_scheduler(settings.make_optimizer(torch.nn.Linear(2, 2), 64), 100, float)
+    assert made["monitor"] == "val/loss"
+    assert "interval" not in made  # Lightning's default, an epoch
+
+
+def test_the_log_says_which_optimiser_trains():
+    settings = Optimisation(optimizer=functools.partial(torch.optim.AdamW, lr=0.002, weight_decay=0.05), base_batch=32)
+    optimizer = settings.make_optimizer(torch.nn.Linear(2, 2), 16)
+    scheduler = settings.make_scheduler(optimizer, 100, float)["scheduler"]
+    assert settings.describe(optimizer, scheduler) == (
+        "AdamW, weight decay 0.05 on 1 weights and none on 1 norms and biases, step schedule"
+    )
+    constant = Optimisation(scheduler=torch.optim.lr_scheduler.ConstantLR)
+    optimizer = constant.make_optimizer(torch.nn.Linear(2, 2), 16)
+    assert constant.describe(optimizer, constant.make_scheduler(optimizer, 100, float)["scheduler"]) == (
+        "SGD, weight decay 0.0001 on 1 weights and none on 1 norms and biases, ConstantLR"
+    )
+    assert dotted_path(optimizer) == "torch.optim.sgd.SGD"

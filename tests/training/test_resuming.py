@@ -1,11 +1,11 @@
-"""What is random in a step depends on its numbers alone, and a checkpoint of other batches is refused."""
+"""Random numbers of a step depend on its own numbers alone; another run's checkpoint is refused."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from videogn.training.resuming import check_clips, drawing
+from videogn.training.resuming import check_resumable, drawing
 
 CPU = torch.device("cpu")
 
@@ -74,12 +74,13 @@ def test_on_a_gpu():
         ({"clips_per_step": 8, "clips_per_batch": 8}, False, None),
         ({"clips_per_step": 8, "clips_per_batch": 8}, True, "middle of an epoch in batches of 8 clips .* not 4"),
         ({"clips_per_step": 16, "clips_per_batch": 4}, False, "16 clips an optimiser step, not 8"),
+        ({"optimizer": "torch.optim.adamw.AdamW"}, False, r"AdamW, not torch\.optim\.sgd\.SGD.*--model\.optimizer"),
     ],
 )
-def test_other_batches_are_refused(before, in_epoch, words):
-    now = {"clips_per_batch": 4, "clips_per_step": 8}
+def test_other_batches_and_optimisers_are_refused(before, in_epoch, words):
+    now = {"clips_per_batch": 4, "clips_per_step": 8, "optimizer": "torch.optim.sgd.SGD"}
     if words is None:
-        check_clips(before, now, in_epoch=in_epoch)
+        check_resumable(before, now, in_epoch=in_epoch)
         return
     with pytest.raises(ValueError, match=words):
-        check_clips(before, now, in_epoch=in_epoch)
+        check_resumable(before, now, in_epoch=in_epoch)

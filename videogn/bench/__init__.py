@@ -1,1 +1,1 @@
-"""Where the time and the memory of loading videos go; each module measures one thing with the loader's own code."""
+"""Time that loading videos takes, and where it goes; measured with the loader's own code."""

@@ -1,45 +1,22 @@
-"""Time per video, split into opening, decoding and resizing: the loader's own code with a clock in what it opens."""
+"""Time per video for opening, decoding and resizing: the loader's own code with a clock in the decoder."""
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
+from typing import NamedTuple
 
 import numpy as np
 
 from videogn.axes import Crop
 from videogn.bench.workload import Workload
-from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import FrameSource, Opener
 
 
-@dataclass(frozen=True)
-class Variant:
-    """One way of decoding.
-
-    Attributes:
-        decoder: one of `videogn.video.decoders.decode.DECODERS`.
-        opener: in this process, or in one that can be killed.
-    """
-
-    decoder: str
-    opener: Opener = open_video
-
-
-@dataclass(frozen=True)
-class VideoTimes:
-    """Seconds that one video took.
-
-    Attributes:
-        open: from the path to the first frame that can be asked for, and closing.
-        decode: in the decoder.
-        resize: all else, which is resizing and putting frames together.
-        frames: distinct frames decoded.
-        bytes: of the sample that a worker hands over.
-    """
+class _VideoTimes(NamedTuple):
+    """Seconds that one video took, its number of decoded frames, and the bytes of its sample."""
 
     open: float
     decode: float
@@ -50,33 +27,33 @@ class VideoTimes:
 
 @dataclass(frozen=True)
 class StageTimes:
-    """What a variant needs per video: per video the median of the repeats, then the mean over the videos.
+    """Time per video of one process: of each video the median over the repeats, then the mean over the videos.
 
     Attributes:
-        open_s: seconds for opening and closing.
-        decode_s: seconds in the decoder.
-        resize_s: seconds for resizing.
-        total_s: their sum.
-        videos_per_s: videos per second of one process.
-        frames_per_s: distinct frames per second of one process.
-        measured: videos that decoded.
-        failed: path -> reason.
-        bytes: of a sample, on average.
+        failed: Reason by path, for the videos that were not decoded.
+        open_s: Seconds for opening and closing.
+        decode_s: Seconds in the decoder.
+        resize_s: Seconds for everything else: resizing and putting frames together.
+        total_s: Sum of the three, in seconds.
+        videos_per_s: Videos per second.
+        frames_per_s: Distinct frames per second.
+        measured: Number of videos that were decoded.
+        bytes: Size of a sample, on average.
     """
 
-    open_s: float
-    decode_s: float
-    resize_s: float
-    total_s: float
-    videos_per_s: float
-    frames_per_s: float
-    measured: int
     failed: dict[str, str]
-    bytes: int
+    open_s: float = 0.0
+    decode_s: float = 0.0
+    resize_s: float = 0.0
+    total_s: float = 0.0
+    videos_per_s: float = 0.0
+    frames_per_s: float = 0.0
+    measured: int = 0
+    bytes: int = 0
 
 
 class _TimedVideo:
-    """A video that adds up the time spent in it."""
+    """A video that adds up the seconds and the frames of its decoding."""
 
     def __init__(self, video: FrameSource) -> None:
         self._video = video
@@ -93,100 +70,90 @@ class _TimedVideo:
 
 
 class _TimedOpener:
-    """An opener that remembers how long opening, decoding and closing took."""
+    """An opener that keeps the time of opening and closing, and the video that it opened last."""
 
     def __init__(self, opener: Opener) -> None:
         self._opener = opener
-        self.opening = self.decoding = 0.0
-        self.frames = 0
+        self.seconds = 0.0
+        self.video: _TimedVideo | None = None
 
     @contextmanager
     def __call__(self, path: str, decoder: str) -> Iterator[_TimedVideo]:
         started = perf_counter()
         with self._opener(path, decoder) as video:
-            self.opening = perf_counter() - started
-            timed = _TimedVideo(video)
-            try:
-                yield timed
-            finally:
-                self.decoding, self.frames = timed.seconds, timed.count
-                started = perf_counter()
-        self.opening += perf_counter() - started
+            self.seconds = perf_counter() - started
+            self.video = _TimedVideo(video)
+            yield self.video
+            started = perf_counter()
+        self.seconds += perf_counter() - started
 
 
 def measure_stages(
     workload: Workload,
-    variants: Mapping[str, Variant],
+    ways: Mapping[str, tuple[str, Opener]],
     *,
     repeats: int = 3,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, StageTimes]:
-    """Load every video in every way, in turn, and take the time of each stage.
+    """Load every video in every way, in turn, and time each stage.
 
     A first pass, which is not counted, brings the files into the system's cache and finds those that fail.
 
     Args:
-        workload: the videos and views.
-        variants: name -> way of decoding.
-        repeats: counted passes.
-        progress: called with (passes done, passes).
+        workload: Videos and views.
+        ways: Decoder and opener by the name of the way.
+        repeats: Number of counted passes. Default: 3.
+        progress: Called with (passes done, passes).
 
     Returns:
-        Name -> times; nothing but failures where no video decodes.
+        Times by the name of the way; nothing but failures if no video decodes.
     """
-    times: dict[str, dict[int, list[VideoTimes]]] = {name: {} for name in variants}
-    failed: dict[str, dict[str, str]] = {name: {} for name in variants}
+    times: dict[str, dict[int, list[_VideoTimes]]] = {name: {} for name in ways}
+    failed: dict[str, dict[str, str]] = {name: {} for name in ways}
     for turn in range(repeats + 1):
         for number, record in enumerate(workload.records):
-            for name, variant in variants.items():
+            for name, way in ways.items():
                 if record.path in failed[name]:
                     continue
-                outcome = _time(workload, number, variant)
+                outcome = _time(workload, number, *way)
                 if isinstance(outcome, str):
                     failed[name][record.path] = outcome
                 elif turn > 0:
                     times[name].setdefault(number, []).append(outcome)
-        if progress is not None:
-            progress(turn + 1, repeats + 1)
-    return {name: _summarise(list(times[name].values()), failed[name]) for name in variants}
+        progress(turn + 1, repeats + 1)
+    return {name: _summarise(list(times[name].values()), failed[name]) for name in ways}
 
 
-def _time(workload: Workload, number: int, variant: Variant) -> VideoTimes | str:
+def _time(workload: Workload, number: int, decoder: str, opener: Opener) -> _VideoTimes | str:
     """The times of one video, or why it failed."""
-    opener = _TimedOpener(variant.opener)
+    timed = _TimedOpener(opener)
     started = perf_counter()
     try:
-        sample = workload.load(number, decoder=variant.decoder, opener=opener)
+        sample = workload.load(number, decoder, timed)
     except ValueError as error:  # a crop that does not fit a tiny video, say
         return str(error)
     total = perf_counter() - started
-    if sample.frames is None:
+    if sample.frames is None or timed.video is None:
         return sample.error or "it gave no frames"
-    return VideoTimes(
-        open=opener.opening,
-        decode=opener.decoding,
-        resize=max(total - opener.opening - opener.decoding, 0.0),
-        frames=opener.frames,
-        bytes=sample.frames.nbytes,
-    )
+    decoding = timed.video.seconds
+    resizing = max(total - timed.seconds - decoding, 0.0)
+    return _VideoTimes(timed.seconds, decoding, resizing, timed.video.count, sample.frames.nbytes)
 
 
-def _summarise(videos: list[list[VideoTimes]], failed: dict[str, str]) -> StageTimes:
+def _summarise(videos: list[list[_VideoTimes]], failed: dict[str, str]) -> StageTimes:
     if not videos:
-        return StageTimes(0, 0, 0, 0, 0, 0, 0, failed, 0)
-    opening, decoding, resizing = (
-        statistics.fmean(statistics.median(getattr(times, stage) for times in video) for video in videos)
-        for stage in ("open", "decode", "resize")
-    )
+        return StageTimes(failed)
+    medians = [np.median(np.array(repeats), axis=0) for repeats in videos]
+    opening, decoding, resizing, frames, size = np.mean(medians, axis=0).tolist()
     total = opening + decoding + resizing
     return StageTimes(
+        failed,
         open_s=opening,
         decode_s=decoding,
         resize_s=resizing,
         total_s=total,
         videos_per_s=1 / total,
-        frames_per_s=statistics.fmean(video[0].frames for video in videos) / total,
+        frames_per_s=frames / total,
         measured=len(videos),
-        failed=failed,
-        bytes=round(statistics.fmean(video[0].bytes for video in videos)),
+        bytes=round(size),
     )

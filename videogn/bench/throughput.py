@@ -1,4 +1,4 @@
-"""Videos per second of several workers, and what it costs to hand a video over to the process that trains."""
+"""Videos per second of several loader processes, and the time to hand a video over to the training process."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from videogn.bench.workload import Workload
 from videogn.data.dataset import VideoDataset
 from videogn.data.loader import video_loader
 from videogn.data.sampler import VideoSampler
-from videogn.video.decoders.guard import VideoGuard
+from videogn.video.decoders.frame_source import Opener
 
-#: Videos of one measurement: at least this many, and this many for every worker.
+#: Least number of videos of one measurement, and number per worker.
 _LEAST = 8
-#: How often one video is handed over.
+#: Number of times that one video is handed over.
 _HANDOVERS = 12
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """What a number of workers delivers to the process that trains.
+    """Rate at which a number of workers delivers to the training process.
 
     Attributes:
-        decoder: what decodes.
-        workers: loader processes; 0 decodes in the training process.
-        videos_per_s: videos per second.
-        frames_per_s: distinct frames per second.
+        decoder: Name of the decoder.
+        workers: Number of loader processes; 0 decodes in the training process.
+        videos_per_s: Videos per second.
+        frames_per_s: Distinct frames per second.
     """
 
     decoder: str
@@ -44,12 +44,12 @@ class Throughput:
 
 @dataclass(frozen=True)
 class Transfer:
-    """Seconds to hand one video's frames over.
+    """Time to hand one video's frames over.
 
     Attributes:
-        worker_to_main_s: from a worker to the training process, by shared memory.
-        host_to_device_s: on to the device, from page-locked memory; None where the device is the CPU.
-        bytes: of the frames.
+        worker_to_main_s: Seconds from a worker to the training process, by shared memory.
+        host_to_device_s: Seconds on to the device, from page-locked memory; None if the device is the CPU.
+        bytes: Size of the frames.
     """
 
     worker_to_main_s: float
@@ -59,7 +59,7 @@ class Transfer:
 
 @contextmanager
 def threads(count: int) -> Iterator[None]:
-    """Let torch use so many threads meanwhile: workers have one each, and so has whatever is compared with them."""
+    """Limit torch to `count` threads: loader processes have one each, and so must everything compared with them."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -68,29 +68,14 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-class _Copies(Dataset[Any]):
-    """One decoded video over and over, each time in fresh memory, with the seconds that this took."""
-
-    def __init__(self, sample: Sample) -> None:
-        self._sample = sample
-
-    def __len__(self) -> int:
-        return _HANDOVERS + 1
-
-    def __getitem__(self, number: int) -> tuple[Sample, float]:
-        assert self._sample.frames is not None
-        started = perf_counter()
-        copy = replace(self._sample, frames=self._sample.frames.clone())
-        return copy, perf_counter() - started
-
-
-def measure_throughput(workload: Workload, decoder: str, workers: int) -> Throughput:
-    """Load videos with so many workers of the loader that trains; until they have all started, nothing counts.
+def measure_throughput(workload: Workload, decoder: str, workers: int, opener: Opener) -> Throughput:
+    """Load videos with the loader of training; nothing counts until all its processes have started.
 
     Args:
-        workload: the videos, all of which decode, and the views.
-        decoder: what decodes.
-        workers: loader processes.
+        workload: Videos, all of which decode, and views.
+        decoder: Name of the decoder.
+        workers: Number of loader processes.
+        opener: Opener of the videos.
 
     Returns:
         Videos and frames per second.
@@ -99,9 +84,8 @@ def measure_throughput(workload: Workload, decoder: str, workers: int) -> Throug
     counted = max(_LEAST, _LEAST * workers, len(workload.records))
     # The same videos over and over.
     records = [workload.records[number % len(workload.records)] for number in range(skipped + counted)]
-    dataset = VideoDataset(records, workload.plan, decoder=decoder, opener=VideoGuard(workload.limit).open)
-    sampler = VideoSampler(len(records), shuffle=False)
-    loader = video_loader(dataset, sampler, batch_size=1, num_workers=workers)
+    dataset = VideoDataset(records, workload.plan, decoder=decoder, opener=opener)
+    loader = video_loader(dataset, VideoSampler(len(records), shuffle=False), batch_size=1, num_workers=workers)
     frames = 0
     started = 0.0
     with threads(1):
@@ -118,8 +102,8 @@ def measure_transfer(sample: Sample, device: torch.device) -> Transfer:
     """Hand one video's frames over, several times.
 
     Args:
-        sample: a decoded video.
-        device: where the network is.
+        sample: A decoded video.
+        device: Device of the network.
 
     Returns:
         Medians.
@@ -134,6 +118,22 @@ def measure_transfer(sample: Sample, device: torch.device) -> Transfer:
     # The first one waits for the worker to start.
     handover = max(statistics.median(seconds[1:]), 0.0)
     return Transfer(handover, _to_device(sample.frames, device), sample.frames.nbytes)
+
+
+class _Copies(Dataset[Any]):
+    """One decoded video over and over, each time in fresh memory, with the seconds that the copy took."""
+
+    def __init__(self, sample: Sample) -> None:
+        self._sample = sample
+
+    def __len__(self) -> int:
+        return _HANDOVERS + 1
+
+    def __getitem__(self, number: int) -> tuple[Sample, float]:
+        assert self._sample.frames is not None
+        started = perf_counter()
+        copy = replace(self._sample, frames=self._sample.frames.clone())
+        return copy, perf_counter() - started
 
 
 def _to_device(frames: torch.Tensor, device: torch.device) -> float | None:

@@ -1,15 +1,20 @@
-"""What is measured: some videos, and the views taken from each."""
+"""Videos to measure, and the views taken from each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from videogn.axes import Sample, VideoRecord
 from videogn.data.plans import ViewPlan
+from videogn.data.records import Records
 from videogn.data.sample import load_sample
+from videogn.data.sources import read_index
+from videogn.data.video_files import VIDEO_SUFFIXES, find_videos
 from videogn.video.clips import Indices
 from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import Opener
@@ -17,59 +22,80 @@ from videogn.video.decoders.frame_source import Opener
 
 @dataclass(frozen=True)
 class Workload:
-    """Videos and the views taken from each; what is random is the same at every repeat.
+    """Videos and the views taken from each; random views are the same at every repeat.
 
     Attributes:
-        records: the videos.
-        plan: which views.
-        decoder: what decodes them, by default; one of `videogn.video.decoders.decode.DECODERS`.
-        limit: seconds for a video where it is decoded in a process that can be killed.
+        records: Videos.
+        plan: Plan of the views.
     """
 
-    records: tuple[VideoRecord, ...]
+    records: Sequence[VideoRecord]
     plan: ViewPlan
-    decoder: str = "auto"
-    limit: float = 60.0
 
-    def load(self, number: int, *, decoder: str | None = None, opener: Opener = open_video) -> Sample:
-        """Load one video as a worker does.
+    def load(self, number: int, decoder: str = "auto", opener: Opener = open_video) -> Sample:
+        """Load one video as a loader process does.
 
         Args:
-            number: of the record; it starts again from the first after the last.
-            decoder: another one than the workload's.
-            opener: what decodes.
+            number: Number of the record; after the last comes the first again.
+            decoder: Name of the decoder. Default: "auto".
+            opener: Opener of the video. Default: `open_video`, which decodes in this process.
 
         Returns:
-            The sample, failed or not.
+            The sample, or a failed one.
         """
-        position = number % len(self.records)
-        return load_sample(
-            self.records[position],
-            position,
-            self.plan,
-            decoder=decoder or self.decoder,
-            rng=_random(position),
-            opener=opener,
-        )
+        place = number % len(self.records)
+        return load_sample(self.records[place], place, self.plan, decoder=decoder, rng=_rng(place), opener=opener)
 
     def clips(self, number: int, num_frames: int) -> Indices:
-        """The frames of each clip of a video, for whoever wants to load the same in another way.
+        """Compute the frame indices of a video's clips, for loading the same frames in another way.
 
         Args:
-            number: of the record.
-            num_frames: how many frames it has.
+            number: Number of the record.
+            num_frames: Number of frames in the video.
 
         Returns:
-            int64 (V, T).
+            Frame indices (V, T), int64.
         """
-        return self.plan.clips(num_frames, _random(number % len(self.records)))
+        return self.plan.clips(num_frames, _rng(number % len(self.records)))
 
 
-def _random(position: int) -> np.random.Generator:
-    return np.random.default_rng([0, position])
+def _rng(place: int) -> np.random.Generator:
+    return np.random.default_rng([0, place])
 
 
 def spread(records: Sequence[VideoRecord], count: int) -> tuple[VideoRecord, ...]:
     """Choose at most `count` records, evenly spaced over all."""
     number = min(count, len(records))
     return tuple(records[len(records) * place // number] for place in range(number))
+
+
+def find_records(paths: Iterable[str], root: str | None = None) -> Records:
+    """List the videos that some paths stand for.
+
+    Args:
+        paths: Videos, folders of videos, lists, Kinetics CSVs or Parquet indices. A path that does not exist is taken
+            for a video, which fails when it is opened.
+        root: Folder of the videos that lists name. Default: that of the list.
+
+    Returns:
+        The videos in order, each once.
+
+    Raises:
+        ValueError: If a folder holds no videos, or a list cannot be read.
+        FileNotFoundError: If `root` does not exist.
+    """
+    found = pa.concat_tables([_records(path, root).table for path in paths])
+    # Of a million videos a few are measured: none of the others becomes an object.
+    rows = pa.table({"path": found["path"], "row": np.arange(len(found))})
+    first = rows.group_by("path").aggregate([("row", "min")])["row_min"].combine_chunks()
+    return Records(found).take(np.sort(first))
+
+
+def _records(path: str, root: str | None) -> Records:
+    place = Path(path).expanduser()
+    if place.is_dir():
+        videos = find_videos(place)
+        return Records.of_columns(videos, [None] * len(videos))
+    if place.suffix.lower() in VIDEO_SUFFIXES or not place.is_file():
+        return Records.of_columns([str(place) if place.exists() else path], [None])
+    return read_index(place, root=root).records

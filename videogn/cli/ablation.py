@@ -1,4 +1,4 @@
-"""What the scripts of the paper's ablations do: run the grid of their name on the data set that is asked for."""
+"""Entry point of the ablation scripts: the grid of a script's name on the data set that the user names."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ _DATA = ("motion", "kinetics400")
 
 
 def run_ablation(name: str, grids: Path, about: str | None) -> None:
-    """Run `videogn study run GRIDS/DATA_NAME.yaml ...` with the process's arguments: DATA, then the command's own.
+    """Run `videogn study run GRIDS/DATA_NAME.yaml ...`.
+
+    The process's arguments are the data set and then those of `videogn study run`.
 
     Args:
-        name: of the ablation, for instance clip_length.
-        grids: folder of the grids.
-        about: what the script says of itself, for its help.
+        name: Name of the ablation, for instance clip_length.
+        grids: Folder of the grids.
+        about: Help text of the script.
 
     Raises:
-        SystemExit: always, with the status of `videogn study run`; 2 where the data set is missing or unknown.
+        SystemExit: Always, with the status of `videogn study run`, or 2 if the data set is missing or unknown.
     """
     data, *arguments = sys.argv[1:] or [""]
     if data in ("-h", "--help"):
-        print(about)  # noqa: T201
+        print(about)
         raise SystemExit(0)
     if data not in _DATA:
-        print(f"{about}\nthe first argument must be {' or '.join(_DATA)}, got {data!r}", file=sys.stderr)  # noqa: T201
+        print(f"{about}\nthe first argument must be {' or '.join(_DATA)}, got {data!r}", file=sys.stderr)
         raise SystemExit(2)
     sys.argv = ["videogn", "study", "run", str(grids / f"{data}_{name}.yaml"), *arguments]
     main()

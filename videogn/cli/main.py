@@ -1,4 +1,4 @@
-"""Which command was meant. Only that command's module is imported, so that `--help` does not wait for torch."""
+"""The commands, and how the one that was meant is run. Only its own module is imported: `--help` needs no torch."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import importlib
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Mapping, Sequence
 
 from videogn import __version__
 from videogn.checks import did_you_mean
+from videogn.cli.exits import fail
 
-#: Command -> (module with `run(argv)`, what it does).
+#: Command -> (module, summary). A module holds a dataclass `Options` and `run(options)`, or a table ACTIONS of its own;
+#: that of the training commands has `run(command, argv)`.
 COMMANDS = {
     "fit": ("videogn.cli.training", "Train a network on a data set."),
-    "validate": ("videogn.cli.training", "One clip a video: top-1 and top-5 of a checkpoint."),
-    "test": ("videogn.cli.training", "Ten clips a video: accuracies and per-video predictions of a checkpoint."),
+    "validate": ("videogn.cli.training", "Test a checkpoint on one clip per video: top-1 and top-5."),
+    "test": ("videogn.cli.training", "Test a checkpoint on ten clips per video; keep all predictions."),
     "predict": ("videogn.cli.predict", "Classify video files."),
-    "study": ("videogn.cli.study", "Compare norms, clip lengths and batch sizes: train and test each, report."),
-    "plan": ("videogn.cli.plan", "How much memory training needs, and the largest batch that fits, without a GPU."),
+    "study": ("videogn.cli.study", "Train, test and compare norms, clip lengths and batch sizes."),
+    "plan": ("videogn.cli.plan", "Memory of a training step, and the largest batch; needs no GPU."),
     "data": ("videogn.cli.data", "Index, check, resize, explain and make data sets."),
-    "bench": ("videogn.cli.bench", "Measure data loading: where the time goes, and how many workers pay."),
-    "demo": ("videogn.cli.demo", "See it all work in a few minutes on a CPU, with nothing downloaded."),
+    "bench": ("videogn.cli.bench", "Measure where the time of loading videos goes."),
+    "demo": ("videogn.cli.demo", "See it all work in minutes on a CPU, with nothing downloaded."),
 }
 #: Warnings of other packages about themselves, which a user can do nothing about.
 _NOISE = (
@@ -33,34 +34,25 @@ _NOISE = (
 )
 #: Environment variable: set it to see where an error comes from.
 _TRACEBACK = "VIDEOGN_TRACEBACK"
-#: Exit status of anything the user can put right.
-USER_ERROR = 2
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command.
 
     Args:
-        argv: the arguments, without the program's name; those of the process by default.
+        argv: Arguments without the program's name. Default: those of the process.
 
     Raises:
-        SystemExit: always with a status: 0 done, 1 done in part, 2 wrong input.
+        SystemExit: Always, with a status: 0 done, 1 done in part, 2 wrong input, 130 interrupted.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_help())  # noqa: T201
+    if arguments == ["--version"]:
+        print(f"videogn {__version__}")
         raise SystemExit(0)
-    if arguments[0] == "--version":
-        print(f"videogn {__version__}")  # noqa: T201
-        raise SystemExit(0)
-    name = arguments[0]
-    if name not in COMMANDS:
-        fail(f"no command {name!r}{did_you_mean(name, COMMANDS) or '; see videogn --help'}")
     for message in _NOISE:
         warnings.filterwarnings("ignore", message=message)
     try:
-        module = importlib.import_module(COMMANDS[name][0])
-        status = module.run(name, arguments[1:])
+        status = _run("videogn", arguments, COMMANDS, "Video classification with any normalisation over (T, H, W).")
     except (ValueError, OSError, ModuleNotFoundError) as error:
         if os.environ.get(_TRACEBACK):
             raise
@@ -75,18 +67,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     raise SystemExit(status)
 
 
-def fail(reason: object, status: int = USER_ERROR) -> NoReturn:
-    """End the process with one line on standard error.
+def _run(prog: str, argv: Sequence[str], commands: Mapping[str, tuple[str, str]], about: str) -> int:
+    """Run the command, or the action of a command, that the first argument names."""
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(_help(prog, commands, about))
+        return 0
+    name, rest = argv[0], argv[1:]
+    if name not in commands:
+        what = f"command {name!r}" if commands is COMMANDS else f"action {name!r} of `{prog}`"
+        fail(f"no {what}{did_you_mean(name, commands) or f'; see {prog} --help'}")
+    module = importlib.import_module(commands[name][0])
+    if actions := getattr(module, "ACTIONS", None):
+        return _run(f"{prog} {name}", rest, actions, str(module.__doc__))
+    if options := getattr(module, "Options", None):
+        from videogn.cli.parsing import read_options
 
-    Args:
-        reason: what is wrong and what would be right.
-        status: of the process.
-
-    Raises:
-        SystemExit: always.
-    """
-    print(f"videogn: error: {' '.join(str(reason).split())}", file=sys.stderr)  # noqa: T201
-    raise SystemExit(status)
+        return int(module.run(read_options(options, f"{prog} {name}", rest)))
+    return int(module.run(name, rest))
 
 
 def _one_line(error: Exception) -> str:
@@ -95,17 +92,20 @@ def _one_line(error: Exception) -> str:
     return text.strip().splitlines()[-1].partition(": ")[2] if "Original Traceback" in text else text
 
 
-def _help() -> str:
-    width = max(map(len, COMMANDS))
+def _help(prog: str, commands: Mapping[str, tuple[str, str]], about: str) -> str:
+    width = max(map(len, commands))
+    kind = "command" if commands is COMMANDS else "action"
     lines = [
-        "usage: videogn COMMAND ...",
+        f"usage: {prog} {kind.upper()} ...",
         "",
-        "Video classification with any normalisation over (T, H, W).",
+        about,
         "",
-        "commands:",
-        *(f"  {name:<{width}}  {summary}" for name, (_, summary) in COMMANDS.items()),
+        f"{kind}s:",
+        *(f"  {name:<{width}}  {summary}" for name, (_, summary) in commands.items()),
         "",
-        "`videogn COMMAND --help` lists a command's options; `videogn --version` prints the version.",
-        f"{_TRACEBACK}=1 in the environment shows where an error comes from.",
+        f"`{prog} {kind.upper()} --help` lists the options.",
     ]
+    if commands is COMMANDS:
+        lines[-1] = "`videogn COMMAND --help` lists the options, `videogn --version` the version."
+        lines.append(f"{_TRACEBACK}=1 in the environment shows where an error comes from.")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Parsers whose errors are one line with the nearest valid name."""
+"""Parsers made from a dataclass of options; their errors are one line with the nearest valid name."""
 
 from __future__ import annotations
 
@@ -6,22 +6,33 @@ import argparse
 import inspect
 import re
 import sys
-from collections.abc import Iterator
-from typing import NoReturn
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, Field, fields
+from types import NoneType
+from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
 
+import docstring_parser
+from docstring_parser import DocstringParam
 from jsonargparse import ArgumentParser
 
-from videogn.checks import did_you_mean, existing_path
-from videogn.cli.main import fail
+from videogn.checks import check_choice, did_you_mean, existing_path
+from videogn.cli.exits import fail
+
+Options = TypeVar("Options")
 
 #: How argparse and jsonargparse name what they do not know: an option, a key of a file, a command, a file, a class.
 _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
 _UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P<key>[^']+)' is not expected")
 _UNKNOWN_CHOICE = re.compile(r"invalid choice: '(?P<name>[^']+)' \(choose from (?P<choices>.+)\)")
 _MISSING_FILE = re.compile(r"File does not exist: '(?P<path>[^']+)'")
+_WRONG_TYPE = re.compile(r"key \"(?P<key>\w+)\".*:\s+Expected a <class '(?P<type>\w+)'>. Got value: (?P<value>.+)")
+_WRONG_NAME = re.compile(
+    r"key \"(?P<key>[^\"]+)\".*:\s+Expected a typing.Literal\[(?P<choices>.+)\]. Got value: (?P<name>.+)"
+)
 _UNKNOWN_CLASS = re.compile(r"Parser key \"(?P<key>[^\"]+)\".*(?:Union subtypes|import path|subclass).*", re.DOTALL)
 _GIVEN_VALUE = re.compile(r"Given value: (?P<value>.+?)\s*$")
 _CLASS_PATH = re.compile(r"class_path'(?:: |, val=)'(?P<path>[^']+)'")
+_TYPES = {"int": "a whole number", "float": "a number", "dict": "a mapping, for instance {groups: 8}"}
 
 
 class OneLineErrors:
@@ -36,14 +47,121 @@ class Parser(OneLineErrors, ArgumentParser):
     """The parser of the commands that are not Lightning's."""
 
 
+def read_options(options: type[Options], prog: str, argv: Sequence[str]) -> Options:
+    """Read a command's options from the command line.
+
+    The dataclass is the command line: a field without a default is a positional argument, or a required option if it
+    is `kw_only`; `clip_length: int = 32` is `--clip-length`. A tuple takes several words, a Literal one of its values,
+    and a bool none. The docstring is the help: its text describes the command, its Attributes section the options.
+    There, `paths (PATH): Files.` shows PATH for the value. Defaults are added to the help.
+
+    Args:
+        options: The dataclass.
+        prog: The command as it is typed, for example "videogn data show".
+        argv: The command's arguments.
+
+    Returns:
+        An instance of the dataclass.
+
+    Raises:
+        SystemExit: An argument is wrong, with status 2 and one line; or `--help`, with status 0.
+        ValueError: A value is not among the valid ones, or the dataclass refuses it.
+    """
+    given = vars(_parser(options, prog).parse_args(list(argv)))
+    for name, hint in get_type_hints(options).items():
+        several, value_type = _value_type(hint)
+        if several:
+            given[name] = tuple(given[name])
+        if get_origin(value_type) is Literal and given[name] is not None:
+            for value in given[name] if several else [given[name]]:
+                check_choice(_flag(name), value, get_args(value_type))
+    return options(**given)
+
+
+def _parser(options: type, prog: str) -> Parser:
+    documents = [docstring_parser.parse(each.__doc__ or "") for each in reversed(options.__mro__[:-1])]
+    texts = {param.arg_name: param for document in documents for param in document.params}
+    about = (documents[-1].short_description, documents[-1].long_description)
+    parser = Parser(prog=prog, description=" ".join(filter(None, about)), formatter_class=argparse.HelpFormatter)
+    hints = get_type_hints(options)
+    usage = [prog]
+    for field in sorted(fields(options), key=lambda field: _default(field) is not MISSING):  # what is required first
+        usage += _add_argument(parser, field, hints[field.name], texts[field.name])
+    parser.usage = " ".join([*usage, "[options]"])
+    return parser
+
+
+def _add_argument(parser: Parser, field: Field[Any], hint: Any, text: DocstringParam) -> list[str]:
+    """Add a field's argument; return its part of the usage line, nothing where it may be left out."""
+    flag, default = _flag(field.name), _default(field)
+    about = " ".join((text.description or "").split()).replace("%", "%%")
+    if hint is bool:
+        parser.add_argument(flag, action="store_true", help=about)
+        return []
+    several, value_type = _value_type(hint)
+    choices = get_args(value_type) if get_origin(value_type) is Literal else ()
+    usual = f"{{{','.join(choices)}}}" if choices else "N" if value_type is int else field.name.upper()
+    metavar = text.type_name or usual
+    shown = f"{metavar} [{metavar} ...]" if several else metavar
+    settings: dict[str, Any] = {"type": str if choices else value_type, "metavar": metavar}
+    if several:
+        settings["nargs"] = "+"
+    if default is MISSING and not field.kw_only:
+        parser.add_argument(field.name, help=about, **settings)
+        return [shown]
+    if default is MISSING:
+        parser.add_argument(flag, required=True, help=f"{about} Required.", **settings)
+        return [f"{flag} {shown}"]
+    if several:
+        default = list(default)
+    if default == []:  # given twice, it counts twice
+        settings["action"] = "extend"
+    parser.add_argument(flag, default=default, help=about + _shown_default(default), **settings)
+    return []
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _default(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _shown_default(default: Any) -> str:
+    """Nothing for an empty one: the docstring says what it means."""
+    if default in (None, [], {}):
+        return ""
+    values = default if isinstance(default, list) else [default]
+    return f" Default: {' '.join(f'{value:g}' if isinstance(value, float) else str(value) for value in values)}."
+
+
+def _value_type(hint: Any) -> tuple[bool, Any]:
+    """Whether an annotation takes several values, and their type: that of `tuple[int, ...]` and `int | None` is int."""
+    if get_origin(hint) is tuple:
+        return True, get_args(hint)[0]
+    if NoneType in get_args(hint):
+        hint = next(each for each in get_args(hint) if each is not NoneType)
+    return False, get_origin(hint) if get_origin(hint) is dict else hint
+
+
 def _reword(message: str, parser: argparse.ArgumentParser) -> str:
     if found := _UNKNOWN_OPTION.search(message):
         return f"no option {found['name']}{did_you_mean(found['name'], _options(parser))}"
     if found := _UNKNOWN_KEY.search(message):
         name = found["name"] or found["key"]
         return f"no option {name!r}{did_you_mean(name, [option.lstrip('-') for option in _options(parser)])}"
+    if found := _WRONG_TYPE.search(message):
+        names = {option.lstrip("-").replace("-", "_"): option for option in _options(parser)}
+        name = names.get(found["key"], found["key"])
+        return f"{name} must be {_TYPES.get(found['type'], found['type'])}, got {found['value']!r}"
     if found := _UNKNOWN_CHOICE.search(message):
         return message + did_you_mean(found["name"], re.findall(r"'([^']+)'", found["choices"]))
+    if found := _WRONG_NAME.search(message):
+        choices = re.findall(r"'([^']+)'", found["choices"])
+        return f"{found['key']} must be one of {', '.join(choices)}, got {found['name']!r}" + did_you_mean(
+            found["name"], choices
+        )
     if found := _MISSING_FILE.search(message):
         try:
             existing_path(found["path"])

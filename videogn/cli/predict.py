@@ -9,32 +9,70 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from videogn.cli.parsing import Parser
+from videogn.checks import existing_path
+from videogn.choices import TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName
 from videogn.system.files import displayable, replacing
 
 if TYPE_CHECKING:
     from videogn.inference.predictor import Prediction
 
 Format = Literal["table", "json", "csv"]
-Decoder = Literal["auto", "pyav", "decord", "torchcodec"]
 
 
-def run(command: str, argv: Sequence[str]) -> int:
-    """Classify the files and print or write what was found.
+@dataclass(frozen=True)
+class Options:
+    """Classify video files with a checkpoint of `videogn fit`.
+
+    The exit status is 1 if a file failed.
+
+    Attributes:
+        videos (VIDEO): Video files, and folders that are searched for video files.
+        checkpoint (FILE): Checkpoint of `videogn fit`; it holds everything about the network and its input.
+        clips: Number of clips per video.
+        top_k: Number of classes that are named for each video.
+        format: Format of the output.
+        output (FILE): File to write to, in place of printing.
+        protocol: Placement of the clips.
+        crops: Part of the frame that is seen. By default as in the checkpoint.
+        decoder: Decoder; auto is pyav.
+        device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
+        time_limit (SECONDS): Time limit for decoding one video; a slower one fails, and its decoder is stopped. 0 waits
+            without limit.
+        workers: Number of processes that decode ahead.
+        trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
+    """
+
+    videos: tuple[str, ...]
+    checkpoint: str = field(kw_only=True)
+    clips: int = EvaluationProtocol.num_clips
+    top_k: int = 5
+    format: Format = "table"
+    output: str | None = None
+    protocol: ProtocolName = EvaluationProtocol.protocol
+    crops: CropsName | None = None
+    decoder: DecoderName = "auto"
+    device: str = "auto"
+    time_limit: float = TIME_LIMIT
+    workers: int = 0
+    trust: tuple[str, ...] = ()
+
+
+def run(options: Options) -> int:
+    """Classify the files, and print or write the predictions.
 
     Args:
-        command: "predict".
-        argv: its arguments.
+        options: Options of the command.
 
     Returns:
-        0, or 1 when a file failed.
+        0, or 1 if a file failed.
     """
-    options = _parser().parse_args(list(argv))
     paths = _paths(options.videos)
     if options.output is not None and os.path.isdir(options.output):
         raise ValueError(f"--output must be a file, got the folder {options.output}")
+    existing_path(options.checkpoint)  # before the seconds that the imports take
     from videogn.cli.progress import bar
     from videogn.inference.predictor import Predictor
 
@@ -46,69 +84,40 @@ def run(command: str, argv: Sequence[str]) -> int:
         decoder=options.decoder,
         device=options.device,
         time_limit=options.time_limit,
+        trust=options.trust,
     )
-    progress = _Progress(len(paths))
+    failed: list[str] = []
+    shown: list[Prediction] | None = None
     with bar("Classifying") as advance:
-        found = progress.over(predictor.predict(paths, top_k=options.top_k, workers=options.workers), advance)
+        predictions = predictor.predict(paths, top_k=options.top_k, workers=options.workers)
+        found = _watched(predictions, failed, lambda done: advance(done, len(paths)))
         if options.output is not None:
             with replacing(options.output) as temporary, temporary.open("w", encoding="utf-8") as file:
                 file.writelines(_TEXTS[options.format](found))
-        predictions = list(found)  # none are left where they were written
-    if options.output is None:  # and the bar is gone: both may be on one terminal
-        _show(predictions, options.format)
-    evaluated = progress.done - progress.failed
-    print(f"{len(paths)} expected, {evaluated} evaluated, {progress.failed} failed", file=sys.stderr)  # noqa: T201
-    return 1 if progress.failed else 0
+        elif options.format != "table" and not sys.stdout.isatty():
+            sys.stdout.writelines(_TEXTS[options.format](found))
+        else:
+            shown = list(found)  # printed when the bar has ended, which is on the same terminal
+    if shown is not None:
+        _show(shown, options.format)
+    print(f"{len(paths)} expected, {len(paths) - len(failed)} evaluated, {len(failed)} failed", file=sys.stderr)
+    return 1 if failed else 0
 
 
-class _Progress:
-    """Counts predictions as they pass, names those that failed, and moves the bar."""
-
-    def __init__(self, expected: int) -> None:
-        self._expected = expected
-        self.done = self.failed = 0
-
-    def over(self, predictions: Iterable[Prediction], advance: Callable[[int, int], None]) -> Iterator[Prediction]:
-        for prediction in predictions:
-            self.done += 1
-            if prediction.error is not None:
-                self.failed += 1
-                print(f"{displayable(prediction.path)}: {prediction.error}", file=sys.stderr)  # noqa: T201
-            advance(self.done, self._expected)
-            yield prediction
-
-
-def _parser() -> Parser:
-    parser = Parser(prog="videogn predict", description="Classify video files with a checkpoint of `videogn fit`.")
-    parser.add_argument("videos", type=str, nargs="+", metavar="VIDEO_OR_FOLDER", help="Files, or folders of them.")
-    parser.add_argument("--checkpoint", type=str, required=True, help="It says everything about network and input.")
-    parser.add_argument("--clips", type=int, default=10, help="Clips per video.")
-    parser.add_argument("--top-k", type=int, default=5, help="Classes to name for each video.")
-    parser.add_argument("--format", type=Format, default="table", help="What is printed.")
-    parser.add_argument("--output", type=str | None, default=None, help="Write to this file instead.")
-    parser.add_argument(
-        "--protocol", type=Literal["nonlocal", "slowfast", "endpoint"], default="nonlocal", help="Where clips start."
-    )
-    parser.add_argument(
-        "--crops",
-        type=Literal["full", "three_crop", "center"] | None,
-        default=None,
-        help="What of the frame is seen; as the checkpoint says by default.",
-    )
-    parser.add_argument("--decoder", type=Decoder, default="auto", help="What decodes; auto is pyav.")
-    parser.add_argument("--device", type=str, default="auto", help="cpu, cuda, ...; auto takes a GPU if there is one.")
-    parser.add_argument(
-        "--time-limit",
-        type=float,
-        default=60.0,
-        help="Seconds that a video may take to decode, else it fails and its decoder is stopped; 0 waits for ever.",
-    )
-    parser.add_argument("--workers", type=int, default=0, help="Processes that decode ahead.")
-    return parser
+def _watched(
+    predictions: Iterable[Prediction], failed: list[str], advance: Callable[[int], None]
+) -> Iterator[Prediction]:
+    """Pass predictions on, name and collect the files that failed, and move the bar."""
+    for number, prediction in enumerate(predictions, 1):
+        if prediction.error is not None:
+            failed.append(prediction.path)
+            print(f"{displayable(prediction.path)}: {prediction.error}", file=sys.stderr)
+        advance(number)
+        yield prediction
 
 
 def _paths(videos: Sequence[str]) -> list[str]:
-    """The files meant. One that does not exist fails later, among the others; if none does, the command is wrong."""
+    """The video files. A missing one fails later, among the others; if all are missing, the command is wrong."""
     from videogn.data.video_files import find_videos
 
     paths: list[str] = []
@@ -129,8 +138,8 @@ def _show(predictions: Sequence[Prediction], form: Format) -> None:
         from rich.console import Console
 
         Console().print(_table(predictions))
-        return
-    sys.stdout.writelines(_TEXTS[form](predictions))
+    else:
+        sys.stdout.writelines(_TEXTS[form](predictions))
 
 
 def _table(predictions: Iterable[Prediction]) -> Any:
@@ -172,18 +181,20 @@ def _json_text(predictions: Iterable[Prediction]) -> Iterator[str]:
 
 
 def _csv_text(predictions: Iterable[Prediction]) -> Iterator[str]:
-    yield _csv_line("path", "rank", "label", "score", "error")
-    for prediction in predictions:
-        if prediction.error is not None:
-            yield _csv_line(displayable(prediction.path), "", "", "", prediction.error)
-        for rank, (label, score) in enumerate(prediction.scores, 1):
-            yield _csv_line(displayable(prediction.path), str(rank), label, f"{score:.6g}", "")
-
-
-def _csv_line(*values: str) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(values)
-    return text.getvalue()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(["path", "rank", "label", "score", "error"])
+    for prediction in predictions:
+        path = displayable(prediction.path)
+        if prediction.error is not None:
+            lines.writerow([path, "", "", "", prediction.error])
+        lines.writerows(
+            [path, rank, label, f"{score:.6g}", ""] for rank, (label, score) in enumerate(prediction.scores, 1)
+        )
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()
 
 
 _TEXTS: dict[Format, Callable[[Iterable[Prediction]], Iterator[str]]] = {

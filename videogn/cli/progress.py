@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -18,18 +20,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from videogn.study import Cell, CellState
+if TYPE_CHECKING:
+    from videogn.study import Cell, CellState
 
 
 @contextmanager
-def bar(description: str) -> Iterator[Callable[[int, int], None]]:
-    """Show how far something is.
-
-    Args:
-        description: what is being done.
+def bars() -> Iterator[Callable[[str, int, int | None], None]]:
+    """Show the progress of several tasks, one after the other.
 
     Yields:
-        A function to call with (done, total).
+        A function to call with (name of the task, done, total); the total is None while it is unknown.
     """
     console = Console(stderr=True)
     columns = (
@@ -40,25 +40,44 @@ def bar(description: str) -> Iterator[Callable[[int, int], None]]:
         TextColumn("left"),
         TimeRemainingColumn(),
     )
+    tasks: dict[str, TaskID] = {}
+    announced: set[str] = set()
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(description, total=None)
 
-        def advance(done: int, total: int) -> None:
-            progress.update(task, completed=done, total=total)
-            if done == 1 and total > 1 and not console.is_terminal:
-                console.print(f"{description} ({total}) ...", highlight=False)
+        def advance(name: str, done: int, total: int | None) -> None:
+            if name not in tasks:
+                tasks[name] = progress.add_task(name)
+            progress.update(tasks[name], completed=done, total=total)
+            if total is not None and total > 1 and name not in announced and not console.is_terminal:
+                announced.add(name)
+                console.print(f"{name} ({total}) ...", highlight=False)
 
         yield advance
+
+
+@contextmanager
+def bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show the progress of one task.
+
+    Args:
+        name: Name of the task, for instance "Copying".
+
+    Yields:
+        A function to call with (done, total).
+    """
+    with bars() as advance:
+        advance(name, 0, None)
+        yield functools.partial(advance, name)
 
 
 class StudyProgress:
     """A row for every cell at work, and a bar with the time left for all of them; plain lines without a terminal.
 
-    The work of a cell is taken to be proportional to its clip length. It is called from several threads; rich locks.
+    The work of a cell is taken to be proportional to its clip length. Several threads may call it, since rich locks.
     """
 
-    _TEST_SHARE = 0.1  # of a cell's work
-    _LINE_SECONDS = 30  # between two lines where there is no terminal
+    _TEST_SHARE = 0.1  # share of testing in a cell's work
+    _LINE_SECONDS = 30  # seconds between two lines without a terminal
 
     def __init__(self) -> None:
         console = Console(stderr=True)
@@ -85,7 +104,7 @@ class StudyProgress:
             self._at_start[state.cell] = self._share(state)
         self._done[state.cell] = self._share(state)
         part = f" {state.done:.0%}" if state.phase == "training" else ""
-        # A terminal has fewer lines than a study has cells: those that nothing happens in are left out.
+        # A terminal has fewer lines than a study has cells: only cells at work, or failed, are shown.
         shown = state.phase in ("training", "testing", "failed")
         self._progress.update(
             self._rows[state.cell], completed=self._done[state.cell], state=state.phase + part, visible=shown
@@ -118,4 +137,4 @@ class StudyProgress:
             return "time left: not known yet"
         elapsed = time.monotonic() - self._started
         left = timedelta(seconds=round(elapsed * (1 - done) / (done - before)))
-        return f"{timedelta(seconds=round(elapsed))} gone, about {left} left"
+        return f"{timedelta(seconds=round(elapsed))} elapsed, about {left} left"

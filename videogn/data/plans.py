@@ -1,4 +1,4 @@
-"""Which views are taken from a video, for training, validation and testing."""
+"""Plans of the views that training, validation and testing take from a video."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import Any
 import numpy as np
 
 from videogn.axes import Crop
+from videogn.choices import EvaluationViews, NetworkInput
 from videogn.video.clips import Indices, centre_clip, clip_indices, random_clip
 from videogn.video.crops import evaluation_crops, random_crop
 
 
 @dataclass(frozen=True)
 class ViewPlan:
-    """How views are taken from a video: all of it is known before a frame is decoded.
+    """Functions that lay views over a video before any frame is decoded.
 
     Attributes:
-        clips: (frames in the video, rng) -> int64 (number of clips, T), frame indices.
-        short_side: rng -> pixels that the shorter side is resized to.
-        crops: (height, width, rng) -> what is cut out of resized frames of this size; nothing else is resized.
+        clips: (number of frames, rng) -> frame indices, int64 (number of clips, T).
+        short_side: rng -> shorter side of the resized frames, in pixels.
+        crops: (height, width, rng) -> crops of resized frames of this size.
     """
 
     clips: Callable[[int, np.random.Generator], Indices]
@@ -29,95 +30,79 @@ class ViewPlan:
     crops: Callable[[int, int, np.random.Generator], tuple[Crop, ...]]
 
 
-def training_plan(
-    *, clip_length: int, interval: int, short_sides: tuple[int, int], crop_size: int, flip: float
-) -> ViewPlan:
-    """One random clip, resized at random, cropped at random, mirrored or not.
+def training_plan(view: NetworkInput, *, short_sides: tuple[int, int], flip: float) -> ViewPlan:
+    """Plan one random clip, resized, cropped and mirrored at random.
 
     Args:
-        clip_length: T, frames in a clip.
-        interval: frames from one frame of a clip to the next.
-        short_sides: smallest and largest shorter side of the resized frames, pixels.
-        crop_size: side of the square crop, pixels.
-        flip: probability of mirroring.
+        view: Clip and crop size.
+        short_sides: Smallest and largest shorter side of the resized frames, in pixels. The side is uniform between
+            them.
+        flip: Probability of mirroring a clip.
 
     Returns:
         The plan.
 
     Raises:
-        ValueError: a number out of range.
+        ValueError: If a number is out of range.
     """
-    # Asked once here, so that what is wrong shows before the first video.
-    _check_short_side(short_sides[0])
-    rng = np.random.default_rng(0)
-    random_clip(1, clip_length=clip_length, interval=interval, rng=rng)
-    random_crop(short_sides[0], short_sides[0], crop_size, flip=flip, rng=rng)
+    smallest, largest = short_sides
+    if not 0 < smallest <= largest:
+        raise ValueError(f"train_short_sides must be smallest, largest with 0 < smallest <= largest, got {short_sides}")
+    # A crop that does not fit fails here rather than at every video.
+    random_crop(smallest, smallest, view.crop_size, flip=flip, rng=np.random.default_rng(0))
     return ViewPlan(
-        clips=functools.partial(_random_clip, clip_length=clip_length, interval=interval),
-        short_side=functools.partial(_uniform_integer, *short_sides),
-        crops=functools.partial(_random_crop, size=crop_size, flip=flip),
+        clips=functools.partial(_random_clip, clip_length=view.clip_length, interval=view.interval),
+        short_side=functools.partial(_uniform_integer, smallest, largest),
+        crops=functools.partial(_random_crop, size=view.crop_size, flip=flip),
     )
 
 
-def centre_plan(*, clip_length: int, interval: int, short_side: int, crop_size: int) -> ViewPlan:
-    """The one clip in the middle of the video and of the frame.
+def centre_plan(view: NetworkInput) -> ViewPlan:
+    """Plan the one clip in the middle of the video and of the frame.
 
     Args:
-        clip_length: T, frames in a clip.
-        interval: frames from one frame of a clip to the next.
-        short_side: shorter side of the resized frames, pixels.
-        crop_size: side of the square crop, pixels.
+        view: Clip, short side and crop size.
 
     Returns:
-        A plan without anything random in it.
+        A deterministic plan.
     """
     return ViewPlan(
-        clips=functools.partial(_centre_clip, clip_length=clip_length, interval=interval),
-        short_side=functools.partial(_uniform_integer, short_side, short_side),
-        crops=functools.partial(_evaluation_crops, size=crop_size, protocol="center"),
+        clips=functools.partial(_centre_clip, clip_length=view.clip_length, interval=view.interval),
+        short_side=functools.partial(_uniform_integer, view.short_side, view.short_side),
+        crops=functools.partial(_evaluation_crops, size=view.crop_size, protocol="center"),
     )
 
 
-def evaluation_plan(
-    *, clip_length: int, interval: int, num_clips: int, protocol: str, short_side: int, crop_size: int, crops: str
-) -> ViewPlan:
-    """The views of a test: the same for `videogn test` and `videogn predict`.
+def evaluation_plan(views: EvaluationViews) -> ViewPlan:
+    """Plan the views of a test. `videogn test` and `videogn predict` share it.
 
     Args:
-        clip_length: T, frames in a clip.
-        interval: frames from one frame of a clip to the next.
-        num_clips: clips per video.
-        protocol: where they start.
-        short_side: shorter side of the resized frames, pixels.
-        crop_size: side of the `center` crop, pixels.
-        crops: what of the frame is seen.
+        views: Clips, short side and crops.
 
     Returns:
-        A plan without anything random in it.
+        A deterministic plan.
 
     Raises:
-        ValueError: an unknown protocol, or numbers that are not positive.
+        ValueError: If the crop is larger than the short side.
     """
-    # Asked once here, so that what is wrong shows before the first video.
-    _check_short_side(short_side)
-    clip_indices(1, clip_length=clip_length, interval=interval, num_clips=num_clips, protocol=protocol)
-    evaluation_crops(short_side, short_side, crop_size, protocol=crops)
+    evaluation_crops(
+        views.short_side, views.short_side, views.crop_size, protocol=views.crops
+    )  # fails before any video
     return ViewPlan(
         clips=functools.partial(
-            _test_clips, clip_length=clip_length, interval=interval, num_clips=num_clips, protocol=protocol
+            _test_clips,
+            clip_length=views.clip_length,
+            interval=views.interval,
+            num_clips=views.num_clips,
+            protocol=views.protocol,
         ),
-        short_side=functools.partial(_uniform_integer, short_side, short_side),
-        crops=functools.partial(_evaluation_crops, size=crop_size, protocol=crops),
+        short_side=functools.partial(_uniform_integer, views.short_side, views.short_side),
+        crops=functools.partial(_evaluation_crops, size=views.crop_size, protocol=views.crops),
     )
 
 
-def _check_short_side(pixels: int) -> None:
-    if pixels <= 0:
-        raise ValueError(f"short_side must be > 0, got {pixels}")
-
-
-# The functions of a plan take an rng whether they need one or not, and are partials rather than lambdas, so that a data
-# set can be sent to loader processes.
+# All functions of a plan take an rng. They are partials rather than lambdas, so that a data set can be pickled for
+# loader processes.
 
 
 def _random_clip(num_frames: int, rng: np.random.Generator, **clip: int) -> Indices:

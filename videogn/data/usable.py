@@ -6,14 +6,12 @@ import hashlib
 import logging
 from collections import Counter
 from dataclasses import replace
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from torch import distributed
 
 from videogn.data.video_index import VideoIndex
-from videogn.system.ranks import world_size
+from videogn.system.ranks import of_all_processes, world_size
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +51,7 @@ def _check_all_see_the_same(index: VideoIndex, usable: pa.Array, split: str) -> 
         return
     content = hashlib.sha256(usable.to_numpy(zero_copy_only=False).tobytes())
     content.update(b"\n".join(index.relative_paths().to_pylist()))
-    seen: list[Any] = [None] * world_size()
-    distributed.all_gather_object(seen, (pc.sum(usable).as_py() or 0, content.hexdigest()))
+    seen = of_all_processes((pc.sum(usable).as_py() or 0, content.hexdigest()))
     if len(set(seen)) > 1:
         counts = ", ".join(str(count) for count, _ in seen)
         raise ValueError(

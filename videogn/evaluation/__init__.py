@@ -1,6 +1,8 @@
 """Views -> one probability vector per video -> accuracies and result files."""
 
-from videogn.evaluation.results import VideoResult, score_video, summarise, write_results
-from videogn.evaluation.views import clip_probabilities, video_probabilities
+from videogn.evaluation.collection import ResultCollection
+from videogn.evaluation.result_files import write_results
+from videogn.evaluation.results import VideoResult, score_video
+from videogn.evaluation.views import clip_probabilities, score_views
 
-__all__ = ["VideoResult", "clip_probabilities", "score_video", "summarise", "video_probabilities", "write_results"]
+__all__ = ["ResultCollection", "VideoResult", "clip_probabilities", "score_video", "score_views", "write_results"]

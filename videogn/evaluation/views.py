@@ -1,26 +1,46 @@
-"""Logits of views -> probabilities of a video. The order is fixed: softmax, then positions, then clips.
+"""Logits of views -> probabilities of clips -> probabilities of a video.
 
-That order is the fully convolutional test of the Non-local paper (Wang et al., CVPR 2018, section 4): the classifier's
-softmax at every position, the average over positions, the average over clips.
+The order is fixed, as in the fully convolutional test of the Non-local paper (Wang et al., CVPR 2018, section 4):
+softmax at every position, mean over positions, mean over clips.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
 
-def clip_probabilities(logits: Tensor) -> Tensor:
-    """Softmax at every position, then the mean over positions.
+def score_views(net: Callable[[Tensor], Tensor], views: Iterable[Tensor], num_crops: int) -> Tensor:
+    """Compute the probabilities of a video's clips, a few views at a time.
 
     Args:
-        logits: (V, K, T', H', W'), any floating dtype.
+        net: Network from views to logits (v, K, T', H', W').
+        views: Chunks (v, C, T, H, W) of all views, the crops of a clip one after the other.
+        num_crops: Number of crops per clip, over which the mean is taken.
 
     Returns:
-        float32 (or float64 when the logits are) (V, K); rows sum to 1.
+        Probabilities (clips, K), float32.
 
     Raises:
-        ValueError: a logit is NaN or infinite. Such a row would otherwise count as class 0.
+        ValueError: A logit is NaN or infinite.
+    """
+    per_view = torch.cat([clip_probabilities(net(chunk)) for chunk in views])  # (clips * crops, K)
+    return per_view.unflatten(0, (-1, num_crops)).mean(dim=1)  # (clips, K)
+
+
+def clip_probabilities(logits: Tensor) -> Tensor:
+    """Compute the softmax at every position, then the mean over positions.
+
+    Args:
+        logits: Logits (V, K, T', H', W') of any floating dtype.
+
+    Returns:
+        Probabilities (V, K), float64 if the logits are, else float32; rows sum to 1.
+
+    Raises:
+        ValueError: A logit is NaN or infinite. Its row would otherwise count as class 0.
     """
     if not torch.isfinite(logits).all():
         raise ValueError("the network gave logits that are not finite (NaN or infinity)")
@@ -29,12 +49,5 @@ def clip_probabilities(logits: Tensor) -> Tensor:
 
 
 def video_probabilities(clips: Tensor) -> Tensor:
-    """The mean over clips.
-
-    Args:
-        clips: (V, K), probabilities of each view.
-
-    Returns:
-        (K,), probabilities of the video.
-    """
-    return clips.mean(dim=0)  # (K,)
+    """Average the probabilities (clips, K) of a video's clips to those of the video, (K,)."""
+    return clips.mean(dim=0)

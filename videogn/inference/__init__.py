@@ -1,5 +1,6 @@
-"""Files -> predictions, with the same clips, decoding, transforms and evaluation as testing."""
+"""Video files -> predictions, with the same clips, decoding, transforms and evaluation as testing."""
 
-from videogn.inference.predictor import Prediction, Predictor, load_task
+from videogn.inference.loading import load_network
+from videogn.inference.predictor import Prediction, Predictor
 
-__all__ = ["Prediction", "Predictor", "load_task"]
+__all__ = ["Prediction", "Predictor", "load_network"]

@@ -1,9 +1,9 @@
-"""Files -> predictions, with the same clips, decoding, transforms and evaluation as testing."""
+"""Video files -> predictions, with the same clips, decoding, transforms and evaluation as testing."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,27 @@ import torch
 from torch.utils.data import DataLoader
 
 from videogn.axes import Sample
+from videogn.checks import require_at_least, require_positive
+from videogn.choices import TIME_LIMIT, CropsName, DecoderName, EvaluationViews, ProtocolName, chosen
 from videogn.data.dataset import VideoDataset, collate
 from videogn.data.plans import evaluation_plan
 from videogn.data.records import Records
-from videogn.evaluation import video_probabilities
-from videogn.models.weights import read_checkpoint
+from videogn.evaluation.views import score_views, video_probabilities
+from videogn.inference.loading import load_network
 from videogn.system.devices import device_named
-from videogn.training.task import VideoClassifier
 from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.guard import VideoGuard
+from videogn.video.transforms import normalise, view_chunks
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the network says of one file.
+    """Classes of one file.
 
     Attributes:
-        path: the file.
-        scores: (class name, probability), best first; empty when the file failed.
-        error: why the file failed, or None.
+        path: Path of the file.
+        scores: Pairs of class name and probability, best first; empty if the file failed.
+        error: Reason why the file failed, or None.
     """
 
     path: str
@@ -42,18 +44,42 @@ class Predictor:
     """Classifies video files with a checkpoint, which says everything about the network and its input.
 
     Args:
-        checkpoint: written by `videogn fit`.
-        num_clips: clips per video.
-        protocol: where they start: nonlocal, slowfast or endpoint.
-        crops: what of the frame is seen: full, three_crop or center; as the checkpoint says by default.
-        decoder: auto (which is PyAV), pyav, decord or torchcodec.
-        device: cpu, cuda, cuda:1 ...; auto takes a GPU where there is one.
-        time_limit: seconds that a video may take to decode; longer, and it fails, and its decoder, a process of its
-            own, is replaced. 0 decodes in this process, where a decoder that hangs stops everything.
+        checkpoint: Checkpoint written by `videogn fit`.
+        num_clips: Number of clips per video. Default: 10.
+        protocol: Rule that places the clips: "nonlocal", "slowfast" or "endpoint". Default: "nonlocal".
+        crops: Part of the frame that is tested: "full", "three_crop" or "center". Default: as the checkpoint says.
+        decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec". Default: "auto".
+        device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
+        time_limit: Seconds that a video may take to decode. Decoding runs in a process of its own, which is killed and
+            replaced when the time is over. 0 decodes in this process without a limit. Default: 60.
+        trust: Packages that may be imported where the checkpoint names a norm or a network from outside videogn.
+            Default: none.
+
+    Attributes:
+        device: Device of the network.
+        class_names: Class names in the order of their numbers.
 
     Raises:
-        FileNotFoundError: no such checkpoint.
-        ValueError: not a checkpoint, or a wrong name or number.
+        FileNotFoundError: The checkpoint does not exist.
+        ValueError: The file is not a checkpoint of `videogn fit`, it names code that is not trusted, or an argument
+            is wrong.
+
+    Example:
+        A checkpoint of an untrained network, as `videogn fit` writes it, and a black video.
+
+        >>> import numpy as np
+        >>> import torch
+        >>> from videogn.inference import Predictor
+        >>> from videogn.training.task import VideoClassifier
+        >>> from videogn.video.encode import write_video
+        >>> task = VideoClassifier("i3d_tiny", class_names=["jump", "run"], clip_length=4, crop_size=32, short_side=32)
+        >>> torch.save({"hyper_parameters": dict(task.hparams), "state_dict": task.state_dict()}, "tiny.ckpt")
+        >>> write_video("black.mp4", np.zeros((16, 32, 32, 3), np.uint8))
+        >>> predictor = Predictor("tiny.ckpt", num_clips=2, device="cpu")
+        >>> for prediction in predictor.predict(["black.mp4", "missing.mp4"]):
+        ...     print(prediction.path, sorted(name for name, _ in prediction.scores), prediction.error)
+        black.mp4 ['jump', 'run'] None
+        missing.mp4 [] file not found
     """
 
     def __init__(
@@ -61,64 +87,53 @@ class Predictor:
         checkpoint: str | Path,
         *,
         num_clips: int = 10,
-        protocol: str = "nonlocal",
-        crops: str | None = None,
-        decoder: str = "auto",
+        protocol: ProtocolName = "nonlocal",
+        crops: CropsName | None = None,
+        decoder: DecoderName = "auto",
         device: str = "auto",
-        time_limit: float = 60.0,
+        time_limit: float = TIME_LIMIT,
+        trust: Sequence[str] = (),
     ) -> None:
-        if not time_limit >= 0:
-            raise ValueError(f"time_limit must be >= 0, got {time_limit:g}")
+        require_at_least("time_limit", time_limit, 0)
         self._opener = VideoGuard(time_limit).open if time_limit > 0 else open_video
+        self._decoder = decoder
         self.device = device_named(device)
-        self.task = load_task(checkpoint).to(self.device).eval()
-        hparams = self.task.hparams
-        self.decoder = decoder
-        self.plan = evaluation_plan(
-            clip_length=hparams["clip_length"],
-            interval=hparams["interval"],
-            num_clips=num_clips,
-            protocol=protocol,
-            short_side=hparams["short_side"],
-            crop_size=hparams["crop_size"],
-            crops=crops or hparams["crops"],
-        )
+        net, about = load_network(checkpoint, trust=trust)
+        self._net = net.to(self.device)
+        self._clips_per_forward: int = about["clips_per_forward"]
+        self.class_names: list[str] = about["class_names"]
+        test = {"num_clips": num_clips, "protocol": protocol, "crops": crops or about["crops"]}
+        self._plan = evaluation_plan(chosen(EvaluationViews, {**about, **test}))
+        self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 
-    @property
-    def class_names(self) -> list[str]:
-        """The classes, in the order of their numbers."""
-        return self.task.class_names
-
-    def predict(self, paths: Sequence[str], *, top_k: int = 5, workers: int = 0) -> Iterator[Prediction]:
-        """Classify files one after the other; a bad one gives a prediction with an error and does not stop the rest.
+    def predict(
+        self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, top_k: int = 5, workers: int = 0
+    ) -> Iterator[Prediction]:
+        """Classify files one after the other. A bad file gives a prediction with an error and does not stop the rest.
 
         Args:
-            paths: video files.
-            top_k: classes to name, at most as many as there are.
-            workers: processes that decode ahead; 0 decodes in this one.
+            paths: One video file or several.
+            top_k: Number of classes to name, at most. Default: 5.
+            workers: Number of processes that decode ahead; 0 decodes as predictions are asked for. Default: 0.
 
-        Yields:
-            One prediction for each path, in order.
+        Returns:
+            Iterator over one prediction for each path, in order, made as it is advanced.
 
         Raises:
             ValueError: `top_k` is not positive.
         """
-        if top_k <= 0:
-            raise ValueError(f"top_k must be > 0, got {top_k}")
-        records = Records.of_columns([os.fspath(path) for path in paths], [None] * len(paths))
-        dataset = VideoDataset(records, self.plan, decoder=self.decoder, opener=self._opener)
+        require_positive("top_k", top_k)
+        names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
+        records = Records.of_columns(names, [None] * len(names))
+        dataset = VideoDataset(records, self._plan, decoder=self._decoder, opener=self._opener)
         loader: DataLoader[Any] = DataLoader(
-            dataset,
-            batch_size=1,
-            num_workers=workers,
-            collate_fn=collate,
-            pin_memory=self.device.type == "cuda",
+            dataset, batch_size=1, num_workers=workers, collate_fn=collate, pin_memory=self.device.type == "cuda"
         )
-        for batch in loader:
-            for failed in batch.failed:
-                yield Prediction(failed.path, error=failed.error)
-            for sample in batch.samples:
-                yield self._predict(sample, top_k)
+        return (
+            Prediction(sample.path, error=sample.error) if sample.error is not None else self._predict(sample, top_k)
+            for batch in loader
+            for sample in [*batch.failed, *batch.samples]
+        )
 
     @torch.inference_mode()
     def _predict(self, sample: Sample, top_k: int) -> Prediction:
@@ -126,34 +141,11 @@ class Predictor:
         assert sample.clips is not None
         sample.frames = sample.frames.to(self.device, non_blocking=True)
         sample.clips = sample.clips.to(self.device, non_blocking=True)
+        chunks = (normalise(views, self._mean, self._std) for views in view_chunks(sample, self._clips_per_forward))
         try:
-            probabilities = video_probabilities(self.task.clip_probabilities(sample))
+            probabilities = video_probabilities(score_views(self._net, chunks, len(sample.crops)))
         except ValueError as error:  # a file too small for the network, say
             return Prediction(sample.path, error=str(error))
         scores, classes = probabilities.topk(min(top_k, len(probabilities)))
         names = [self.class_names[number] for number in classes.tolist()]
         return Prediction(sample.path, scores=tuple(zip(names, scores.tolist(), strict=True)))
-
-
-def load_task(checkpoint: str | Path) -> VideoClassifier:
-    """Load a checkpoint of `videogn fit` on the CPU; only tensors and plain values are read from it.
-
-    Args:
-        checkpoint: the file.
-
-    Returns:
-        The task, with its network.
-
-    Raises:
-        FileNotFoundError: no such file.
-        ValueError: not a checkpoint.
-    """
-    content = read_checkpoint(checkpoint)
-    if not isinstance(content, dict) or not {"hyper_parameters", "state_dict"} <= content.keys():
-        raise ValueError(f"{checkpoint} is not a checkpoint of `videogn fit`: it says nothing about the network")
-    try:
-        task = VideoClassifier(**content["hyper_parameters"])
-        task.load_state_dict(content["state_dict"])
-    except (TypeError, RuntimeError) as error:  # another project's hyper-parameters, another network's weights
-        raise ValueError(f"{checkpoint} is not a checkpoint of `videogn fit`") from error
-    return task

@@ -1,4 +1,4 @@
-"""The I3D's blocks: pytorchvideo's layers with a memory mode, a head that keeps its positions, one start for all norms.
+"""Blocks of an I3D: pytorchvideo's layers with a memory mode, a fully convolutional head, and their initialisation.
 
 Parameters and buffers have pytorchvideo's names, so that its checkpoints fit. Its blocks cannot be subclassed: their
 constructors set `__class__` back.
@@ -16,18 +16,18 @@ from torch.nn import functional as F
 
 from videogn.models.recompute import recompute
 
-#: Window of the head's average pool over (T', H', W'); None means the whole extent of that axis.
+#: Window of the head's average pool over (T', H', W'); None stands for the whole axis.
 PoolWindow = tuple[int | None, int | None, int | None]
 
 
 class Stem(nn.Module):
     """Convolution, norm, ReLU, max pool.
 
-    The convolution is a quarter of the network's multiply-adds, so only the mode that keeps least runs it again.
+    The convolution has a quarter of the network's multiply-adds, so only the mode stage runs it again.
 
     Args:
-        stem: pytorchvideo's, whose layers these become.
-        memory_mode: plain; lean or block keep the output of the convolution; stage keeps the clips.
+        stem: pytorchvideo's stem, whose layers are taken over.
+        memory_mode: plain; lean or block, which keep the output of the convolution; or stage, which keeps the clips.
     """
 
     def __init__(self, stem: ResNetBasicStem, memory_mode: str) -> None:
@@ -41,10 +41,10 @@ class Stem(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Clips (B, 3, T, H, W) -> features (B, C, T', H', W')."""
         if self.memory_mode == "stage":
-            return recompute(self._whole, self, x)
+            return recompute(self._whole, [self], x)
         if self.memory_mode == "plain":
             return self._whole(x)
-        return recompute(self._after_convolution, self, self.conv(x))
+        return recompute(self._after_convolution, [self], self.conv(x))
 
     def _whole(self, x: Tensor) -> Tensor:
         return self._after_convolution(self.conv(x))
@@ -54,10 +54,10 @@ class Stem(nn.Module):
 
 
 class MaxPool(nn.MaxPool3d):
-    """Max pool whose indices, 8 bytes each, are kept by the mode plain only; its input is kept by the layer before.
+    """Max pool that keeps its indices, 8 bytes each, only in the mode plain; its input is kept by the layer before.
 
     Args:
-        kernel_size: and stride, over (T, H, W).
+        kernel_size: Kernel and stride over (T, H, W).
         memory_mode: plain, lean, block or stage.
     """
 
@@ -69,15 +69,15 @@ class MaxPool(nn.MaxPool3d):
         """(B, C, T, H, W) -> (B, C, T', H', W')."""
         if self.memory_mode == "plain":
             return super().forward(input)
-        return recompute(super().forward, self, input)
+        return recompute(super().forward, [], input)
 
 
 class Bottleneck(nn.Module):
     """Three convolutions, each with its norm, and ReLU after the first two.
 
     Args:
-        bottleneck: pytorchvideo's, whose layers these become.
-        memory_mode: lean keeps the outputs of the first two convolutions; in the other modes a bottleneck keeps
+        bottleneck: pytorchvideo's bottleneck, whose layers are taken over.
+        memory_mode: lean keeps the outputs of the first two convolutions. In the other modes the bottleneck keeps
             everything, unless the block around it runs again.
     """
 
@@ -92,11 +92,15 @@ class Bottleneck(nn.Module):
         """(B, C, T, H, W) -> (B, C', T, H', W')."""
         x = self.conv_a(x)
         if self.memory_mode == "lean":
-            return recompute(self._after_second, self, recompute(self._to_second, self, x))
+            return recompute(
+                self._after_second,
+                [self.norm_b, self.conv_c, self.norm_c],
+                recompute(self._to_second, [self.norm_a, self.conv_b], x),
+            )
         return self._after_second(self._to_second(x))
 
     def _to_second(self, x: Tensor) -> Tensor:
-        # Run again, this stops before the convolution: its gradient needs its input, and its output is kept.
+        # The second run stops before the convolution: its gradient needs its input, and its output is kept.
         return self.conv_b(self.act_a(self.norm_a(x)))
 
     def _after_second(self, x: Tensor) -> Tensor:
@@ -107,8 +111,8 @@ class ResidualBlock(nn.Module):
     """ReLU of the sum of a shortcut and a bottleneck.
 
     Args:
-        block: pytorchvideo's, whose layers these become.
-        memory_mode: block or stage keep the input of the block; plain and lean what its layers keep.
+        block: pytorchvideo's block, whose layers are taken over.
+        memory_mode: block and stage keep the input of the block; plain and lean leave it to its layers.
     """
 
     def __init__(self, block: ResBlock, memory_mode: str) -> None:
@@ -121,8 +125,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, C', T, H', W')."""
         recomputed = self.memory_mode in ("block", "stage")
-        shortcut, features = recompute(self._branches, self, x) if recomputed else self._branches(x)
-        # The sum and its ReLU never run again: all that they keep is the next block's input.
+        shortcut, features = recompute(self._branches, [self], x) if recomputed else self._branches(x)
+        # The sum and its ReLU never run again: they keep nothing but the next block's input.
         return self.activation(shortcut + features)
 
     def _branches(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -131,11 +135,11 @@ class ResidualBlock(nn.Module):
 
 
 class ResidualStage(nn.Module):
-    """Residual blocks in a row.
+    """A sequence of residual blocks.
 
     Args:
-        blocks: the blocks.
-        memory_mode: stage keeps the input of the stage; the others what its blocks keep.
+        blocks: Residual blocks.
+        memory_mode: stage keeps the input of the stage; the other modes leave it to the blocks.
     """
 
     def __init__(self, blocks: Iterable[ResidualBlock], memory_mode: str) -> None:
@@ -145,7 +149,7 @@ class ResidualStage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, C', T, H', W')."""
-        return recompute(self._in_a_row, self, x) if self.memory_mode == "stage" else self._in_a_row(x)
+        return recompute(self._in_a_row, [self], x) if self.memory_mode == "stage" else self._in_a_row(x)
 
     def _in_a_row(self, x: Tensor) -> Tensor:
         for block in self.res_blocks:
@@ -159,13 +163,13 @@ class FullyConvolutionalHead(nn.Module):
     The parameter is named `proj`, as in pytorchvideo's head, so that its checkpoints fit.
 
     Args:
-        in_channels: channels of res5's output.
-        num_classes: K.
-        pool_window: window of the average over (T', H', W'); None averages that axis whole.
-        dropout: probability of dropping a feature before the classifier.
+        in_channels: Number of channels of res5's output.
+        num_classes: Number of classes K.
+        pool_window: Window of the average over (T', H', W'); None averages the whole axis.
+        dropout: Probability of dropping a feature before the classifier.
 
     Raises:
-        ValueError: a window below 1.
+        ValueError: A window is smaller than 1.
     """
 
     def __init__(self, in_channels: int, num_classes: int, pool_window: PoolWindow, dropout: float) -> None:
@@ -187,18 +191,17 @@ class FullyConvolutionalHead(nn.Module):
 
 
 def initialise(stem: Stem, stages: Sequence[ResidualStage], head: FullyConvolutionalHead) -> None:
-    """Initialise a network alike for every norm.
+    """Initialise a network in the same way for every norm.
 
-    Convolutions: He et al. 2015, normal, fan-out, no bias. Classifier: N(0, 0.01), bias 0. The norms' gamma stays 1,
-    except the last one of every residual block, which is 0 so that each block starts as its shortcut (Goyal et al.
-    2017, section 5.1; GN paper, section 4.1). pytorchvideo does that for BatchNorm only, which would confound a
-    comparison of norms; here the block says which norm is its last, whatever its kind. Every norm's last affine map has
-    its gamma in `weight`.
+    Convolutions: normal, fan-out (He et al. 2015), no bias. Classifier: N(0, 0.01), bias 0. The gammas of the norms
+    stay 1, except in the last norm of every residual block, where gamma is 0 so that the block starts as its shortcut
+    (Goyal et al. 2017, section 5.1; GN paper, section 4.1). pytorchvideo does so for BatchNorm only, which would
+    confound a comparison of norms. Every norm has the gamma of its last affine map in `weight`.
 
     Args:
-        stem: the stem.
+        stem: Stem.
         stages: res2 to res5.
-        head: the classifier.
+        head: Head with the classifier.
     """
     for module in (stem, *stages):
         for layer in module.modules():

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from videogn.models.fairness import fairness_note
 from videogn.models.foreign_names import LAYOUTS, STEM_CONV, is_head
@@ -178,11 +180,23 @@ def _function_notes(model: nn.Module, weights: SourceWeights, named: Mapping[str
         notes.append(f"the weights were trained with plain convolutions, the network's are {type(conv).__name__}")
     # GN's gamma and beta fit any number of groups, and LN and IN too.
     without_statistics = not any(name.endswith(_RUNNING) for name in named)
-    if without_statistics and getattr(norm, "num_groups", None) != _IMAGENET_GROUPS:
+    if without_statistics and norm is not None and not _is_group_norm(norm):
         notes.append(
             f"the weights were trained with GroupNorm of {_IMAGENET_GROUPS} groups, the network's norm is {norm}"
         )
     return notes
+
+
+@torch.no_grad()
+def _is_group_norm(norm: nn.Module) -> bool:
+    """Whether a norm computes GroupNorm with ImageNet's number of groups, as its output tells."""
+    state = norm.state_dict()
+    gamma, beta = state.get("weight"), state.get("bias")
+    if gamma is None or len(gamma) % _IMAGENET_GROUPS:
+        return False
+    # No two channels have the same mean and variance; both are large compared with eps.
+    x = torch.linspace(0, 99, 4 * len(gamma), dtype=gamma.dtype, device=gamma.device).square().view(1, -1, 1, 2, 2)
+    return torch.allclose(norm(x), F.group_norm(x, _IMAGENET_GROUPS, gamma, beta), atol=1e-3)
 
 
 def _require_trunk(

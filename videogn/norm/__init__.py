@@ -1,6 +1,14 @@
-"""Normalisation over (T, H, W): one factory per norm, chosen by name from the NORMS table."""
+"""Normalisation over (T, H, W): one class or function per norm, chosen by name.
 
-from videogn.norm.factories import NormFactory
-from videogn.norm.table import NORMS, make_conv, make_norm
+Every norm computes
 
-__all__ = ["NORMS", "NormFactory", "make_conv", "make_norm"]
+    y = gamma * (x - mu_i) / sqrt(var_i + eps) + beta
+
+with gamma and beta per channel. Norms differ in S_i, the set of positions that share mu_i and var_i (GN paper,
+equations 1 to 3), or in the origin of mu_i and var_i. For video the paper's (H, W) becomes (T, H, W). A position is
+k = (k_N, k_C, k_T, k_H, k_W). Every variance that normalises is the biased one.
+"""
+
+from videogn.norm.table import NORMS, NormFactory, make_norm
+
+__all__ = ["NORMS", "NormFactory", "make_norm"]

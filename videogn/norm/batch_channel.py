@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from videogn.norm.pytorch_layers import number_of_groups
 from videogn.norm.running_statistics import RunningStatistics, batch_moments, update_factor
 
 
@@ -16,22 +17,34 @@ class BatchChannelNorm3d(RunningStatistics):
         z = gamma_b (x - m) / sqrt(v + eps) + beta_b
         y = gamma GN(z) + beta
 
-    The estimates m and v of this forward pass already hold this batch (the order of the papers' algorithm; the released
-    code measures v about the m before it). They are constants to the gradient, so that training does not depend on the
-    batch otherwise, and evaluation differs only in not updating them. gamma and beta are per channel, as every norm's
-    here; the released code has one pair a group, which is a special case. The papers use weight standardisation
-    besides; this norm does not bring it.
+    The estimates m and v already include the batch of this forward pass (the order of the papers' algorithm; the
+    released code measures v about the previous m). They are constants to the gradient, so that training depends on the
+    batch in no other way; evaluation only stops updating them. gamma and beta are per channel, as in every norm here;
+    the released code has one pair per group, a special case. The papers add weight standardisation, which is not part
+    of this norm.
 
     Args:
-        num_channels: C.
-        groups: G of the GroupNorm; it divides C.
-        momentum: a, the update rate of the estimates; None for their plain average.
-        eps: added to both variances.
+        num_channels: Number of channels C.
+        groups: Number of groups G of the GroupNorm. Default: 32, unless `channels_per_group` is given.
+        channels_per_group: C/G, as an alternative to `groups`.
+        momentum: Update rate a of the estimates; None for their plain average. Default: 0.1.
+        eps: Constant added to both variances. Default: 1e-5.
+
+    Raises:
+        ValueError: `groups` and `channels_per_group` are both given, one is not positive, or it does not divide C.
     """
 
-    def __init__(self, num_channels: int, *, groups: int, momentum: float | None, eps: float) -> None:
+    def __init__(
+        self,
+        num_channels: int,
+        *,
+        groups: int | None = None,
+        channels_per_group: int | None = None,
+        momentum: float | None = 0.1,
+        eps: float = 1e-5,
+    ) -> None:
         super().__init__(num_channels, eps=eps)
-        self.num_groups = groups
+        self.num_groups = number_of_groups(num_channels, groups, channels_per_group)
         self.momentum = momentum
         self.batch_weight = nn.Parameter(torch.ones(num_channels))
         self.batch_bias = nn.Parameter(torch.zeros(num_channels))
@@ -40,7 +53,7 @@ class BatchChannelNorm3d(RunningStatistics):
         """(N, C, T, H, W) -> the same shape."""
         if self.training:
             self._update(x)
-        # Copies, because a later forward pass changes the estimates that this one's backward pass needs.
+        # Copies: a later forward pass changes the estimates, which this one's backward pass still needs.
         mean, variance = self.running_mean.clone(), self.running_var.clone()
         z = F.batch_norm(x, mean, variance, self.batch_weight, self.batch_bias, False, 0.0, self.eps)
         return F.group_norm(z, self.num_groups, self.weight, self.bias, self.eps)
@@ -55,5 +68,5 @@ class BatchChannelNorm3d(RunningStatistics):
         self.running_var.lerp_(about_estimate.to(self.running_var.dtype), factor)
 
     def extra_repr(self) -> str:
-        """What `print(layer)` shows."""
+        """Options, for `print(layer)`."""
         return f"{super().extra_repr()}, groups={self.num_groups}, momentum={self.momentum}"

@@ -1,4 +1,4 @@
-"""Two norms that compute no statistics: stored ones, and none at all."""
+"""Norms that compute no statistics: stored ones, and none at all."""
 
 from __future__ import annotations
 
@@ -10,10 +10,20 @@ from videogn.norm.running_statistics import RunningStatistics
 
 
 class FrozenBatchNorm3d(RunningStatistics):
-    """BatchNorm with the statistics it was given, in training as in evaluation; gamma and beta are trained.
+    """BatchNorm with stored statistics in training and evaluation alike; gamma and beta are trained.
 
-    y = gamma (x - running_mean) / sqrt(running_var + eps) + beta. The state-dict keys are `nn.BatchNorm3d`'s.
+        y = gamma (x - running_mean) / sqrt(running_var + eps) + beta
+
+    It is meant for weights that come with statistics; without them the mean is 0 and the variance 1. The state-dict
+    keys are those of `nn.BatchNorm3d`.
+
+    Args:
+        num_channels: Number of channels C.
+        eps: Constant added to the variance. Default: 1e-5.
     """
+
+    def __init__(self, num_channels: int, *, eps: float = 1e-5) -> None:
+        super().__init__(num_channels, eps=eps)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, H, W) -> the same shape."""
@@ -21,10 +31,10 @@ class FrozenBatchNorm3d(RunningStatistics):
 
 
 class ChannelAffine(nn.Module):
-    """y = gamma x + beta for every channel, without statistics.
+    """No norm: y = gamma x + beta per channel, so that zero-initialisation and parameter groups stay those of a norm.
 
     Args:
-        num_channels: C.
+        num_channels: Number of channels C.
     """
 
     def __init__(self, num_channels: int) -> None:
@@ -34,10 +44,10 @@ class ChannelAffine(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, T, H, W) -> the same shape and number format."""
+        """(N, C, T, H, W) -> the same shape and dtype."""
         gamma, beta = self.weight.to(x.dtype), self.bias.to(x.dtype)
         return x * gamma[:, None, None, None] + beta[:, None, None, None]
 
     def extra_repr(self) -> str:
-        """What `print(layer)` shows."""
+        """Number of channels, for `print(layer)`."""
         return f"{self.num_channels}"

@@ -1,12 +1,12 @@
-"""Precise batch normalisation: running statistics measured anew, with the weights as they are now.
+"""Precise batch normalisation: running statistics recomputed with the current weights.
 
-A running average mixes the statistics of many past steps, each with other weights. Here the weights stand still and the
-statistics of many training batches count equally: what the released code of the Non-local baseline does before every
-evaluation (lib/utils/bn_helper.py, 200 iterations), and "PreciseBN" of Wu & Johnson 2021, "Rethinking 'Batch' in
-BatchNorm", section 3.
+A running average mixes statistics of many past steps, each with other weights. Here the weights are fixed and the
+statistics of many training batches count equally. The released code of the Non-local baseline does so before every
+evaluation (lib/utils/bn_helper.py, 200 iterations); Wu & Johnson 2021, "Rethinking 'Batch' in BatchNorm", section 3,
+call it PreciseBN.
 
-A layer with running statistics is a module whose `running_mean` and `running_var` are tensors and that has a
-`momentum`. Without a `momentum` the statistics are stored rather than followed (a frozen BatchNorm): it is left alone.
+A tracking layer is a module with buffers `running_mean` and `running_var` and an attribute `momentum`, PyTorch's
+convention. A layer without `momentum` has fixed statistics (a frozen BatchNorm) and is left alone.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from videogn.checks import check_choice
 from videogn.system.ranks import world_size
 
-#: What `running_var` estimates; see `precise_statistics`.
+#: Estimators of `running_var`; see `precise_statistics`.
 VARIANCES = ("population", "batch")
 
 
@@ -34,13 +34,13 @@ class Statistics(NamedTuple):
 
 
 def tracking_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Find the layers whose running statistics follow the training.
+    """Find the layers that update running statistics in training.
 
     Args:
-        model: any module.
+        model: Any module.
 
     Returns:
-        Name in `model` -> layer, in the order of `named_modules`; empty for a network without such layers.
+        Name in `model` -> layer, in the order of `named_modules`. It may be empty.
     """
     return {name: layer for name, layer in model.named_modules() if _tracks(layer)}
 
@@ -49,28 +49,28 @@ def running_statistics(layers: Mapping[str, nn.Module]) -> dict[str, Statistics]
     """Copy the running statistics of layers.
 
     Args:
-        layers: what `tracking_layers` finds.
+        layers: Tracking layers by name, from `tracking_layers`.
 
     Returns:
-        Name -> its statistics now.
+        Name -> current statistics.
     """
     return {name: Statistics(*(_double(buffer) for buffer in _buffers(layer))) for name, layer in layers.items()}
 
 
 @contextmanager
 def batch_statistics(layers: Mapping[str, nn.Module]) -> Iterator[Callable[[], dict[str, Statistics]]]:
-    """Put layers, and nothing else, into training mode, so that a forward pass uses and shows its batch's statistics.
+    """Put the tracking layers, and nothing else, into training mode to read the statistics of single batches.
 
-    The layers' momentum is 1 inside, so that a running statistic becomes the newest batch's. Afterwards modes, momentum
-    and every buffer are what they were, after an error too.
+    Inside, momentum is 1, so that a forward pass replaces the running statistics by those of its batch. Modes, momentum
+    and buffers are restored on exit, also after an error.
 
     Args:
-        layers: what `tracking_layers` finds.
+        layers: Tracking layers by name, from `tracking_layers`.
 
     Yields:
-        A function that returns the statistics of the last forward pass, the variance unbiased as PyTorch stores it,
-        and puts the original ones back: Batch Renorm uses them in training too. A layer that ran several times
-        in the pass gives its last run; one that did not run gives its running statistics.
+        A function that returns the statistics of the last forward pass, with the unbiased variance that PyTorch stores,
+        and restores the original ones, which Batch Renorm uses in training too. A layer that ran several times in the
+        pass gives its last run; a layer that did not run gives its running statistics.
     """
     modules = list(dict.fromkeys(module for layer in layers.values() for module in layer.modules()))
     modes = [module.training for module in modules]
@@ -107,7 +107,7 @@ def precise_statistics(
     *,
     variance: str = "population",
 ) -> dict[str, Statistics]:
-    """Replace the running statistics of every tracking layer by those of `batches`, each batch counting equally.
+    """Replace the running statistics of every tracking layer by those of batches that count equally.
 
     With m_b the mean and u_b the unbiased variance (what PyTorch stores) of batch b, and E the average over batches:
 
@@ -115,28 +115,28 @@ def precise_statistics(
         var  = E[u_b] + E[m_b^2] - E[m_b]^2     "population"
         var  = E[u_b]                           "batch"
 
-    "population" is the law of total variance, as in the Non-local code and in Wu & Johnson 2021: the variance of the
-    inputs that evaluation will meet, of which the spread of the batches' means is a part. With small batches of clips
-    that part is large, since the values of a clip resemble one another. Those two take the biased variance b_b; for n
-    values a channel u_b = b_b * n / (n - 1), less than 1e-3 apart at 4 clips in the last stage of an I3D, and
-    one batch then gives exactly what PyTorch's layer would store. "batch" is the limit of PyTorch's running average:
-    the variance that training divides by, on average.
+    "population" is the law of total variance, as in the Non-local code and in Wu & Johnson 2021: the variance over all
+    inputs, including the spread of the batch means. With small batches of clips that spread is large, since the values
+    within a clip are similar. Both sources use the biased variance b_b, with u_b = b_b * n / (n - 1) for n values per
+    channel: a difference below 1e-3 at 4 clips in the last stage of an I3D. With u_b, one batch gives exactly the
+    statistics that PyTorch's layer would store. "batch" is the limit of PyTorch's running average: the mean of the
+    variances that normalise in training.
 
-    Only the tracking layers are in training mode during the passes; dropout and whatever else has a mode keeps the
-    caller's. Parameters, modes, momentum and counters of steps are afterwards as before; there are no gradients. Where
-    several processes work together, all must call this, and the batches of all of them count equally.
+    Only the tracking layers are in training mode during the passes; dropout and others keep the caller's mode.
+    Parameters, modes, momentum and counters of batches are unchanged afterwards, and there are no gradients. With
+    several processes, all of them must call this function, and their batches count equally.
 
     Args:
-        model: any module; one without tracking layers is left alone and no batch is drawn.
-        batches: what `forward` takes.
-        forward: runs a batch through `model`; by default `model` itself.
-        variance: "population" or "batch".
+        model: Any module. Without tracking layers it is left alone and no batch is drawn.
+        batches: Inputs of `forward`.
+        forward: Function that runs a batch through `model`. Default: `model` itself.
+        variance: Estimator of the variance, "population" or "batch". Default: "population".
 
     Returns:
-        Name of the layer -> the statistics it has now.
+        Name of the layer -> its new statistics.
 
     Raises:
-        ValueError: an unknown variance, or no batches.
+        ValueError: `variance` is unknown, or there are no batches.
     """
     check_choice("variance", variance, VARIANCES)
     layers = tracking_layers(model)
@@ -146,7 +146,7 @@ def precise_statistics(
     widths = [sum(buffer.numel() for buffer in _buffers(layer)) // 2 for layer in layers.values()]
     sums = torch.zeros(3, sum(widths), dtype=torch.float64)  # of means, variances and squared means
     count = 0
-    with torch.no_grad(), _plain_batch_norm(layers), batch_statistics(layers) as take:
+    with torch.no_grad(), _uncorrected(layers), batch_statistics(layers) as take:
         for batch in batches:
             forward(batch)
             taken = take().values()
@@ -165,17 +165,16 @@ def precise_statistics(
 
 
 @contextmanager
-def _plain_batch_norm(layers: Mapping[str, nn.Module]) -> Iterator[None]:
-    """Take Batch Renorm's corrections off: they draw to the old statistics, and what follows would see that."""
-    corrected = [layer for layer in layers.values() if hasattr(layer, "r_max") and hasattr(layer, "d_max")]
-    bounds = [(layer.r_max, layer.d_max) for layer in corrected]
+def _uncorrected(layers: Mapping[str, nn.Module]) -> Iterator[None]:
+    """Turn off corrections towards the old statistics in the layers that have them, by their attribute `corrected`."""
+    corrected = [layer for layer in layers.values() if getattr(layer, "corrected", False)]
     try:
         for layer in corrected:
-            layer.r_max, layer.d_max = 1.0, 0.0  # type: ignore[assignment]
+            layer.corrected = False  # type: ignore[assignment]
         yield
     finally:
-        for layer, (r_max, d_max) in zip(corrected, bounds, strict=True):
-            layer.r_max, layer.d_max = r_max, d_max
+        for layer in corrected:
+            layer.corrected = True  # type: ignore[assignment]
 
 
 def _tracks(layer: nn.Module) -> bool:
@@ -188,12 +187,12 @@ def _buffers(layer: nn.Module) -> Iterator[Tensor]:
 
 
 def _double(buffer: Tensor) -> Tensor:
-    # First to the CPU: not every device has float64.
+    # First to the CPU: some devices have no float64.
     return buffer.detach().cpu().double().clone()
 
 
 def _over_processes(sums: Tensor, count: int, device: torch.device) -> tuple[Tensor, int]:
-    """Sum over the processes; through the layers' device, since NCCL knows no other."""
+    """Sum over the processes, on the layers' device, as NCCL needs it."""
     if world_size() == 1:
         return sums, count
     joined = torch.cat([sums.flatten(), torch.tensor([count], dtype=sums.dtype)]).to(device)
@@ -203,7 +202,7 @@ def _over_processes(sums: Tensor, count: int, device: torch.device) -> tuple[Ten
 
 
 def _write(layers: Mapping[str, nn.Module], found: Mapping[str, Statistics]) -> None:
-    # In place: what is made in Lightning's inference mode could not be trained on.
+    # In place: tensors made in Lightning's inference mode could not be trained on.
     with torch.no_grad():
         for name, layer in layers.items():
             for buffer, value in zip(_buffers(layer), found[name], strict=True):

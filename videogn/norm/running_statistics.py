@@ -1,4 +1,4 @@
-"""Running statistics: what the norms over batches keep besides gamma and beta."""
+"""The base class of norms with running statistics, and the moments of a batch."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 class RunningStatistics(nn.Module):
     """Gamma, beta, running mean and running variance of every channel, in `nn.BatchNorm3d`'s state-dict keys.
 
-    It is no subclass of PyTorch's BatchNorm on purpose: tools that convert every BatchNorm they find (to SyncBatchNorm,
-    for instance) would silently replace these norms. A layer whose statistics are estimated in training has an
-    attribute `momentum`; one that keeps them fixed has none.
+    It is not a subclass of PyTorch's BatchNorm on purpose: tools that convert every BatchNorm (to SyncBatchNorm, for
+    instance) would silently replace these norms. A layer that updates its statistics in training has an attribute
+    `momentum`; a layer with fixed statistics has none.
 
     Args:
-        num_channels: C.
-        eps: added to the variance.
+        num_channels: Number of channels C.
+        eps: Constant added to the variance.
     """
 
     weight: nn.Parameter
@@ -35,36 +35,33 @@ class RunningStatistics(nn.Module):
         self.register_buffer("num_batches_tracked", torch.tensor(0, dtype=torch.long))
 
     def extra_repr(self) -> str:
-        """What `print(layer)` shows."""
+        """Options, for `print(layer)`."""
         return f"{self.num_channels}, eps={self.eps}"
 
 
 def update_factor(momentum: float | None, num_batches_tracked: Tensor) -> float:
-    """Weight of the newest batch in the running statistics, as `nn.BatchNorm3d` has it.
+    """Return the weight of the newest batch in the running statistics, as in `nn.BatchNorm3d`.
 
     Args:
-        momentum: None for the plain average of all batches so far.
-        num_batches_tracked: batches so far, the newest included.
-
-    Returns:
-        The weight.
+        momentum: The weight, or None for the plain average of all batches so far.
+        num_batches_tracked: Number of batches so far, the newest included.
     """
     return 1.0 / float(num_batches_tracked) if momentum is None else momentum
 
 
 def at_least_float32(x: Tensor) -> Tensor:
-    """Half-precision tensors as float32, all others as they are; for statistics."""
+    """Convert half-precision tensors to float32, for statistics; others stay as they are."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def batch_moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of every channel over (N, T, H, W), without a gradient.
+    """Compute mean and biased variance per channel over (N, T, H, W), without gradients.
 
     Args:
-        x: (N, C, T, H, W).
+        x: Features, (N, C, T, H, W).
 
     Returns:
-        Mean (C,) and variance (C,), in float32 or wider.
+        Mean (C,) and variance (C,), float32 or wider.
     """
     variance, mean = torch.var_mean(at_least_float32(x.detach()), dim=(0, 2, 3, 4), correction=0)
     return mean, variance

@@ -6,26 +6,32 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from videogn.checks import require_positive
 from videogn.norm.running_statistics import RunningStatistics, update_factor
 from videogn.system.ranks import world_size
 
 
 class SubBatchNorm3d(RunningStatistics):
-    """BatchNorm over sub-batches of `clips` consecutive clips, so that one device can act as several.
+    """BatchNorm over sub-batches of n clips: S_i = {k : k_C = i_C, floor(k_N / n) = floor(i_N / n)}.
 
-    In training every sub-batch is normalised with its own statistics, as each device does without synchronisation
-    (GN paper, section 4.3: statistics per GPU). The running statistics take the average over the sub-batches, so that
-    clips = N is exactly BatchNorm. Evaluation is BatchNorm's.
+    One device then acts as several: in training every sub-batch is normalised with its own statistics, as on each
+    device without synchronisation (GN paper, section 4.3: statistics per GPU). The running statistics take the average
+    over the sub-batches, so that n = N is exactly BatchNorm. Evaluation is BatchNorm's.
 
     Args:
-        num_channels: C.
-        clips: n, the clips of a sub-batch.
-        momentum: weight of the newest batch in the running statistics; None for their plain average.
-        eps: added to the variance.
+        num_channels: Number of channels C.
+        clips: Number of clips n in a sub-batch, which must divide every training batch. Default: 1, the only number
+            that always does; it is InstanceNorm in training.
+        momentum: Weight of the newest batch in the running statistics; None for their plain average. Default: 0.1.
+        eps: Constant added to the variance. Default: 1e-5.
+
+    Raises:
+        ValueError: `clips` is not positive.
     """
 
-    def __init__(self, num_channels: int, *, clips: int, momentum: float | None, eps: float) -> None:
+    def __init__(self, num_channels: int, *, clips: int = 1, eps: float = 1e-5, momentum: float | None = 0.1) -> None:
         super().__init__(num_channels, eps=eps)
+        require_positive("clips", clips)
         self.clips = clips
         self.momentum = momentum
 
@@ -33,7 +39,7 @@ class SubBatchNorm3d(RunningStatistics):
         """(N, C, T, H, W) -> the same shape.
 
         Raises:
-            ValueError: in training, N is not divisible by `clips`, or a sub-batch has one value per channel only.
+            ValueError: In training, `clips` does not divide N, or a sub-batch has only one value per channel.
         """
         if not self.training:
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
@@ -55,23 +61,31 @@ class SubBatchNorm3d(RunningStatistics):
         return torch.cat(parts)
 
     def extra_repr(self) -> str:
-        """What `print(layer)` shows."""
+        """Options, for `print(layer)`."""
         return f"{super().extra_repr()}, clips={self.clips}, momentum={self.momentum}"
 
 
 class SyncBatchNorm3d(nn.SyncBatchNorm):
-    """PyTorch's SyncBatchNorm, which is BatchNorm wherever there is nothing to synchronise.
+    """BatchNorm over (N, T, H, W) of all processes: S_i = {k : k_C = i_C}, with k_N over the batches of all processes.
 
-    PyTorch's own layer refuses CPU tensors in training as soon as a process group exists, even one of a single
-    process. Here a group of one process, or none, means BatchNorm on any device. Several processes on CPUs are still
-    refused, since PyTorch has no such synchronisation.
+    It is PyTorch's SyncBatchNorm, and BatchNorm where there is nothing to synchronise. PyTorch's own layer refuses CPU
+    tensors in training as soon as there is a process group, even of one process. Here a group of one process, or none,
+    means BatchNorm on any device. Several processes on CPUs are still refused: PyTorch cannot synchronise them.
+
+    Args:
+        num_channels: Number of channels C.
+        eps: Constant added to the variance. Default: 1e-5.
+        momentum: Weight of the newest batch in the running statistics; None for their plain average. Default: 0.1.
     """
+
+    def __init__(self, num_channels: int, *, eps: float = 1e-5, momentum: float | None = 0.1) -> None:
+        super().__init__(num_channels, eps=eps, momentum=momentum)
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C, T, H, W) -> the same shape.
 
         Raises:
-            ValueError: in training, more than one process and a tensor on the CPU, or one value per channel only.
+            ValueError: In training, there are several processes and a tensor on the CPU, or only one value per channel.
         """
         if self.training and world_size(self.process_group) > 1:
             return super().forward(input)

@@ -1,71 +1,89 @@
-"""The tables: norm name -> factory, and norm name -> kind of convolution that goes with it."""
+"""The table of norms, and the factories made from it."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import nn
 
-from videogn.checks import check_choice, did_you_mean
-from videogn.norm import factories
-from videogn.norm.factories import NormFactory
-from videogn.norm.weight_standardisation import WeightStandardisedConv3d
+from videogn.extensions import check_options, find
+from videogn.norm.batch_channel import BatchChannelNorm3d
+from videogn.norm.batch_renorm import BatchRenorm3d
+from videogn.norm.frozen import ChannelAffine, FrozenBatchNorm3d
+from videogn.norm.pytorch_layers import batch_norm, group_norm, instance_norm, layer_norm
+from videogn.norm.sub_batch import SubBatchNorm3d, SyncBatchNorm3d
+from videogn.norm.weight_standardisation import WeightStandardisedGroupNorm
 
-#: Norm name -> maker of its factory; the keyword arguments of the maker are the norm's options. Adding a norm is one
-#: maker in `factories` and one line here.
-NORMS: dict[str, Callable[..., NormFactory]] = {
-    "bn": factories.batch_norm,
-    "gn": factories.group_norm,
-    "ln": factories.layer_norm,
-    "in": factories.instance_norm,
-    "brn": factories.batch_renorm,
-    "frozen_bn": factories.frozen_batch_norm,
-    "sync_bn": factories.sync_batch_norm,
-    "sub_bn": factories.sub_batch_norm,
-    "ws+gn": factories.weight_standardised_group_norm,
-    "bcn": factories.batch_channel_norm,
-    "none": factories.no_norm,
+#: Norm name -> class or function `(num_channels, **options) -> nn.Module`. A new norm is one more line.
+NORMS: dict[str, Callable[..., nn.Module]] = {
+    "bn": batch_norm,
+    "gn": group_norm,
+    "ln": layer_norm,
+    "in": instance_norm,
+    "brn": BatchRenorm3d,
+    "frozen_bn": FrozenBatchNorm3d,
+    "sync_bn": SyncBatchNorm3d,
+    "sub_bn": SubBatchNorm3d,
+    "ws+gn": WeightStandardisedGroupNorm,
+    "bcn": BatchChannelNorm3d,
+    "none": ChannelAffine,
 }
 
-#: The norms that come with another convolution than `nn.Conv3d`.
-CONVOLUTIONS: dict[str, type[nn.Conv3d]] = {"ws+gn": WeightStandardisedConv3d}
+
+@dataclass(frozen=True)
+class NormFactory:
+    """A norm with its options: called with a number of channels, it makes a layer. It can be pickled.
+
+    Attributes:
+        name: Name of the norm.
+        norm: Class or function `(num_channels, **options) -> nn.Module`.
+        options: Options of every layer.
+    """
+
+    name: str
+    norm: Callable[..., nn.Module]
+    options: Mapping[str, Any]
+
+    def __call__(self, num_channels: int) -> nn.Module:
+        """Make the layer for a tensor (B, num_channels, T, H, W)."""
+        return self.norm(num_channels, **self.options)
+
+    @property
+    def conv(self) -> type[nn.Conv3d]:
+        """The convolution that goes with the norm: its attribute `conv`, a subclass of `nn.Conv3d`, if it has one."""
+        return getattr(self.norm, "conv", nn.Conv3d)
 
 
-def make_norm(name: str, **options: Any) -> NormFactory:
-    """Look a norm up by name.
+def make_norm(norm: str | Callable[..., nn.Module], **options: Any) -> NormFactory:
+    """Make a factory of norm layers.
 
     Args:
-        name: a key of NORMS.
-        **options: that norm's options, for instance `groups=32`.
+        norm: A key of `NORMS`, the name of an entry point in the group `videogn.norms`, the dotted path of a class or
+            function `(num_channels, **options) -> nn.Module`, or such a class or function itself.
+        **options: Options of the norm, for instance `groups=32`. They are added to those of a `NormFactory`.
 
     Returns:
-        A factory `(num_channels) -> nn.Module`.
+        A factory `(num_channels) -> nn.Module`. Wrong values of options are refused when it makes a layer.
 
     Raises:
-        ValueError: an unknown name or option, named with the nearest valid one.
+        ValueError: The norm or an option is unknown; the message names the nearest valid name.
+
+    Example:
+        >>> import torch
+        >>> from videogn.norm import make_norm
+        >>> layer = make_norm("gn", groups=4)(num_channels=16)
+        >>> layer
+        GroupNorm(4, 16, eps=1e-05, affine=True)
+        >>> layer(torch.randn(2, 16, 8, 28, 28)).shape
+        torch.Size([2, 16, 8, 28, 28])
     """
-    check_choice("norm", name, NORMS)
-    valid = list(inspect.signature(NORMS[name]).parameters)
-    for option in options:
-        if option not in valid:
-            taken = ", ".join(valid) or "no options"
-            raise ValueError(f"norm {name!r} takes {taken}, got option {option!r}{did_you_mean(option, valid)}")
-    return NORMS[name](**options)
-
-
-def make_conv(name: str) -> type[nn.Conv3d]:
-    """Look up the convolution that goes with a norm; its parameters have the names and shapes of `nn.Conv3d`'s.
-
-    Args:
-        name: a key of NORMS.
-
-    Returns:
-        `nn.Conv3d`, or a subclass of it.
-
-    Raises:
-        ValueError: an unknown name, with the nearest valid one.
-    """
-    check_choice("norm", name, NORMS)
-    return CONVOLUTIONS.get(name, nn.Conv3d)
+    if isinstance(norm, NormFactory):
+        name, make, options = norm.name, norm.norm, {**norm.options, **options}
+    elif isinstance(norm, str):
+        name, make = norm, find("norm", norm, NORMS, "videogn.norms")
+    else:
+        name, make = getattr(norm, "__qualname__", repr(norm)), norm
+    check_options(f"norm {name!r}", make, options, positional=1)
+    return NormFactory(name, make, options)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from videogn.norm.pytorch_layers import number_of_groups
 from videogn.norm.running_statistics import at_least_float32
 
-#: Added to the variance of a filter, as to that of a norm.
+#: Constant added to the variance of a filter, the same as in a norm.
 _EPS = 1e-5
 
 
@@ -20,11 +21,11 @@ def standardise_weight(weight: Tensor, eps: float = _EPS) -> Tensor:
     mu and sigma, with eps under the root).
 
     Args:
-        weight: (C_out, C_in, t, h, w).
-        eps: added to the variance.
+        weight: Weights, (C_out, C_in, t, h, w).
+        eps: Constant added to the variance. Default: 1e-5.
 
     Returns:
-        The same shape and number format; computed in float32 or wider.
+        Weights of the same shape and dtype, computed in float32 or wider.
     """
     wide = at_least_float32(weight)
     variance, mean = torch.var_mean(wide, dim=(1, 2, 3, 4), correction=0, keepdim=True)
@@ -32,8 +33,35 @@ def standardise_weight(weight: Tensor, eps: float = _EPS) -> Tensor:
 
 
 class WeightStandardisedConv3d(nn.Conv3d):
-    """`nn.Conv3d` with the standardised weight; the parameter `weight` is the one before standardisation."""
+    """`nn.Conv3d` with standardised weights. The parameter `weight` holds them before standardisation."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(N, C_in, T, H, W) -> (N, C_out, T', H', W')."""
         return self._conv_forward(input, standardise_weight(self.weight), self.bias)
+
+
+class WeightStandardisedGroupNorm(nn.GroupNorm):
+    """GroupNorm for networks whose convolutions have standardised weights.
+
+    Args:
+        num_channels: Number of channels C.
+        groups: Number of groups G. Default: 32, unless `channels_per_group` is given.
+        channels_per_group: C/G, as an alternative to `groups`.
+        eps: Constant added to the variance of the positions. Default: 1e-5.
+
+    Raises:
+        ValueError: Both options are given, one is not positive, or it does not divide C.
+    """
+
+    #: The convolution that a network with this norm is built from.
+    conv = WeightStandardisedConv3d
+
+    def __init__(
+        self,
+        num_channels: int,
+        *,
+        groups: int | None = None,
+        channels_per_group: int | None = None,
+        eps: float = 1e-5,
+    ) -> None:
+        super().__init__(number_of_groups(num_channels, groups, channels_per_group), num_channels, eps=eps)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet
 
-from videogn.study.results import CellResult
+from videogn.study.cell_files import CellResult
 
 #: Videos read at once: a thousand times 10 clips and 400 classes are 16 MB.
 _ROWS = 1024

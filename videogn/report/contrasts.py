@@ -11,7 +11,7 @@ import numpy as np
 from videogn.report.clip_counts import ClipFiles, ClipHits
 from videogn.report.layout import accuracy
 from videogn.report.statistics import Interval, bootstrap_interval, mcnemar_p, t_interval
-from videogn.study.results import CellResult
+from videogn.study.cell_files import CellResult
 
 #: +1 or -1, and seed -> result.
 Term: TypeAlias = tuple[int, Mapping[int, CellResult]]

@@ -10,11 +10,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from videogn.report.figures import panel_grid, share_y
 from videogn.report.layout import Clip, Layout
-from videogn.report.style import legend_below, named_lines, ordered_styles, save_figure, title_panel
+from videogn.report.style import (
+    legend_below,
+    named_lines,
+    ordered_styles,
+    panel_grid,
+    save_figure,
+    share_y,
+    title_panel,
+)
 from videogn.study.cell import Norm
-from videogn.study.results import CellResult
+from videogn.study.cell_files import CellResult
 
 #: More lines in one panel cannot be told apart.
 _MOST_LINES = 4
@@ -29,8 +36,8 @@ def plot_validation_errors(layout: Layout, path: Path) -> Path | None:
     epochs, else against frames trained on.
 
     Args:
-        layout: of a section.
-        path: the PNG file.
+        layout: The section.
+        path: The PNG file.
 
     Returns:
         `path`, or None where no cell has a curve.
@@ -59,13 +66,13 @@ def plot_validation_errors(layout: Layout, path: Path) -> Path | None:
 
 
 def mean_curve(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of curves (x, y) where all of them are known; interpolated where they are known at different places.
+    """Average curves (x, y) where all of them are known; interpolate where they are known at different places.
 
     Args:
-        curves: at least one, each with ascending x.
+        curves: At least one curve, each with ascending x.
 
     Returns:
-        x and the mean.
+        Values of x, and the mean at each.
     """
     common = set.intersection(*(set(x.tolist()) for x, _ in curves))
     if len(common) == min(len(x) for x, _ in curves):
@@ -92,7 +99,7 @@ def _by_epoch(layout: Layout) -> bool:
 
 
 def _x_unit(layout: Layout) -> tuple[float, str]:
-    """What the x axis counts in, and what it is called."""
+    """Unit of the x axis, and its name."""
     if _by_epoch(layout):
         return 1.0, "epoch"
     most = max(point.frames for result in layout.finished for point in result.curve)
@@ -107,7 +114,7 @@ def _curve(result: CellResult, unit: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _name(axes: Axes, layout: Layout, clips: Sequence[Clip], norm: Norm) -> None:
     of_clip = f", clips of {layout.clip_label(clips[0])}" if clips else ""
-    title_panel(axes, f"{norm.label}{of_clip}")
+    title_panel(axes, f"{layout.labels[norm]}{of_clip}")
     axes.set_xlabel(_x_unit(layout)[1])
     if _by_epoch(layout):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from videogn.report import paper
@@ -16,38 +15,31 @@ from videogn.report.clip_counts import ClipFiles
 from videogn.report.layout import Layout, Row, accuracies
 from videogn.report.statistics import t_interval
 from videogn.report.style import (
+    Styles,
     legend_below,
     line_style,
     named_lines,
-    new_figure,
     ordered_styles,
-    plain_axes,
+    panel_grid,
     powers_axis,
     save_figure,
+    share_y,
     title_panel,
 )
 from videogn.report.tables import grouped_norms
 from videogn.study.cell import Norm
 
-#: Norm -> how its lines look, the same in all figures of a report.
-Styles = Mapping[Norm, dict[str, Any]]
-_PANELS_ACROSS = 3
 #: Lines stand beside one another at one batch size by this part of a doubling.
 _APART = 0.07
-
-
-def norm_styles(norms: Sequence[Norm]) -> dict[Norm, dict[str, Any]]:
-    """A style for each norm of a study."""
-    return {norm: line_style(number) for number, norm in enumerate(dict.fromkeys(norms))}
 
 
 def plot_batch_sizes(layout: Layout, styles: Styles, path: Path) -> Path | None:
     """Accuracy against batch size, a panel for each clip length, and a panel of the paper's Table 2.
 
     Args:
-        layout: of a section.
-        styles: of its norms.
-        path: the PNG file.
+        layout: The section.
+        styles: Norm -> keywords of its lines.
+        path: The PNG file.
 
     Returns:
         `path`, or None where nothing is finished.
@@ -60,12 +52,12 @@ def plot_batch_sizes(layout: Layout, styles: Styles, path: Path) -> Path | None:
         for number, norm in enumerate(layout.norms):
             points = [(row.batch_size, accuracies(layout.results(row, norm))) for row in rows]
             shift = _beside(number, len(layout.norms))
-            _plot_points(axes, points, styles[norm], norm.label, shift)
+            _plot_points(axes, points, styles[norm], layout.labels[norm], shift)
         powers_axis(axes, sorted(row.batch_size for row in rows))
         title_panel(axes, f"clips of {layout.clip_label(clip)}")
         axes.set_xlabel("batch size (clips per normalisation batch)")
-    share_y([panels[number] for number in range(len(layout.clips))], "top-1 accuracy (%)")
-    _plot_paper_table_2(panels[len(layout.clips)], layout, styles)
+    share_y(panels[:-1], "top-1 accuracy (%)")
+    _plot_paper_table_2(panels[-1], layout, styles)
     legend_below(figure, list(named_lines(panels).values()))
     return save_figure(figure, path)
 
@@ -74,8 +66,8 @@ def plot_groups(layout: Layout, path: Path) -> list[Path]:
     """Accuracy against an option of a norm that takes several values (groups, channels per group): a file for each.
 
     Args:
-        layout: of a section.
-        path: the PNG file; the option's name is added to its stem.
+        layout: The section.
+        path: The PNG file; the name of the option is added to its stem.
 
     Returns:
         The files, in the order of `grouped_norms`.
@@ -104,10 +96,10 @@ def plot_clip_numbers(layout: Layout, styles: Styles, files: ClipFiles, path: Pa
     """Accuracy against the number of test clips: a panel for each setting, mean over seeds, light lines for each seed.
 
     Args:
-        layout: of a section.
-        styles: of its norms.
-        files: of the study.
-        path: the PNG file.
+        layout: The section.
+        styles: Norm -> keywords of its lines.
+        files: Clip files of the study.
+        path: The PNG file.
 
     Returns:
         `path`, or None where no cell has a clip file with more than one clip.
@@ -123,46 +115,14 @@ def plot_clip_numbers(layout: Layout, styles: Styles, files: ClipFiles, path: Pa
             numbers = np.arange(1, of_seeds.shape[1] + 1)
             if len(of_seeds) > 1:
                 axes.plot(numbers, of_seeds.T, color=styles[norm]["color"], alpha=0.25, linewidth=0.8, label="_seed")
-            axes.plot(numbers, of_seeds.mean(axis=0), **styles[norm], markersize=4, label=norm.label)
+            axes.plot(numbers, of_seeds.mean(axis=0), **styles[norm], markersize=4, label=layout.labels[norm])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         title_panel(axes, layout.label(row))
         axes.set_xlabel("test clips a video")
     share_y(panels, "top-1 accuracy (%)")
     handles = named_lines(panels)
-    legend_below(figure, [handles[norm.label] for norm in layout.norms if norm.label in handles])
+    legend_below(figure, [handles[label] for label in layout.labels.values() if label in handles])
     return save_figure(figure, path)
-
-
-def panel_grid(number: int, *, height: float, across: int = _PANELS_ACROSS) -> tuple[Figure, list[Axes]]:
-    """A figure of so many panels of equal size.
-
-    Args:
-        number: of panels.
-        height: of each, inches.
-        across: most panels side by side.
-
-    Returns:
-        The figure, and its panels line by line.
-    """
-    columns = min(number, across)
-    lines = -(-number // columns)
-    figure = new_figure(max(3.7 * columns, 5.0), height * lines + 0.4)
-    panels = list(np.atleast_1d(figure.subplots(lines, columns)).ravel())
-    for axes in panels[number:]:
-        axes.remove()
-    for axes in panels[:number]:
-        plain_axes(axes)
-    return figure, panels[:number]
-
-
-def share_y(panels: Sequence[Axes], label: str) -> None:
-    """One y scale (per cent) for all panels, named on each: on a phone only one of them is seen."""
-    # A panel without data has limits of its own that mean nothing; a bar may reach beyond what can be.
-    limits = [axes.get_ylim() for axes in panels if np.isfinite(axes.dataLim.get_points()).all()] or [(0.0, 100.0)]
-    low, high = min(low for low, _ in limits), max(high for _, high in limits)
-    for axes in panels:
-        axes.set_ylim(max(low, -1.0), min(high, 101.0))
-        axes.set_ylabel(label)
 
 
 def _beside(number: int, count: int) -> float:

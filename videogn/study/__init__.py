@@ -1,10 +1,12 @@
-"""Ablations: a grid of cells, each a training and a test of its own, planned, run anywhere and resumable."""
+"""Ablations: a grid of cells, each a training run and its test, planned, run anywhere and resumable."""
 
 from videogn.study.budget import Budget
-from videogn.study.cell import Cell, Norm
+from videogn.study.cell import Cell, Norm, Section
+from videogn.study.cell_files import CellResult, CellState
 from videogn.study.grid import Grid, read_grid
-from videogn.study.results import CellResult, CurvePoint, Section, Study, read_study
-from videogn.study.running import CellState, run_cell
+from videogn.study.running import run_cell
+from videogn.study.study_files import Study, read_study
+from videogn.study.training_log import CurvePoint
 
 __all__ = [
     "Budget",

@@ -1,26 +1,27 @@
-"""How long a cell trains: equal epochs, iterations, frames or wall time for all cells."""
+"""Length of training: equal epochs, iterations, frames or wall time for all cells."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from videogn.checks import check_choice
+from videogn.choices import BudgetName
 
-#: What a budget counts, as a grid names it.
-KINDS = ("epochs", "iterations", "frames", "minutes")
+#: Units of a budget, as a grid names them.
+KINDS = get_args(BudgetName)
 
 
 @dataclass(frozen=True)
 class Budget:
-    """What every cell may spend.
+    """Training that every cell gets.
 
     Attributes:
         kind: epochs, iterations (optimiser steps), frames (of clips, decoded and trained on) or minutes (wall clock).
-        amount: how many, > 0; a whole number but for minutes.
+        amount: Number of these units, > 0; a whole number but for minutes.
 
     Raises:
-        ValueError: an unknown kind or a wrong amount.
+        ValueError: The kind is unknown, or the amount out of range.
     """
 
     kind: str
@@ -36,23 +37,23 @@ class Budget:
 
     @property
     def label(self) -> str:
-        """For people, for instance "24 epochs"."""
+        """Length for people, for instance "24 epochs"."""
         amount = int(self.amount) if int(self.amount) == self.amount else self.amount
         return f"{amount} {self.kind.removesuffix('s') if amount == 1 else self.kind}"
 
     @property
     def slug(self) -> str:
-        """As part of a folder's name, for instance 24epochs."""
+        """Part of a folder's name, for instance 24epochs."""
         return self.label.replace(" ", "")
 
     def steps(self, clip_length: int, clips_per_step: int, videos: int | None, *, accumulate: int = 1) -> int | None:
-        """Optimiser steps that the budget pays for.
+        """Count the optimiser steps of the budget.
 
         Args:
-            clip_length: T, frames in a clip.
-            clips_per_step: over all devices.
-            videos: for training, or None where that is unknown; an incomplete last batch of an epoch is dropped.
-            accumulate: batches of a step; the last step of an epoch may have fewer.
+            clip_length: Frames in a clip, T.
+            clips_per_step: Clips of an optimiser step over all devices.
+            videos: Number of training videos, or None; an incomplete last batch of an epoch is dropped.
+            accumulate: Batches of a step; the last step of an epoch may have fewer.
 
         Returns:
             At least 1; None where it is not known beforehand.
@@ -67,14 +68,14 @@ class Budget:
         return None
 
     def trainer_options(self, clip_length: int, clips_per_step: int) -> dict[str, Any]:
-        """Options of the Trainer that spend it, and no more.
+        """Options of the Trainer that end the training with the budget.
 
         Args:
-            clip_length: T, frames in a clip.
-            clips_per_step: over all devices.
+            clip_length: Frames in a clip, T.
+            clips_per_step: Clips of an optimiser step over all devices.
 
         Returns:
-            max_epochs, max_steps and max_time; what does not limit is at its "no limit" value.
+            max_epochs, max_steps and max_time; those that do not apply have their "no limit" value.
         """
         options: dict[str, Any] = {"max_epochs": -1, "max_steps": -1, "max_time": None}
         if self.kind == "epochs":

@@ -1,4 +1,4 @@
-"""What a cell of a study is: one training and test, and the configuration that makes it so."""
+"""A cell of a study: one training run and its test, and the configuration for them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import copy
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from videogn.extensions import is_dotted
 from videogn.study.budget import Budget
 
 #: Options that change how fast or in how much memory a cell runs, and nothing else.
@@ -19,10 +20,10 @@ _SETTING = re.compile(r"(?P<length>[1-9]\d*)x(?P<interval>[1-9]\d*)(?:@(?P<batch
 
 @dataclass(frozen=True)
 class Norm:
-    """A norm of the family with its options.
+    """A norm with its options.
 
     Attributes:
-        name: of `videogn.norm.NORMS`.
+        name: Name in `videogn.norm.NORMS`, or dotted path of a factory.
         options: (name, value) of `--model.norm_options`, sorted by name.
     """
 
@@ -30,32 +31,55 @@ class Norm:
     options: tuple[tuple[str, Any], ...] = ()
 
     @property
+    def short_name(self) -> str:
+        """Name in a title, for instance "GN", or "rms_group_norm" of my_package.norms.rms_group_norm."""
+        return re.split("[.:]", self.name)[-1] if is_dotted(self.name) else self.name.upper()
+
+    @property
     def label(self) -> str:
-        """As a column of a table is headed, for instance "GN" or "GN, groups 8"."""
-        return ", ".join([self.name.upper(), *(f"{name.replace('_', ' ')} {value}" for name, value in self.options)])
+        """Name for people, for instance "GN" or "GN, groups 8"; see `norm_labels` for those of several norms."""
+        return ", ".join([self.short_name, *(f"{name.replace('_', ' ')} {value}" for name, value in self.options)])
 
     @property
     def slug(self) -> str:
-        """As part of a folder's name, for instance gn-groups8."""
-        return _slug("-".join([self.name, *(f"{name}{value}" for name, value in self.options)]))
+        """Part of a folder's name, for instance gn-groups8; a dotted path is its last part and a hash."""
+        name = f"{self.short_name}-{_hash(self.name)[:6]}" if is_dotted(self.name) else self.name
+        return _slug("-".join([name, *(f"{option}{value}" for option, value in self.options)]))
+
+
+def norm_labels(norms: Iterable[Norm]) -> dict[Norm, str]:
+    """Name norms for people so that no two have one label.
+
+    Args:
+        norms: The norms of a study or of a section of it.
+
+    Returns:
+        Norm -> label; equal last parts of two dotted paths are told apart by a hash, as in their folders.
+    """
+    norms = list(dict.fromkeys(norms))
+    labels = [norm.label for norm in norms]
+    return {
+        norm: label if labels.count(label) == 1 else f"{label} ({_hash(norm.name)[:6]})"
+        for norm, label in zip(norms, labels, strict=True)
+    }
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One training and test.
+    """One training run and its test.
 
     Attributes:
-        norm: which one, with its options.
-        clip_length: T, frames in a clip.
-        interval: frames from one frame of a clip to the next.
-        batch_size: clips per normalisation batch (per device).
-        accumulate: batches whose gradients are added up before an optimiser step.
-        budget: how long it trains.
-        scaling: of the learning rate with the clips of a step: linear, sqrt or none.
-        memory_mode: what the forward pass keeps: plain, lean, block or stage.
-        init: where the initial weights come from, as for --model.init_from, or None.
-        seed: of everything random.
-        devices: that one cell trains on.
+        norm: Norm with its options.
+        clip_length: Frames in a clip, T.
+        interval: Frames from one frame of a clip to the next.
+        batch_size: Clips per normalisation batch (per device).
+        accumulate: Batches whose gradients are added up before an optimiser step.
+        budget: Length of the training run.
+        scaling: Rule by which the learning rate follows the clips of a step: linear, sqrt or none.
+        memory_mode: Activations that the forward pass keeps: plain, lean, block or stage.
+        init: Source of the initial weights, as for --model.init_from, or None.
+        seed: Seed of everything random.
+        devices: Devices that the cell trains on.
     """
 
     norm: Norm
@@ -93,25 +117,28 @@ class Cell:
 
     @staticmethod
     def read(content: Mapping[str, Any]) -> Cell:
-        """The inverse of `dataclasses.asdict`, after a journey through JSON."""
+        """Read a cell that `dataclasses.asdict` and JSON have written."""
         norm = Norm(content["norm"]["name"], tuple((name, value) for name, value in content["norm"]["options"]))
         return Cell(**{**content, "norm": norm, "budget": Budget(**content["budget"])})
 
     def fit_config(self, base: Mapping[str, Any]) -> dict[str, Any]:
-        """The configuration of `videogn fit` for this cell, without the places that it reads from and writes to.
+        """Configuration of `videogn fit` for this cell, without the places that it reads from and writes to.
 
         Args:
-            base: what all cells have in common, nested as in a configuration file; the cell's own settings win.
+            base: Configuration that all cells have in common, nested as in a file; the cell's own settings win.
 
         Returns:
             The merged configuration.
         """
+        named = (base.get("model") or {}).get("arch_options") or {}
+        # Plain is what a network does by itself; one from another package need not have the option.
+        modes = {} if self.memory_mode == "plain" and "memory_mode" not in named else {"memory_mode": self.memory_mode}
         own = {
             "seed_everything": self.seed,
             "model": {
                 "norm": self.norm.name,
                 "norm_options": dict(self.norm.options) or None,
-                "arch_options": {"memory_mode": self.memory_mode},
+                "arch_options": modes,
                 "clip_length": self.clip_length,
                 "interval": self.interval,
                 "init_from": self.init,
@@ -128,12 +155,27 @@ class Cell:
         return merge(base, own)
 
 
+@dataclass(frozen=True)
+class Section:
+    """The cells of one budget; a cell may be in several sections.
+
+    Attributes:
+        title: What the cells have in equal measure, for instance "24 epochs, steps of 8 clips".
+        note: What is compared, in a sentence; may be empty.
+        cells: All cells, finished or not, in the order of the grid.
+    """
+
+    title: str
+    note: str
+    cells: tuple[Cell, ...]
+
+
 def fingerprint(fit_config: Mapping[str, Any], motion: Mapping[str, Any] | None) -> str:
-    """Hash of what a result depends on and the study decides: a result is only good for its configuration.
+    """Hash the settings that a result depends on: a result is only good for its configuration.
 
     Args:
-        fit_config: of `Cell.fit_config`.
-        motion: parameters of the motion data set that the study makes for itself, or None.
+        fit_config: Configuration of `Cell.fit_config`.
+        motion: Parameters of the motion data set that the study makes for itself, or None.
 
     Returns:
         SHA-256, hexadecimal.
@@ -151,8 +193,8 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Merge nested mappings as repeated --config files are merged: the later wins, key by key.
 
     Args:
-        base: the earlier one.
-        over: the later one.
+        base: The earlier mapping.
+        over: The later mapping.
 
     Returns:
         A new mapping; nothing of the arguments is shared.
@@ -172,7 +214,7 @@ def parse_clip(text: str) -> tuple[int, int]:
     """Read "32x2": clips of 32 frames at interval 2.
 
     Raises:
-        ValueError: anything else, or a zero.
+        ValueError: It is anything else, or a number is 0.
     """
     found = _SETTING.fullmatch(str(text))
     if found is None or found["batch"] is not None:
@@ -184,7 +226,7 @@ def parse_setting(text: str) -> tuple[int, int, int]:
     """Read "32x2@8": clips of 32 frames at interval 2, 8 clips a batch.
 
     Raises:
-        ValueError: anything else, or a zero.
+        ValueError: It is anything else, or a number is 0.
     """
     found = _SETTING.fullmatch(str(text))
     if found is None or found["batch"] is None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from videogn.checks import check_choice
+from videogn.choices import MemoryModeName
 from videogn.study.cell import Norm, parse_clip, parse_setting
 from videogn.study.yaml_values import as_list, check_keys, integer, section
 
 AXES = ("norm", "clip", "batch_size", "setting", "seed", "memory_mode", "init")
-_MEMORY_MODES = ("plain", "lean", "block", "stage")
 
 
 class Point(NamedTuple):
@@ -27,24 +27,24 @@ class Point(NamedTuple):
 
 
 def combinations(axes: Mapping[str, Any], base: Mapping[str, Any]) -> list[Point]:
-    """Every combination, without repetition.
+    """Combine the axes, without repetition.
 
     Args:
-        axes: of a grid: norm, clip and batch_size or setting, seed, memory_mode, init.
-        base: configuration of all cells; its memory mode and initial weights are what an axis not given is.
+        axes: Axes of a grid: norm, clip and batch_size or setting, seed, memory_mode, init.
+        base: Configuration of all cells; its memory mode and initial weights are the defaults of those axes.
 
     Returns:
         The points, in the order of the grid, seeds outermost but for initial weights.
 
     Raises:
-        ValueError: a name or value is wrong.
+        ValueError: A name or value is wrong.
     """
     check_keys("axis", axes, AXES)
     model = section(base, "model")
     options = section(model, "arch_options")
     modes = [str(mode) for mode in _axis(axes, "memory_mode", [options.get("memory_mode") or "plain"])]
     for mode in modes:
-        check_choice("memory_mode", mode, _MEMORY_MODES)
+        check_choice("memory_mode", mode, get_args(MemoryModeName))
     seeds = [integer("seed", seed, least=0) for seed in _axis(axes, "seed", [0])]
     inits = _axis(axes, "init", [model.get("init_from")])
     product = itertools.product(inits, seeds, _settings(axes), modes, _norms(axes))
@@ -53,7 +53,7 @@ def combinations(axes: Mapping[str, Any], base: Mapping[str, Any]) -> list[Point
 
 
 def replace_axes(axes: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Axes of the command line in place of a grid's; clips and batch sizes replace settings, and settings them."""
+    """Put axes in the place of a grid's; clips and batch sizes replace settings, and the other way round."""
     kept = dict(axes)
     if "setting" in over:
         kept = {name: value for name, value in kept.items() if name not in ("clip", "batch_size")}
@@ -90,7 +90,7 @@ def _norms(axes: Mapping[str, Any]) -> list[Norm]:
 
 
 def _source(init: Any, norm: Norm) -> str | None:
-    """Where a norm's initial weights come from: one source for all, or one for each name."""
+    """Source of a norm's initial weights: one for all, or one for each name."""
     if isinstance(init, Mapping):
         if norm.name not in init:
             raise ValueError(f"init must name weights for every norm, or null, got none for {norm.name}")

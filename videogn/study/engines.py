@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from videogn.study.running import CellState, run_cell
+from videogn.study.cell_files import CellState
+from videogn.study.running import run_cell
 from videogn.system.cores import available_cores
 
 

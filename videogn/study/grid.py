@@ -2,42 +2,55 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
 from videogn.checks import check_choice, existing_path
+from videogn.choices import EvaluationViews, ScalingName
 from videogn.study.budget import KINDS, Budget
-from videogn.study.cell import Cell, merge
+from videogn.study.cell import Cell, Section, merge
 from videogn.study.combinations import combinations, replace_axes
-from videogn.study.options import check_decided
-from videogn.study.results import Section
 from videogn.study.yaml_values import as_list, check_keys, integer, load_yaml, mapping, section
+from videogn.system.configurations import find_config, shipped
 
 _KEYS = ("title", "configs", "fit", "motion", "videos", "axes", "budget", "devices", "memory")
 _BUDGET_KEYS = (*KINDS, "step_clips", "step_batches", "scaling", "title", "note")
 #: Of `videogn.data.synthetic.writing.write_motion_dataset`.
 _MOTION_KEYS = ("videos_per_class", "val_videos_per_class", "size", "frames", "seed")
 _VIDEOS_KEYS = ("classes", "train", "val", "test")
-#: Rules by which the learning rate follows the clips of a step.
-SCALINGS = ("linear", "sqrt", "none")
+#: Option of `videogn fit` -> the part of a grid that decides it.
+_DECIDED = {
+    "seed_everything": "the axis seed",
+    "model.norm": "the axis norm",
+    "model.norm_options": "the axis norm, for instance {name: gn, groups: 8}",
+    "model.clip_length": "the axis clip",
+    "model.interval": "the axis clip",
+    "model.scaling": "scaling of the budget",
+    "data.batch_size": "the axis batch_size",
+    "trainer.max_epochs": "the budget",
+    "trainer.max_steps": "the budget",
+    "trainer.max_time": "the budget",
+    "trainer.accumulate_grad_batches": "step_clips of the budget",
+}
 
 
 @dataclass(frozen=True)
 class Grid:
-    """What a study is.
+    """The cells of a study and what they have in common.
 
     Attributes:
-        title: of the report.
-        base: configuration of `videogn fit` that all cells have in common.
-        motion: parameters of the motion data set that the study makes for itself, or None.
-        videos: classes, train, val and test: how many there are, for plans made where the data are not; may be empty.
-        sections: the cells, budget by budget.
-        memory: size that the largest batches are planned for, such as 16GiB, or None.
-        text: the file, with what the command line changed.
+        title: Title of the report.
+        base: Configuration of `videogn fit` that all cells have in common.
+        motion: Parameters of the motion data set that the study makes for itself, or None.
+        videos: Numbers of classes, train, val and test videos, for plans made where the data are not; may be empty.
+        sections: Cells, budget by budget.
+        memory: Size that the largest batches are planned for, such as 16GiB, or None.
+        text: The file, with the changes of the command line.
     """
 
     title: str
@@ -64,18 +77,18 @@ def read_grid(path: str | Path, *, fit: Mapping[str, Any] | None = None, axes: M
     """Read a grid.
 
     Args:
-        path: the YAML file; paths in its `configs` are relative to it.
-        fit: further options of `videogn fit`, nested; they win.
-        axes: axes that take the place of the file's.
+        path: The YAML file, or the name of a grid that ships with the package, for instance motion_smoke.
+        fit: Further options of `videogn fit`, nested; they win.
+        axes: Axes that take the place of the file's.
 
     Returns:
         The grid.
 
     Raises:
-        FileNotFoundError: the file, or a configuration in it, does not exist.
-        ValueError: a key or value is wrong; the message names both.
+        FileNotFoundError: The file, or a configuration in it, does not exist.
+        ValueError: A key or value is wrong; the message names both.
     """
-    path = existing_path(path)
+    path = find_config(path, "study")
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a grid, for instance configs/study/motion_smoke.yaml")
     content = mapping(path, load_yaml(path, path.read_text(encoding="utf-8")))
@@ -85,29 +98,31 @@ def read_grid(path: str | Path, *, fit: Mapping[str, Any] | None = None, axes: M
 
 
 def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = "study") -> Grid:
-    """Make a grid from what a file holds.
+    """Make a grid from the content of a file.
 
     Args:
-        content: title, configs, fit, motion, videos, axes, budget, devices, memory.
-        folder: that paths in `configs` are relative to.
-        name: the title of one without.
+        content: Title, configs (paths relative to `folder`, or names of configurations that ship with the package),
+            fit, motion, videos, axes, budget, devices, memory.
+        folder: Folder that paths in `configs` are relative to.
+        name: Title of a grid without one.
 
     Returns:
         The grid.
 
     Raises:
-        FileNotFoundError: a configuration does not exist.
-        ValueError: a key or value is wrong.
+        FileNotFoundError: A configuration does not exist.
+        ValueError: A key or value is wrong.
     """
     if {"trainer", "model", "data"} & content.keys():
         raise ValueError(f"{name} is a configuration of `videogn fit`, not a grid: name it in configs of one")
     check_keys("key of a grid", content, _KEYS)
     base: dict[str, Any] = {}
     for config in as_list(content.get("configs")):
-        file = existing_path(folder / str(config))
+        file = shipped().get(str(config)) or existing_path(folder / str(config))
         base = merge(base, mapping(file, load_yaml(file, file.read_text(encoding="utf-8")) or {}))
-    check_decided(section(content, "fit"), motion=content.get("motion") is not None)
-    base = merge(base, section(content, "fit"))
+    fit = section(content, "fit")
+    _check_undecided(fit, motion=content.get("motion") is not None)
+    base = merge(base, fit)
     for part in ("trainer", "model", "data"):
         section(base, part)  # looked at here, where the message can name it
     videos = section(content, "videos")
@@ -122,6 +137,41 @@ def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = 
         memory=None if memory is None else str(memory),
         text=yaml.safe_dump({key: value for key, value in content.items() if value}, sort_keys=False),
     )
+
+
+def check_known(base: Mapping[str, Any]) -> None:
+    """Refuse options that `videogn fit` does not have, before the first cell finds out.
+
+    Args:
+        base: Configuration of all cells.
+
+    Raises:
+        ValueError: An option is unknown; the message offers the nearest known one.
+    """
+    from lightning.pytorch import Trainer
+
+    from videogn.data.datamodule import VideoDataModule
+    from videogn.training.task import TaskSettings, VideoClassifier
+
+    check_keys("section of `videogn fit`", base, ("seed_everything", "trainer", "model", "data", "checkpoint"))
+    owners = {
+        "trainer": [Trainer],
+        "model": [VideoClassifier, TaskSettings],
+        "data": [VideoDataModule, EvaluationViews],
+    }
+    for part, classes in owners.items():
+        parameters = [p for owner in classes for p in inspect.signature(owner).parameters.values()]
+        names = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
+        check_keys(f"option of {part}", section(base, part), names)
+
+
+def _check_undecided(fit: Mapping[str, Any], *, motion: bool) -> None:
+    """Refuse options that every cell would replace: who gives them believes that they count."""
+    decided = {**_DECIDED, **({"data.root": "motion, the data that the study makes"} if motion else {})}
+    for option, by in decided.items():
+        part, _, name = option.rpartition(".")
+        if name in (section(fit, part) if part else fit):
+            raise ValueError(f"{option} cannot be set for all cells: it is decided by {by}")
 
 
 def _motion(value: Any) -> dict[str, Any] | None:
@@ -175,7 +225,7 @@ def _budget(entry: Any) -> tuple[Budget, str]:
     if "step_clips" in entry and "step_batches" in entry:
         raise ValueError("a budget must have either step_clips or step_batches, got both")
     scaling = str(entry.get("scaling", "linear")).lower()
-    check_choice("scaling", scaling, SCALINGS)
+    check_choice("scaling", scaling, (*get_args(ScalingName), "none"))
     return Budget(kinds[0], entry[kinds[0]]), scaling
 
 

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from videogn.data.synthetic.writing import write_motion_dataset
-from videogn.evaluation.results import package_versions
-from videogn.study.cell import Cell, fingerprint
-from videogn.study.folder import check_settings, prepare
-from videogn.study.grid import Grid
-from videogn.study.options import check_data, check_known
-from videogn.study.planning import CellPlan, Videos, count_videos, equal_memory_rows, plan_cells, plan_entry
-from videogn.study.results import CELLS_FOLDER, PLAN_FILE, STUDY_FILE, cell_folder
+from videogn.study.cell import Cell, Section, fingerprint
+from videogn.study.cell_files import check_settings, prepare
+from videogn.study.grid import Grid, check_known
+from videogn.study.planning import count_videos, equal_memory_rows, plan_cells, plan_entry
+from videogn.study.study_files import (
+    MOTION_FOLDER,
+    PLAN_FILE,
+    cell_folder,
+    place_of_study,
+    read_sections,
+    write_study,
+)
 from videogn.system.cores import available_cores
 from videogn.system.files import write_json
+from videogn.system.versions import package_versions
 
-_MOTION_FOLDER = "motion"
+_log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
+_T = TypeVar("_T")
 
 
 def make_study(
@@ -31,73 +39,108 @@ def make_study(
     planning: Progress = lambda done, total: None,
     writing: Progress = lambda done, total: None,
 ) -> Path:
-    """Write all that a study is but its results; what is there already stays.
+    """Write a study without results; what is there already stays, also cells that the grid does not have.
 
     Args:
-        grid: what it is.
-        out: folder of the study, made if it does not exist.
-        command: that made it, for the report.
-        memory: bytes that the largest batches are planned for, or None.
-        planning: called with (cells planned, all of them).
-        writing: called with (videos written, all of them), where the study makes its data.
+        grid: Cells to write.
+        out: Folder of the study, made if it does not exist.
+        command: The command that was given the grid, for the report.
+        memory: Bytes that the largest batches are planned for, or None.
+        planning: Called with (cells planned, all cells).
+        writing: Called with (videos written, all videos), where the study makes its data.
 
     Returns:
         The folder, absolute.
 
     Raises:
-        ValueError: a cell that is finished was run with other settings, or a name or number is wrong.
+        ValueError: A finished cell of the study was run with other settings, the study's cells and the grid's cannot
+            be compared, or a name or number is wrong.
     """
-    out = Path(out).expanduser().resolve()
-    _check_folder(out)
+    out = place_of_study(out)
     check_known(grid.base)
     if grid.motion is None:
-        check_data(grid.base)
+        _check_videos(grid.base)
+    given, grid = grid, with_other_cells(grid, out)
     videos = count_videos(grid)
     plans = plan_cells(grid, videos, measure=False, progress=planning)
     configs = {cell: cell.fit_config(grid.base) for cell in plans}
     for cell, config in configs.items():
         check_settings(cell_folder(out, cell), fingerprint(config, grid.motion))  # before anything is touched
+    _tell(given, grid, out)
     data_root = None
     if grid.motion is not None:
-        data_root = out / _MOTION_FOLDER
+        data_root = out / MOTION_FOLDER
         write_motion_dataset(data_root, **grid.motion, workers=available_cores(), progress=writing)
     for cell, plan in plans.items():
-        prepare(
-            cell_folder(out, cell),
-            cell,
-            configs[cell],
-            motion=grid.motion,
-            data_root=data_root,
-            planned=plan_entry(plan),
-        )
-    _write_plan(grid, plans, videos, memory, out)
-    write_json(out / STUDY_FILE, _about(grid, command))
+        planned = plan_entry(plan)
+        prepare(cell_folder(out, cell), cell, configs[cell], motion=grid.motion, data_root=data_root, planned=planned)
+    limit, rows = equal_memory_rows(grid, plans, memory, videos)
+    write_json(out / PLAN_FILE, {"memory": limit, "rows": rows})
+    write_study(
+        out,
+        title=grid.title,
+        sections=grid.sections,
+        grid=grid.text,
+        command=command,
+        versions=package_versions(),
+    )
     return out
 
 
-def _check_folder(out: Path) -> None:
-    """Nothing of a study should come to lie among other things."""
-    if out.is_dir() and not (out / STUDY_FILE).exists():
-        # A study that was killed while it was made has some of these already.
-        others = {path.name for path in out.iterdir()} - {".lock", _MOTION_FOLDER, CELLS_FOLDER, PLAN_FILE}
-        if others:
-            raise ValueError(f"{out} is not empty and no study ({min(others)} is there): name a new folder")
+def with_other_cells(grid: Grid, out: Path) -> Grid:
+    """Add to a grid the cells of the study in a folder that it does not have: a new run must not hide them.
+
+    Args:
+        grid: The grid.
+        out: Folder of the study; it need not exist.
+
+    Returns:
+        The grid with all cells of the study. A section that is in both has the cells of both; the order is the study's
+        unless the grid has everything that the study has.
+
+    Raises:
+        ValueError: A section would have cells of unequal budgets.
+    """
+    old = {section.title: section for section in read_sections(out)}
+    new = {section.title: section for section in grid.sections}
+    sections = []
+    for title in _joined(list(old), list(new)):
+        given = [part[title] for part in (old, new) if title in part]
+        cells = _joined(given[0].cells, given[-1].cells)
+        _check_comparable(title, cells, out)
+        sections.append(Section(title, given[-1].note, tuple(cells)))
+    return replace(grid, sections=tuple(sections))
 
 
-def _write_plan(grid: Grid, plans: Mapping[Cell, CellPlan], videos: Videos, memory: int | None, out: Path) -> None:
-    limit, rows = equal_memory_rows(grid, plans, memory, videos)
-    write_json(out / PLAN_FILE, {"memory": limit, "rows": rows})
+def _joined(old: Sequence[_T], new: Sequence[_T]) -> list[_T]:
+    return list(new) if set(old) <= set(new) else list(dict.fromkeys([*old, *new]))
 
 
-def _about(grid: Grid, command: str) -> dict[str, Any]:
-    sections = [
-        {"title": section.title, "note": section.note, "cells": [asdict(cell) for cell in section.cells]}
-        for section in grid.sections
-    ]
-    return {
-        "title": grid.title,
-        "sections": sections,
-        "grid": grid.text,
-        "command": command,
-        "versions": package_versions(),
-    }
+def _check_comparable(title: str, cells: Sequence[Cell], out: Path) -> None:
+    """Cells of one section have one budget, and steps of equally many clips or of equally many batches."""
+    budgets = {(cell.budget, cell.scaling, cell.devices) for cell in cells}
+    equal_steps = 1 in (len({cell.clips_per_step for cell in cells}), len({cell.accumulate for cell in cells}))
+    if len(budgets) > 1 or not equal_steps:
+        raise ValueError(
+            f"{out} has cells with another budget under the title {title!r}: give this budget a title of its own, or "
+            "name another folder"
+        )
+
+
+def _tell(new: Grid, whole: Grid, out: Path) -> None:
+    """Say how a study that is there already grows, unless the grid has all of it."""
+    before = {cell for section in read_sections(out) for cell in section.cells}
+    if besides := len(whole.cells) - len(new.cells):
+        added = len(set(new.cells) - before)
+        _log.warning("%s has %d cells beside this grid's, which stay; this grid adds %d", out, besides, added)
+
+
+def _check_videos(base: Mapping[str, Any]) -> None:
+    """Refuse a study of videos that are not there."""
+    data = base.get("data") or {}
+    places = {name: data[name] for name in ("root", "train", "val", "test") if data.get(name) is not None}
+    if not places:
+        raise ValueError("no videos: add --set data.root=FOLDER, or motion: to the grid")
+    for name, place in places.items():
+        if "://" not in str(place) and not Path(place).expanduser().exists():
+            raise FileNotFoundError(f"no such file or folder: {place} (data.{name})")

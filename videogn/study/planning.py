@@ -1,4 +1,4 @@
-"""What every cell of a grid needs, before it runs: memory, steps, time."""
+"""Memory, steps and time of every cell of a grid, before it runs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from videogn.choices import ARCH, NUM_CLASSES, VAL_FRACTION, EvaluationProtocol, NetworkInput
 from videogn.data.splits import read_splits
 from videogn.data.synthetic.motion import MOTIONS
 from videogn.memory import StepSetting, largest_batch, model_size, plan_row, step_memory, time_step
-from videogn.study.cell import Cell
+from videogn.study.cell import Cell, norm_labels
 from videogn.study.grid import Grid
 from videogn.study.yaml_values import section
 
-#: `videogn fit`'s own defaults, for what a configuration leaves open.
-_DEFAULTS = {"arch": "i3d_r50", "crop_size": 224}
-_NUM_CLIPS = 10
-_CLASSES = 400
 #: Lightning's names of number formats -> those that are planned; formats of 16 bits take the same memory.
 _PRECISIONS = {
     "32": "32",
@@ -28,8 +25,6 @@ _PRECISIONS = {
     "16-mixed": "bf16-mixed",
     "16": "bf16-mixed",
 }
-#: The data module's own.
-_SPLIT_DEFAULTS: dict[str, Any] = {"val_fraction": 0.2, "class_names": None, "seed": 0, "use_truncated": False}
 #: A step to time need not be larger than this, multiply-adds of its forward pass.
 _TIMED_MULTIPLY_ADDS = 4e9
 #: A forward pass is a third of a step: the backward pass computes two products where it computed one.
@@ -38,16 +33,16 @@ _FORWARD = 1 / 3
 
 @dataclass(frozen=True)
 class Videos:
-    """How many videos there are, where that is known.
+    """Numbers of videos, where they are known.
 
     Attributes:
-        classes: K.
-        train: training videos, or None.
-        val: validation videos, or None.
-        test: test videos, or None.
+        classes: Number of classes, K.
+        train: Number of training videos, or None.
+        val: Number of validation videos, or None.
+        test: Number of test videos, or None.
     """
 
-    classes: int = _CLASSES
+    classes: int = NUM_CLASSES
     train: int | None = None
     val: int | None = None
     test: int | None = None
@@ -55,12 +50,12 @@ class Videos:
 
 @dataclass(frozen=True)
 class CellPlan:
-    """What a cell needs.
+    """Plan of a cell.
 
     Attributes:
-        row: as of `videogn plan --json`; empty where the number format cannot be planned.
-        steps: optimiser steps, or None where that is not known beforehand.
-        seconds: predicted, training, validations and test, without start and loading; None where it is not known.
+        row: Row as of `videogn plan --json`; empty where the number format cannot be planned.
+        steps: Optimiser steps, or None where they are not known beforehand.
+        seconds: Predicted seconds of training, validations and test, without start and loading; None where unknown.
     """
 
     row: dict[str, Any]
@@ -69,7 +64,7 @@ class CellPlan:
 
 
 def count_videos(grid: Grid) -> Videos:
-    """Look how many videos the data of a grid have; where they are not here, the grid may say it."""
+    """Count the videos of a grid's data; where they are not here, the grid may say how many there are."""
     if grid.motion is not None:
         per_class = int(grid.motion["videos_per_class"])
         val = int(grid.motion.get("val_videos_per_class") or max(per_class // 4, 1))
@@ -79,7 +74,8 @@ def count_videos(grid: Grid) -> Videos:
     places = [place for place in (data.get("root"), *sources.values()) if place is not None]
     if not places or not all(Path(place).expanduser().exists() for place in places):
         return Videos(**grid.videos)
-    options = {name: data.get(name, default) for name, default in _SPLIT_DEFAULTS.items()}
+    options = {"val_fraction": VAL_FRACTION, "class_names": None, "seed": 0}
+    options |= {name: data[name] for name in (*options, "use_truncated") if data.get(name) is not None}
     splits = read_splits(data.get("root"), sources, **options)
     counts = {split: len(index) for split, index in splits.items()}
     return Videos(len(next(iter(splits.values())).classes), counts.get("train"), counts.get("val"), counts.get("test"))
@@ -96,17 +92,17 @@ def plan_cells(
     """Plan every cell of a grid.
 
     Args:
-        grid: the cells.
-        videos: how many there are.
-        measure: predict times, from a step of every kind of cell that is run here.
-        device: where that step runs, cpu or cuda.
-        progress: called with (kinds of cells planned, all of them).
+        grid: The grid.
+        videos: Numbers of videos.
+        measure: Predict times, from a step of every kind of cell that is run here.
+        device: Device of that step, cpu or cuda.
+        progress: Called with (cells planned, all cells).
 
     Returns:
         Cell -> its plan.
 
     Raises:
-        ValueError: an unknown architecture or norm, or options that they do not take.
+        ValueError: An architecture or a norm is unknown, or does not take the options.
     """
     memory_of = _remembered(lambda setting, size: step_memory(setting, size, device=_target(grid.base)))
     size_of = _remembered(model_size)
@@ -130,16 +126,16 @@ def plan_cells(
 def equal_memory_rows(
     grid: Grid, plans: Mapping[Cell, CellPlan], limit: int | None, videos: Videos
 ) -> tuple[int, list[dict[str, Any]]]:
-    """The largest batch of every kind of cell in equal memory, for the frontier.
+    """Plan the largest batch of every kind of cell in equal memory, for the frontier.
 
     Args:
-        grid: the cells.
-        plans: of `plan_cells`.
-        limit: bytes; by default what the largest batch of the shortest clips needs.
-        videos: how many there are.
+        grid: The grid.
+        plans: Plans of `plan_cells`.
+        limit: Bytes. Default: the need of the largest batch of the shortest clips.
+        videos: Numbers of videos.
 
     Returns:
-        The limit, and rows as of `videogn plan --json` with `largest_batch`: one for each kind of cell.
+        The limit, and rows as of `videogn plan --json` with `largest_batch`, one for each kind of cell.
     """
     rows = [(cell, plan.row) for cell, plan in plans.items() if plan.row]
     if not rows:
@@ -147,11 +143,12 @@ def equal_memory_rows(
     if limit is None:
         shortest = min(row["clip_length"] for _, row in rows)
         limit = max(row["peak_bytes"] for _, row in rows if row["clip_length"] == shortest)
+    labels = norm_labels(cell.norm for cell in plans)
     kinds: dict[str, tuple[StepSetting, str, dict[str, Any]]] = {}
     for cell, row in rows:
         setting = _setting(grid.base, cell, videos.classes)
         assert setting is not None
-        kinds.setdefault(repr(setting), (setting, cell.norm.label, row))
+        kinds.setdefault(repr(setting), (setting, labels[cell.norm], row))
     found = []
     for setting, label, row in kinds.values():
         peak = functools.partial(_peak, setting, _target(grid.base))
@@ -160,14 +157,15 @@ def equal_memory_rows(
 
 
 def plan_entry(plan: CellPlan) -> dict[str, Any]:
-    """What of a plan goes into a cell's folder."""
+    """Select the part of a plan that a cell's folder keeps."""
     keys = ("activation_bytes", "peak_bytes", "parameters", "multiply_adds")
     return {**{key: plan.row[key] for key in keys if key in plan.row}, "steps": plan.steps}
 
 
 def _setting(base: Mapping[str, Any], cell: Cell, num_classes: int) -> StepSetting | None:
-    """What a step of a cell depends on; None where its number format cannot be planned."""
-    model = {**_DEFAULTS, **{k: v for k, v in (base.get("model") or {}).items() if v is not None}}
+    """Settings of a cell's training step; None where its number format cannot be planned."""
+    given = {name: value for name, value in (base.get("model") or {}).items() if value is not None}
+    model = {"arch": ARCH, "crop_size": NetworkInput.crop_size, **given}
     precision = _PRECISIONS.get(str((base.get("trainer") or {}).get("precision") or "32"))
     if precision is None:
         return None
@@ -215,7 +213,7 @@ def _predict(cell: Cell, steps: int | None, per_clip: float, base: Mapping[str, 
             # An epoch drops its incomplete last batch.
             epochs = round(clips / videos.train) // (trainer.get("check_val_every_n_epoch") or 1)
             training += epochs * videos.val * per_clip * _FORWARD / cell.devices
-    test = (videos.test or videos.val or 0) * int(data.get("num_clips") or _NUM_CLIPS)
+    test = (videos.test or videos.val or 0) * int(data.get("num_clips") or EvaluationProtocol.num_clips)
     return training + test * per_clip * _FORWARD / cell.devices
 
 
@@ -237,6 +235,6 @@ def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def total_seconds(plans: Sequence[CellPlan]) -> float | None:
-    """All cells one after the other; None where one is not known."""
+    """Add up the cells' seconds; None where one is not known."""
     known = [plan.seconds for plan in plans]
     return None if None in known else sum(seconds for seconds in known if seconds is not None)

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from videogn.study.cell_files import CellState, is_running, part_done, read_cell, read_state, write_state
 from videogn.study.engines import visible_gpus
-from videogn.study.folder import is_running, read_cell, read_state, write_state
-from videogn.study.running import CellState, part_done, run_cell
+from videogn.study.running import run_cell
 from videogn.system.cores import available_cores
 
 _POLL_SECONDS = 0.5
@@ -216,7 +216,7 @@ def read_progress(folder: Path) -> CellState | None:
     phase = read_state(folder)["phase"]
     if phase not in ("training", "testing"):
         return None
-    return CellState(cell, phase, part_done(folder, cell))
+    return CellState(cell, phase, part_done(folder))
 
 
 def _run_in_worker(folder: str, environment: Mapping[str, str], directory: str) -> CellState:

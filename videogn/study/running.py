@@ -1,6 +1,6 @@
 """One cell, from whatever it has come to, to its result: `videogn fit` and `videogn test` in processes of their own.
 
-This is the contract that every engine keeps: it calls `run_cell` with the folder of a prepared cell, wherever it likes.
+This is the contract that every engine keeps: it calls `run_cell` with the folder of a prepared cell.
 """
 
 from __future__ import annotations
@@ -8,48 +8,44 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
+import signal
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from videogn.study.cell import Cell
-from videogn.study.folder import (
+from videogn.study.cell_files import (
     FIT_FILE,
-    LAST_CHECKPOINT,
     LOG_FILE,
     TRAINED_FILE,
+    CellResult,
+    CellState,
     locked,
+    part_done,
     read_cell,
-    read_curve,
     read_state,
-    resume_arguments,
-    write_curve,
-    write_result,
     write_state,
 )
-from videogn.study.process import COMMAND_MARK, explain, run_command
-from videogn.study.results import CellResult
+from videogn.study.training_log import LAST_CHECKPOINT, read_curve, resume_arguments, write_curve
+from videogn.system.leash import leashed
 
-
-@dataclass(frozen=True)
-class CellState:
-    """How far a cell is.
-
-    Attributes:
-        cell: which one.
-        phase: waiting, training, testing, finished, failed or stopped.
-        done: part of the training that is done, in [0, 1], where it is known.
-        reason: of a failure.
-    """
-
-    cell: Cell
-    phase: str
-    done: float = 0.0
-    reason: str | None = None
+_POLL_SECONDS = 0.5
+#: Seconds within which a training that is asked to stop finishes its step and writes a checkpoint.
+_PATIENCE = 60.0
+#: Words of torch, the CUDA driver, Python and the C library.
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|OutOfMemoryError|MemoryError|DefaultCPUAllocator|cannot allocate memory|_ALLOC_FAILED|bad_alloc",
+    re.IGNORECASE,
+)
+_LOG_TAIL = 200
+#: A line of a log that begins with it is a command; its output follows.
+_COMMAND_MARK = "$ "
 
 
 def run_cell(
@@ -59,20 +55,20 @@ def run_cell(
     stop: threading.Event | None = None,
     report: Callable[[CellState], None] = lambda state: None,
 ) -> CellState:
-    """Train and test a cell, unless it is finished; go on where it stopped.
+    """Train and test a cell, unless it is finished; resume where it stopped.
 
     Args:
-        folder: of the cell, as `prepare` left it.
-        environment: of its processes, in addition to this one's: devices, threads.
-        stop: once set, the training writes a checkpoint and the cell is left to go on another time.
-        report: called twice a second.
+        folder: Folder of the cell, as `prepare` left it.
+        environment: Variables of its processes besides this one's: devices, threads.
+        stop: Once set, the training writes a checkpoint and the cell can be resumed another time.
+        report: Called twice a second.
 
     Returns:
-        Its state: finished, failed with the reason, or stopped.
+        State of the cell: finished, failed with the reason, or stopped.
 
     Raises:
-        ValueError: it is not the folder of a cell.
-        BlockingIOError: another process is running it.
+        ValueError: It is not the folder of a cell.
+        BlockingIOError: Another process runs it.
     """
     folder = Path(folder)
     cell, _ = read_cell(folder)
@@ -106,90 +102,76 @@ class _Run:
         self.environment = environment
         self.stop = stop
         self.report = report
-        # The trainings run here too, so that relative paths mean what they meant to whoever made the study.
-        self.data = [] if self.prepared["data_root"] is None else [f"--data.root={self.prepared['data_root']}"]
 
     def to_the_end(self) -> CellState:
         """Train, unless that is done; test; write the result."""
-        fit, test = self.fit_command(), self.test_command()
+        fit, test = self.commands()
         if not (self.folder / TRAINED_FILE).exists():
-            resume = resume_arguments(self.folder)
-            if problem := self.command("training", [*fit, *resume]):
+            if problem := self.run("training", [*fit, *resume_arguments(self.folder)]):
                 return problem
             (self.folder / TRAINED_FILE).touch()
         started = time.monotonic()
-        if problem := self.command("testing", test):
+        if problem := self.run("testing", test):
             return problem
+        seconds = round(time.monotonic() - started, 2)
         curve = read_curve(self.folder, self.cell)
         write_curve(self.folder, curve)
-        cost = {**_read(self.folder / "cost.json"), "testing_seconds": round(time.monotonic() - started, 2)}
-        write_result(
-            CellResult(
-                cell=self.cell,
-                fingerprint=self.prepared["fingerprint"],
-                curve=curve,
-                test=_read(self.folder / "results.json"),
-                cost=cost,
-                planned=self.prepared["planned"],
-                attempts=read_state(self.folder)["attempts"],
-                machine=machine(self.environment),
-                commands=(tuple(fit), tuple(test)),
-                folder=self.folder,
-            )
-        )
+        CellResult(
+            cell=self.cell,
+            fingerprint=self.prepared["fingerprint"],
+            curve=curve,
+            test=self.left("results.json"),
+            cost={**self.left("cost.json"), "testing_seconds": seconds},
+            planned=self.prepared["planned"],
+            attempts=read_state(self.folder)["attempts"],
+            machine=machine(self.environment),
+            commands=(tuple(fit), tuple(test)),
+            folder=self.folder,
+        ).write()
         return CellState(self.cell, "finished", 1.0)
 
-    def command(self, phase: str, command: list[str]) -> CellState | None:
-        """Run a command; what became of the cell, unless all is well."""
+    def left(self, name: str) -> dict[str, Any]:
+        """Content of a file that the commands must have left."""
+        return json.loads((self.folder / name).read_text(encoding="utf-8"))
+
+    def run(self, phase: str, command: list[str]) -> CellState | None:
+        """Run a command; the state that the cell ends in, or None where all is well."""
         write_state(self.folder, phase=phase)
         log = self.folder / LOG_FILE
         with log.open("a", encoding="utf-8") as lines:
-            lines.write(f"{COMMAND_MARK}{' '.join(command)}\n")
+            lines.write(f"{_COMMAND_MARK}{' '.join(command)}\n")
 
         def tick() -> None:
-            self.report(CellState(self.cell, phase, part_done(self.folder, self.cell)))
+            self.report(CellState(self.cell, phase, part_done(self.folder)))
 
         tick()
         ended = run_command(command, log, environment=self.environment, stop=self.stop, tick=tick)
         if ended.stopped:
             return CellState(self.cell, "stopped")
-        if ended.status != 0:
-            return CellState(self.cell, "failed", reason=explain(ended.status, log))
-        return None
+        return CellState(self.cell, "failed", reason=explain(ended.status, log)) if ended.status else None
 
-    def fit_command(self) -> list[str]:
-        """The `videogn fit` that trains the cell, as a user would type it."""
-        return [
-            *_videogn("fit"),
-            f"--config={self.folder / FIT_FILE}",
-            *self.data,
-            f"--trainer.default_root_dir={self.folder}",
-            "--trainer.logger=lightning.pytorch.loggers.CSVLogger",
-            f"--trainer.logger.save_dir={self.folder}",
-            "--trainer.logger.name=",
-            "--trainer.logger.version=",
-            # Always last.ckpt, also where the folder has moved since it was begun.
-            "--checkpoint.enable_version_counter=false",
-        ]
-
-    def test_command(self) -> list[str]:
-        """The `videogn test` of the trained cell: the training's own configuration, and its last checkpoint."""
-        return [
-            *_videogn("test"),
-            f"--config={self.folder / FIT_FILE}",
-            *self.data,
-            f"--ckpt_path={self.folder / LAST_CHECKPOINT}",
-            f"--model.results_dir={self.folder}",
-            "--model.save_clip_probabilities=true",
-            f"--trainer.default_root_dir={self.folder}",
-            "--trainer.logger=false",
-        ]
+    def commands(self) -> tuple[list[str], list[str]]:
+        """`videogn fit` and `videogn test` of the cell's last checkpoint, as a user would type them."""
+        # Both run here, so that relative paths mean what they meant to whoever made the study.
+        root = self.prepared["data_root"]
+        both = [f"--config={self.folder / FIT_FILE}", *([] if root is None else [f"--data.root={root}"])]
+        place = f"--trainer.default_root_dir={self.folder}"
+        logger = {"": "lightning.pytorch.loggers.CSVLogger", ".save_dir": self.folder, ".name": "", ".version": ""}
+        fit = [place, *(f"--trainer.logger{option}={value}" for option, value in logger.items())]
+        # Always last.ckpt, also where the folder has moved since it was begun.
+        fit.append("--checkpoint.enable_version_counter=false")
+        checkpoint = f"--ckpt_path={self.folder / LAST_CHECKPOINT}"
+        results = [f"--model.results_dir={self.folder}", "--model.save_clip_probabilities=true"]
+        test = [checkpoint, *results, place, "--trainer.logger=false"]
+        return [*_videogn("fit"), *both, *fit], [*_videogn("test"), *both, *test]
 
 
 def machine(environment: Mapping[str, str]) -> dict[str, Any]:
-    """What this is: processor, cores, threads of a cell, devices that it sees, system."""
+    """Describe this machine: processor, cores, threads of a cell, visible devices, system."""
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
     return {
-        "processor": _processor(),
+        "processor": names[0].partition(":")[2].strip() if names else platform.processor(),
         "cores": os.cpu_count(),
         "threads": environment.get("OMP_NUM_THREADS"),
         "visible_devices": environment.get("CUDA_VISIBLE_DEVICES"),
@@ -197,25 +179,95 @@ def machine(environment: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
-    return names[0].partition(":")[2].strip() if names else platform.processor()
+@dataclass(frozen=True)
+class Ended:
+    """End of a command.
+
+    Attributes:
+        status: 0 on success; minus the signal where a signal ended it.
+        stopped: Whether it was asked to stop.
+    """
+
+    status: int
+    stopped: bool
 
 
-def part_done(folder: Path, cell: Cell) -> float:
-    """Part of the training that was validated so far, in [0, 1]; 0 where it is not known."""
-    curve = read_curve(folder, cell)
-    total_steps = read_cell(folder)[1]["planned"].get("steps")
-    if not curve:
-        return 0.0
-    if cell.budget.kind == "epochs":
-        return min(curve[-1].epoch / cell.budget.amount, 1.0)
-    return min(curve[-1].step / total_steps, 1.0) if total_steps else 0.0
+def run_command(
+    command: Sequence[str],
+    log: Path,
+    *,
+    environment: Mapping[str, str],
+    stop: threading.Event,
+    tick: Callable[[], None] = lambda: None,
+) -> Ended:
+    """Run a command to its end, or ask it to stop.
+
+    It gets a session of its own, so that Ctrl-C reaches it through `stop` only, once, and not by the terminal as well.
+
+    Args:
+        command: Program and arguments.
+        log: File that its output is appended to.
+        environment: Variables of the process.
+        stop: Once set, the command gets SIGTERM, and SIGKILL a minute later.
+        tick: Called twice a second while it runs.
+
+    Returns:
+        How it ended.
+    """
+    with log.open("a", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            leashed(command),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=dict(environment),
+            start_new_session=True,
+        )
+    try:
+        while not _ended(process, _POLL_SECONDS) and not stop.is_set():
+            tick()
+    finally:
+        stopped = process.poll() is None
+        if stopped:
+            process.terminate()
+            _ended(process, _PATIENCE)
+        # What is left of its session, be it the command or other ranks and decoders of one that died, holds memory and
+        # devices that the next cell needs.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    return Ended(process.returncode, stopped)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+def explain(status: int, log: Path) -> str:
+    """Explain in a line why a command failed.
+
+    Args:
+        status: Status of the process, not 0.
+        log: File whose end is its output.
+
+    Returns:
+        "out of memory", the signal, or the last line of the output; and the place of the log.
+    """
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    commands = [number for number, line in enumerate(lines) if line.startswith(_COMMAND_MARK)]
+    lines = [line.strip() for line in lines[commands[-1] + 1 if commands else 0 :] if line.strip()]
+    for line in reversed(lines[-_LOG_TAIL:]):
+        if _OUT_OF_MEMORY.search(line):
+            return f"out of memory: {line.removeprefix('videogn: error: ')} (see {log})"
+    if status < 0:
+        number = -status
+        name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
+        hint = " (the system kills so when memory runs out)" if name == "SIGKILL" else ""
+        return f"killed by {name}{hint} (see {log})"
+    return f"{lines[-1] if lines else 'no output'} (see {log})"
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait at most so long; whether it has ended."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    return process.returncode is not None
 
 
 def _videogn(command: str) -> list[str]:

@@ -10,16 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from videogn.study.cell import Cell
+from videogn.study.cell_files import CellResult, CellState, part_done, read_state, write_state
 from videogn.study.engines import Engine
-from videogn.study.folder import read_state, write_state
-from videogn.study.results import CellResult, cell_folder
-from videogn.study.running import CellState, part_done
-
-#: Seconds that a run which was told to end may take.
-_LOCK_PATIENCE = 5.0
+from videogn.study.study_files import cell_folder, only_one
 
 
 def run_cells(
@@ -60,7 +54,7 @@ def run_cells(
         elif before["phase"] == "failed" and not retry_failed:
             states[cell] = CellState(cell, "failed", reason=before["reason"])
         else:
-            states[cell] = CellState(cell, "waiting", part_done(folder, cell))
+            states[cell] = CellState(cell, "waiting", part_done(folder))
             waiting.append(cell)
         report(states[cell])
     stop = threading.Event()
@@ -120,23 +114,3 @@ def _signals_set(stop: threading.Event) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def only_one(out: Path) -> Iterator[None]:
-    """Be the only one who makes or runs the study in a folder; one who is may ask again.
-
-    Args:
-        out: the folder, made if it does not exist.
-
-    Raises:
-        ValueError: somebody else is.
-    """
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file: name a folder for the study")
-    out.mkdir(parents=True, exist_ok=True)
-    try:
-        with FileLock(out / ".lock", timeout=_LOCK_PATIENCE, is_singleton=True):
-            yield
-    except Timeout as error:
-        raise ValueError(f"another study is running in {out}") from error

@@ -20,8 +20,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from videogn.study.cell_files import CellResult
 from videogn.study.grid import Grid
-from videogn.study.results import CellResult, cell_folder
+from videogn.study.study_files import cell_folder
 from videogn.system.files import write_text
 
 #: In the folder of a study.

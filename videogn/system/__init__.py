@@ -1,1 +1,1 @@
-"""What the operating system gives: processes that can be killed, files, cores, devices, sizes, ranks."""
+"""Operating system: processes that can be killed, files, cores, devices, sizes, and processes that work together."""

@@ -1,4 +1,4 @@
-"""How many processor cores this process may use."""
+"""Number of processor cores."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ import os
 
 
 def available_cores() -> int:
-    """Cores that the process is allowed to run on; a container may have fewer than its machine.
-
-    Returns:
-        At least 1.
-    """
+    """Return the number of cores that this process may run on; a container may have fewer than its machine."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

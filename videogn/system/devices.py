@@ -1,4 +1,4 @@
-"""The device that a name stands for."""
+"""Devices by name."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import torch
 
 
 def device_named(name: str) -> torch.device:
-    """Find a device and see that it works.
+    """Find a device and check that it works.
 
     Args:
-        name: cpu, cuda, cuda:1 ...; auto takes a GPU where there is one.
+        name: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one.
 
     Returns:
         The device.
 
     Raises:
-        ValueError: there is no such device, or it cannot be used here.
+        ValueError: The device does not exist or cannot be used here.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,11 +1,11 @@
-"""Writing files so that a reader never sees half of one."""
+"""Files that are written whole or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,20 @@ from typing import Any
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success rename it to `path`, on failure remove it.
+    """Yield a temporary path beside `path`. On success it is renamed to `path`, on failure it is removed.
 
-    The temporary name ends in the same suffix, because encoders choose a container by it, and differs from that of any
-    other writer. Missing parent folders are made.
+    The temporary name has the same suffix, because encoders choose a container by it, and is different for every
+    writer. Missing parent folders are made.
 
     Args:
-        path: the file to create or replace.
+        path: File to create or replace.
 
     Yields:
-        The path to write to.
+        Path to write to.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    temporary = path.with_name(_temporary(path.name, secrets.token_hex(4)))
     try:
         yield temporary
         os.replace(temporary, path)
@@ -34,17 +34,33 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_unfinished(folder: Path, names: Iterable[str]) -> None:
+    """Remove the temporary files that killed writers of some files left behind.
+
+    Args:
+        folder: Folder of the files; it need not exist.
+        names: Names of the files, of which nobody else may be writing one.
+    """
+    for name in names:
+        for left in folder.glob(_temporary(name, "?" * 8)):
+            left.unlink(missing_ok=True)
+
+
+def _temporary(name: str, token: str) -> str:
+    return f".{Path(name).stem}.{token}.partial{Path(name).suffix}"
+
+
 def displayable(path: str) -> str:
-    """A path as valid Unicode: a file name that is not UTF-8 reaches Python as lone surrogates, which no file takes."""
+    """Return a path as valid Unicode; in Python, a name that is not UTF-8 has surrogates, which cannot be written."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def write_text(path: str | Path, text: str) -> None:
-    """Write `text` (UTF-8) to `path` by way of a temporary file."""
+    """Write text to a file, in UTF-8 and by way of a temporary file."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, value: Any) -> None:
-    """Write `value` as indented JSON to `path` by way of a temporary file; NaN and infinity are refused."""
+    """Write a value to a file as indented JSON, by way of a temporary file; NaN and infinity are refused."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")

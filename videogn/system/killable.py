@@ -1,8 +1,8 @@
-"""A process for work that may hang or crash in native code, so that it can be killed and replaced.
+"""Processes for work that may hang or crash in native code, so that they can be killed and replaced.
 
-Native code that loops with Python's lock held stops every thread of its process and runs no signal handler: nothing
-inside the process can end it. So the work is done in a process of its own, which imports only what it needs, and
-whoever waits for it kills it when a limit is over.
+Native code that loops while it holds Python's lock stops every thread of its process and runs no signal handler:
+nothing inside the process can end it. Such work is done in a process of its own, which imports only what it needs and
+is killed by the process that waits for it when a time limit is over.
 """
 
 from __future__ import annotations
@@ -19,56 +19,53 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-#: Seconds in which a new process has to import what it needs; generous, since many may start at once.
+#: Seconds that a new process may take to import what it needs; generous, since many may start at once.
 _START_LIMIT = 300.0
-#: The process ends itself this many seconds after its limit, should whoever has to kill it be gone.
+#: Seconds after its limit when the process ends itself, in case the process that should kill it has ended.
 _GRACE = 10.0
-#: Seconds that a killed process may take to end; one that waits for a dead disk or server does not before that answers.
+#: Seconds that a killed process may take to end. One that waits for a dead disk or server does not end until then.
 _END_LIMIT = 5.0
-#: The longest time limit, seconds; the system's calls overflow at about twice as many.
+#: Longest time limit in seconds; system calls overflow at about twice as many.
 LONGEST = 1e6
-#: What the process runs. -P and the path keep its working directory, and any socket.py in it, out of the imports.
+#: Program of the process. -P and the path keep its working directory, and any socket.py there, out of the imports.
 _PROGRAM = "import sys; sys.path[:] = sys.argv[2:]; from videogn.system.killable import serve; serve(int(sys.argv[1]))"
-#: Elsewhere a process inherits no file by its number.
+#: Whether a process inherits open files under their numbers.
 ON_POSIX = os.name == "posix"
 
 
 class TimeLimitError(Exception):
-    """The work took too long; its process was killed."""
+    """The work took too long, and its process was killed."""
 
 
 class ProcessDiedError(Exception):
-    """The process ended in the middle of its work; the message says how."""
+    """The process ended during its work; the message says how."""
 
 
 class StartError(OSError):
-    """The process could not be started, which is no fault of the work; the message says how."""
+    """The process could not be started, whatever the work; the message says how."""
 
 
 def check_limit(name: str, seconds: float) -> None:
-    """Refuse a time limit that cannot be kept.
+    """Raise ValueError for a time limit that is not positive or more than 11 days.
 
     Args:
-        name: of the argument.
-        seconds: what was given.
-
-    Raises:
-        ValueError: it is not positive, or more than 11 days.
+        name: Name of the argument.
+        seconds: Value of the argument.
     """
     if not 0 < seconds <= LONGEST:
         raise ValueError(f"{name} must be between 0 and {LONGEST:.0f} seconds, got {seconds:g}")
 
 
 class KillableProcess:
-    """An object that lives in a process of its own and whose methods are called with a time limit.
+    """An object in a process of its own, whose methods are called with a time limit.
 
-    A process that hangs or dies is replaced at the next call, by a new one with a new object. Not for several threads
-    at once. After a fork the child gets a process of its own.
+    A process that hangs or dies is replaced at the next call by a new process with a new object. Only one thread at a
+    time may call. After a fork the child has a process of its own.
 
     Args:
-        factory: "module:name" of what makes the object; called in the new process with `arguments`.
-        arguments: picklable.
-        inherit: file descriptors that the process keeps open, under the same numbers.
+        factory: Function or class that makes the object, as "module:name". It is called in the new process.
+        arguments: Arguments of the factory; they must be picklable.
+        inherit: File descriptors that the process keeps open under the same numbers. Default: none.
     """
 
     def __init__(self, factory: str, *arguments: Any, inherit: Sequence[int] = ()) -> None:
@@ -82,25 +79,25 @@ class KillableProcess:
 
     @property
     def pid(self) -> int | None:
-        """Number of the process, or None while there is none."""
+        """Number of the process, or None if it is not running."""
         return self._process.pid if self._process is not None and self._owner == os.getpid() else None
 
     def call(self, method: str, *arguments: Any, limit: float) -> Any:
-        """Call a method of the object and wait for what it returns.
+        """Call a method of the object and wait for its return value.
 
         Args:
-            method: its name.
-            arguments: picklable.
-            limit: seconds, see `check_limit`; the start of the process does not count.
+            method: Name of the method.
+            arguments: Arguments of the method; they must be picklable.
+            limit: Time limit in seconds, see `check_limit`. The start of the process does not count.
 
         Returns:
-            What the method returned.
+            Return value of the method.
 
         Raises:
-            StartError: the process cannot be started.
-            TimeLimitError: the limit is over.
-            ProcessDiedError: the process ended.
-            Exception: whatever the method, or the making of the object, raised.
+            StartError: The process could not be started.
+            TimeLimitError: The limit was exceeded.
+            ProcessDiedError: The process ended.
+            Exception: Any exception of the method or the factory.
         """
         check_limit("limit", limit)
         connection = self._started()
@@ -113,7 +110,7 @@ class KillableProcess:
         except (EOFError, ConnectionError) as error:
             raise ProcessDiedError(self._obituary()) from error
         except BaseException:
-            # Interrupted between a question and its answer: the next answer would be taken for the next question's.
+            # After an interrupt the answer to this call would be taken for that to the next.
             self.close()
             raise
         if not succeeded:
@@ -121,13 +118,13 @@ class KillableProcess:
         return value
 
     def kill(self) -> None:
-        """Kill the process, from another thread: a call that waits for it raises ProcessDiedError."""
+        """Kill the process from another thread; a call that waits for it raises ProcessDiedError."""
         process = self._process
         if process is not None and self._owner == os.getpid():
             process.kill()
 
     def close(self) -> None:
-        """End the process; a later call starts a new one."""
+        """End the process. A later call starts a new one."""
         if self._end is not None and self._owner == os.getpid():
             self._end()
         self._connection = self._end = self._process = None
@@ -156,6 +153,7 @@ class KillableProcess:
         return connection
 
     def _obituary(self) -> str:
+        """Say how the process ended."""
         assert self._process is not None
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(_END_LIMIT)
@@ -169,7 +167,7 @@ class KillableProcess:
 
 
 def _launch(inherit: Sequence[int]) -> tuple[subprocess.Popen[bytes], Connection]:
-    """Start a process that serves at the other end of a connection."""
+    """Start a process that answers calls at the other end of a connection."""
     if not ON_POSIX:
         raise StartError("a process that can be killed needs Linux, macOS or another POSIX system")
     try:
@@ -193,12 +191,12 @@ def _end(process: subprocess.Popen[bytes], connection: Connection) -> None:
 
 
 def serve(descriptor: int) -> None:
-    """Be the process: make the object, then answer calls until the other side is gone.
+    """Make the object and answer calls until the other side closes the connection.
 
     Args:
-        descriptor: of the socket to the other side.
+        descriptor: File descriptor of the socket to the other side.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; whoever owns this one ends it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the owner of this one ends it
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     with suppress(EOFError, ConnectionError):
         _serve(Connection(descriptor))

@@ -1,4 +1,4 @@
-"""Work on many files at once, in processes that can be killed, one for each of a few threads."""
+"""Work on many files at once in processes that can be killed, one for each of a few threads."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from videogn.system.killable import KillableProcess, ProcessDiedError
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-#: Seconds that threads have to see that their processes were killed. One that waits for a dead disk or server is left.
+#: Stands for the end of the tasks, since None may be a task.
+_END: Any = object()
+#: Seconds that threads may take to notice that their processes were killed; later ones are left behind.
 _STOP_LIMIT = 10.0
 
 
@@ -22,20 +24,20 @@ def work_through(
 ) -> Generator[tuple[Task, Result], None, None]:
     """Do every task in one of several killable processes.
 
-    Closing the iteration kills the processes and drops what they were doing: whoever may leave it early (an interrupt
-    does) closes it.
+    Closing the iterator kills the processes and drops their work. A caller that may leave it early, for instance by an
+    interrupt, has to close it.
 
     Args:
-        factory: "module:name" of what makes the object that lives in each process.
-        work: called in a thread with that thread's process and a task.
-        tasks: taken one by one as processes become free.
-        workers: how many at once.
+        factory: Function or class that makes the object in each process, as "module:name".
+        work: Function that is called in a thread with the process of that thread and a task.
+        tasks: Tasks, taken one by one as processes become free.
+        workers: Number of processes.
 
     Yields:
-        Each task with what `work` returned, in the order in which they end.
+        Each task with the return value of `work`, in the order of completion.
 
     Raises:
-        Exception: whatever `work` raised.
+        Exception: Any exception of `work`.
     """
     pool = _Pool(factory, work, iter(tasks), workers)
     try:
@@ -45,12 +47,12 @@ def work_through(
 
 
 def end_of(error: ProcessDiedError) -> str:
-    """How a process ended, in a word or two: "SIGSEGV", "status 3"."""
+    """Return how a process ended in a word or two, for instance "SIGSEGV" or "status 3"."""
     return str(error).removeprefix("its process was ended by ").removeprefix("its process ended with ")
 
 
 class _Pool(Generic[Task, Result]):
-    """The threads, their processes, and the queue of what they have done; an ended thread leaves None in it."""
+    """Threads, their processes, and the queue of finished work, where a thread that ends puts None."""
 
     def __init__(
         self, factory: str, work: Callable[[KillableProcess, Task], Result], tasks: Iterator[Task], workers: int
@@ -61,13 +63,13 @@ class _Pool(Generic[Task, Result]):
         self._stopping = threading.Event()
         self._done: queue.SimpleQueue[tuple[Task, Result] | Exception | None] = queue.SimpleQueue()
         self._processes = [KillableProcess(factory) for _ in range(workers)]
-        # Daemons: should one of them not end, the program still does.
+        # Daemons, so that the program ends even if one of them does not.
         self._threads = [threading.Thread(target=self._run, args=(each,), daemon=True) for each in self._processes]
         for thread in self._threads:
             thread.start()
 
     def results(self) -> Iterator[tuple[Task, Result]]:
-        """What is done, until all threads have ended."""
+        """Yield finished work until all threads have ended."""
         working = len(self._threads)
         while working:
             done = self._done.get()
@@ -79,11 +81,11 @@ class _Pool(Generic[Task, Result]):
                 yield done
 
     def stop(self) -> None:
-        """Kill what still runs; a thread that waits for its process then sees it gone, and ends."""
+        """Kill the processes, so that the threads that wait for them end."""
         self._stopping.set()
         end = time.monotonic() + _STOP_LIMIT
         while any(thread.is_alive() for thread in self._threads) and time.monotonic() < end:
-            for process in self._processes:  # again and again: a thread may just have started another
+            for process in self._processes:  # repeatedly, since a thread may just have started another
                 process.kill()
             for thread in self._threads:
                 thread.join(0.05 / len(self._threads))
@@ -93,7 +95,7 @@ class _Pool(Generic[Task, Result]):
             while not self._stopping.is_set():
                 with self._taking:
                     task = next(self._tasks, _END)
-                if isinstance(task, _End):
+                if task is _END:
                     break
                 self._done.put((task, self._work(process, task)))
         except Exception as error:
@@ -101,10 +103,3 @@ class _Pool(Generic[Task, Result]):
         finally:
             process.close()
             self._done.put(None)
-
-
-class _End:
-    """What stands for no further task, as None may be one."""
-
-
-_END = _End()

@@ -1,8 +1,8 @@
-"""Run a command that does not outlive whoever started it: `python leash.py PARENT COMMAND ...`.
+"""Commands that do not outlive the process that started them: `python leash.py PARENT COMMAND ...`.
 
-A study that is killed outright has no chance to end its trainings, and one that goes on unseen would write into the
-folder that the next run works in. On Linux the kernel kills it instead. Elsewhere nothing does: there, end a training
-that outlived its study by hand before the study is run again.
+A study that is killed outright cannot end its training runs, and a training run that goes on unseen would write into
+the folder of the next one. On Linux the kernel kills it instead. Elsewhere nothing does: end such a run by hand before
+the study is run again.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ import sys
 from collections.abc import Sequence
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
-#: Set in the environment of a leashed command: its process number.
+#: Environment variable of a leashed command with its process number.
 _LEADER = "VIDEOGN_LEASHED"
 
 
 def leashed(command: Sequence[str]) -> list[str]:
-    """The same command, on a leash of this process; the signal comes when the thread that starts it ends.
+    """Put a command on a leash: it is killed when the thread of this process that starts it ends.
 
     Args:
-        command: program and arguments.
+        command: Program and arguments.
 
     Returns:
-        The command to start.
+        Command to start instead.
     """
-    # As a file: nothing of the package is imported on the way.
+    # Run as a file, so that nothing of the package is imported on the way.
     return [sys.executable, __file__, str(os.getpid()), *command]
 
 
 def hold_on() -> None:
-    """Let a process that a leashed command starts for a further device end with that command; nothing elsewhere."""
+    """Put this process on the leash of the leashed command that started it, if any: distributed training does so."""
     leader = os.environ.get(_LEADER)
     if leader is not None and int(leader) != os.getpid():
         _end_with(int(leader))
 
 
 def main(argv: Sequence[str]) -> None:
-    """Become the command."""
+    """Put this process on the leash and replace it by the command."""
     parent, *command = argv
     _end_with(int(parent))
     os.environ[_LEADER] = str(os.getpid())
@@ -47,10 +47,10 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _end_with(parent: int) -> None:
-    """Let the kernel kill this process when its parent ends, or end it now where that has happened; Linux only."""
+    """Let the kernel kill this process when its parent ends, or end it now if the parent has ended; Linux only."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it was gone before the kernel knew
+        if os.getppid() != parent:  # it ended before the kernel was told
             sys.exit(1)
 
 

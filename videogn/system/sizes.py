@@ -1,4 +1,4 @@
-"""Numbers of bytes as people write them."""
+"""Numbers of bytes in units that people write."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 _UNITS = {
     unit.lower(): base**power for base, units in ((1000, _DECIMAL), (1024, _BINARY)) for power, unit in enumerate(units)
 }
-#: More than 63 bits, which no system has; a float may be infinite.
+#: Sizes have less than 63 bits; a float may be infinite.
 _TOO_MANY = 2.0**63
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)", re.IGNORECASE)
 
@@ -18,14 +18,14 @@ def parse_size(size: str | int) -> int:
     """Read a number of bytes.
 
     Args:
-        size: a whole number, or a number with a unit: B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (powers
-            of 1024), in upper or lower case: "2GiB", "500 MB", "1.5GiB", "0".
+        size: Number, with or without a unit: B, kB, MB, GB, TB (powers of 1000) or KiB, MiB, GiB, TiB (powers of
+            1024), in upper or lower case, for instance "2GiB", "500 MB", "1.5GiB" or "0".
 
     Returns:
-        Bytes, >= 0, rounded.
+        Number of bytes, >= 0, rounded.
 
     Raises:
-        ValueError: something else.
+        ValueError: The size is not such a number, or is too large.
     """
     found = _SIZE.fullmatch(str(size).strip())
     if found is None or (found[2] or "B").lower() not in _UNITS:
@@ -37,19 +37,12 @@ def parse_size(size: str | int) -> int:
 
 
 def format_size(size: int) -> str:
-    """Write a number of bytes with the largest unit of which there is at least one.
-
-    Args:
-        size: bytes.
-
-    Returns:
-        For instance "1.2 GiB", "500.0 MiB", "12 B".
-    """
+    """Write a number of bytes in the largest unit that it fills, for instance "1.2 GiB", "500.0 MiB" or "12 B"."""
     if abs(size) < 1024:
         return f"{size} B"
     value = float(size)
     for unit in _BINARY:
-        # What would be written as 1024.0 is one of the next unit.
+        # 1024.0 after rounding is 1 of the next unit.
         if round(abs(value), 1) < 1024 or unit == _BINARY[-1]:
             break
         value /= 1024

@@ -1,4 +1,4 @@
-"""Temporary files that do not pile up, even where processes are killed."""
+"""Temporary files that do not pile up, even if processes are killed."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from contextlib import suppress
 
 try:
     import fcntl
-except ImportError:  # not on Windows: there only processes that end by themselves leave nothing
+except ImportError:  # Windows, where killed processes leave their files
     fcntl = None  # type: ignore[assignment]
 
 _PREFIX, _SUFFIX = "videogn-", ".arrow"
 
 
 class TemporaryFile:
-    """A file that goes with this object, and at the latest with its process.
+    """A named file that is removed with this object, at the latest with its process.
 
-    A killed process removes nothing. So each file is locked for as long as the process lives that made it, or one that
-    was forked off it; whoever makes another one removes those that nobody has locked.
+    A killed process removes nothing. Each file is therefore locked while its process, or a fork of it, lives; making a
+    file removes all those that are not locked.
 
     Args:
-        write: writes the file, given its path.
+        write: Function that writes the file, given its path.
 
     Attributes:
-        path: of the file.
+        path: Path of the file.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: The file cannot be written.
     """
 
     def __init__(self, write: Callable[[str], None]) -> None:
         _sweep()
         descriptor, self.path = _locked_file()
-        # A forked process has this object too, and must not remove the file that others use.
+        # A forked process has a copy of this object and must not remove the file.
         self._finalizer = weakref.finalize(self, _remove, self.path, descriptor, os.getpid())
         write(self.path)
 
@@ -44,14 +44,14 @@ class TemporaryFile:
 def _locked_file() -> tuple[int, str]:
     while True:
         descriptor, path = tempfile.mkstemp(prefix=_PREFIX, suffix=_SUFFIX)
-        # Between making and locking it, another process may have swept it away.
+        # Another process may have removed it before it was locked.
         if _locks(descriptor) and os.path.exists(path):
             return descriptor, path
         os.close(descriptor)
 
 
 def _locks(descriptor: int) -> bool:
-    """Take the lock of an open file; False where another process has it."""
+    """Lock an open file; return False if another process has locked it."""
     if fcntl is None:
         return True
     try:
@@ -62,11 +62,11 @@ def _locks(descriptor: int) -> bool:
 
 
 def _sweep() -> None:
-    """Remove the files of processes that are no more."""
+    """Remove the files of processes that have ended."""
     if fcntl is None:
         return
     for path in glob.glob(os.path.join(glob.escape(tempfile.gettempdir()), f"{_PREFIX}*{_SUFFIX}")):
-        with suppress(OSError):  # another user's, or gone meanwhile
+        with suppress(OSError):  # another user's, or removed meanwhile
             descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
             try:
                 if _locks(descriptor):

@@ -14,7 +14,7 @@ from torch import distributed
 from videogn.axes import Batch, Sample
 from videogn.data.failures import FILE_NAME, Failures
 from videogn.system.files import displayable
-from videogn.system.ranks import exchange_due, world_size
+from videogn.system.ranks import exchange_due, of_all_processes, world_size
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ class FailurePolicy(Callback):
         if world_size() > 1:  # a number, and the names only when there are some
             count = torch.tensor(len(failed), device=pl_module.device)
             distributed.all_reduce(count)
-            failed = _of_all_processes(failed) if int(count) else []
+            failed = _joined(failed) if int(count) else []
         for path, reason in self._train.add(dict(failed)).items():
             _say(trainer, "%s: %s; another video takes its place", displayable(path), reason)
         if failed and self._train.over_budget:
@@ -124,7 +124,7 @@ class FailurePolicy(Callback):
     def _count_evaluation(self, trainer: Trainer) -> list[tuple[str, str]]:
         """Once a pass, since processes need not have the same number of batches."""
         assert self._evaluation is not None
-        failed = _of_all_processes(self._failed)
+        failed = _joined(self._failed)
         self._evaluation.start_epoch()
         for path, reason in self._evaluation.add(dict(failed)).items():
             _say(trainer, "%s: %s", displayable(path), reason)
@@ -146,12 +146,8 @@ def _pairs(failed: list[Sample]) -> list[tuple[str, str]]:
     return [(sample.path, sample.error or "") for sample in failed]
 
 
-def _of_all_processes(failed: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    if world_size() == 1:
-        return failed
-    parts: list[Any] = [None] * world_size()
-    distributed.all_gather_object(parts, failed)
-    return [pair for part in parts for pair in part]
+def _joined(failed: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [pair for part in of_all_processes(failed) for pair in part]
 
 
 def _say(trainer: Trainer, *line: object) -> None:

@@ -1,29 +1,38 @@
-"""What makes a resumed training the one that was interrupted."""
+"""Random numbers and checks that make a resumed training run equal to an uninterrupted one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
 
-#: What a checkpoint says of a training's clips -> what it is of, and the options that decide it.
-_CLIPS = {
-    "clips_per_step": ("trained with {} clips an optimiser step", "--trainer.accumulate_grad_batches, "),
-    "clips_per_batch": ("from the middle of an epoch in batches of {} clips over all devices", ""),
+#: Fact of a training run -> phrase for a checkpoint that says otherwise, and the options that decide the fact.
+_FACTS = {
+    "clips_per_step": (
+        "trained with {} clips an optimiser step, not {}",
+        "--data.batch_size, --trainer.accumulate_grad_batches, --trainer.devices",
+    ),
+    "clips_per_batch": (
+        "from the middle of an epoch in batches of {} clips over all devices, not {}",
+        "--data.batch_size, --trainer.devices",
+    ),
+    "optimizer": ("trained with {}, not {}", "--model.optimizer"),
+    "scheduler": ("trained with {}, not {}", "--model.scheduler"),
 }
 
 
 @contextmanager
 def drawing(*entropy: int, device: torch.device) -> Iterator[None]:
-    """Let what torch draws in the block (dropout) be a function of some numbers; afterwards it draws as before.
+    """Seed torch's random numbers (dropout) in the block with some numbers, and restore its generators afterwards.
 
     With the seed, the process, the epoch and the step as the numbers there is no state to save.
 
     Args:
-        entropy: the numbers, >= 0.
-        device: where the block draws, besides the CPU.
+        *entropy: Numbers to seed with, >= 0.
+        device: Device whose generator is seeded besides the CPU's.
     """
     seed = int(np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0])
     # torch.manual_seed would seed every device there is, of which this one alone is put back.
@@ -34,7 +43,7 @@ def drawing(*entropy: int, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def _seeded(device: torch.device, seed: int) -> Iterator[None]:
-    """Seed an accelerator's own generator, and put it back; nothing on the CPU."""
+    """Seed an accelerator's generator in the block and restore it afterwards. Does nothing on the CPU."""
     if device.type == "cuda":
         with torch.random.fork_rng(devices=[device]):
             with torch.cuda.device(device):
@@ -51,21 +60,22 @@ def _seeded(device: torch.device, seed: int) -> Iterator[None]:
         yield
 
 
-def check_clips(before: Mapping[str, int | None], now: Mapping[str, int], *, in_epoch: bool) -> None:
-    """Refuse to resume with other batches: a schedule counts steps, the place in an epoch is found by counting batches.
+def check_resumable(before: Mapping[str, Any], now: Mapping[str, Any], *, in_epoch: bool) -> None:
+    """Refuse to resume a training run whose steps would differ from those of the checkpoint.
+
+    A schedule counts steps, the place in an epoch is found by counting batches, and an optimiser restores its state.
 
     Args:
-        before: "clips_per_step" and "clips_per_batch" of the checkpoint, where it has them.
-        now: of this training.
-        in_epoch: whether the checkpoint is from the middle of an epoch; between two, batches may change.
+        before: Facts of the run that wrote the checkpoint: "clips_per_step", "clips_per_batch", "optimizer" and
+            "scheduler", each where it is known.
+        now: Facts of this run.
+        in_epoch: Whether the checkpoint is from the middle of an epoch. Between epochs "clips_per_batch" may change.
 
     Raises:
-        ValueError: they differ.
+        ValueError: If they differ.
     """
-    for name in now if in_epoch else {"clips_per_step"} & now.keys():
-        if before.get(name) not in (None, now[name]):
-            what, more = _CLIPS[name]
-            raise ValueError(
-                f"the checkpoint was {what.format(before[name])}, not {now[name]}: "
-                f"resume with the same (--data.batch_size, {more}--trainer.devices)"
-            )
+    for name, value in now.items():
+        if before.get(name) in (None, value) or (name == "clips_per_batch" and not in_epoch):
+            continue
+        differs, options = _FACTS[name]
+        raise ValueError(f"the checkpoint was {differs.format(before[name], value)}: resume with the same ({options})")

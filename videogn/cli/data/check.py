@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from videogn.cli.parsing import Parser
+from videogn.choices import TIME_LIMIT
 from videogn.system.cores import available_cores
 
 if TYPE_CHECKING:
@@ -14,32 +14,38 @@ if TYPE_CHECKING:
 
     from videogn.indexing.index_check import Difference
 
-#: Differences that are printed one by one.
+#: Number of differences that are printed one by one.
 _SHOWN = 20
 
 
-def parser() -> Parser:
-    """Return the parser of the action's arguments."""
-    parser = Parser(
-        description="Look at every video of an index again and print what differs: gone, found, other bytes, "
-        "frames, size, codec or status, and whether the videos that no row lists are the same. "
-        "The index is not changed. Exits with 0 when all is as the index says, else 1."
-    )
-    parser.add_argument("index", type=str, help="A Parquet file that `videogn data index` wrote.")
-    parser.add_argument("--timeout", type=float, default=60.0, help="Seconds that one file may take.")
-    parser.add_argument("--workers", type=int, default=available_cores(), help="Files at once.")
-    parser.add_argument("--quick", action="store_true", help="Compare sizes and times of change only; open nothing.")
-    return parser
+@dataclass(frozen=True)
+class Options:
+    """Look at every video of an index again and print the differences.
+
+    A video may be gone or found again, or differ in its bytes, frames, size, codec or status; the videos on disk that
+    no row lists are compared too. The index is not changed. The exit status is 0 if all is as the index says, else 1.
+
+    Attributes:
+        index: Parquet file that `videogn data index` wrote.
+        timeout (SECONDS): Time limit for one file.
+        workers: Number of files that are read at once.
+        quick: Compare only sizes and modification times; open no file.
+    """
+
+    index: str
+    timeout: float = TIME_LIMIT
+    workers: int = field(default_factory=available_cores)
+    quick: bool = False
 
 
-def run(options: Namespace) -> int:
-    """Print what differs.
+def run(options: Options) -> int:
+    """Print the differences.
 
     Args:
-        options: from `parser`.
+        options: Options of the command.
 
     Returns:
-        0 when nothing does, else 1.
+        0 if there are none, else 1.
     """
     from rich.console import Console
 
@@ -54,21 +60,17 @@ def run(options: Namespace) -> int:
             quick=options.quick,
             progress=advance,
         )
-    console = Console()
+    console = Console(highlight=False, soft_wrap=True)
     if not checked.differences:
-        console.print(f"{checked.videos:,} videos, all as the index says", highlight=False)
+        console.print(f"{checked.videos:,} videos, all as the index says")
         return 0
-    console.print(_table(checked.differences[:_SHOWN]))
+    console.print(_table(checked.differences[:_SHOWN]), soft_wrap=False)
     if (more := len(checked.differences) - _SHOWN) > 0:
-        console.print(f"and {more:,} more", highlight=False)
+        console.print(f"and {more:,} more")
     kinds = Counter(difference.kind for difference in checked.differences)
-    console.print(
-        f"{checked.videos:,} videos in the index; differences: "
-        + ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common()),
-        highlight=False,
-        soft_wrap=True,
-    )
-    console.print("To update the index, run the `videogn data index` that made it again.", soft_wrap=True)
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
+    console.print(f"{checked.videos:,} videos in the index; differences: {counts}")
+    console.print("To update the index, run the `videogn data index` that made it again.")
     return 1
 
 
@@ -76,8 +78,7 @@ def _table(differences: list[Difference]) -> Table:
     from rich.markup import escape
     from rich.table import Column, Table
 
-    folded = [Column(name, overflow="fold") for name in ("video", "what", "index", "disk")]
-    table = Table(*folded)
+    table = Table(*(Column(name, overflow="fold") for name in ("video", "what", "index", "disk")))
     for difference in differences:
         table.add_row(*map(escape, difference))
     return table

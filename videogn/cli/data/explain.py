@@ -1,72 +1,69 @@
-"""videogn data explain: which frames every clip of a video takes, as a table and a contact sheet."""
+"""videogn data explain: the frames of each clip of a video, as a table and a contact sheet."""
 
 from __future__ import annotations
 
 import json
 import sys
-from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from videogn.cli.parsing import Parser
+from videogn.choices import TIME_LIMIT, DecoderName, NetworkInput
+from videogn.cli.view_options import ViewOptions
 from videogn.system.files import displayable
 
 if TYPE_CHECKING:
     import numpy as np
 
     from videogn.data.explanation import ExplainedClip
-    from videogn.data.plans import ViewPlan
     from videogn.report.contact_sheet import ClipRow
     from videogn.video.decoders.frame_source import FrameSource
     from videogn.video.decoders.frame_table import VideoInfo
 
-#: Frames of a clip on the contact sheet.
+#: Number of frames per clip on the contact sheet.
 _THUMBNAILS = 8
-#: Pictures are kept at most about this large for the sheet, pixels of the longer side.
+#: Longer side of the pictures that are kept for the sheet, in pixels; roughly.
 _LARGEST = 400
-#: Seconds that the video may take to decode.
-_TIME_LIMIT = 60.0
 
 
-def parser() -> Parser:
-    """The command's options."""
-    made = Parser(
-        description="Show which frames each clip of a video takes, and which part of them, as a table and as a contact "
-        "sheet with one row a clip."
-    )
-    made.add_argument("video", type=str, help="The file.")
-    made.add_argument("--clips", type=int, default=10, help="Clips.")
-    made.add_argument("--clip-length", type=int, default=32, help="Frames in a clip.")
-    made.add_argument("--interval", type=int, default=2, help="Frames from one frame of a clip to the next.")
-    made.add_argument(
-        "--protocol", type=Literal["nonlocal", "slowfast", "endpoint"], default="nonlocal", help="Where clips start."
-    )
-    made.add_argument(
-        "--crops", type=Literal["full", "three_crop", "center"], default="full", help="What of the frame is seen."
-    )
-    made.add_argument("--short-side", type=int, default=256, help="Shorter side of the resized frames, pixels.")
-    made.add_argument("--crop-size", type=int, default=224, help="Side of the center or the training crop, pixels.")
-    made.add_argument("--train", action="store_true", help="Random clips and crops, as training draws them.")
-    made.add_argument("--seed", type=int, default=0, help="Of what is random.")
-    made.add_argument("--decoder", type=str, default="auto", help="auto (which is pyav), pyav, decord or torchcodec.")
-    made.add_argument("--out", type=str | None, default=None, help="The sheet; VIDEO_clips.png here by default.")
-    made.add_argument("--json", action="store_true", help="Print one JSON object and nothing else.")
-    return made
+@dataclass(frozen=True)
+class Options(ViewOptions):
+    """Show the frames of each clip of a video, and the part of each frame that is seen.
+
+    Prints a table and writes a contact sheet with one row per clip.
+
+    Attributes:
+        video: Video file.
+        crop_size: Side of the center or the training crop, in pixels.
+        train: Draw random clips and crops, as training does.
+        seed: Seed of the random clips and crops.
+        decoder: Decoder; auto is pyav.
+        out (FILE.png): Contact sheet. By default VIDEO_clips.png in this folder.
+        json: Print one JSON object and nothing else.
+    """
+
+    video: str
+    crop_size: int = NetworkInput.crop_size
+    train: bool = False
+    seed: int = 0
+    decoder: DecoderName = "auto"
+    out: str | None = None
+    json: bool = False
 
 
-def run(options: Namespace) -> int:
+def run(options: Options) -> int:
     """Print the table and write the sheet.
 
     Args:
-        options: of `parser`.
+        options: Options of the command.
 
     Returns:
         0.
 
     Raises:
-        ValueError: the video cannot be decoded, or an option is wrong.
+        ValueError: If the video cannot be decoded, or an option is wrong.
     """
     from videogn.data.explanation import explain_clips
     from videogn.report.contact_sheet import write_contact_sheet
@@ -74,37 +71,30 @@ def run(options: Namespace) -> int:
     from videogn.video.decoders.readers import check_decoder
     from videogn.video.errors import VideoDecodeError
 
-    if options.clips <= 0:
-        raise ValueError(f"--clips must be > 0, got {options.clips}")
     check_decoder(options.decoder)
-    plan = _plan(options)
+    plan = options.plan(train=options.train, crop_size=options.crop_size)
     path = _video_path(options.video)
     sheet = Path(options.out or f"{Path(path).stem}_clips.png").expanduser()
     if sheet.is_dir():
         raise ValueError(f"--out must be the file to write, {sheet} is a folder")
+    draws = options.clips if options.train else 1
     try:
-        with closing(VideoGuard(_TIME_LIMIT)) as guard, guard.open(path, options.decoder) as video:
-            clips = explain_clips(
-                video.info,
-                plan,
-                interval=options.interval,
-                draws=options.clips if options.train else 1,
-                seed=options.seed,
-            )
+        with closing(VideoGuard(TIME_LIMIT)) as guard, guard.open(path, options.decoder) as video:
+            clips = explain_clips(video.info, plan, interval=options.interval, draws=draws, seed=options.seed)
             rows = _rows(video, clips)
             facts = _facts(path, video.info, video.decoder, options)
     except VideoDecodeError as error:
         raise ValueError(str(error)) from error
     write_contact_sheet(rows, sheet, title=_title(facts, options))
     if options.json:
-        print(json.dumps(_as_json(facts, clips, sheet), indent=2))  # noqa: T201
+        print(json.dumps(_as_json(facts, clips, sheet), indent=2))
     else:
         _print(facts, clips, sheet)
     return 0
 
 
 def _video_path(video: str) -> str:
-    """The video; one that is not there at all is told with the nearest name that is."""
+    """The path of the video; a missing one is refused with the nearest name that exists."""
     from videogn.checks import existing_path
 
     if "://" in video or ".tar/" in video:
@@ -112,44 +102,13 @@ def _video_path(video: str) -> str:
     return str(existing_path(video))
 
 
-def _plan(options: Namespace) -> ViewPlan:
-    from videogn.data.plans import evaluation_plan, training_plan
-
-    clip = {"clip_length": options.clip_length, "interval": options.interval}
-    if options.train:
-        sides = (options.short_side, options.short_side * 5 // 4)  # 256 to 320
-        return training_plan(**clip, short_sides=sides, crop_size=options.crop_size, flip=0.5)
-    return evaluation_plan(
-        **clip,
-        num_clips=options.clips,
-        protocol=options.protocol,
-        short_side=options.short_side,
-        crop_size=options.crop_size,
-        crops=options.crops,
-    )
-
-
-def _facts(path: str, info: VideoInfo, decoder: str, options: Namespace) -> dict[str, Any]:
-    return {
-        "path": displayable(path),
-        "frames": info.frames,
-        "fps": info.fps,
-        "seconds": info.frames / info.fps,
-        "width": info.width,
-        "height": info.height,
-        "rotation": info.rotation,
-        "codec": info.codec,
-        "decoder": decoder,
-        "why": _why(options),
-    }
-
-
-def _why(options: Namespace) -> str:
-    return "the default" if options.decoder == "auto" else "as asked"
+def _facts(path: str, info: VideoInfo, decoder: str, options: Options) -> dict[str, Any]:
+    seconds, why = info.frames / info.fps, "the default" if options.decoder == "auto" else "as asked"
+    return {"path": displayable(path), **asdict(info), "seconds": seconds, "decoder": decoder, "why": why}
 
 
 def _rows(video: FrameSource, clips: Sequence[ExplainedClip]) -> list[ClipRow]:
-    """What the sheet shows; every frame on it is decoded once."""
+    """The rows of the sheet; every frame on it is decoded once."""
     import numpy as np
 
     from videogn.report.contact_sheet import ClipRow, Thumbnail
@@ -179,7 +138,7 @@ def _rows(video: FrameSource, clips: Sequence[ExplainedClip]) -> list[ClipRow]:
 
 
 def _shrunk(picture: np.ndarray) -> np.ndarray:
-    """The means of squares of pixels, uint8 (H, W, 3): at most about _LARGEST pixels long."""
+    """Means of square blocks of pixels, uint8 (H, W, 3): at most about _LARGEST pixels long."""
     side = -(-max(picture.shape[:2]) // _LARGEST)
     if side == 1:
         return picture.copy()
@@ -188,7 +147,7 @@ def _shrunk(picture: np.ndarray) -> np.ndarray:
     return squares.mean(axis=(1, 3)).round().astype(picture.dtype)
 
 
-def _title(facts: dict[str, Any], options: Namespace) -> str:
+def _title(facts: dict[str, Any], options: Options) -> str:
     kind = "training" if options.train else options.protocol
     return (
         f"{Path(facts['path']).name}: {facts['frames']} frames, {facts['fps']:.4g} per second, "
@@ -197,26 +156,17 @@ def _title(facts: dict[str, Any], options: Namespace) -> str:
 
 
 def _as_json(facts: dict[str, Any], clips: Sequence[ExplainedClip], sheet: Path) -> dict[str, Any]:
-    spelt = [
-        {
-            "start": clip.indices[0],
-            "end": clip.indices[-1],
-            "start_s": clip.indices[0] / facts["fps"],
-            "end_s": clip.indices[-1] / facts["fps"],
-            "indices": list(clip.indices),
-            "beyond": clip.beyond,
-            "substitute": clip.substitute,
-            "frame_size": list(clip.frame_size),
-            "crops": [crop._asdict() for crop in clip.crops],
-        }
-        for clip in clips
-    ]
+    spelt = []
+    for clip in clips:
+        first, last = clip.indices[0], clip.indices[-1]
+        times = {"start": first, "end": last, "start_s": first / facts["fps"], "end_s": last / facts["fps"]}
+        spelt.append({**times, **asdict(clip), "crops": [crop._asdict() for crop in clip.crops]})
     return {"video": facts, "clips": spelt, "sheet": str(sheet)}
 
 
 def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], sheet: Path) -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
     turned = f", turned by {facts['rotation']} degrees" if facts["rotation"] else ""
@@ -225,10 +175,8 @@ def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], sheet: Path) -
         f"{facts['frames']} frames, {facts['fps']:.4g} per second, {facts['seconds']:.2f} s, "
         f"{facts['width']}x{facts['height']}{turned}, {facts['codec']}, decoded by {facts['decoder']} ({facts['why']})"
     )
-    table = Table()
-    for name in ("clip", "start", "end", "seconds"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("frames")
+    numbers = (Column(name, justify="right", no_wrap=True) for name in ("clip", "start", "end", "seconds"))
+    table = Table(*numbers, "frames")
     for number, clip in enumerate(clips):
         first, last = clip.indices[0], clip.indices[-1]
         seconds = f"{first / facts['fps']:.2f} to {last / facts['fps']:.2f}"

@@ -2,44 +2,49 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from dataclasses import dataclass, field
 
-from videogn.cli.parsing import Parser
+from videogn.choices import TIME_LIMIT
 from videogn.system.cores import available_cores
 from videogn.system.files import displayable
 
 
-def parser() -> Parser:
-    """Return the parser of the action's arguments."""
-    parser = Parser(
-        description="Check every video that a source lists and write one row for each to a Parquet file: path, "
-        "label, split, frames (that decode), fps, duration, width, height, rotation, codec, bytes, status, reason. "
-        "Train with --data.train FILE. A run that was interrupted, or is repeated, checks only what is new or changed. "
-        "Videos are only read."
-    )
-    parser.add_argument(
-        "source",
-        type=str,
-        help="Class folders, a data set's root with splits, a Kinetics CSV, a list of 'path label' lines, a folder of "
-        "videos without classes, one video, tar shards, or an index to make anew.",
-    )
-    parser.add_argument("--out", type=str, required=True, help="The index, a file ending in .parquet.")
-    parser.add_argument("--root", type=str | None, default=None, help="Where the videos of a CSV or list lie.")
-    parser.add_argument("--timeout", type=float, default=60.0, help="Seconds that one file may take.")
-    parser.add_argument("--workers", type=int, default=available_cores(), help="Files at once.")
-    parser.add_argument("--min-frames", type=int, default=8, help="Videos with fewer frames are called too short.")
-    parser.add_argument("--quick", action="store_true", help="Read packets only: fast, but damaged frames go unseen.")
-    return parser
+@dataclass(frozen=True)
+class Options:
+    """Open every video of a data set and write one row for each to a Parquet file.
+
+    A row holds path, label, split, frames (that decode), fps, duration, width, height, rotation, codec, bytes, status
+    and reason. Train with --data.train FILE. A run that was interrupted, or is repeated, opens only files that are new
+    or changed. Videos are only read.
+
+    Attributes:
+        source: Class folders, a data set's root with splits, a Kinetics CSV, a list of 'path label' lines, a folder of
+            videos without classes, one video, tar shards, or an index to make anew.
+        out (FILE.parquet): Index to write.
+        root: Folder of the videos that a CSV or list names. By default the folder of that file.
+        timeout (SECONDS): Time limit for one file.
+        workers: Number of files that are read at once.
+        min_frames: Number of frames below which a video is called too short.
+        quick: Read packets only: fast, but damaged frames go unseen.
+    """
+
+    source: str
+    out: str = field(kw_only=True)
+    root: str | None = None
+    timeout: float = TIME_LIMIT
+    workers: int = field(default_factory=available_cores)
+    min_frames: int = 8
+    quick: bool = False
 
 
-def run(options: Namespace) -> int:
-    """Write the index and print what was found.
+def run(options: Options) -> int:
+    """Write the index and print a summary.
 
     Args:
-        options: from `parser`.
+        options: Options of the command.
 
     Returns:
-        0, also where videos are broken.
+        0, also if videos are broken.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -52,18 +57,13 @@ def run(options: Namespace) -> int:
     checks = FileChecks(decode=not options.quick, timeout=options.timeout, workers=options.workers)
     with bar("Checking files") as advance:
         built = build_index(
-            options.source,
-            options.out,
-            checks,
-            root=options.root,
-            min_frames=options.min_frames,
-            progress=advance,
+            options.source, options.out, checks, root=options.root, min_frames=options.min_frames, progress=advance
         )
-    console = Console()
+    console = Console(highlight=False)
     console.print(summary_table(built.catalogue))
     if built.unlisted:
         console.print(f"unlisted, for instance {escape(displayable(built.unlisted[0]))}", soft_wrap=True)
     rest = built.catalogue.table.num_rows - built.checked
-    known = f", {rest:,} known or not there" if rest else ""
-    console.print(f"{escape(options.out)}: written; {built.checked:,} checked{known}", soft_wrap=True, highlight=False)
+    known = f", {rest:,} known or missing" if rest else ""
+    console.print(f"{escape(options.out)}: written; {built.checked:,} checked{known}", soft_wrap=True)
     return 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from videogn.cli.parsing import Parser
+from videogn.choices import NetworkInput
 from videogn.system.cores import available_cores
 
 if TYPE_CHECKING:
@@ -13,37 +13,46 @@ if TYPE_CHECKING:
 
     from videogn.indexing.resizing import Resized
 
-#: Failures that are printed one by one; the index lists all.
+#: Number of failures that are printed one by one; the index lists all.
 _SHOWN = 20
 
 
-def parser() -> Parser:
-    """Return the parser of the action's arguments."""
-    parser = Parser(
-        description="Copy every usable video of an index as H.264 in mp4: smaller, with close key frames, upright, "
-        "without sound, frame for frame and at the same times. Videos that are small already are copied too, in their "
-        "own size, because close key frames save most. Train on the copies with --data.train OUT/index.parquet. A run "
-        "that was interrupted, or is repeated, copies only what is missing or whose original changed. Originals are "
-        "only read."
-    )
-    parser.add_argument("index", type=str, help="A Parquet file that `videogn data index` wrote.")
-    parser.add_argument("out", type=str, help="The folder of the copies: new, empty, or of an earlier run.")
-    parser.add_argument("--short-side", type=int, default=256, help="Pixels of the shorter side; never enlarged.")
-    parser.add_argument("--workers", type=int, default=available_cores(), help="Videos at once.")
-    parser.add_argument("--crf", type=int, default=18, help="Quality of x264: smaller is better and takes more bytes.")
-    parser.add_argument("--gop", type=int, default=12, help="Frames from one key frame to the next.")
-    parser.add_argument("--timeout", type=float, default=600.0, help="Seconds that one video may take.")
-    return parser
+@dataclass(frozen=True)
+class Options:
+    """Copy every usable video of an index as H.264 in mp4, small and with close key frames.
+
+    Copies are upright and without sound, frame for frame and at the same times. Small videos are copied too, in their
+    own size, because close key frames save most. Train on the copies with --data.train OUT/index.parquet. A run that
+    was interrupted, or is repeated, copies only files that are missing or whose original changed. Originals are only
+    read. The exit status is 1 if a video could not be copied.
+
+    Attributes:
+        index: Parquet file that `videogn data index` wrote.
+        out: Folder for the copies: new, empty, or of an earlier run.
+        short_side: Shorter side of the copies, in pixels. Smaller videos are not enlarged.
+        workers: Number of videos that are copied at once.
+        crf: Quality of x264; a smaller number is better and takes more bytes.
+        gop: Number of frames from one key frame to the next.
+        timeout (SECONDS): Time limit for one video.
+    """
+
+    index: str
+    out: str
+    short_side: int = NetworkInput.short_side
+    workers: int = field(default_factory=available_cores)
+    crf: int = 18
+    gop: int = 12
+    timeout: float = 600.0
 
 
-def run(options: Namespace) -> int:
-    """Copy the videos and print what was done.
+def run(options: Options) -> int:
+    """Copy the videos and print a summary.
 
     Args:
-        options: from `parser`.
+        options: Options of the command.
 
     Returns:
-        0, or 1 when a usable video could not be copied.
+        0, or 1 if a usable video could not be copied.
     """
     from rich.console import Console
     from rich.markup import escape
@@ -53,20 +62,28 @@ def run(options: Namespace) -> int:
     from videogn.video.transcode import CopySettings
 
     settings = CopySettings(short_side=options.short_side, crf=options.crf, gop=options.gop)
-    how = Copying(settings=settings, timeout=options.timeout, workers=options.workers)
+    copying = Copying(settings=settings, timeout=options.timeout, workers=options.workers)
     with bar("Copying") as advance:
-        resized = resize_index(options.index, options.out, how, advance)
-    console = Console()
-    console.print(_summary(resized))
+        resized = resize_index(options.index, options.out, copying, advance)
+    console = Console(highlight=False)
+    console.print(summary_table(resized))
     for path, reason in list(resized.failures.items())[:_SHOWN]:
-        console.print(f"[red]{escape(path)}: {escape(reason)}[/red]", soft_wrap=True, highlight=False)
+        console.print(f"[red]{escape(path)}: {escape(reason)}[/red]", soft_wrap=True)
     if (more := len(resized.failures) - _SHOWN) > 0:
-        console.print(f"and {more:,} more failures; the index lists them", highlight=False)
-    console.print(f"{escape(options.out)}/{INDEX}: written", soft_wrap=True, highlight=False)
+        console.print(f"and {more:,} more failures; the index lists them")
+    console.print(f"{escape(options.out)}/{INDEX}: written", soft_wrap=True)
     return 1 if resized.failures else 0
 
 
-def _summary(resized: Resized) -> Table:
+def summary_table(resized: Resized) -> Table:
+    """Count the videos that were copied, kept and lost, and their bytes.
+
+    Args:
+        resized: Outcome of a run.
+
+    Returns:
+        The table.
+    """
     from rich.table import Column, Table
 
     from videogn.system.sizes import format_size

@@ -1,38 +1,39 @@
-"""videogn data show: count what a source lists."""
+"""videogn data show: the videos that a source lists."""
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections import Counter
-
-from videogn.cli.parsing import Parser
-
-
-def parser() -> Parser:
-    """Return the parser of the action's arguments."""
-    parser = Parser(
-        description="Count videos, classes and missing files, and name the hash that results carry; of an index, what "
-        "was found in the files, class by class."
-    )
-    parser.add_argument(
-        "source", type=str, help="Class folders, a Kinetics CSV, a list of 'path label' lines or an index (.parquet)."
-    )
-    parser.add_argument("--root", type=str | None, default=None, help="Where the videos of a CSV or list lie.")
-    return parser
+from dataclasses import dataclass
 
 
-def run(options: Namespace) -> int:
+@dataclass(frozen=True)
+class Options:
+    """Count the videos, classes and missing files of a source.
+
+    For folders and lists it also prints the hash that results carry; for an index, the counts by status, split and
+    class.
+
+    Attributes:
+        source: Class folders, a Kinetics CSV, a list of 'path label' lines or an index (.parquet).
+        root: Folder of the videos that a CSV or list names. By default the folder of that file.
+    """
+
+    source: str
+    root: str | None = None
+
+
+def run(options: Options) -> int:
     """Print the counts.
 
     Args:
-        options: from `parser`.
+        options: Options of the command.
 
     Returns:
         0.
 
     Raises:
-        OSError: the source or the root does not exist.
-        ValueError: the source is wrong, or has no root.
+        OSError: If the source or the root does not exist.
+        ValueError: If the source is not a list of videos, or has no root.
     """
     from videogn.data.sources import check_root
 
@@ -51,11 +52,10 @@ def _show_source(source: str, root: str | None) -> None:
     missing = {record.path for record in index.missing()}
     counts = Counter(record.label for record in index.records)
     lost = Counter(record.label for record in index.records if record.path in missing)
-    print(f"{len(index)} videos, {len(index.classes)} classes, {len(missing)} missing")  # noqa: T201
-    print(f"sha256 {index.fingerprint()}")  # noqa: T201
+    print(f"{len(index)} videos, {len(index.classes)} classes, {len(missing)} missing")
+    print(f"sha256 {index.fingerprint()}")
     for number, name in enumerate(index.classes):
-        gone = f"  ({lost[number]} missing)" if lost[number] else ""
-        print(f"{counts[number]:8d}  {name}{gone}")  # noqa: T201
+        print(f"{counts[number]:8d}  {name}" + (f"  ({lost[number]} missing)" if lost[number] else ""))
 
 
 def _show_index(path: str) -> None:

@@ -1,4 +1,4 @@
-"""Tables of how many videos of an index are what."""
+"""Tables of the numbers of videos of an index by status."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from videogn.system.sizes import format_size
 if TYPE_CHECKING:
     from videogn.indexing.catalogue import Catalogue
 
-#: Status -> (what it is called in the summary, what it means).
+#: Status -> (name, meaning).
 _MEANINGS = {
     "ok": ("ok", "every frame decodes"),
     "short": ("too short", "fewer than {min_frames} frames, which all decode; usable"),
@@ -31,10 +31,10 @@ def summary_table(catalogue: Catalogue) -> Table:
     """Count the videos of an index by status.
 
     Args:
-        catalogue: the index.
+        catalogue: Index.
 
     Returns:
-        A row for each status, also those that do not occur, then the totals.
+        A table with a row for each status, also those that do not occur, and the totals.
     """
     facts = catalogue.facts
     table = Table("", Column("videos", justify="right"), Column("meaning", overflow="fold"))
@@ -56,14 +56,14 @@ def summary_table(catalogue: Catalogue) -> Table:
 
 
 def status_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> Table:
-    """Count videos by class, or by split, and status.
+    """Count the videos of each class, or of each split, by status.
 
     Args:
-        title: what the rows are.
-        counts: row -> status -> videos.
+        title: Title of the first column, for instance "class".
+        counts: Number of videos by class or split, and status.
 
     Returns:
-        A row for each; columns for the statuses that occur.
+        A table with a row for each class or split, and a column for each status that occurs.
     """
     occurring = [status for status in STATUSES if any(status in row for row in counts.values())]
     headings = [Column(_MEANINGS[status][0], justify="right") for status in occurring]

@@ -1,34 +1,42 @@
-"""videogn data synth: make the synthetic motion data set."""
+"""videogn data synth: the synthetic motion data set."""
 
 from __future__ import annotations
 
-from argparse import Namespace
+from dataclasses import asdict, dataclass, field
 
-from videogn.cli.parsing import Parser
 from videogn.system.cores import available_cores
 
 
-def parser() -> Parser:
-    """Return the parser of the action's arguments."""
-    parser = Parser(
-        description="Write a labelled data set whose eight classes differ by motion only: train/CLASS/*.mp4, "
-        "val/CLASS/*.mp4 and Kinetics-style train.csv and val.csv."
-    )
-    parser.add_argument("out", type=str, help="The folder, new or empty.")
-    parser.add_argument("--videos-per-class", type=int, default=120, help="Training videos of each class.")
-    parser.add_argument("--val-videos-per-class", type=int | None, default=None, help="A quarter of that by default.")
-    parser.add_argument("--size", type=int, default=40, help="Height and width, pixels.")
-    parser.add_argument("--frames", type=int, default=32, help="Frames in a video.")
-    parser.add_argument("--seed", type=int, default=0, help="The same seed gives the same files.")
-    parser.add_argument("--workers", type=int, default=available_cores(), help="Processes that draw and encode.")
-    return parser
+@dataclass(frozen=True)
+class Options:
+    """Write a labelled data set whose eight classes differ by motion only.
+
+    It consists of train/CLASS/*.mp4, val/CLASS/*.mp4 and Kinetics-style train.csv and val.csv.
+
+    Attributes:
+        out: Folder to write to, new or empty.
+        videos_per_class: Number of training videos per class.
+        val_videos_per_class: Number of validation videos per class. By default a quarter of the training videos.
+        size: Height and width of the videos, in pixels; even.
+        frames: Number of frames per video.
+        seed: Seed of everything random. The same seed gives the same files.
+        workers: Number of processes that draw and encode.
+    """
+
+    out: str
+    videos_per_class: int = 120
+    val_videos_per_class: int | None = None
+    size: int = 40
+    frames: int = 32
+    seed: int = 0
+    workers: int = field(default_factory=available_cores)
 
 
-def run(options: Namespace) -> int:
+def run(options: Options) -> int:
     """Write the data set.
 
     Args:
-        options: from `parser`.
+        options: Options of the command.
 
     Returns:
         0.
@@ -37,6 +45,6 @@ def run(options: Namespace) -> int:
     from videogn.data.synthetic.writing import write_motion_dataset
 
     with bar("Writing videos") as advance:
-        out = write_motion_dataset(**vars(options), progress=advance)
-    print(f"{out}: ready; train on it with `videogn fit --config configs/motion.yaml --data.root {out}`")  # noqa: T201
+        out = write_motion_dataset(**asdict(options), progress=advance)
+    print(f"{out}: ready; train on it with `videogn fit --config configs/motion.yaml --data.root {out}`")
     return 0

@@ -4,65 +4,64 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from videogn.cli.parsing import Parser
-from videogn.cli.study.grid_options import add_grid_arguments, grid_of
+from videogn.cli.study.grid_options import GridOptions
 
 if TYPE_CHECKING:
     from videogn.study import Grid
+    from videogn.study.slurm import Job
 
 #: Slurm's MaxArraySize, unless a cluster sets another.
 _USUAL_ARRAY_SIZE = 1001
 
 
-def parser() -> Parser:
-    """Its arguments."""
-    parser = Parser(
-        prog="videogn study export-slurm",
-        usage="videogn study export-slurm GRID --out OUT [options]",
-        description="Write a study's folder with a Slurm job array of the cells that are not finished, to submit with "
-        "sbatch. At the time limit the training writes a checkpoint and the task is requeued, until the cell is "
-        "finished. The folder, the data and this installation have to be on a file system that the nodes share.",
-    )
-    add_grid_arguments(parser)
-    whole: dict[str, Any] = {"type": int | None, "default": None}
-    parser.add_argument("--out", type=str, required=True, help="Folder of the study.")
-    parser.add_argument("--time", type=str, default="24:00:00", help="Time limit of a task, as Slurm writes it.")
-    parser.add_argument("--partition", type=str | None, default=None, help="By default the cluster's own.")
-    parser.add_argument("--gpus-per-cell", **whole, help="By default a cell's devices, or 0 where it uses the CPU.")
-    parser.add_argument("--cpus-per-cell", **whole, help="By default one for each training and loader process.")
-    parser.add_argument("--at-once", **whole, help="Cells at once; by default as many as Slurm has room for.")
-    parser.add_argument(
-        "--sbatch",
-        type=str,
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="Further options of sbatch, without dashes, for instance account=vision mem=64G.",
-    )
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class Options(GridOptions):
+    """Write a study's folder with a Slurm job array of the cells that are not finished, to submit with sbatch.
+
+    At the time limit the training run writes a checkpoint and the task is requeued, until the cell is finished. The
+    folder, the data and this installation must be on a file system that the nodes share.
+
+    Attributes:
+        out: Folder of the study.
+        time (LIMIT): Time limit of a task, as Slurm writes it.
+        partition: Partition. By default the cluster's own.
+        gpus_per_cell: Number of GPUs per cell. By default a cell's devices, or 0 if it uses the CPU.
+        cpus_per_cell: Number of CPUs per cell. By default one for each training and loader process.
+        at_once: Number of cells that run at once. By default as many as Slurm has room for.
+        sbatch (KEY=VALUE): Further options of sbatch, without dashes, for instance account=vision mem=64G.
+    """
+
+    out: str
+    time: str = "24:00:00"
+    partition: str | None = None
+    gpus_per_cell: int | None = None
+    cpus_per_cell: int | None = None
+    at_once: int | None = None
+    sbatch: tuple[str, ...] = ()
 
 
-def run(options: Any) -> int:
-    """Write it.
+def run(options: Options) -> int:
+    """Write the study and its job array.
 
     Args:
-        options: of the parser.
+        options: Options of the command.
 
     Returns:
         0.
     """
     from videogn.cli.progress import bar
-    from videogn.study.making import make_study
-    from videogn.study.schedule import only_one
+    from videogn.study.making import make_study, with_other_cells
     from videogn.study.slurm import unfinished_cells, write_array
+    from videogn.study.study_files import only_one, place_of_study
     from videogn.system.sizes import parse_size
 
-    grid = grid_of(options)
+    out = place_of_study(options.out)
+    grid = with_other_cells(options.read(), out)
     job = _job(grid, options)  # whatever is wrong with it should be known before videos are written
-    out = Path(options.out).expanduser().resolve()
     with only_one(out), bar("Planning cells") as planning, bar("Writing videos") as writing:
         make_study(
             grid,
@@ -75,18 +74,18 @@ def run(options: Any) -> int:
     folders = unfinished_cells(grid, out)
     report = f"videogn study report {shlex.quote(str(out))}"
     if not folders:
-        print(f"every cell is finished; next: {report}")  # noqa: T201
+        print(f"every cell is finished; next: {report}")
         return 0
     script = write_array(folders, out, job, directory=Path.cwd())
-    print(f"{len(folders)} of {len(grid.cells)} cells are not finished: one task each. Next:")  # noqa: T201
-    print(f"  sbatch {shlex.quote(str(script))}")  # noqa: T201
-    print(f"  videogn study status {shlex.quote(str(out))}\n  {report}")  # noqa: T201
+    print(f"{len(folders)} of the study's {len(grid.cells)} cells are not finished: one task each. Next:")
+    print(f"  sbatch {shlex.quote(str(script))}")
+    print(f"  videogn study status {shlex.quote(str(out))}\n  {report}")
     if len(folders) >= _USUAL_ARRAY_SIZE:
-        print("This may be more than the cluster's MaxArraySize: see scontrol show config.")  # noqa: T201
+        print("This may be more than the cluster's MaxArraySize: see scontrol show config.")
     return 0
 
 
-def _job(grid: Grid, options: Any) -> Any:
+def _job(grid: Grid, options: Options) -> Job:
     from videogn.study.slurm import Job
 
     devices = max(cell.devices for cell in grid.cells)

@@ -4,94 +4,97 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from videogn.checks import check_choice
-from videogn.cli.parsing import Parser
-from videogn.cli.study.grid_options import add_grid_arguments, grid_of
+from videogn.choices import DeviceName
+from videogn.cli.study.grid_options import GridOptions
 from videogn.system.sizes import format_size
 
-
-def parser() -> Parser:
-    """Its arguments."""
-    parser = Parser(
-        prog="videogn study plan",
-        usage="videogn study plan GRID [options]",
-        description="Show every cell of a grid with the memory that its training step needs and the time that it is "
-        "predicted to take, from a step of each kind of cell that is run here. Nothing is written.",
-    )
-    add_grid_arguments(parser)
-    parser.add_argument("--no-time", action="store_true", help="Leave the prediction of time out: no step is run.")
-    parser.add_argument(
-        "--device",
-        type=str | None,
-        default=None,
-        help="Where the timed steps run, cpu or cuda: by default where the grid trains, if that is here.",
-    )
-    parser.add_argument("--json", action="store_true", help="Print rows as JSON; bytes and seconds.")
-    return parser
+if TYPE_CHECKING:
+    from videogn.study import Cell
+    from videogn.study.planning import CellPlan
 
 
-def run(options: Any) -> int:
-    """Plan it.
+@dataclass(frozen=True, kw_only=True)
+class Options(GridOptions):
+    """Show every cell of a grid with the memory that its training step needs and its predicted time.
+
+    The time is predicted from one training step of each kind of cell, which is run here. Nothing is written.
+
+    Attributes:
+        no_time: Leave out the prediction of time; no step is run.
+        device: Device of the timed steps. By default the one that the grid trains on, if it is here.
+        json: Print the rows as JSON, in bytes and seconds.
+    """
+
+    no_time: bool = False
+    device: DeviceName | None = None
+    json: bool = False
+
+
+def run(options: Options) -> int:
+    """Print the plan.
 
     Args:
-        options: of the parser.
+        options: Options of the command.
 
     Returns:
         0.
+
+    Raises:
+        ValueError: If the grid or an option is wrong, or there is no GPU to time steps on.
     """
     import torch
 
-    grid = grid_of(options)
-    if options.device is None:
-        options.device = "cpu" if grid.on_cpu else "cuda"
-        options.no_time = options.no_time or not (grid.on_cpu or torch.cuda.is_available())
-    check_choice("--device", options.device, ("cpu", "cuda"))
-    if options.device == "cuda" and not options.no_time and not torch.cuda.is_available():
+    grid = options.read()
+    device = options.device or ("cpu" if grid.on_cpu else "cuda")
+    here = device == "cpu" or torch.cuda.is_available()
+    if options.device is not None and not here and not options.no_time:
         raise ValueError("--device cuda: there is no GPU here; take --device cpu, or --no-time")
+    timed = here and not options.no_time
     from videogn.cli.progress import bar
-    from videogn.study.options import check_known
+    from videogn.study.grid import check_known
     from videogn.study.planning import count_videos, plan_cells, total_seconds
 
     check_known(grid.base)
     videos = count_videos(grid)
     with bar("Planning cells") as progress:
-        plans = plan_cells(grid, videos, measure=not options.no_time, device=options.device, progress=progress)
-    rows = [
-        {
-            "cell": cell.name,
-            "norm": cell.norm.label,
-            "clip_length": cell.clip_length,
-            "interval": cell.interval,
-            "batch_size": cell.batch_size,
-            "clips_per_step": cell.clips_per_step,
-            "memory_mode": cell.memory_mode,
-            "seed": cell.seed,
-            "steps": plan.steps,
-            **{key: plan.row.get(key) for key in ("activation_bytes", "peak_bytes", "parameters", "multiply_adds")},
-            "seconds": None if plan.seconds is None else round(plan.seconds, 1),
-        }
-        for cell, plan in plans.items()
-    ]
+        plans = plan_cells(grid, videos, measure=timed, device=device, progress=progress)
+    rows = [_row(cell, plan) for cell, plan in plans.items()]
     if options.json:
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        print(json.dumps(rows, indent=2))
     else:
-        _print_table(rows, total_seconds(list(plans.values())), options)
+        _print_table(rows, total_seconds(list(plans.values())), device if timed else None)
     return 0
 
 
-def _print_table(rows: list[dict[str, Any]], seconds: float | None, options: Any) -> None:
+def _row(cell: Cell, plan: CellPlan) -> dict[str, Any]:
+    return {
+        "cell": cell.name,
+        "norm": cell.norm.label,
+        "clip_length": cell.clip_length,
+        "interval": cell.interval,
+        "batch_size": cell.batch_size,
+        "clips_per_step": cell.clips_per_step,
+        "memory_mode": cell.memory_mode,
+        "seed": cell.seed,
+        "steps": plan.steps,
+        **{key: plan.row.get(key) for key in ("activation_bytes", "peak_bytes", "parameters", "multiply_adds")},
+        "seconds": None if plan.seconds is None else round(plan.seconds, 1),
+    }
+
+
+def _print_table(rows: list[dict[str, Any]], seconds: float | None, device: str | None) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
-    timed = not options.no_time
     table = Table(Column("cell", overflow="fold"), "clips a step", "steps", "activations", "peak memory")
-    if timed:
+    if device:
         table.add_column("predicted time")
     for row in rows:
-        times = [_or_dash(row["seconds"], _duration)] if timed else []
+        times = [_or_dash(row["seconds"], _duration)] if device else []
         table.add_row(
             row["cell"],
             str(row["clips_per_step"]),
@@ -102,11 +105,11 @@ def _print_table(rows: list[dict[str, Any]], seconds: float | None, options: Any
         )
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(table)
-    total = f", one after the other: {_or_dash(seconds, _duration)} of training and testing alone" if timed else ""
+    total = f", one after the other: {_or_dash(seconds, _duration)} of training and testing alone" if device else ""
     console.print(f"{len(rows)} cells{total}.")
-    if timed:
+    if device:
         console.print(
-            f"Times: steps of each kind timed on {options.device} here, with the threads that torch takes here "
+            f"Times: steps of each kind timed on {device} here, with the threads that torch takes here "
             "(OMP_NUM_THREADS), and validations and the test at a third of a step a clip. Left out: starting (some ten "
             "seconds a cell), loading, decoding, larger frames in the test."
         )

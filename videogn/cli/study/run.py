@@ -4,148 +4,140 @@ from __future__ import annotations
 
 import shlex
 import sys
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from videogn.checks import check_choice
-from videogn.cli.parsing import Parser
-from videogn.cli.study.grid_options import add_grid_arguments, grid_of
+from videogn.choices import EngineName
+from videogn.cli.study.grid_options import GridOptions
+from videogn.cli.study.report import write_and_print
 from videogn.system.sizes import parse_size
 
 if TYPE_CHECKING:
     from videogn.study import Grid
 
-_ENGINES = ("local", "ray")
-#: Less is a size without its unit.
+#: Smallest memory in bytes; less is a size without its unit.
 _LEAST_MEMORY = 1 << 20
 
 
-def parser() -> Parser:
-    """Its arguments."""
-    parser = Parser(
-        prog="videogn study run",
-        usage="videogn study run GRID --out OUT [options]",
-        description="Train and test every cell of a grid that is not finished, then write the report. A cell that "
-        "fails is recorded with its reason and the others go on. Ctrl-C lets the trainings write a checkpoint; the "
-        "same command goes on where it stopped, also after a crash.",
-    )
-    add_grid_arguments(parser)
-    whole: dict[str, Any] = {"type": int | None, "default": None}
-    text: dict[str, Any] = {"type": str | None, "default": None}
-    parser.add_argument("--out", type=str, required=True, help="Folder of the study.")
-    parser.add_argument("--jobs", **whole, help="Cells at once; by default one, or one for each GPU of this machine.")
-    parser.add_argument("--threads", **whole, help="CPU threads of a cell; by default they share the cores.")
-    parser.add_argument("--retries", type=int, default=0, help="How often a cell that fails is tried again at once.")
-    parser.add_argument("--skip-failed", action="store_true", help="Leave cells alone that failed in an earlier run.")
-    parser.add_argument("--memory", **text, help="What the report's largest batches fit in, for instance 16GiB.")
-    parser.add_argument("--engine", type=str, default="local", help="local: processes of this machine; ray.")
-    parser.add_argument("--ray-address", **text, help="Of a running Ray cluster, or auto; by default one starts here.")
-    return parser
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """Folder of a study, and the resources for its cells.
+
+    Attributes:
+        out: Folder of the study.
+        jobs: Number of cells that run at once. By default one, or one for each GPU of this machine.
+        threads: Number of CPU threads per cell. By default they share the cores.
+        retries: Number of times that a failed cell is tried again at once.
+        skip_failed: Leave out cells that failed in an earlier run.
+        memory (SIZE): Memory that the report's largest batches fit in, for instance 16GiB.
+        engine: local (processes on this machine) or ray.
+        ray_address (ADDRESS): Address of a running Ray cluster, or auto. By default one is started here.
+    """
+
+    out: str
+    jobs: int | None = None
+    threads: int | None = None
+    retries: int = 0
+    skip_failed: bool = False
+    memory: str | None = None
+    engine: EngineName = "local"
+    ray_address: str | None = None
 
 
-def run(options: Any) -> int:
-    """Make the study, run it, report.
+@dataclass(frozen=True, kw_only=True)
+class Options(RunOptions, GridOptions):
+    """Train and test every cell of a grid that is not finished, then write the report.
+
+    A cell that fails is recorded with its reason, and the others continue. On Ctrl-C every training run writes a
+    checkpoint; the same command resumes them, also after a crash.
+    """
+
+
+def run(options: Options) -> int:
+    """Make the study, run it and report.
 
     Args:
-        options: of the parser.
+        options: Options of the command.
 
     Returns:
-        0, or 1 when a cell failed.
+        0, or 1 if a cell failed.
     """
-    check_choice("--engine", options.engine, _ENGINES)
-    if options.ray_address is not None and options.engine != "ray":
-        raise ValueError("--ray-address needs --engine ray")
-    return run_and_report(
-        grid_of(options),
-        options.out,
-        engine=options.engine,
-        ray_address=options.ray_address,
-        jobs=options.jobs,
-        threads=options.threads,
-        retries=options.retries,
-        skip_failed=options.skip_failed,
-        memory=options.memory,
-    )
+    return run_and_report(options.read(), options)
 
 
-def run_and_report(
-    grid: Grid,
-    out: str | Path,
-    *,
-    engine: str = "local",
-    ray_address: str | None = None,
-    jobs: int | None = None,
-    threads: int | None = None,
-    retries: int = 0,
-    skip_failed: bool = False,
-    memory: str | None = None,
-) -> int:
+def run_and_report(grid: Grid, options: RunOptions) -> int:
     """Run a study with progress, then write and print its report.
 
     Args:
-        grid: what to run.
-        out: folder of the study.
-        engine: local or ray.
-        ray_address: of a running cluster, or None.
-        jobs: cells at once.
-        threads: CPU threads of a cell.
-        retries: of a cell that fails.
-        skip_failed: leave alone what failed before.
-        memory: size for the frontier.
+        grid: Cells to run.
+        options: Folder of the study, and the resources for its cells.
 
     Returns:
-        0, or 1 when a cell failed.
+        0, or 1 if a cell failed.
+
+    Raises:
+        ValueError: If an option is wrong.
     """
     from videogn.cli.progress import StudyProgress, bar
     from videogn.study.making import make_study
-    from videogn.study.schedule import only_one, run_cells
+    from videogn.study.schedule import run_cells
+    from videogn.study.study_files import only_one, place_of_study
 
-    limit = memory or grid.memory
-    if retries < 0:
-        raise ValueError(f"retries must be >= 0, got {retries}")
-    room = None if limit is None else parse_size(limit)
-    if room is not None and room < _LEAST_MEMORY:
-        raise ValueError(f"memory must be 1MiB or more, got {limit} ({room} bytes): did you mean {limit}GiB?")
-    out = Path(out).expanduser().resolve()
+    if options.retries < 0:
+        raise ValueError(f"--retries must be >= 0, got {options.retries}")
+    memory = _memory(options.memory or grid.memory)
+    out = place_of_study(options.out)
     command = shlex.join(["videogn", *sys.argv[1:]])
-    chosen = _engine(engine, ray_address, grid, jobs, threads)
+    engine = _engine(grid, options)
     try:
         with only_one(out):
             with bar("Planning cells") as planning, bar("Writing videos") as writing:
-                make_study(grid, out, command=command, memory=room, planning=planning, writing=writing)
+                make_study(grid, out, command=command, memory=memory, planning=planning, writing=writing)
             with StudyProgress() as progress:
                 states = run_cells(
-                    grid.cells, out, chosen, retries=retries, retry_failed=not skip_failed, report=progress
+                    grid.cells,
+                    out,
+                    engine,
+                    retries=options.retries,
+                    retry_failed=not options.skip_failed,
+                    report=progress,
                 )
     except KeyboardInterrupt:
-        print("\nstopped; the same command goes on from here", file=sys.stderr)  # noqa: T201
+        print("\nstopped; the same command resumes it", file=sys.stderr)
         raise
     finally:
-        chosen.close()
+        engine.close()
     failed = {cell: state.reason for cell, state in states.items() if state.phase == "failed"}
     for cell, reason in failed.items():
-        print(f"{cell.name} failed: {reason}", file=sys.stderr)  # noqa: T201
+        print(f"{cell.name} failed: {reason}", file=sys.stderr)
     if any(state.phase == "finished" for state in states.values()):
-        _report(out)
+        print()
+        write_and_print(out)
     return 1 if failed else 0
 
 
-def _engine(name: str, address: str | None, grid: Grid, jobs: int | None, threads: int | None) -> Any:
+def _memory(size: str | None) -> int | None:
+    memory = None if size is None else parse_size(size)
+    if memory is not None and memory < _LEAST_MEMORY:
+        raise ValueError(f"memory must be 1MiB or more, got {size} ({memory} bytes): did you mean {size}GiB?")
+    return memory
+
+
+def _engine(grid: Grid, options: RunOptions) -> Any:
+    if options.ray_address is not None and options.engine != "ray":
+        raise ValueError("--ray-address needs --engine ray")
     devices = grid.cells[0].devices
-    if name == "ray":
+    if options.engine == "ray":
         from videogn.study.ray_engine import RayEngine
 
-        return RayEngine(address, jobs=jobs, devices_per_cell=devices, on_cpu=grid.on_cpu, threads=threads)
+        return RayEngine(
+            options.ray_address,
+            jobs=options.jobs,
+            devices_per_cell=devices,
+            on_cpu=grid.on_cpu,
+            threads=options.threads,
+        )
     from videogn.study.engines import LocalEngine, visible_gpus
 
     gpus = [] if grid.on_cpu else visible_gpus()
-    return LocalEngine(jobs, devices_per_cell=devices, gpus=gpus, threads=threads)
-
-
-def _report(out: Path) -> None:
-    from videogn.report import markdown_tables, write_report
-    from videogn.study import read_study
-
-    study = read_study(out)
-    page = write_report(study)
-    print(f"\n{markdown_tables(study)}\nReport: {page} and {page.with_suffix('.md')}")  # noqa: T201
+    return LocalEngine(options.jobs, devices_per_cell=devices, gpus=gpus, threads=options.threads)

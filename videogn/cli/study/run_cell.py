@@ -1,35 +1,35 @@
-"""videogn study cell: one prepared cell, in this process's devices; what job arrays call."""
+"""videogn study cell: one prepared cell on this process's devices, as job arrays run it."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from videogn.cli.parsing import Parser
-
-#: Status of a cell that was stopped and can go on: sysexits' "temporary failure".
+#: Exit status of a cell that was stopped and can be resumed: sysexits' "temporary failure".
 STOPPED = 75
 
 
-def parser() -> Parser:
-    """Its arguments."""
-    parser = Parser(
-        prog="videogn study cell",
-        description="Train and test one cell, from wherever it stopped; nothing where it is finished. SIGTERM and "
-        f"Ctrl-C let the training write a checkpoint; the status is then {STOPPED}.",
-    )
-    parser.add_argument("folder", type=str, help="The cell's folder, STUDY/cells/NAME.")
-    return parser
+@dataclass(frozen=True)
+class Options:
+    """Train and test one cell, from wherever it stopped; a finished cell is left as it is.
+
+    On SIGTERM and Ctrl-C the training run writes a checkpoint and the exit status is 75.
+
+    Attributes:
+        folder: Folder of the cell, STUDY/cells/NAME.
+    """
+
+    folder: str
 
 
-def run(options: Any) -> int:
-    """Run it.
+def run(options: Options) -> int:
+    """Run the cell.
 
     Args:
-        options: of the parser.
+        options: Options of the command.
 
     Returns:
         0 finished, 1 failed, 75 stopped.
@@ -40,6 +40,5 @@ def run(options: Any) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     state = run_cell(Path(options.folder).expanduser().resolve(), stop=stop)
-    about = f"{state.cell.name} {state.phase}" + (f": {state.reason}" if state.reason else "")
-    print(about, file=sys.stderr)  # noqa: T201
+    print(f"{state.cell.name} {state.phase}" + (f": {state.reason}" if state.reason else ""), file=sys.stderr)
     return {"finished": 0, "stopped": STOPPED}.get(state.phase, 1)

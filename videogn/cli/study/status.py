@@ -1,63 +1,71 @@
-"""videogn study status: how far every cell is."""
+"""videogn study status: the progress of every cell."""
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from videogn.cli.parsing import Parser
-
-
-def parser() -> Parser:
-    """Its arguments."""
-    parser = Parser(prog="videogn study status", description="Show how far every cell is, and why some failed.")
-    parser.add_argument("folder", type=str, help="Folder of the study.")
-    parser.add_argument("--json", action="store_true", help="Print rows as JSON.")
-    return parser
+if TYPE_CHECKING:
+    from videogn.study import Cell, Study
 
 
-def run(options: Any) -> int:
-    """Show it.
+@dataclass(frozen=True)
+class Options:
+    """Show the progress of every cell, and why some failed.
+
+    Attributes:
+        folder: Folder of the study.
+        json: Print the rows as JSON.
+    """
+
+    folder: str
+    json: bool = False
+
+
+def run(options: Options) -> int:
+    """Print the cells.
 
     Args:
-        options: of the parser.
+        options: Options of the command.
 
     Returns:
         0.
     """
     from videogn.study import read_study
-    from videogn.study.folder import is_running, read_curve, read_state
-    from videogn.study.results import cell_folder
-    from videogn.study.running import part_done
 
     study = read_study(options.folder)
-    rows = []
-    for cell in dict.fromkeys(cell for section in study.sections for cell in section.cells):
-        folder = cell_folder(study.folder, cell)
-        state = read_state(folder)
-        if state["phase"] in ("training", "testing") and not is_running(folder):
-            state["phase"] = "interrupted"
-        result = study.results.get(cell)
-        curve = read_curve(folder, cell)
-        rows.append(
-            {
-                "cell": cell.name,
-                "phase": "finished" if result else state["phase"],
-                "epochs": curve[-1].epoch if curve else 0,
-                "done": 1.0 if result else part_done(folder, cell) if folder.is_dir() else 0.0,
-                "top1": result.test["over_all"]["top1"] if result else None,
-                "training_seconds": result.cost.get("training_seconds") if result else None,
-                "attempts": state["attempts"],
-                "reason": state["reason"],
-            }
-        )
+    rows = [_row(study, cell) for cell in study.cells]
     if options.json:
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        print(json.dumps(rows, indent=2))
     else:
         _print_table(rows)
     return 0
+
+
+def _row(study: Study, cell: Cell) -> dict[str, Any]:
+    from videogn.study.cell_files import is_running, part_done, read_state
+    from videogn.study.study_files import cell_folder
+    from videogn.study.training_log import read_curve
+
+    folder = cell_folder(study.folder, cell)
+    state = read_state(folder)
+    if state["phase"] in ("training", "testing") and not is_running(folder):
+        state["phase"] = "interrupted"
+    result = study.results.get(cell)
+    curve = read_curve(folder, cell)
+    return {
+        "cell": cell.name,
+        "phase": "finished" if result else state["phase"],
+        "epochs": curve[-1].epoch if curve else 0,
+        "done": 1.0 if result else part_done(folder) if folder.is_dir() else 0.0,
+        "top1": result.test["over_all"]["top1"] if result else None,
+        "training_seconds": result.cost.get("training_seconds") if result else None,
+        "attempts": state["attempts"],
+        "reason": state["reason"],
+    }
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

@@ -96,9 +96,3 @@ def clips_of_statistics(layers: Iterable[nn.Module], clips: int) -> int:
         `clips`, or the smallest sub-batch.
     """
     return min([clips, *(int(getattr(layer, "clips", clips)) for layer in layers)])
-
-
-def require_positive(name: str, value: int) -> None:
-    """Raise ValueError unless `value` is above 0."""
-    if value <= 0:
-        raise ValueError(f"{name} must be > 0, got {value}")

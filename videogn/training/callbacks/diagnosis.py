@@ -11,9 +11,10 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from videogn.axes import Batch
+from videogn.checks import require_positive
 from videogn.evaluation import clip_probabilities
 from videogn.norm.precise_statistics import Statistics, batch_statistics, running_statistics, tracking_layers
-from videogn.training.callbacks.batches import logits_and_labels, require_positive, training_batches
+from videogn.training.callbacks.batches import logits_and_labels, training_batches
 
 _log = logging.getLogger(__name__)
 

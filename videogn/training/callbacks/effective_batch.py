@@ -1,4 +1,4 @@
-"""One line at the start of every fit: how many clips a norm sees, how many a step sees, and the learning rate."""
+"""First lines of every training run: network and data, clips per norm and per step, learning rate."""
 
 from __future__ import annotations
 
@@ -14,12 +14,25 @@ _log = logging.getLogger(__name__)
 
 
 class EffectiveBatch(Callback):
-    """Logs the clips of a normalisation batch, the clips of an optimiser step and the learning rate.
+    """Logs the network and the data of a training run, the clips per normalisation batch and per step, and the rate.
 
     For instance `effective batch: 4 clips a normalisation batch, 32 an optimiser step (4 clips x 2 devices x 4
-    accumulated), lr 0.005`. A warning follows where the two batches differ for another reason than the number of
-    devices, which is how the published runs do it: gradients accumulated, or statistics synchronised.
+    accumulated), lr 0.005`. A warning follows if the two batches differ for another reason than the number of devices,
+    which is how the published runs do it: gradients accumulated, or statistics synchronised.
     """
+
+    def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if stage != "fit" or not trainer.is_global_zero or data is None:
+            return
+        hparams, splits, device = pl_module.hparams, data.splits, trainer.strategy.root_device.type
+        _log.info(
+            "%s with %s, %s parameters; %s; clips of %d x %d, %d classes; on %s",
+            *(hparams["arch"], hparams["norm"], f"{sum(p.numel() for p in pl_module.net.parameters()):,}"),
+            ", ".join(f"{len(splits[name])} {name} videos" for name in ("train", "val") if name in splits),
+            *(hparams["clip_length"], hparams["interval"], len(pl_module.class_names)),
+            f"{trainer.world_size} x {device}" if trainer.world_size > 1 else device,
+        )
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         if not trainer.is_global_zero:
@@ -56,7 +69,7 @@ class EffectiveBatch(Callback):
 
 
 def _stores_nothing(module: Any) -> bool:
-    """Whether a layer uses stored statistics that nobody has stored: it has them, but no momentum to follow with."""
+    """Whether a layer uses stored statistics that are still initial: it has them, but no momentum to update them."""
     mean, var = getattr(module, "running_mean", None), getattr(module, "running_var", None)
     if mean is None or var is None or hasattr(module, "momentum"):
         return False
@@ -64,13 +77,13 @@ def _stores_nothing(module: Any) -> bool:
 
 
 def _synchronises(layer: Any) -> bool:
-    # What torch's synchronised layer has and no other: it may come from the norm or from --trainer.sync_batchnorm.
+    # Only torch's synchronised layer has a process group; it comes from the norm or from --trainer.sync_batchnorm.
     return any(hasattr(module, "process_group") for module in layer.modules())
 
 
 def _learning_rate(trainer: Trainer) -> str:
-    """The rate that the schedule starts from, and the rate of the next step where it is another one."""
+    """Format the rate that the schedule starts from, and the rate of the next step if it differs."""
     group = trainer.optimizers[0].param_groups[0]
     start = float(group.get("initial_lr", group["lr"]))
     now = float(group["lr"])
-    return f"lr {start:g}" if now == start else f"lr {start:g} ({now:g} at this step)"
+    return f"lr {start:g}" if now == start else f"lr {start:g} ({now:.3g} at this step)"

@@ -1,4 +1,4 @@
-"""How the distribution of a layer's output moves during training: the GN paper's Figure 6."""
+"""Percentiles of a layer's output during training, as in the GN paper's Figure 6."""
 
 from __future__ import annotations
 
@@ -15,34 +15,35 @@ from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 from torch.utils.hooks import RemovableHandle
 
-from videogn.checks import did_you_mean
-from videogn.report.percentile_figure import plot_percentiles
+from videogn.checks import did_you_mean, require_positive
 from videogn.system.files import write_text
-from videogn.training.callbacks.batches import require_positive
 
 _log = logging.getLogger(__name__)
 
 
 class FeaturePercentiles(Callback):
-    """Records percentiles of a layer's output at every validation of a training, and draws them at its end.
+    """Records percentiles of a layer's output at every validation of a training run.
 
     The values are all positions and channels of the first validation batches, in evaluation mode: the same clips at
-    every epoch. They are kept in memory until the percentiles are taken, 4 bytes each. `percentiles_<layer>.csv` and
-    `.png` lie in the log folder; the CSV is there from the first validation on, and a resumed training continues it.
-    Its columns: `epoch` (epochs trained, 1 after the first), `step`, and one for each percentile, `p1` for instance.
-    With several processes those of the first are recorded.
+    every epoch. They are kept in memory until the percentiles are taken, 4 bytes each. They are written to
+    `percentiles_<layer>.csv` in the log folder at every validation, and a resumed run continues the file; `videogn fit`
+    draws a PNG beside it at the end. Columns: `epoch` (epochs trained, 1 after the first), `step`, and one for each
+    percentile, for instance `p1`. With several processes the first one records its own values.
 
     The paper's figure shows a convolution's output before norm and ReLU, {1, 20, 80, 99}: for the last one of res5 of
     `i3d_r50` that is `blocks.5.res_blocks.2.branch2.conv_c`.
 
     Args:
-        layer: its name in the network, `blocks.5` (the output of res5) or finer.
-        percentiles: numbers in 0..100.
-        num_batches: validation batches whose outputs are taken.
+        layer: Name of the layer in the network, `blocks.5` (the output of res5) or finer.
+        percentiles: Percentiles, in 0..100.
+        num_batches: Number of validation batches whose outputs are taken.
+
+    Attributes:
+        path: The CSV file, once the training run has begun.
 
     Raises:
-        ValueError: a percentile outside 0..100, none at all, num_batches below 1; at the start of a training, a layer
-            that the network does not have.
+        ValueError: If a number is out of range or there is no percentile; at the start of a training run, if the
+            network has no such layer.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class FeaturePercentiles(Callback):
         self._hook: RemovableHandle | None = None
         self._outputs: list[np.ndarray] = []
         self._rows: list[dict[str, str]] = []
-        self._path = Path()
+        self.path = Path()
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
         """Refuse a wrong name before anything is trained."""
@@ -66,12 +67,12 @@ class FeaturePercentiles(Callback):
             raise ValueError(f"the network has no layer {self.layer!r}{did_you_mean(self.layer, names)}")
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
-        """Take over the rows of a training that is resumed in the same folder."""
+        """Keep the rows of a run that is resumed in the same folder."""
         folder = Path(trainer.log_dir or trainer.default_root_dir)  # every process must ask for it
-        self._path = folder / f"percentiles_{self.layer}.csv"
+        self.path = folder / f"percentiles_{self.layer}.csv"
         self._rows = []
-        if trainer.is_global_zero and trainer.global_step > 0 and self._path.is_file():
-            with self._path.open(encoding="utf-8", newline="") as lines:
+        if trainer.is_global_zero and trainer.global_step > 0 and self.path.is_file():
+            with self.path.open(encoding="utf-8", newline="") as lines:
                 self._rows = [row for row in csv.DictReader(lines) if int(row["step"]) <= trainer.global_step]
 
     def on_validation_batch_start(
@@ -96,11 +97,7 @@ class FeaturePercentiles(Callback):
         row = {"epoch": f"{_epochs_trained(trainer):.6g}", "step": str(trainer.global_step)}
         row |= {f"p{percentile:g}": f"{value:.6g}" for percentile, value in zip(self.percentiles, values, strict=True)}
         self._rows.append(row)
-        write_text(self._path, _as_csv(self._rows))
-
-    def on_train_end(self, trainer: Trainer, pl_module: Any) -> None:
-        if trainer.is_global_zero and self._rows:
-            plot_percentiles(self._path, self._path.with_name(f"{self._path.name.removesuffix('.csv')}.png"))
+        write_text(self.path, _as_csv(self._rows))
 
     def on_exception(self, trainer: Trainer, pl_module: Any, exception: BaseException) -> None:
         self._unhook()
@@ -118,14 +115,14 @@ class FeaturePercentiles(Callback):
 
 
 def _epochs_trained(trainer: Trainer) -> float:
-    """Epochs at this validation; a fraction where it comes in the middle of one."""
+    """Return the number of epochs trained, a fraction in the middle of an epoch."""
     batches = float(trainer.num_training_batches)  # infinite for a stream, which then counts whole epochs
     return trainer.current_epoch + min((trainer.fit_loop.batch_idx + 1) / batches, 1.0)
 
 
 def _as_csv(rows: Sequence[dict[str, str]]) -> str:
     text = io.StringIO()
-    # A resumed training may ask for other percentiles.
+    # A resumed run may ask for other percentiles.
     columns = list(dict.fromkeys(name for row in rows for name in row))
     writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
     writer.writeheader()

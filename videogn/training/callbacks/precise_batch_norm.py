@@ -10,12 +10,11 @@ from lightning.pytorch import Callback, Trainer
 from torch import nn
 
 from videogn.axes import Batch
-from videogn.checks import check_choice
+from videogn.checks import check_choice, require_positive
 from videogn.norm.precise_statistics import VARIANCES, precise_statistics, tracking_layers
 from videogn.training.callbacks.batches import (
     clips_of_statistics,
     logits_and_labels,
-    require_positive,
     training_batches,
 )
 

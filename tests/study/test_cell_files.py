@@ -9,20 +9,9 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from videogn.study import Budget, Cell, CellResult, CurvePoint, Norm
-from videogn.study import folder as folder_module
-from videogn.study.folder import (
-    is_running,
-    locked,
-    prepare,
-    read_cell,
-    read_curve,
-    read_state,
-    resume_arguments,
-    write_curve,
-    write_result,
-    write_state,
-)
+from videogn.study import Budget, Cell, CellResult, CurvePoint, Norm, cell_files
+from videogn.study.cell_files import is_running, locked, prepare, read_cell, read_state, write_state
+from videogn.study.training_log import read_curve, resume_arguments, write_curve
 
 CELL = Cell(Norm("gn", (("groups", 8),)), 8, 2, 4, 2, Budget("epochs", 2), init="a.pth", seed=1)
 HEAD = "epoch,step,train/loss_step,val/top1\n"
@@ -86,7 +75,7 @@ def test_other_settings_begin_an_unfinished_cell_anew(tmp_path, other):
 @pytest.mark.parametrize("other", [{"base": {"model": {"lr": 1}}}, {"motion": {"videos_per_class": 3}}])
 def test_other_settings_refuse_a_finished_cell(tmp_path, other):
     _prepare(tmp_path / "a")
-    write_result(_result(tmp_path / "a"))
+    _result(tmp_path / "a").write()
     before = _files(tmp_path / "a")
     with pytest.raises(ValueError, match=f"{tmp_path / 'a'} was run with other settings: name another folder"):
         _prepare(tmp_path / "a", **other)
@@ -95,7 +84,7 @@ def test_other_settings_refuse_a_finished_cell(tmp_path, other):
 
 def test_a_finished_cell_is_not_touched(tmp_path):
     _prepare(tmp_path / "a")
-    write_result(_result(tmp_path / "a"))
+    _result(tmp_path / "a").write()
     before = _files(tmp_path / "a")
     _prepare(tmp_path / "a")
     assert _files(tmp_path / "a") == before
@@ -125,7 +114,7 @@ def test_a_failed_write_leaves_the_old_files(tmp_path, monkeypatch):
     _prepare(tmp_path / "a")
     before = _files(tmp_path / "a")
     monkeypatch.setattr(json, "dumps", lambda *args, **kwargs: (_ for _ in ()).throw(OSError("disk full")))
-    for write in (lambda: write_state(tmp_path / "a", phase="training"), lambda: write_result(_result(tmp_path / "a"))):
+    for write in (lambda: write_state(tmp_path / "a", phase="training"), lambda: _result(tmp_path / "a").write()):
         with pytest.raises(OSError, match="disk full"):
             write()
     monkeypatch.undo()
@@ -140,13 +129,13 @@ def test_a_state_is_changed_in_part(tmp_path):
 
 def test_a_result_survives_its_file(tmp_path):
     assert CellResult.read(tmp_path) is None
-    write_result(_result(tmp_path))
+    _result(tmp_path).write()
     assert CellResult.read(tmp_path) == _result(tmp_path)
     assert "folder" not in json.loads((tmp_path / "result.json").read_text())  # it may move
 
 
 def test_one_at_a_time(tmp_path, monkeypatch):
-    monkeypatch.setattr(folder_module, "_LOCK_PATIENCE", 0.05)
+    monkeypatch.setattr(cell_files, "LOCK_PATIENCE", 0.05)
     with (
         FileLock(tmp_path / ".lock"),
         pytest.raises(BlockingIOError, match="another process is running"),

@@ -1,0 +1,11 @@
+"""Maps the folder configs/ into the package; everything else is in pyproject.toml."""
+
+from setuptools import find_namespace_packages, find_packages, setup
+
+CONFIGS = ["videogn.configs", *(f"videogn.configs.{name}" for name in find_namespace_packages("configs"))]
+
+setup(
+    packages=[*find_packages(include=["videogn*"]), *CONFIGS],
+    package_dir={"videogn.configs": "configs"},
+    package_data={"videogn": ["py.typed", "report/page.css"], **{name: ["*.yaml"] for name in CONFIGS}},
+)

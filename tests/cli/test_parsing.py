@@ -1,0 +1,185 @@
+"""Options from a dataclass: what the command line takes, what the help says, how it refuses."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+import docstring_parser
+import pytest
+
+from videogn.cli.main import COMMANDS
+from videogn.cli.parsing import read_options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """Shared by several commands.
+
+    Attributes:
+        clip_length: Number of frames in a clip.
+        axis (NAME=VALUE): Axes.
+    """
+
+    clip_length: int = 32
+    axis: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Options(Shared):
+    """Do something with files.
+
+    It is 100% safe.
+
+    Attributes:
+        paths (PATH): Files.
+        out: Folder to write to.
+        kind: Kind of output.
+        sizes: Sizes, in pixels.
+        limit (SECONDS): Time limit. By default there is none.
+        extra: More options.
+        quick: Be quick.
+    """
+
+    paths: tuple[str, ...]
+    out: str = field(kw_only=True)
+    kind: Literal["table", "json"] = "table"
+    sizes: tuple[int, ...] = (1, 2)
+    limit: float | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+    quick: bool = False
+
+    def __post_init__(self) -> None:
+        if self.clip_length <= 0:
+            raise ValueError(f"--clip-length must be > 0, got {self.clip_length}")
+
+
+def _read(*words: str) -> Options:
+    return read_options(Options, "videogn do", words)
+
+
+def test_defaults():
+    assert _read("a", "--out", "o") == Options(("a",), out="o")
+    assert _read("a", "--out", "o").extra == {}
+
+
+@pytest.mark.parametrize(
+    ("words", "name", "value"),
+    [
+        (["a", "b"], "paths", ("a", "b")),
+        (["a", "--clip-length", "8"], "clip_length", 8),
+        (["a", "--clip-length=8"], "clip_length", 8),
+        (["a", "--kind", "json"], "kind", "json"),
+        (["a", "--sizes", "3", "4"], "sizes", (3, 4)),
+        (["a", "--sizes", "3", "--sizes", "4"], "sizes", (4,)),
+        (["a", "--axis", "x=1", "y=2", "--axis", "z=3"], "axis", ("x=1", "y=2", "z=3")),
+        (["a", "--limit", "1.5"], "limit", 1.5),
+        (["a", "--limit", "2"], "limit", 2.0),
+        (["a", "--extra", "{groups: 8}"], "extra", {"groups": 8}),
+        (["a", "--quick"], "quick", True),
+        (["1e5"], "paths", ("1e5",)),
+        (["a", "--out", "null"], "out", "null"),
+    ],
+)
+def test_values(words, name, value):
+    assert getattr(_read("--out=o", *words), name) == value
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--clip-length", "x"], "--clip-length must be a whole number, got 'x'"),
+        (["--clip-length", "2.5"], "--clip-length must be a whole number, got '2.5'"),
+        (["--limit", "soon"], "--limit must be a number, got 'soon'"),
+        (["--extra", "3"], "--extra must be a mapping, for instance {groups: 8}, got '3'"),
+        (["--clip-lenght", "3"], "no option --clip-lenght; did you mean '--clip-length'?"),
+        (["--sizes", "x"], "'x'"),
+    ],
+)
+def test_wrong_values_end_with_one_line(capsys, words, expected):
+    with pytest.raises(SystemExit) as caught:
+        _read("a", "--out=o", *words)
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("videogn: error: ")
+    assert expected in line
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--kind", "jsno"], "--kind must be one of table, json, got 'jsno'; did you mean 'json'?"),
+        (["--clip-length", "0"], "--clip-length must be > 0, got 0"),
+    ],
+)
+def test_refused_values(words, expected):
+    with pytest.raises(ValueError, match=f"^{re.escape(expected)}$"):
+        _read("a", "--out=o", *words)
+
+
+@pytest.mark.parametrize("missing", [["a"], ["--out", "o"]])
+def test_required_options(missing):
+    with pytest.raises(SystemExit) as caught:
+        _read(*missing)
+    assert caught.value.code == 2
+
+
+def test_help(capsys):
+    with pytest.raises(SystemExit) as caught:
+        _read("--help")
+    assert caught.value.code == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    for text in (
+        "usage: videogn do PATH [PATH ...] --out OUT [options]",
+        "Do something with files. It is 100% safe.",
+        "--out OUT Folder to write to. Required.",
+        "--clip-length N Number of frames in a clip. Default: 32.",
+        "--axis NAME=VALUE [NAME=VALUE ...] Axes. --",
+        "--kind {table,json} Kind of output. Default: table.",
+        "--sizes N [N ...] Sizes, in pixels. Default: 1 2.",
+        "--limit SECONDS Time limit. By default there is none. --",
+        "--quick Be quick.",
+    ):
+        assert text in printed
+
+
+# Every command.
+
+
+def _commands(table: dict[str, tuple[str, str]], *above: str) -> list[tuple[str, ...]]:
+    """The words of all commands and actions that have options of their own."""
+    found = []
+    for name, (path, _) in table.items():
+        if name not in ("fit", "validate", "test"):
+            module = importlib.import_module(path)
+            own = (*above, name)
+            found += _commands(module.ACTIONS, *own) if hasattr(module, "ACTIONS") else [own]
+    return found
+
+
+def _options(words: tuple[str, ...]) -> type:
+    module: Any = None
+    table = COMMANDS
+    for word in words:
+        module = importlib.import_module(table[word][0])
+        table = getattr(module, "ACTIONS", {})
+    return module.Options
+
+
+@pytest.mark.parametrize("words", _commands(COMMANDS), ids=" ".join)
+def test_every_option_is_described(words):
+    options = _options(words)
+    documents = [docstring_parser.parse(each.__doc__ or "") for each in options.__mro__[:-1]]
+    described = {param.arg_name for document in documents for param in document.params}
+    assert described == {each.name for each in fields(options)}
+
+
+@pytest.mark.parametrize("words", [(), ("data",), ("study",), ("bench",), *_commands(COMMANDS)], ids=" ".join)
+def test_help_fits_eighty_columns(videogn, capsys, monkeypatch, words):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert videogn(*words, "--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(" ".join(["usage: videogn", *words]))
+    assert max(map(len, lines)) <= 80

@@ -1,0 +1,62 @@
+"""Options of the commands that take clips from videos as training and testing do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from videogn.choices import CropsName, EvaluationProtocol, EvaluationViews, NetworkInput, ProtocolName
+
+if TYPE_CHECKING:
+    from videogn.data.plans import ViewPlan
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewOptions:
+    """The clips of a video and the parts of their frames.
+
+    Attributes:
+        clips: Number of clips per video.
+        clip_length: Number of frames in a clip.
+        interval: Step between consecutive frames of a clip, in frames of the video.
+        protocol: Placement of the test clips.
+        crops: Part of the frame that is tested: the whole frame, three crops or the center.
+        short_side: Shorter side of the resized frames, in pixels.
+    """
+
+    clips: int = EvaluationProtocol.num_clips
+    clip_length: int = NetworkInput.clip_length
+    interval: int = NetworkInput.interval
+    protocol: ProtocolName = EvaluationProtocol.protocol
+    crops: CropsName = EvaluationProtocol.crops
+    short_side: int = NetworkInput.short_side
+
+    def plan(self, *, train: bool, crop_size: int) -> ViewPlan:
+        """Make the plan of the views.
+
+        Args:
+            train: Whether to draw one random clip and crop, as training does, in place of the test's.
+            crop_size: Side of the square crops, in pixels.
+
+        Returns:
+            The plan.
+
+        Raises:
+            ValueError: If a number is out of range.
+        """
+        from videogn.data.plans import evaluation_plan, training_plan
+
+        if self.clips <= 0:
+            raise ValueError(f"--clips must be > 0, got {self.clips}")
+        views = EvaluationViews(
+            num_clips=self.clips,
+            protocol=self.protocol,
+            crops=self.crops,
+            clip_length=self.clip_length,
+            interval=self.interval,
+            short_side=self.short_side,
+            crop_size=crop_size,
+        )
+        if train:
+            return training_plan(views, short_sides=(self.short_side, self.short_side * 5 // 4), flip=0.5)  # 256 to 320
+        return evaluation_plan(views)

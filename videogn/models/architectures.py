@@ -1,0 +1,64 @@
+"""The table of networks, and the one way to build a network by name."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from videogn.extensions import check_options, find
+from videogn.models.i3d import i3d_r50, i3d_r50_8x8, i3d_tiny
+from videogn.norm import make_norm
+
+#: Architecture name -> builder `(num_classes, norm, ...) -> nn.Module`; the names that `--model.arch` takes.
+MODELS: dict[str, Callable[..., nn.Module]] = {
+    "i3d_r50": i3d_r50,
+    "i3d_r50_8x8": i3d_r50_8x8,
+    "i3d_tiny": i3d_tiny,
+}
+
+
+def make_model(
+    arch: str,
+    num_classes: int,
+    norm: str | Callable[..., nn.Module] = "gn",
+    norm_options: Mapping[str, Any] | None = None,
+    arch_options: Mapping[str, Any] | None = None,
+) -> nn.Module:
+    """Build a network by name.
+
+    Args:
+        arch: A key of `MODELS`, the name of an entry point in the group `videogn.models`, or the dotted path of a
+            builder. A builder is called as `builder(num_classes, norm, **arch_options)`, where `norm` is a factory
+            `(num_channels) -> nn.Module`.
+        num_classes: Number of classes K.
+        norm: Norm by name or as a factory; see `videogn.norm.make_norm`. Default: "gn".
+        norm_options: Options of the norm. Default: none.
+        arch_options: Further arguments of the builder, by name. Default: none.
+
+    Returns:
+        A module from clips (B, 3, T, H, W), float, to logits (B, K, T', H', W'). A network that returns (B, K) has one
+        position: its logits are reshaped to (B, K, 1, 1, 1).
+
+    Raises:
+        ValueError: A name or an option is unknown, or a builder cannot be imported.
+    """
+    builder = find("arch", arch, MODELS, "videogn.models")
+    factory = make_norm(norm, **(norm_options or {}))
+    options = arch_options or {}
+    check_options(f"arch {arch!r}", builder, options, positional=2)
+    model = builder(num_classes, factory, **options)
+    model.register_forward_hook(functools.partial(_with_positions, num_classes))
+    return model
+
+
+def _with_positions(num_classes: int, model: nn.Module, inputs: Any, logits: Tensor) -> Tensor:
+    """Give logits their axes T', H', W'."""
+    if logits.ndim not in (2, 5) or logits.shape[1] != num_classes:
+        raise ValueError(
+            f"a network must return logits (B, {num_classes}) or (B, {num_classes}, T', H', W'), "
+            f"{type(model).__name__} returned {tuple(logits.shape)}"
+        )
+    return logits[..., None, None, None] if logits.ndim == 2 else logits

@@ -1,0 +1,85 @@
+"""Norms whose layers PyTorch has: BatchNorm, GroupNorm and its special cases."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from videogn.checks import require_positive
+
+#: Number of groups unless an option says otherwise (GN paper, section 3.1).
+_GROUPS = 32
+
+
+def batch_norm(num_channels: int, *, eps: float = 1e-5, momentum: float | None = 0.1) -> nn.BatchNorm3d:
+    """BatchNorm over (N, T, H, W): S_i = {k : k_C = i_C} (GN paper, equation 3).
+
+    Args:
+        num_channels: Number of channels C.
+        eps: Constant added to the variance. Default: 1e-5.
+        momentum: Weight of the newest batch in the running statistics. Default: 0.1.
+    """
+    return nn.BatchNorm3d(num_channels, eps=eps, momentum=momentum)
+
+
+def group_norm(
+    num_channels: int, *, groups: int | None = None, channels_per_group: int | None = None, eps: float = 1e-5
+) -> nn.GroupNorm:
+    """GroupNorm over (C/G, T, H, W): S_i = {k : k_N = i_N, floor(k_C / (C/G)) = floor(i_C / (C/G))} (GN paper, eq. 7).
+
+    Args:
+        num_channels: Number of channels C.
+        groups: Number of groups G. Default: 32, unless `channels_per_group` is given.
+        channels_per_group: C/G, as an alternative to `groups`.
+        eps: Constant added to the variance. Default: 1e-5.
+
+    Raises:
+        ValueError: Both options are given, one is not positive, or it does not divide C.
+    """
+    return nn.GroupNorm(number_of_groups(num_channels, groups, channels_per_group), num_channels, eps=eps)
+
+
+def layer_norm(num_channels: int, *, eps: float = 1e-5) -> nn.GroupNorm:
+    """LayerNorm over (C, T, H, W): S_i = {k : k_N = i_N} (GN paper, equation 5), that is GroupNorm with one group.
+
+    Args:
+        num_channels: Number of channels C. Gamma and beta are per channel.
+        eps: Constant added to the variance. Default: 1e-5.
+    """
+    return nn.GroupNorm(1, num_channels, eps=eps)
+
+
+def instance_norm(num_channels: int, *, eps: float = 1e-5) -> nn.GroupNorm:
+    """InstanceNorm over (T, H, W): S_i = {k : k_N = i_N, k_C = i_C} (GN paper, equation 6).
+
+    It is GroupNorm with one channel per group: it has gamma and beta, and no running statistics.
+
+    Args:
+        num_channels: Number of channels C.
+        eps: Constant added to the variance. Default: 1e-5.
+    """
+    return nn.GroupNorm(num_channels, num_channels, eps=eps)
+
+
+def number_of_groups(num_channels: int, groups: int | None, channels_per_group: int | None) -> int:
+    """Return G for the two ways of giving it.
+
+    Args:
+        num_channels: Number of channels C.
+        groups: Number of groups G, or None.
+        channels_per_group: C/G, or None. G is 32 if both are None.
+
+    Raises:
+        ValueError: Both are given, one is not positive, or it does not divide C.
+    """
+    if groups is not None and channels_per_group is not None:
+        raise ValueError(
+            f"give groups or channels_per_group, not both; got groups={groups}, channels_per_group={channels_per_group}"
+        )
+    if groups is None and channels_per_group is None:
+        groups = _GROUPS
+    name, divisor = ("groups", groups) if groups is not None else ("channels_per_group", channels_per_group)
+    assert divisor is not None
+    require_positive(name, divisor)
+    if num_channels % divisor:
+        raise ValueError(f"channels must be divisible by {name}, got {num_channels} channels and {name}={divisor}")
+    return divisor if name == "groups" else num_channels // divisor
