@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from videogn.data.parquet_index import USABLE
 from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import writing
-from videogn.indexing.catalogue import USABLE, Catalogue, read_catalogue, summarise, write_catalogue
+from videogn.indexing.catalogue import Catalogue, read_catalogue, summarise, write_catalogue
 from videogn.indexing.file_checks import RESULTS, FileWork, joined, report_columns, results_table
 from videogn.indexing.file_states import file_state, file_states
 from videogn.indexing.listing import names_hash

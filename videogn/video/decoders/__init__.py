@@ -9,18 +9,3 @@ A new decoder is a module `NAME_reader.py` with a subclass of `foreign_reader.Fo
     readers.py         decoders by name; pyav_reader.py, decord_reader.py, torchcodec_reader.py
     guard.py, cache.py the same door in a process that can be killed, and with whole videos kept in memory
 """
-
-from videogn.video.decoders.decode import OpenVideo, decode_frames, open_video
-from videogn.video.decoders.frame_table import FrameTable, VideoInfo, read_frame_table
-from videogn.video.decoders.readers import DECODERS, check_decoder
-
-__all__ = [
-    "DECODERS",
-    "FrameTable",
-    "OpenVideo",
-    "VideoInfo",
-    "check_decoder",
-    "decode_frames",
-    "open_video",
-    "read_frame_table",
-]
