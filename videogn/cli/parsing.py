@@ -186,10 +186,11 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _classes(key: str) -> list[str]:
-    """Names of the classes that a key of the trainer takes."""
-    if not key.startswith("trainer."):
-        return []
+    """Names of the classes that a key of the trainer, or the optimiser or scheduler of the model, takes."""
     from lightning.pytorch import callbacks, loggers, profilers, strategies
+    from torch import optim
 
     modules = (callbacks, loggers, profilers, strategies)
+    if not key.startswith("trainer."):
+        modules = (optim, optim.lr_scheduler)
     return [name for module in modules for name, value in vars(module).items() if inspect.isclass(value)]
