@@ -137,7 +137,7 @@ def our_views(path: Path, protocol: str, decoder: str) -> None:
 
 
 def our_frames(path: Path, protocol: str, decoder: str) -> Sample:
-    """From the file to what a worker hands over: distinct frames and indices."""
+    """From the file to the sample of a loader process: distinct frames and indices."""
     sample = Workload((VideoRecord(str(path), None),), TESTS[protocol]).load(0, decoder)
     if sample.error is not None:
         raise SystemExit(f"{path}: {sample.error}")
