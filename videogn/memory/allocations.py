@@ -1,108 +1,96 @@
-"""A record of every tensor storage that is made while some code runs: how large, when made, when freed, what for."""
+"""A record of every tensor storage that is made and freed while code runs on tensors without storage."""
 
 from __future__ import annotations
 
-import itertools
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
-#: What has no other kind: made and freed within the forward pass, or within the backward pass.
+#: Kind of storages without a label: made and freed within the forward pass, or within the backward pass.
 TEMPORARIES = "temporaries"
 
 
 @dataclass(eq=False)
 class _Allocation:
     nbytes: int
-    born: int
-    died: int | None = None  # None: alive
     kind: str = TEMPORARIES
 
 
-class AllocationLog(TorchDispatchMode):
-    """Context in which the storages of all results of all operations are recorded, those of the backward pass too.
+class AllocationLog(FakeTensorMode):
+    """Context in which tensors have shapes and no numbers, and their storages are recorded.
 
-    It sees what the operations return. Memory that a kernel takes for itself and frees before it returns is not seen.
-    Views and in-place operations share a storage, which counts once.
+    The results of all operations are seen, those of the backward pass too. Memory that a kernel takes for itself and
+    frees before it returns is not seen. Views and in-place operations share a storage, which counts once. Every number
+    that is read from a tensor (by `item`) is 1.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._allocations: list[_Allocation] = []
+        self._changes: list[tuple[_Allocation, int]] = []  # +1 allocated, -1 freed
         self._alive: dict[int, _Allocation] = {}  # by the identity of the storage
-        self._clock = 0  # counts allocations and frees
+        self._within = False  # an operation, whose parts are not seen either
 
-    def __torch_dispatch__(
-        self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        """Run the operation and record what it returns."""
-        result = func(*args, **(kwargs or {}))
-        for leaf in tree_leaves(result):
+    def dispatch(self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = {}) -> Any:
+        """Run an operation and record its results."""
+        if func is torch.ops.prim.device.default:  # half of all operations
+            return args[0].fake_device
+        if func is torch.ops.aten._local_scalar_dense.default:
+            return 1.0 if args[0].is_floating_point() else 1
+        if self._within:
+            return super().dispatch(func, types, args, kwargs)
+        self._within = True
+        try:
+            result = super().dispatch(func, types, args, kwargs)
+        finally:
+            self._within = False
+        for leaf in (result,) if isinstance(result, Tensor) else tree_leaves(result):
             if isinstance(leaf, Tensor):
                 self._record(leaf)
         return result
 
     @property
     def now(self) -> int:
-        """The time: allocations and frees so far."""
-        return self._clock
+        """The time, in allocations and frees."""
+        return len(self._changes)
 
     def label(self, kind: str, tensors: Iterable[Tensor]) -> None:
-        """Say what living tensors are for."""
+        """Set the kind of living tensors."""
         for tensor in tensors:
             self._alive[id(tensor.untyped_storage())].kind = kind
 
     def label_others(self, kind: str) -> None:
-        """Say what everything is for that is alive and has no kind yet."""
+        """Set the kind of all living tensors without a label."""
         for allocation in self._alive.values():
             if allocation.kind == TEMPORARIES:
                 allocation.kind = kind
 
-    def bytes_of(self, kind: str) -> int:
-        """All bytes ever allocated of a kind."""
-        return sum(allocation.nbytes for allocation in self._allocations if allocation.kind == kind)
-
-    def at_peak(self, since: int) -> Counter[str]:
-        """Find the moment at which most was allocated.
-
-        Args:
-            since: the first moment that counts, a value of `now`.
-
-        Returns:
-            Kind -> bytes at the peak.
-        """
-        changes: dict[int, int] = {}
-        for allocation in self._allocations:
-            changes[allocation.born] = allocation.nbytes
-            if allocation.died is not None:
-                changes[allocation.died] = -allocation.nbytes
-        total = list(itertools.accumulate(changes[time] for time in range(self._clock)))
-        peak = max(range(since, self._clock), key=total.__getitem__)
+    def alive(self) -> Counter[str]:
+        """Return kind -> bytes at this moment."""
         kinds: Counter[str] = Counter()
-        for allocation in self._allocations:
-            if allocation.born <= peak and (allocation.died is None or allocation.died > peak):
-                kinds[allocation.kind] += allocation.nbytes
+        for allocation in self._alive.values():
+            kinds[allocation.kind] += allocation.nbytes
         return kinds
+
+    def changes(self, since: int) -> list[tuple[str, int]]:
+        """Return (kind, bytes) of every allocation since a time, and of every free with negative bytes."""
+        return [(allocation.kind, sign * allocation.nbytes) for allocation, sign in self._changes[since:]]
 
     def _record(self, tensor: Tensor) -> None:
         storage = tensor.untyped_storage()
         if id(storage) in self._alive:
             return
-        allocation = _Allocation(storage.nbytes(), self._tick())
-        self._allocations.append(allocation)
+        allocation = _Allocation(storage.nbytes())
+        self._changes.append((allocation, 1))
         self._alive[id(storage)] = allocation
-        # PyTorch keeps a storage's Python object as long as the storage itself.
+        # PyTorch keeps the Python object of a storage as long as the storage itself.
         weakref.finalize(storage, self._free, id(storage)).atexit = False
 
     def _free(self, key: int) -> None:
-        self._alive.pop(key).died = self._tick()
-
-    def _tick(self) -> int:
-        self._clock += 1
-        return self._clock - 1
+        self._changes.append((self._alive.pop(key), -1))

@@ -1,39 +1,46 @@
-"""One training step, and the memory it takes: planned without a device, on tensors that have shapes and no numbers."""
+"""One training step as `videogn fit` takes it: network, input and optimiser."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
-from videogn.checks import check_choice
-from videogn.memory.allocations import AllocationLog
-from videogn.models import MODELS
+from videogn.checks import check_choice, require_at_least
+from videogn.extensions import check_options, find
+from videogn.models import make_model
 
-#: Lightning's names of number formats that can be planned.
+#: Lightning's names of the number formats that can be planned.
 PRECISIONS = ("32", "bf16-mixed")
+#: PyTorch's optimisers that need no more than gradients.
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    name: value
+    for name, value in vars(torch.optim).items()
+    if isinstance(value, type) and issubclass(value, torch.optim.Optimizer) and name not in ("Optimizer", "LBFGS")
+}
 
 
 @dataclass(frozen=True)
 class StepSetting:
-    """What a step's memory depends on, apart from the batch size.
+    """Everything that the memory of a training step depends on, except the batch size.
 
     Attributes:
-        model: a name of `videogn.models.MODELS`.
-        norm: a name of `videogn.norm.NORMS`, with its default options.
-        clip_length: T, frames in a clip.
-        crop: side of the square crop, pixels.
-        precision: 32 or bf16-mixed.
-        memory_mode: plain, lean, block or stage.
-        num_classes: K.
-        arch_options: further arguments of the model's builder, for instance {"pool_window": (None, 4, 4)}.
+        model: Architecture, as for `videogn.models.make_model`. Default: "i3d_r50".
+        norm: Norm, as for `videogn.norm.make_norm`. Default: "gn".
+        clip_length: Number of frames T in a clip. Default: 32.
+        crop: Side of the square crop, in pixels. Default: 224.
+        precision: Number format, 32 or bf16-mixed. Default: "32".
+        memory_mode: plain, lean, block or stage. Default: "plain".
+        num_classes: Number of classes K. Default: 400.
+        arch_options: Further arguments of the model's builder, for instance {"pool_window": (None, 4, 4)}.
+        norm_options: Options of the norm.
+        optimizer: Name of an optimiser of `torch.optim`, or its dotted path. Default: "SGD", with Nesterov momentum.
+        optimizer_options: Options of the optimiser.
     """
 
     model: str = "i3d_r50"
@@ -44,67 +51,79 @@ class StepSetting:
     memory_mode: str = "plain"
     num_classes: int = 400
     arch_options: Mapping[str, Any] = field(default_factory=dict)
+    norm_options: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: str = "SGD"
+    optimizer_options: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        check_choice("model", self.model, MODELS)
         check_choice("precision", self.precision, PRECISIONS)
-        taken = inspect.signature(MODELS[self.model]).parameters
-        for option in self.arch_options:
-            check_choice(f"option of {self.model}", option, taken)
         for name in ("clip_length", "crop", "num_classes"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
+            require_at_least(name, getattr(self, name), 1)
 
     def build(self) -> nn.Module:
-        """The network, in training mode."""
-        return MODELS[self.model](
-            num_classes=self.num_classes, norm=self.norm, memory_mode=self.memory_mode, **self.arch_options
-        )
+        """Build the network, in training mode."""
+        # A network from outside need not know memory modes.
+        mode = {} if self.memory_mode == "plain" else {"memory_mode": self.memory_mode}
+        return make_model(self.model, self.num_classes, self.norm, self.norm_options, {**self.arch_options, **mode})
+
+    def optimise(self, model: nn.Module, *, foreach: bool) -> torch.optim.Optimizer:
+        """Make the optimiser, with PyTorch's options and those of `videogn fit` for SGD.
+
+        Args:
+            model: Network.
+            foreach: Whether the optimiser updates all parameters at once, PyTorch's default on CUDA.
+        """
+        make = find("optimizer", self.optimizer, OPTIMIZERS, "videogn.optimizers")
+        options: dict[str, Any] = {"lr": 1e-3}
+        if self.optimizer == "SGD":
+            options |= {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-4}
+        if "foreach" in inspect.signature(make).parameters:
+            options["foreach"] = foreach
+        check_options(f"optimizer {self.optimizer!r}", make, self.optimizer_options, positional=1)
+        return make(model.parameters(), **{**options, **self.optimizer_options})
 
     def clips(self, batch_size: int) -> Tensor:
-        """Input of the network, float32 (B, 3, T, H, W), zeros."""
+        """Make the network's input, zeros: float32 (B, 3, T, H, W)."""
         return torch.zeros(batch_size, 3, self.clip_length, self.crop, self.crop)
 
 
 class TrainingStep:
-    """A step as `videogn fit` takes it, not the first one: gradients and momentum of the one before are there.
+    """A step other than the first: gradients and the optimiser's state are there from the step before.
 
-    Lightning clears the old gradients between the forward and the backward pass, so that they take part in the peak.
+    Lightning clears the old gradients between the forward and the backward pass, so that they are part of the peak.
 
     Args:
-        setting: network and input.
-        batch_size: B.
-        device: where to run.
-        foreach: whether the optimiser takes all parameters at once, as PyTorch's does on CUDA.
+        setting: Network, input and optimiser.
+        batch_size: Number of clips B.
+        device: Device that the step runs on. Default: "cpu".
+        foreach: Whether the optimiser updates all parameters at once, PyTorch's default on CUDA. Default: False.
     """
 
     def __init__(self, setting: StepSetting, batch_size: int, device: str = "cpu", *, foreach: bool = False) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be >= 1, got {batch_size}")
+        require_at_least("batch_size", batch_size, 1)
         self.setting = setting
         self.batch_size = batch_size
         self.device = torch.device(device)
         with self.device:
             self.model = setting.build()
-        self.optimizer = torch.optim.SGD(
-            self.model.parameters(), lr=1e-3, momentum=0.9, weight_decay=1e-4, nesterov=True, foreach=foreach
-        )
+        self.optimizer = setting.optimise(self.model, foreach=foreach)
         for parameter in self.model.parameters():
             parameter.grad = torch.zeros_like(parameter)
         self.optimizer.step()
 
     @property
     def optimizer_state(self) -> list[Tensor]:
-        """The momentum of every parameter."""
-        return [value for state in self.optimizer.state.values() for value in state.values()]
+        """The tensors of the optimiser: the momentum of every parameter in SGD, two moments in Adam."""
+        states = self.optimizer.state.values()
+        return [value for state in states for value in state.values() if isinstance(value, Tensor)]
 
     @property
     def gradients(self) -> list[Tensor]:
-        """The gradients that there are."""
+        """The gradients of all parameters that have one."""
         return [parameter.grad for parameter in self.model.parameters() if parameter.grad is not None]
 
     def forward(self) -> Tensor:
-        """Clips -> loss: cross-entropy at every position, averaged."""
+        """Compute the loss of a batch: cross-entropy at every position, averaged."""
         clips = self.setting.clips(self.batch_size).to(self.device)
         labels = torch.zeros(self.batch_size, 1, dtype=torch.long, device=self.device)
         mixed = self.setting.precision == "bf16-mixed"
@@ -113,119 +132,10 @@ class TrainingStep:
             return F.cross_entropy(logits, labels.expand(-1, logits.shape[2]))
 
     def backward(self, loss: Tensor) -> None:
-        """The old gradients go, the new ones come."""
+        """Replace the old gradients by new ones."""
         self.optimizer.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
 
     def update(self) -> None:
-        """SGD with Nesterov momentum."""
+        """Update the parameters."""
         self.optimizer.step()
-
-
-@dataclass(frozen=True)
-class StepMemory:
-    """Memory of one training step, bytes.
-
-    Attributes:
-        batch_size: B.
-        activation_bytes: what the forward pass leaves for the backward pass, the clips included.
-        peak_bytes: the most that is allocated at any moment.
-        at_peak: kind -> bytes at that moment: parameters (with buffers), gradients, momentum, activations, temporaries.
-    """
-
-    batch_size: int
-    activation_bytes: int
-    peak_bytes: int
-    at_peak: Mapping[str, int]
-
-
-def step_memory(setting: StepSetting, batch_size: int, *, device: str = "cuda") -> StepMemory:
-    """Plan the memory of a training step: run it on fake tensors and record every allocation.
-
-    Left out is what no tensor holds: the device's context, workspaces of cuDNN and other kernels, what the caching
-    allocator rounds up or loses to fragmentation; the decoded frames and the buckets of distributed training.
-
-    Args:
-        setting: network and input.
-        batch_size: B.
-        device: to plan for, cuda or cpu; none is needed. It matters to mixed precision: on CUDA autocast runs
-            group_norm in float32.
-
-    Returns:
-        The memory.
-
-    Raises:
-        ValueError: a name or number is wrong, or the network does not take the input.
-    """
-    check_choice("device", device, ("cuda", "cpu"))
-    with FakeTensorMode(), AllocationLog() as log:
-        step = TrainingStep(setting, batch_size, foreach=device == "cuda")
-        if device == "cuda":
-            _group_norm_in_float32(step.model)
-        log.label("parameters", [*step.model.parameters(), *step.model.buffers()])
-        log.label("momentum", step.optimizer_state)
-        log.label("gradients", step.gradients)
-        start = log.now
-        loss = step.forward()
-        log.label_others("activations")
-        step.backward(loss)
-        log.label("gradients", step.gradients)
-        step.update()
-    at_peak = log.at_peak(start)
-    return StepMemory(batch_size, log.bytes_of("activations"), at_peak.total(), at_peak)
-
-
-def _group_norm_in_float32(model: nn.Module) -> None:
-    """What CUDA's autocast does ("CUDA Ops that can autocast to float32" in its documentation) and the CPU's does not.
-
-    The CPU's has no rule for group_norm, which then runs in the format of its input.
-    """
-    for module in model.modules():
-        if hasattr(module, "num_groups"):
-            module.register_forward_pre_hook(lambda _, inputs: tuple(x.float() for x in inputs))
-
-
-def model_size(setting: StepSetting) -> tuple[int, int]:
-    """Count what does not depend on the memory mode or the number format.
-
-    Args:
-        setting: network and input.
-
-    Returns:
-        Trained parameters, and multiply-adds of one clip's forward pass: convolutions and classifier, as papers count.
-    """
-    with FakeTensorMode(), torch.no_grad():
-        model = setting.build().eval()
-        with FlopCounterMode(display=False) as counter:
-            model(setting.clips(1))
-        parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
-    return parameters, counter.get_total_flops() // 2  # an addition and a multiplication each
-
-
-def plan_row(setting: StepSetting, interval: int, memory: StepMemory, size: tuple[int, int]) -> dict[str, Any]:
-    """One line of a plan, as `videogn plan --json` prints it.
-
-    Args:
-        setting: network and input.
-        interval: frames from one frame of a clip to the next.
-        memory: of `step_memory`.
-        size: of `model_size`.
-
-    Returns:
-        model, norm, clip_length, interval, crop, batch_size, precision, memory_mode, activation_bytes, peak_bytes,
-        parameters, multiply_adds.
-    """
-    return {
-        "model": setting.model,
-        "norm": setting.norm,
-        "clip_length": setting.clip_length,
-        "interval": interval,
-        "crop": setting.crop,
-        "batch_size": memory.batch_size,
-        "precision": setting.precision,
-        "memory_mode": setting.memory_mode,
-        "activation_bytes": memory.activation_bytes,
-        "peak_bytes": memory.peak_bytes,
-        "parameters": size[0],
-        "multiply_adds": size[1],
-    }

@@ -1,0 +1,262 @@
+"""Memory of a training step, planned without a device for every batch size."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_map_only
+from torch.utils.flop_counter import FlopCounterMode
+
+from videogn.checks import check_choice
+from videogn.memory.allocations import AllocationLog
+from videogn.memory.batch import largest_batch
+from videogn.memory.step import StepSetting, TrainingStep
+
+#: Two batch sizes tell what grows with the batch from what does not.
+_BATCH_SIZES = (2, 3)
+
+
+@dataclass(frozen=True)
+class StepMemory:
+    """Memory of one training step, in bytes.
+
+    Attributes:
+        batch_size: Number of clips B.
+        activation_bytes: Results of the forward pass that are kept for the backward pass, including the clips.
+        peak_bytes: Largest number of bytes allocated at one moment.
+        at_peak: Kind -> bytes at that moment: parameters (with buffers), gradients, optimizer state, activations,
+            temporaries.
+    """
+
+    batch_size: int
+    activation_bytes: int
+    peak_bytes: int
+    at_peak: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """A planned training step.
+
+    Attributes:
+        setting: Network, input and optimiser.
+        parameters: Number of trained parameters.
+        multiply_adds: Multiply-adds of the forward pass of one clip: convolutions and classifier, as papers count.
+        memory: Function from batch size to memory.
+    """
+
+    setting: StepSetting
+    parameters: int
+    multiply_adds: int
+    memory: Callable[[int], StepMemory]
+
+    def largest_batch(self, limit: int) -> int:
+        """Find the largest batch that fits into `limit` bytes; 0 if no clip does."""
+        return largest_batch(lambda batch_size: self.memory(batch_size).peak_bytes, limit)
+
+    def row(self, interval: int, batch_size: int) -> dict[str, Any]:
+        """Make a row of `videogn plan --json`.
+
+        Args:
+            interval: Distance between two frames of a clip, in frames.
+            batch_size: Number of clips B.
+
+        Returns:
+            model, norm, clip_length, interval, crop, batch_size, precision, memory_mode, optimizer, activation_bytes,
+            peak_bytes, parameters, multiply_adds.
+        """
+        memory = self.memory(batch_size)
+        return {
+            "model": self.setting.model,
+            "norm": self.setting.norm,
+            "clip_length": self.setting.clip_length,
+            "interval": interval,
+            "crop": self.setting.crop,
+            "batch_size": batch_size,
+            "precision": self.setting.precision,
+            "memory_mode": self.setting.memory_mode,
+            "optimizer": self.setting.optimizer,
+            "activation_bytes": memory.activation_bytes,
+            "peak_bytes": memory.peak_bytes,
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+        }
+
+
+def plan_steps(
+    settings: Sequence[StepSetting],
+    *,
+    device: str = "cuda",
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[StepPlan]:
+    """Plan training steps for every batch size.
+
+    At every moment of a step the allocated memory is a constant plus a multiple of the batch size. Settings that differ
+    only in their clips share a network: the first one runs at two batch sizes, which tells the constant allocations
+    from those that grow with the batch, the others run once. Where the sequence of allocations depends on the batch (a
+    norm over sub-batches has one operation per sub-batch), every batch size is planned by itself when asked for.
+
+    Left out is all that no tensor holds: the device's context, workspaces of cuDNN and other kernels, the rounding and
+    fragmentation of the caching allocator, decoded frames, and the buckets of distributed training.
+
+    Args:
+        settings: Networks, inputs and optimisers.
+        device: Device to plan for, cuda or cpu; none is needed. In mixed precision, CUDA's autocast runs group_norm and
+            layer_norm in float32. Default: "cuda".
+        progress: Function called with (number of settings planned, number of different settings).
+
+    Returns:
+        One plan per setting, in the same order.
+
+    Raises:
+        ValueError: A name or number is wrong, or a network does not take its input.
+    """
+    check_choice("device", device, ("cuda", "cpu"))
+    different = {repr(setting): setting for setting in settings}
+    of_network: dict[str, list[StepSetting]] = {}
+    for setting in different.values():
+        of_network.setdefault(repr(replace(setting, clip_length=1, crop=1)), []).append(setting)
+    plans: dict[str, StepPlan] = {}
+    sizes: dict[str, tuple[int, int]] = {}
+    for network in of_network.values():
+        inputs = [(network[0], _BATCH_SIZES[1]), *((setting, _BATCH_SIZES[0]) for setting in network)]
+        keys = [repr(replace(setting, precision="32", memory_mode="plain")) for setting in network]
+        with AllocationLog() as log:
+            runs, model = _run(log, inputs, device)
+            for key, setting in zip(keys, network, strict=True):
+                sizes[key] = sizes.get(key) or _size(setting, model)
+        grows = _growing(runs)
+        for key, setting, run in zip(keys, network, runs[1:], strict=True):
+            direct = functools.partial(step_memory, setting, device=device)
+            memory = direct if grows is None else functools.partial(_scaled, run, grows)
+            plans[repr(setting)] = StepPlan(setting, *sizes[key], functools.cache(memory))
+            progress(len(plans), len(different))
+    return [plans[repr(setting)] for setting in settings]
+
+
+def step_memory(setting: StepSetting, batch_size: int, *, device: str = "cuda") -> StepMemory:
+    """Plan a training step of one batch size: run it on tensors without storage and record every allocation.
+
+    Args:
+        setting: Network, input and optimiser.
+        batch_size: Number of clips B.
+        device: Device to plan for, as in `plan_steps`. Default: "cuda".
+
+    Raises:
+        ValueError: A name or number is wrong, or the network does not take the input.
+    """
+    check_choice("device", device, ("cuda", "cpu"))
+    with AllocationLog() as log:
+        (run,), _ = _run(log, [(setting, batch_size)], device)
+    return _memory(run)
+
+
+def model_size(setting: StepSetting) -> tuple[int, int]:
+    """Count trained parameters, and multiply-adds of the forward pass of one clip; see `StepPlan`."""
+    with AllocationLog():
+        return _size(setting, setting.build())
+
+
+def _size(setting: StepSetting, model: nn.Module) -> tuple[int, int]:
+    model.eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        model(setting.clips(1))
+    parameters = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
+    return parameters, counter.get_total_flops() // 2  # a multiply-add is two operations
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Bytes by kind before a step, and (kind, bytes) of all allocations and, negative, frees in it."""
+
+    batch_size: int
+    before: Counter[str]
+    changes: Sequence[tuple[str, int]]
+
+
+def _run(
+    log: AllocationLog, inputs: Sequence[tuple[StepSetting, int]], device: str
+) -> tuple[list[_Run], nn.Module]:
+    """Run one step per (setting, batch size) on the network of the first setting."""
+    runs = []
+    step = TrainingStep(*inputs[0], foreach=device == "cuda")
+    log.label("parameters", [*step.model.parameters(), *step.model.buffers()])
+    log.label("optimizer state", step.optimizer_state)
+    log.label("gradients", step.gradients)
+    start = log.now
+    step.update()
+    update = log.changes(start)  # the same after every backward pass
+    for step.setting, step.batch_size in inputs:
+        before, start = log.alive(), log.now
+        with _Float32Norms() if device == "cuda" and step.setting.precision != "32" else nullcontext():
+            loss = step.forward()
+            log.label_others("activations")
+            step.backward(loss)
+        del loss
+        log.label("gradients", step.gradients)
+        runs.append(_Run(step.batch_size, before, log.changes(start) + update))
+    return runs, step.model
+
+
+def _growing(runs: Sequence[_Run]) -> list[bool] | None:
+    """Whether each change grows with the batch, or None where the steps differ in more than sizes.
+
+    Args:
+        runs: Steps of one network; the first two differ only in the batch size.
+    """
+    first, second = runs[:2]
+    kinds = [(kind, size > 0) for kind, size in first.changes]
+    if any([(kind, size > 0) for kind, size in run.changes] != kinds for run in runs[1:]):
+        return None
+    grows = [one != other for (_, one), (_, other) in zip(first.changes, second.changes, strict=True)]
+    proportional = all(
+        one * second.batch_size == other * first.batch_size
+        for (_, one), (_, other), growing in zip(first.changes, second.changes, grows, strict=True)
+        if growing
+    )
+    return grows if proportional else None
+
+
+def _scaled(run: _Run, grows: Sequence[bool], batch_size: int) -> StepMemory:
+    """Memory of a run at another batch size."""
+    changes = [
+        (kind, size * batch_size // run.batch_size if growing else size)
+        for (kind, size), growing in zip(run.changes, grows, strict=True)
+    ]
+    return _memory(_Run(batch_size, run.before, changes))
+
+
+def _memory(run: _Run) -> StepMemory:
+    """Memory at the peak of a run."""
+    totals = list(itertools.accumulate(size for _, size in run.changes))
+    peak = max(range(len(totals)), key=totals.__getitem__)
+    at_peak = Counter(run.before)
+    for kind, size in run.changes[: peak + 1]:
+        at_peak[kind] += size
+    activations = sum(size for kind, size in run.changes if kind == "activations" and size > 0)
+    return StepMemory(run.batch_size, activations, at_peak.total(), at_peak)
+
+
+class _Float32Norms(TorchFunctionMode):
+    """Inputs of group_norm and layer_norm in float32 under autocast, as CUDA's autocast converts them.
+
+    See "CUDA Ops that can autocast to float32" in PyTorch's documentation. The CPU's autocast has no such rule.
+    """
+
+    _FUNCTIONS = frozenset({nn.functional.group_norm, nn.functional.layer_norm, torch.group_norm, torch.layer_norm})
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func in self._FUNCTIONS and torch.is_autocast_enabled("cpu"):
+            args, kwargs = tree_map_only(Tensor, Tensor.float, (args, kwargs))
+        return func(*args, **(kwargs or {}))
