@@ -29,7 +29,7 @@ from videogn.system.files import write_text
 SCRIPT_FILE = "array.sbatch"
 CELLS_FILE = "cells.txt"
 LOG_FOLDER = "slurm"
-#: Before the time limit; a training is given a minute of it for its checkpoint. Slurm may be up to a minute early.
+#: Before the time limit; a training run is given a minute of it for its checkpoint. Slurm may be up to a minute early.
 _NOTICE_SECONDS = 180
 _LEAST_MINUTES = 10
 _TIME = re.compile(
@@ -39,19 +39,19 @@ _TIME = re.compile(
 
 @dataclass(frozen=True)
 class Job:
-    """What a task of the array asks Slurm for.
+    """Request of a task of the array to Slurm.
 
     Attributes:
-        time: limit, as Slurm writes it: MINUTES, HOURS:MINUTES:SECONDS, DAYS-HOURS and so on.
-        gpus: of a cell.
-        cpus: of a cell.
-        devices: processes that a cell trains in, which share its CPUs.
-        partition: or None for the cluster's default.
-        at_once: cells, or None for as many as there is room for.
-        options: further KEY=VALUE or KEY of `sbatch`, without dashes; they come last and win.
+        time: Time limit, as Slurm writes it: MINUTES, HOURS:MINUTES:SECONDS, DAYS-HOURS and so on.
+        gpus: Number of GPUs of a cell.
+        cpus: Number of CPUs of a cell.
+        devices: Number of processes that a cell trains in, which share its CPUs.
+        partition: Partition, or None for the cluster's default.
+        at_once: Number of cells at once, or None for as many as there is room for.
+        options: Further KEY=VALUE or KEY of `sbatch`, without dashes; they come last and win.
 
     Raises:
-        ValueError: a number is out of range, or an option or the time is not written so.
+        ValueError: A number is out of range, or an option or the time is not written so.
     """
 
     time: str
@@ -77,7 +77,7 @@ class Job:
 
 
 def unfinished_cells(grid: Grid, out: Path) -> list[Path]:
-    """Folders of the cells without a result, in the order to begin them."""
+    """List the folders of the cells without a result, in the order to begin them."""
     folders = [cell_folder(out, cell) for cell in grid.cells]
     return [folder for folder in folders if CellResult.read(folder) is None]
 
@@ -86,16 +86,16 @@ def write_array(folders: Sequence[Path], out: Path, job: Job, *, directory: Path
     """Write the script, the list of its tasks and the folder of their logs.
 
     Args:
-        folders: of the cells, absolute; task N runs the N-th.
-        out: folder of the study, absolute.
-        job: what a task asks for.
-        directory: that relative paths in the cells' configuration are about.
+        folders: Folders of the cells, absolute; task N runs the N-th.
+        out: Folder of the study, absolute.
+        job: Request of a task.
+        directory: Folder that relative paths in the cells' configuration start from.
 
     Returns:
-        The script.
+        Path of the script.
 
     Raises:
-        ValueError: there is no cell.
+        ValueError: There is no cell.
     """
     if not folders:
         raise ValueError("there is no cell to run")
