@@ -120,8 +120,9 @@ class StudyProgress:
         ended = state.phase in ("finished", "failed", "stopped")
         if ended or time.monotonic() - self._printed > self._LINE_SECONDS:
             self._printed = time.monotonic()
-            what = f"{state.cell.name} {state.phase}, " if ended else ""
-            self._console.print(f"{what}{done:.0%} of all cells done, {self._time_left(done)}", highlight=False)
+            what = f"{state.cell.name} {state.phase}; " if ended else ""
+            line = f"{what}{done:.0%} of all cells done, {self._time_left(done)}"
+            self._console.print(line, highlight=False, soft_wrap=True)
 
     def _share(self, state: CellState) -> float:
         if state.phase in ("training", "waiting", "stopped"):
@@ -137,4 +138,5 @@ class StudyProgress:
             return "time left: not known yet"
         elapsed = time.monotonic() - self._started
         left = timedelta(seconds=round(elapsed * (1 - done) / (done - before)))
-        return f"{timedelta(seconds=round(elapsed))} elapsed, about {left} left"
+        rest = f", about {left} left" if done < 1 else ""
+        return f"{timedelta(seconds=round(elapsed))} elapsed{rest}"

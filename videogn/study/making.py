@@ -13,14 +13,7 @@ from videogn.study.cell import Cell, Section, fingerprint
 from videogn.study.cell_files import check_settings, prepare
 from videogn.study.grid import Grid, check_known
 from videogn.study.planning import count_videos, equal_memory_rows, plan_cells, plan_entry
-from videogn.study.study_files import (
-    MOTION_FOLDER,
-    PLAN_FILE,
-    cell_folder,
-    place_of_study,
-    read_sections,
-    write_study,
-)
+from videogn.study.study_files import MOTION_FOLDER, PLAN_FILE, cell_folder, place_of_study, read_sections, write_study
 from videogn.system.cores import available_cores
 from videogn.system.files import write_json
 from videogn.system.versions import package_versions
@@ -77,12 +70,7 @@ def make_study(
     limit, rows = equal_memory_rows(grid, plans, memory, videos)
     write_json(out / PLAN_FILE, {"memory": limit, "rows": rows})
     write_study(
-        out,
-        title=grid.title,
-        sections=grid.sections,
-        grid=grid.text,
-        command=command,
-        versions=package_versions(),
+        out, title=grid.title, sections=grid.sections, grid=grid.text, command=command, versions=package_versions()
     )
     return out
 

@@ -268,15 +268,7 @@ class VideoClassifier(pl.LightningModule):
             clips = self.clip_probabilities(sample)
         except ValueError as error:
             return VideoResult(sample.position, sample.path, sample.label, error=str(error), short=short)
-        return score_video(
-            sample.position,
-            sample.path,
-            sample.label,
-            clips,
-            starts=sample.starts,
-            short=short,
-            keep_clips=self.save_clip_probabilities,
-        )
+        return score_video(sample, clips, short=short, keep_clips=self.save_clip_probabilities)
 
 
 def _accuracy(num_classes: int, k: int) -> MulticlassAccuracy:

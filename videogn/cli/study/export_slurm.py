@@ -61,7 +61,7 @@ def run(options: Options) -> int:
 
     out = place_of_study(options.out)
     grid = with_other_cells(options.read(), out)
-    job = _job(grid, options)  # whatever is wrong with it should be known before videos are written
+    job = _job(grid, options)  # refused before videos are written
     with only_one(out), bar("Planning cells") as planning, bar("Writing videos") as writing:
         make_study(
             grid,
