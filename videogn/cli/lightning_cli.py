@@ -43,7 +43,12 @@ _NOISE = (
     "`Trainer.fit` stopped",
 )
 #: Lightning's warnings without consequence here: our loader resumes by itself, and a small data set has few batches.
-_IGNORED = (".*your dataloader is not resumable.*", ".*smaller than the logging interval.*")
+#: The training loss in the log is that of one process.
+_IGNORED = (
+    ".*your dataloader is not resumable.*",
+    ".*smaller than the logging interval.*",
+    ".*`self.log.'train/loss', ..., sync_dist=True.`.*",
+)
 #: Sections of the help and their titles.
 _SECTIONS = {
     "run": "Run",
@@ -84,16 +89,18 @@ class _Parser(OneLineErrors, LightningArgumentParser):
     """Lightning's parser with errors of one line, and help that begins with the model and the data.
 
     Args:
-        help_section: Section of the help: a key of _SECTIONS, "all", or "" for the short help.
+        help_section: Section of the help: a key of _SECTIONS, "all", or "" for the short help. Without it: Lightning's.
         **options: Options of Lightning's parser.
     """
 
-    def __init__(self, *args: Any, help_section: str = "", **options: Any) -> None:
+    def __init__(self, *args: Any, help_section: str | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self._help_section = help_section
 
     def format_help(self, *args: Any) -> str:
         """Format the help of one section, of all, or the short one."""
+        if self._help_section is None:
+            return super().format_help(*args)
         command = str(self.prog).split()[-1]
         self.usage = f"videogn {command} [--config CONFIG ...] [--data.root FOLDER] [--SECTION.OPTION VALUE ...]"
         self.epilog = _EPILOG.format(names=", ".join(shipped()))
