@@ -181,7 +181,6 @@ def _classes(key: str) -> list[str]:
     from lightning.pytorch import callbacks, loggers, profilers, strategies
     from torch import optim
 
-    modules = (callbacks, loggers, profilers, strategies)
-    if not key.startswith("trainer."):
-        modules = (optim, optim.lr_scheduler)
+    trainer = key.startswith("trainer.")
+    modules = [callbacks, loggers, profilers, strategies] if trainer else [optim, optim.lr_scheduler]
     return [name for module in modules for name, value in vars(module).items() if inspect.isclass(value)]
