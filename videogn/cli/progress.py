@@ -133,10 +133,11 @@ class StudyProgress:
         return sum(cell.clip_length * share for cell, share in shares.items()) / sum(c.clip_length for c in shares)
 
     def _time_left(self, done: float) -> str:
-        before = self._weighted(self._at_start)
-        if done <= before:
-            return "time left: not known yet"
         elapsed = time.monotonic() - self._started
-        left = timedelta(seconds=round(elapsed * (1 - done) / (done - before)))
-        rest = f", about {left} left" if done < 1 else ""
-        return f"{timedelta(seconds=round(elapsed))} elapsed{rest}"
+        text = f"{timedelta(seconds=round(elapsed))} elapsed"
+        before = self._weighted(self._at_start)
+        if done >= 1:
+            return text
+        if done <= before:
+            return f"{text}, time left not known yet"
+        return f"{text}, about {timedelta(seconds=round(elapsed * (1 - done) / (done - before)))} left"
