@@ -91,6 +91,7 @@ def test_resuming_with_another_optimiser_is_an_error(videogn, motion, trained, t
             "model.scheduler cannot be 'CosineAnealingLR'; did you mean 'CosineAnnealingLR'?",
         ),
         (["--model.optimizer=nowhere.Lion"], "model.optimizer cannot be 'nowhere.Lion'"),
+        (["--model.scheduler=ReduceLROnPlateau"], "several have this name: give the full path"),
     ],
 )
 def test_an_unknown_optimiser_is_one_line(videogn, motion, tmp_path, capsys, options, expected):

@@ -86,7 +86,7 @@ def test_a_plan(videogn, capsys, grid, tmp_path):
 def test_a_plan_for_people(videogn, capsys, grid):
     assert videogn("study", "plan", grid) == 0
     printed = capsys.readouterr().out
-    for words in (*NAMES, "peak memory", "MiB", "predicted time", "2 cells, one after the other: "):
+    for words in (*NAMES, "activations", "memory", "MiB", "predicted", "2 cells, one after the other: "):
         assert words in printed
 
 

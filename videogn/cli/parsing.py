@@ -157,7 +157,11 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
     if (found := _UNKNOWN_CLASS.search(message)) and (given := _GIVEN_VALUE.search(message)):
         path = _CLASS_PATH.search(given["value"])
         name = path["path"] if path else given["value"]
-        return f"{found['key']} cannot be {name!r}{did_you_mean(name.rsplit('.', 1)[-1], _classes(found['key']))}"
+        classes = _classes(found["key"])
+        hint = did_you_mean(name.rsplit(".", 1)[-1], classes)
+        if name in classes:
+            hint = "; several have this name: give the full path"
+        return f"{found['key']} cannot be {name!r}{hint}"
     return message
 
 
@@ -177,7 +181,6 @@ def _classes(key: str) -> list[str]:
     from lightning.pytorch import callbacks, loggers, profilers, strategies
     from torch import optim
 
-    modules = (callbacks, loggers, profilers, strategies)
-    if not key.startswith("trainer."):
-        modules = (optim, optim.lr_scheduler)
+    trainer = key.startswith("trainer.")
+    modules = [callbacks, loggers, profilers, strategies] if trainer else [optim, optim.lr_scheduler]
     return [name for module in modules for name, value in vars(module).items() if inspect.isclass(value)]

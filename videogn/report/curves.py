@@ -30,7 +30,7 @@ _GRID = 60
 
 
 def plot_validation_errors(layout: Layout, path: Path) -> Path | None:
-    """Validation error of one clip: a panel for each norm, a line for each setting, mean over seeds.
+    """Draw the validation error of one clip: a panel for each norm, a line for each setting, mean over seeds.
 
     Where there are many settings, clip lengths have panels of their own. Against the epoch where the budget counts
     epochs, else against frames trained on.

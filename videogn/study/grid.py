@@ -63,7 +63,7 @@ class Grid:
 
     @property
     def on_cpu(self) -> bool:
-        """Whether the cells train on CPUs whatever devices there are."""
+        """Whether the cells train on CPUs, whatever devices there are."""
         return section(self.base, "trainer").get("accelerator") == "cpu"
 
     @property

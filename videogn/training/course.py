@@ -14,7 +14,7 @@ def course(trainer: Trainer) -> tuple[float, Callable[[int], float]]:
     """Return the length of a training run, and a function from an optimiser step to the elapsed part.
 
     Args:
-        trainer: Trainer with max_epochs or max_steps, or else with max_time, which counts seconds, validations included.
+        trainer: Trainer with max_epochs or max_steps, or else with max_time, whose seconds include validations.
 
     Returns:
         Length in optimiser steps, or in seconds; and optimiser step -> elapsed steps, or seconds.

@@ -51,7 +51,7 @@ class FailurePolicy(Callback):
             self._train.start_epoch()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """Count failures before the batch is trained; with several processes, before each step that ends in an exchange.
+        """Count failures before the batch is trained; with several processes, only if an exchange follows the step.
 
         A checkpoint between two steps is written after such a step, so that it contains all failures.
 

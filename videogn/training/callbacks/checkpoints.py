@@ -23,7 +23,7 @@ from videogn.video.storage import is_url
 class RunCheckpoint(ModelCheckpoint):
     """Lightning's ModelCheckpoint that also writes `last.ckpt` in the middle of an epoch, every few minutes.
 
-    It writes between two optimiser steps, where a resumed run continues exactly as this one would: a checkpoint contains
+    It writes between two optimiser steps, where a resumed run continues exactly as this one would: a checkpoint has
     neither gradients accumulated for the next step nor a validation that has not run yet. A new checkpoint replaces the
     old one atomically, whenever the process is killed.
 
