@@ -10,14 +10,15 @@ import importlib
 
 import pytest
 
-#: Modules with examples, and the number of their statements.
-EXAMPLES = {
-    "videogn.video.clips": 2,
-    "videogn.video.decoders.decode": 7,
-}
+#: Modules with examples.
+EXAMPLES = (
+    "videogn.video.clips",
+    "videogn.video.decoders.decode",
+)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_the_examples_of_a_module(name):
     result = doctest.testmod(importlib.import_module(name))
-    assert (result.failed, result.attempted) == (0, EXAMPLES[name])
+    assert result.attempted > 0
+    assert result.failed == 0
