@@ -22,7 +22,6 @@ from videogn.data.datamodule import VideoDataModule
 from videogn.extensions import find
 from videogn.models import MODELS
 from videogn.models.fit_checkpoint import read_fit_checkpoint
-from videogn.report.percentile_figure import plot_percentiles
 from videogn.system.configurations import shipped
 from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingCost
 from videogn.training.callbacks.checkpoints import RunCheckpoint
@@ -43,7 +42,12 @@ _NOISE = (
     "`Trainer.fit` stopped",
 )
 #: Lightning's warnings without consequence here: our loader resumes by itself, and a small data set has few batches.
-_IGNORED = (".*your dataloader is not resumable.*", ".*smaller than the logging interval.*")
+#: The training loss in the log is that of one process.
+_IGNORED = (
+    ".*your dataloader is not resumable.*",
+    ".*smaller than the logging interval.*",
+    ".*`self.log.'train/loss', ..., sync_dist=True.`.*",
+)
 #: Sections of the help and their titles.
 _SECTIONS = {
     "run": "Run",
@@ -84,16 +88,18 @@ class _Parser(OneLineErrors, LightningArgumentParser):
     """Lightning's parser with errors of one line, and help that begins with the model and the data.
 
     Args:
-        help_section: Section of the help: a key of _SECTIONS, "all", or "" for the short help.
+        help_section: Section of the help: a key of _SECTIONS, "all", or "" for the short help. Without it: Lightning's.
         **options: Options of Lightning's parser.
     """
 
-    def __init__(self, *args: Any, help_section: str = "", **options: Any) -> None:
+    def __init__(self, *args: Any, help_section: str | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self._help_section = help_section
 
     def format_help(self, *args: Any) -> str:
         """Format the help of one section, of all, or the short one."""
+        if self._help_section is None:
+            return super().format_help(*args)
         command = str(self.prog).split()[-1]
         self.usage = f"videogn {command} [--config CONFIG ...] [--data.root FOLDER] [--SECTION.OPTION VALUE ...]"
         self.epilog = _EPILOG.format(names=", ".join(shipped()))
@@ -105,7 +111,7 @@ class _Parser(OneLineErrors, LightningArgumentParser):
             self._action_groups = everything
 
 
-def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[_ArgumentGroup]:
+def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[Any]:
     """Sort the options of a help into sections; the short help leaves out what Lightning describes and few need."""
     actions = [action for group in groups if group.title != "Linked arguments" for action in group._group_actions]
     found = []
@@ -217,6 +223,8 @@ class VideoCLI(LightningCLI):
         if self.trainer.is_global_zero:
             for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
                 if isinstance(callback, FeaturePercentiles) and callback.path.is_file():
+                    from videogn.report.percentile_figure import plot_percentiles
+
                     plot_percentiles(callback.path, callback.path.with_name(f"{callback.path.stem}.png"))
 
     def _given(self) -> Namespace:

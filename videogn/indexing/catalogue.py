@@ -16,23 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from videogn.checks import existing_path
-from videogn.data.parquet_index import METADATA_KEY, USABLE, VERSION
+from videogn.data.parquet_index import METADATA_KEY, VERSION
 from videogn.system.files import replacing
 
-__all__ = [
-    "COLUMNS",
-    "FOUND",
-    "LISTED",
-    "STATUSES",
-    "USABLE",
-    "Catalogue",
-    "Facts",
-    "read_catalogue",
-    "summarise",
-    "write_catalogue",
-]
-
-#: Statuses of videos; those in USABLE decode.
+#: Statuses of videos; those in `parquet_index.USABLE` decode.
 STATUSES = ("ok", "short", "truncated", "corrupt", "empty", "missing")
 #: Columns from the listing; `start` is the position of a member in its shard, in bytes.
 LISTED = pa.schema([("path", pa.string()), ("label", pa.string()), ("split", pa.string()), ("start", pa.int64())])

@@ -183,9 +183,7 @@ class _Run:
     changes: Sequence[tuple[str, int]]
 
 
-def _run(
-    log: AllocationLog, inputs: Sequence[tuple[StepSetting, int]], device: str
-) -> tuple[list[_Run], nn.Module]:
+def _run(log: AllocationLog, inputs: Sequence[tuple[StepSetting, int]], device: str) -> tuple[list[_Run], nn.Module]:
     """Run one step per (setting, batch size) on the network of the first setting."""
     runs = []
     step = TrainingStep(*inputs[0], foreach=device == "cuda")

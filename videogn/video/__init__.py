@@ -11,7 +11,8 @@ Imports point one way: `decoders` knows `integrity`, which knows only bytes; all
 """
 
 from videogn.video.clips import clip_indices
-from videogn.video.decoders import FrameTable, VideoInfo, decode_frames, open_video, read_frame_table
+from videogn.video.decoders.decode import decode_frames, open_video
+from videogn.video.decoders.frame_table import FrameTable, VideoInfo, read_frame_table
 from videogn.video.errors import VideoDecodeError
 
 __all__ = [

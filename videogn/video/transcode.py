@@ -111,12 +111,9 @@ def _write(reader: PyAVReader, table: FrameTable, target: str | os.PathLike[str]
     size = copied_size(table.info.height, table.info.width, settings.short_side)
     options = {"crf": str(settings.crf), "preset": _PRESET}
     rate = Fraction(table.info.fps).limit_denominator(100_000)
+    faststart = {"movflags": "faststart"}  # puts the index first, which saves a seek
     try:
-        # Fast start puts the index first, which saves a seek.
-        with open_encoder(target, "libx264", size, rate, settings.gop, options, {"movflags": "faststart"}) as (
-            container,
-            stream,
-        ):
+        with open_encoder(target, "libx264", size, rate, settings.gop, options, faststart) as (container, stream):
             stream.time_base = stream.codec_context.time_base = time_base
             for picture, time, duration in zip(_resized(reader, table, *size), pts, _durations(pts), strict=True):
                 picture.pts, picture.time_base, picture.duration = time, time_base, duration

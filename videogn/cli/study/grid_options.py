@@ -16,7 +16,7 @@ class GridOptions:
     """A grid and the changes to it.
 
     Attributes:
-        grid: Grid, a YAML file; it comes first.
+        grid: Grid: a YAML file, or the name of one that ships, for instance motion_smoke. It comes first.
         axis (NAME=VALUES): Axes in place of the grid's, for instance 'seed=[0,1,2]' 'norm={name: gn, groups: 8}'.
         set (OPTION=VALUE): Options of `videogn fit` for all cells, for instance data.root=K400
             trainer.precision=bf16-mixed.

@@ -71,17 +71,14 @@ def run(options: Options) -> int:
 
 
 def _row(cell: Cell, plan: CellPlan) -> dict[str, Any]:
+    settings = ("clip_length", "interval", "batch_size", "clips_per_step", "memory_mode", "seed")
+    needs = ("activation_bytes", "peak_bytes", "parameters", "multiply_adds")
     return {
         "cell": cell.name,
         "norm": cell.norm.label,
-        "clip_length": cell.clip_length,
-        "interval": cell.interval,
-        "batch_size": cell.batch_size,
-        "clips_per_step": cell.clips_per_step,
-        "memory_mode": cell.memory_mode,
-        "seed": cell.seed,
+        **{name: getattr(cell, name) for name in settings},
         "steps": plan.steps,
-        **{key: plan.row.get(key) for key in ("activation_bytes", "peak_bytes", "parameters", "multiply_adds")},
+        **{name: plan.row.get(name) for name in needs},
         "seconds": None if plan.seconds is None else round(plan.seconds, 1),
     }
 

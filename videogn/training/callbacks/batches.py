@@ -1,4 +1,4 @@
-"""Training batches for a callback, drawn so that the training itself does not notice."""
+"""Training batches for callbacks, independent of those that are trained on."""
 
 from __future__ import annotations
 
@@ -21,29 +21,29 @@ _log = logging.getLogger(__name__)
 def training_batches(
     trainer: Trainer, num_batches: int, *, draw: int, purpose: str, named: set[str]
 ) -> Iterator[Batch]:
-    """Draw batches as the training draws them, without the training noticing.
+    """Draw training batches without a change to the training run.
 
-    They come from a loader of their own: the training's may be in the middle of an epoch, and an iterator of it
-    would restart its worker processes. A set with fewer batches is gone through again, with other clips.
+    They come from a loader of their own: the trainer's may be in the middle of an epoch, and iterating over it would
+    restart its worker processes. A smaller data set is iterated several times, with other clips each time.
 
     Args:
-        trainer: with a data module.
-        num_batches: how many; in every process.
-        draw: a number that decides, with the seed, which clips are drawn; each process gets others.
-        purpose: for messages, what the batches are for.
-        named: videos whose failure has been told; those that fail now are told and join them.
+        trainer: Trainer with a data module.
+        num_batches: Number of batches, in every process.
+        draw: Number that selects the clips, together with the seed; each process gets different ones.
+        purpose: Purpose of the batches, for messages.
+        named: Paths of videos whose failure has been logged. Those that fail now are logged and added.
 
     Returns:
-        An iterator of `num_batches` batches on the network's device.
+        Iterator over `num_batches` batches on the network's device.
 
     Raises:
-        ValueError: there is no data module, or it has no training videos.
+        ValueError: If there is no data module, or it has no training videos.
     """
     data: Any = trainer.datamodule  # type: ignore[attr-defined]
     if data is None:
         raise ValueError(f"{purpose} takes training batches from a data module, but the trainer has none")
     seed = trainer.strategy.broadcast(torch.initial_seed())
-    # A number that no training's seed is likely to be.
+    # Unlikely to equal the seed of any training run.
     own_seed = int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
     try:
         loader = data.training_loader(own_seed)
@@ -71,12 +71,12 @@ def _epochs(loader: Any) -> Iterator[Batch]:
 
 
 def logits_and_labels(trainer: Trainer, pl_module: Any, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Run the task's own clips through its network, in the precision of the training.
+    """Run a batch through the network as training does, in its precision.
 
     Args:
-        trainer: it knows the precision.
-        pl_module: a VideoClassifier.
-        batch: on the network's device.
+        trainer: Trainer of the run.
+        pl_module: The VideoClassifier.
+        batch: Batch on the network's device.
 
     Returns:
         Logits (B, K, T', H', W') and labels (B,).
@@ -86,11 +86,11 @@ def logits_and_labels(trainer: Trainer, pl_module: Any, batch: Batch) -> tuple[T
 
 
 def clips_of_statistics(layers: Iterable[nn.Module], clips: int) -> int:
-    """Say how many clips of a device share their statistics.
+    """Return how many clips of a device share their statistics.
 
     Args:
-        layers: with running statistics; one over sub-batches says their size in its attribute `clips`.
-        clips: in a batch of a device.
+        layers: Layers with running statistics. A layer over sub-batches has their size in its attribute `clips`.
+        clips: Number of clips in a batch of a device.
 
     Returns:
         `clips`, or the smallest sub-batch.

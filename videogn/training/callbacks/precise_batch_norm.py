@@ -22,19 +22,20 @@ _log = logging.getLogger(__name__)
 
 
 class PreciseBatchNorm(Callback):
-    """Measures the running statistics anew on training batches before each validation and test.
+    """Computes the running statistics again on training batches before each validation and test.
 
-    The released code of the Non-local baseline does so over 200 iterations of every GPU (bn_helper.py,
-    ITER_COMPUTE_PRECISE_BN). The statistics stay, and a checkpoint saved after the validation holds them; BatchNorm's
-    training steps do not depend on them. The data order of the training is the same with and without it.
+    The released code of the Non-local baseline does this over 200 iterations of every GPU (bn_helper.py,
+    ITER_COMPUTE_PRECISE_BN). The new statistics stay, and a checkpoint saved after the validation contains them;
+    BatchNorm's training steps do not depend on them. The order of the training videos does not change.
 
     Args:
-        num_batches: training batches in each process; a smaller set is gone through again, with other clips.
-        variance: "population" (the Non-local code) or "batch" (the mean of the batches' variances); see
+        num_batches: Number of training batches in each process. A smaller data set is iterated several times, with
+            other clips.
+        variance: "population" (the Non-local code) or "batch" (the mean of the batches' variances), see
             `videogn.norm.precise_statistics.precise_statistics`.
 
     Raises:
-        ValueError: a name or number is wrong; at a test or validation without training videos.
+        ValueError: If a name or number is wrong; at a test or validation if there are no training videos.
     """
 
     def __init__(self, num_batches: int = 200, variance: str = "population") -> None:
@@ -59,7 +60,7 @@ class PreciseBatchNorm(Callback):
                 _log.info("precise BN: the network has no running statistics, nothing to do")
             self._said_nothing_to_do = True
             return
-        # Other clips at every evaluation, as the training goes on.
+        # Different clips at every evaluation of a training run.
         draw, named = trainer.global_step, self._named
         batches = training_batches(trainer, self.num_batches, draw=draw, purpose="precise BN", named=named)
         precise_statistics(
@@ -77,7 +78,7 @@ class PreciseBatchNorm(Callback):
 
 
 def _parts(batches: Iterable[Batch], layers: Iterable[nn.Module]) -> Iterator[Batch]:
-    """Cut batches into the clips that share statistics, so that each sub-batch counts, not the sub-batches' average."""
+    """Divide batches into the clips that share statistics, so that every sub-batch counts rather than their average."""
     layers = list(layers)
     for batch in batches:
         size = clips_of_statistics(layers, len(batch.samples))

@@ -12,22 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import av.error
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from videogn.video.decoders.packet_list import PacketList, frame_rate
 from videogn.video.decoders.packets import colour_risk, decord_risk
-from videogn.video.decoders.stream import open_stream, pictures
+from videogn.video.decoders.stream import OpenStream, open_stream, pictures
 from videogn.video.errors import VideoDecodeError, reading
 from videogn.video.storage import Source, read_source
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
-
-    from videogn.video.decoders.stream import OpenStream
 
 
 @dataclass(frozen=True)
