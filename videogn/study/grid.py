@@ -154,7 +154,7 @@ def check_known(base: Mapping[str, Any]) -> None:
     from videogn.training.task import TaskSettings, VideoClassifier
 
     check_keys("section of `videogn fit`", base, ("seed_everything", "trainer", "model", "data", "checkpoint"))
-    owners = {
+    owners: dict[str, list[type]] = {
         "trainer": [Trainer],
         "model": [VideoClassifier, TaskSettings],
         "data": [VideoDataModule, EvaluationViews],
