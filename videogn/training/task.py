@@ -111,18 +111,10 @@ class VideoClassifier(pl.LightningModule):
         self.register_buffer("input_mean", torch.tensor(self.settings.mean), persistent=False)
         self.register_buffer("input_std", torch.tensor(self.settings.std), persistent=False)
         # Plain values only: a checkpoint loads where the initial weights, the results and the optimiser do not exist.
-        self.save_hyperparameters(
-            {
-                "arch": arch,
-                "norm": norm,
-                "norm_options": norm_options,
-                "arch_options": arch_options,
-                "class_names": class_names,
-                "crops": crops,
-                "clips_per_forward": clips_per_forward,
-                **asdict(replace(self.settings, optimizer=None, scheduler=None)),
-            }
-        )
+        network = {"arch": arch, "norm": norm, "norm_options": norm_options, "arch_options": arch_options}
+        use = {"class_names": class_names, "crops": crops, "clips_per_forward": clips_per_forward}
+        plain = asdict(replace(self.settings, optimizer=None, scheduler=None))
+        self.save_hyperparameters({**network, **use, **plain})
         metrics: dict[str, Any] = {f"val/top{k}": _accuracy(len(class_names), k) for k in (1, TOP_K)}
         self.val_metrics = MetricCollection(metrics, compute_groups=False)  # groups can merge top-1 with top-5
         self.val_loss = MeanMetric()
