@@ -74,7 +74,7 @@ def make_study(
     for cell, plan in plans.items():
         planned = plan_entry(plan)
         prepare(cell_folder(out, cell), cell, configs[cell], motion=grid.motion, data_root=data_root, planned=planned)
-    limit, rows = equal_memory_rows(grid, plans, memory, videos)
+    limit, rows = equal_memory_rows(plans, memory)
     write_json(out / PLAN_FILE, {"memory": limit, "rows": rows})
     write_study(
         out,
