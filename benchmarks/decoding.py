@@ -32,8 +32,9 @@ from videogn.bench.stages import measure_stages
 from videogn.bench.workload import Workload
 from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.plans import evaluation_plan, training_plan
+from videogn.video import decode_frames, open_video, read_frame_table
 from videogn.video.clips import clip_indices
-from videogn.video.decoders import DECODERS, decode_frames, open_video, read_frame_table
+from videogn.video.decoders.readers import DECODERS
 from videogn.video.transforms import normalise, view_chunks, views_of
 
 CLIP = {"clip_length": 32, "interval": 2}

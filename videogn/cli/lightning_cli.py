@@ -22,7 +22,6 @@ from videogn.data.datamodule import VideoDataModule
 from videogn.extensions import find
 from videogn.models import MODELS
 from videogn.models.fit_checkpoint import read_fit_checkpoint
-from videogn.report.percentile_figure import plot_percentiles
 from videogn.system.configurations import shipped
 from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingCost
 from videogn.training.callbacks.checkpoints import RunCheckpoint
@@ -112,7 +111,7 @@ class _Parser(OneLineErrors, LightningArgumentParser):
             self._action_groups = everything
 
 
-def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[_ArgumentGroup]:
+def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[Any]:
     """Sort the options of a help into sections; the short help leaves out what Lightning describes and few need."""
     actions = [action for group in groups if group.title != "Linked arguments" for action in group._group_actions]
     found = []
@@ -224,6 +223,8 @@ class VideoCLI(LightningCLI):
         if self.trainer.is_global_zero:
             for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
                 if isinstance(callback, FeaturePercentiles) and callback.path.is_file():
+                    from videogn.report.percentile_figure import plot_percentiles
+
                     plot_percentiles(callback.path, callback.path.with_name(f"{callback.path.stem}.png"))
 
     def _given(self) -> Namespace:

@@ -6,6 +6,7 @@ import statistics
 import textwrap
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -90,7 +91,7 @@ def plot_costs(layout: Layout, styles: Styles, path: Path) -> Path | None:
         for line in range(1, len(layout.rows)):
             axes.axhline(line - 0.5, color="0.9", linewidth=0.8, zorder=0)
         axes.set_xlim(0, 1.06 * max(axes.dataLim.xmax, 1e-9) if np.isfinite(axes.dataLim.xmax) else 1)
-    grey = {"color": "0.35", "marker": "o", "linestyle": ""}
+    grey: dict[str, Any] = {"color": "0.35", "marker": "o", "linestyle": ""}
     handles = [Line2D([], [], **{**styles[norm], "linestyle": ""}, label=layout.labels[norm]) for norm in layout.norms]
     handles.append(Line2D([], [], **grey, markerfacecolor="white", label="planned peak"))
     handles.append(Line2D([], [], **grey, label="measured"))

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from videogn.report.layout import Clip, Layout
+from videogn.report.layout import Clip, Layout, Row
 from videogn.report.style import (
     legend_below,
     named_lines,
@@ -30,7 +30,7 @@ _GRID = 60
 
 
 def plot_validation_errors(layout: Layout, path: Path) -> Path | None:
-    """Validation error of one clip: a panel for each norm, a line for each setting, mean over seeds.
+    """Draw the validation error of one clip: a panel for each norm, a line for each setting, mean over seeds.
 
     Where there are many settings, clip lengths have panels of their own. Against the epoch where the budget counts
     epochs, else against frames trained on.
@@ -46,16 +46,17 @@ def plot_validation_errors(layout: Layout, path: Path) -> Path | None:
         return None
     split = len(layout.rows) > _MOST_LINES and len(layout.clips) > 1
     groups = [(clip,) for clip in layout.clips] if split else [layout.clips]
-    lines = [row for row in layout.rows if row.clip == layout.clips[0]] if split else list(layout.rows)
-    sizes = sorted({row.batch_size for row in layout.rows}, reverse=True)
-    keys = sizes if split else lines
-    looks = dict(zip(keys, ordered_styles(len(keys)), strict=True))
+
+    def name(row: Row) -> str:
+        return f"batch {row.batch_size}" if split else layout.label(row)
+
+    names = list(dict.fromkeys(map(name, layout.rows)))
+    looks = dict(zip(names, ordered_styles(len(names)), strict=True))
     figure, panels = panel_grid(len(groups) * len(layout.norms), height=3.2, across=len(layout.norms))
     places = [(clips, norm) for clips in groups for norm in layout.norms]
     for (clips, norm), axes in zip(places, panels, strict=True):
         for row in (row for row in layout.rows if row.clip in clips):
-            label = f"batch {row.batch_size}" if split else layout.label(row)
-            style = {**looks[row.batch_size if split else row], "label": label}
+            style = {**looks[name(row)], "label": name(row)}
             _plot_seeds(axes, list(layout.results(row, norm).values()), style, _x_unit(layout)[0])
         _name(axes, layout, clips if split else (), norm)
     share_y(panels, "validation error, 1 clip (%)")

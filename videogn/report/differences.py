@@ -89,13 +89,13 @@ def differences(layout: Layout, files: ClipFiles) -> Differences:
     pairs = [(longer, shorter) for shorter in layout.rows for longer in layout.rows if _longer(longer, shorter)]
     equal_batch = [(longer, shorter) for longer, shorter in pairs if longer.batch_size == shorter.batch_size]
     equal_frames = [(longer, shorter) for longer, shorter in pairs if _frames(longer) == _frames(shorter)]
-    norms = [
+    norms: list[_Terms] = [
         (row, row, _pair(layout, first, other), [(1, layout.results(row, first)), (-1, layout.results(row, other))])
         for row in layout.rows
         for other in others
     ]
     batches = [found for clip in layout.clips for found in _smaller_batch(layout, clip)]
-    clips = [
+    clips: list[_Terms] = [
         (longer, shorter, layout.labels[norm], _change(layout, norm, longer, shorter))
         for longer, shorter in [*equal_batch, *equal_frames]
         for norm in layout.norms

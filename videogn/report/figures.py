@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,14 @@ from videogn.report.style import (
 )
 from videogn.report.tables import grouped_norms
 from videogn.study.cell import Norm
+from videogn.study.cell_files import CellResult
 
 #: Lines stand beside one another at one batch size by this part of a doubling.
 _APART = 0.07
 
 
 def plot_batch_sizes(layout: Layout, styles: Styles, path: Path) -> Path | None:
-    """Accuracy against batch size, a panel for each clip length, and a panel of the paper's Table 2.
+    """Draw accuracy against batch size, a panel for each clip length, and a panel of the paper's Table 2.
 
     Args:
         layout: The section.
@@ -50,9 +51,8 @@ def plot_batch_sizes(layout: Layout, styles: Styles, path: Path) -> Path | None:
     for clip, axes in zip(layout.clips, panels, strict=False):
         rows = [row for row in layout.rows if row.clip == clip]
         for number, norm in enumerate(layout.norms):
-            points = [(row.batch_size, accuracies(layout.results(row, norm))) for row in rows]
-            shift = _beside(number, len(layout.norms))
-            _plot_points(axes, points, styles[norm], layout.labels[norm], shift)
+            points = {row.batch_size: layout.results(row, norm) for row in rows}
+            _plot_points(axes, points, styles[norm], layout.labels[norm], _beside(number, len(layout.norms)))
         powers_axis(axes, sorted(row.batch_size for row in rows))
         title_panel(axes, f"clips of {layout.clip_label(clip)}")
         axes.set_xlabel("batch size (clips per normalisation batch)")
@@ -63,7 +63,7 @@ def plot_batch_sizes(layout: Layout, styles: Styles, path: Path) -> Path | None:
 
 
 def plot_groups(layout: Layout, path: Path) -> list[Path]:
-    """Accuracy against an option of a norm that takes several values (groups, channels per group): a file for each.
+    """Draw accuracy against an option of a norm that has several values (groups, channels per group): a file each.
 
     Args:
         layout: The section.
@@ -80,9 +80,9 @@ def plot_groups(layout: Layout, path: Path) -> list[Path]:
         for clip, axes in zip(layout.clips, panels, strict=True):
             own = [row for row in layout.rows if row.clip == clip]
             for number, row in enumerate(own):
-                shift = _beside(number, len(own))
-                points = [(value, accuracies(layout.results(row, norm))) for value, norm in norms.items()]
-                _plot_points(axes, points[::-1], looks[row.batch_size], f"batch {row.batch_size}", shift)
+                points = {value: layout.results(row, norm) for value, norm in reversed(norms.items())}
+                label = f"batch {row.batch_size}"
+                _plot_points(axes, points, looks[row.batch_size], label, _beside(number, len(own)))
             powers_axis(axes, sorted(norms))
             title_panel(axes, f"{name.upper()}, clips of {layout.clip_label(clip)}")
             axes.set_xlabel(option.replace("_", " "))
@@ -93,7 +93,9 @@ def plot_groups(layout: Layout, path: Path) -> list[Path]:
 
 
 def plot_clip_numbers(layout: Layout, styles: Styles, files: ClipFiles, path: Path) -> Path | None:
-    """Accuracy against the number of test clips: a panel for each setting, mean over seeds, light lines for each seed.
+    """Draw accuracy against the number of test clips: a panel for each setting.
+
+    Thick lines are means over seeds, light lines the seeds.
 
     Args:
         layout: The section.
@@ -131,10 +133,10 @@ def _beside(number: int, count: int) -> float:
 
 
 def _plot_points(
-    axes: Axes, points: Sequence[tuple[int, list[float]]], style: dict[str, Any], label: str, shift: float
+    axes: Axes, points: Mapping[int, Mapping[int, CellResult]], style: dict[str, Any], label: str, shift: float
 ) -> None:
     """Mean, 95 % interval, and the seeds as small dots; `shift` is a factor, since the axis is logarithmic."""
-    finished = [(x * shift, values) for x, values in points if values]
+    finished = [(x * shift, values) for x, results in points.items() if (values := accuracies(results))]
     if not finished:
         return
     intervals = [t_interval(values) for _, values in finished]

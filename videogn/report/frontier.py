@@ -40,11 +40,7 @@ def plot_frontier(rows: Sequence[Mapping[str, Any]], memory: int, path: str | Pa
     figure = new_figure(6.4, 4.2)
     axes = figure.subplots()
     for number, (points, alike) in enumerate(names.items()):
-        axes.plot(
-            *zip(*points, strict=True),
-            **line_style(number),
-            label=" = ".join(filter(None, alike)),
-        )
+        axes.plot(*zip(*points, strict=True), **line_style(number), label=" = ".join(filter(None, alike)))
         for length, batch in points:
             axes.annotate(str(batch), (length, batch), xytext=(6, 4), textcoords="offset points", fontsize="small")
     _label_axes(axes, sorted({row["clip_length"] for row in rows}), [row["largest_batch"] for row in rows])

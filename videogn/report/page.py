@@ -25,7 +25,7 @@ def render_page(blocks: Sequence[Block]) -> str:
     """Write blocks as a page.
 
     Args:
-        blocks: in order, the first a heading of level 1, which is the page's title as well.
+        blocks: Blocks in order, the first a heading of level 1, which is the page's title as well.
 
     Returns:
         HTML, with the table of contents after the title.

@@ -56,7 +56,7 @@ def _cell_row(result: CellResult) -> list[str]:
 
 
 def _test_set(results: Iterable[CellResult]) -> list[str]:
-    """How the cells were tested, with a warning where not all were tested alike."""
+    """Describe the test, with a warning where not all cells were tested alike."""
     results = list(results)
     videos = sorted({result.test["counts"]["expected"] for result in results})
     seeds = sorted({result.cell.seed for result in results})

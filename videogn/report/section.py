@@ -175,8 +175,8 @@ def _costs(material: Material) -> list[Block]:
         "for each seed."
     )
     picture = plot_costs(layout, material.styles, material.figure("cost"))
-    blocks = [Heading("Memory and time", 3), cost_table(layout)]
-    return [*blocks, *_figure(picture, caption, f"{caption} The means are in the table above.")]
+    figure = _figure(picture, caption, f"{caption} The means are in the table above.")
+    return [Heading("Memory and time", 3), cost_table(layout), *figure]
 
 
 def _figure(path: Path | None, caption: str, alt: str, title: str | None = None) -> list[Block]:

@@ -43,7 +43,7 @@ def norm_styles(norms: Iterable[Norm]) -> dict[Norm, dict[str, Any]]:
 
 
 def line_style(number: int) -> dict[str, Any]:
-    """Colour, dashes and marker of the line `number`, as keywords of `Axes.plot`."""
+    """Choose colour, dashes and marker of the line `number`, as keywords of `Axes.plot`."""
     return {
         "color": COLOURS[number % len(COLOURS)],
         "linestyle": DASHES[number % len(DASHES)],
@@ -58,7 +58,7 @@ def ordered_styles(count: int) -> list[dict[str, Any]]:
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """A white figure without a window; sizes in inches."""
+    """Make a white figure without a window; sizes in inches."""
     figure = Figure(figsize=(width, height), layout=ConstrainedLayoutEngine(w_pad=0.1, h_pad=0.08), facecolor="white")
     FigureCanvasAgg(figure)
     return figure
@@ -105,19 +105,19 @@ def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> Path:
 
 
 def plain_axes(axes: Axes) -> None:
-    """A light grid, and no frame where there is no scale."""
+    """Give axes a light grid, and no frame where there is no scale."""
     axes.grid(alpha=0.3)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
 
 
 def title_panel(axes: Axes, text: str) -> None:
-    """A title in lines as wide as a panel, whatever it holds (a file's name may have what mathematics is made of)."""
+    """Set a title in lines as wide as a panel, whatever it holds (a file's name may look like mathematics)."""
     axes.set_title(textwrap.fill(text, 34), fontsize="medium", parse_math=False)
 
 
 def powers_axis(axes: Axes, values: Sequence[int]) -> None:
-    """A logarithmic x axis with exactly these values as ticks."""
+    """Make the x axis logarithmic with exactly these values as ticks."""
     axes.set_xscale("log", base=2)
     axes.set_xlim(min(values) / 1.35, max(values) * 1.35)
     axes.set_xticks(values, [str(value) for value in values])
@@ -125,7 +125,7 @@ def powers_axis(axes: Axes, values: Sequence[int]) -> None:
 
 
 def named_lines(panels: Sequence[Axes]) -> dict[str, Line2D]:
-    """Label -> a line that has it, over all panels; labels that begin with "_" are not meant to be shown."""
+    """Find a line for each label, over all panels; labels that begin with "_" are not meant to be shown."""
     lines = [line for axes in panels for line in axes.lines]
     return {str(line.get_label()): line for line in lines if not str(line.get_label()).startswith("_")}
 

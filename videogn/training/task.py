@@ -123,8 +123,7 @@ class VideoClassifier(pl.LightningModule):
                 **asdict(replace(self.settings, optimizer=None, scheduler=None)),
             }
         )
-        top_k = min(TOP_K, len(class_names))
-        metrics = {"val/top1": _accuracy(len(class_names), 1), "val/top5": _accuracy(len(class_names), top_k)}
+        metrics: dict[str, Any] = {f"val/top{k}": _accuracy(len(class_names), k) for k in (1, TOP_K)}
         self.val_metrics = MetricCollection(metrics, compute_groups=False)  # groups can merge top-1 with top-5
         self.val_loss = MeanMetric()
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
@@ -269,20 +268,12 @@ class VideoClassifier(pl.LightningModule):
             clips = self.clip_probabilities(sample)
         except ValueError as error:
             return VideoResult(sample.position, sample.path, sample.label, error=str(error), short=short)
-        return score_video(
-            sample.position,
-            sample.path,
-            sample.label,
-            clips,
-            starts=sample.starts,
-            short=short,
-            keep_clips=self.save_clip_probabilities,
-        )
+        return score_video(sample, clips, short=short, keep_clips=self.save_clip_probabilities)
 
 
-def _accuracy(num_classes: int, top_k: int) -> MulticlassAccuracy:
+def _accuracy(num_classes: int, k: int) -> MulticlassAccuracy:
     # Published numbers are averages over videos (micro); the default, macro, averages over classes.
-    return MulticlassAccuracy(num_classes=num_classes, top_k=top_k, average="micro")
+    return MulticlassAccuracy(num_classes=num_classes, top_k=min(k, num_classes), average="micro")
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

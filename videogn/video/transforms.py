@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from videogn.axes import Sample
-from videogn.video.window import cut
 
 
 def views_of(*samples: Sample) -> Tensor:
@@ -27,7 +26,7 @@ def views_of(*samples: Sample) -> Tensor:
         return torch.cat([views_of(sample) for sample in samples])
     frames, clips = _joined(samples)
     # index_select copies whole frames as blocks of memory: on a CPU it takes a tenth of the time of frames[clips].
-    parts = [cut(frames, place).index_select(0, clips.flatten()) for place in places.pop()]
+    parts = [place.cut(frames).index_select(0, clips.flatten()) for place in places.pop()]
     parts = [part.unflatten(0, clips.shape) for part in parts]  # crops x (clips, T, H, W, C)
     views = parts[0][:, None] if len(parts) == 1 else torch.stack(parts, dim=1)  # (clips, crops, T, H, W, C)
     mirrored = [[crop.flip for crop in sample.crops] for sample in samples for _ in _clips(sample)]

@@ -4,7 +4,8 @@ A crop of the resized picture depends on a part of the native one: the pixels be
 antialiasing filter reaches. Resizing that part alone gives the crop itself if the part begins on the grid of the
 resized picture. Per axis, for n native and N resized pixels, resized pixel j begins at j * n / N. The window begins at
 the last such place before the crop that is a whole number of native pixels, to 1/128. If there is none, it begins at
-the edge of the picture, which is one exactly (here n = 10, N = 4, a crop of two pixels, the filter reaching 2.5 from a centre):
+the edge of the picture, which is one exactly. Here n = 10, N = 4, the crop has two pixels, and the filter reaches 2.5
+native pixels from a centre:
 
     native    |0 1 2 3 4 5 6 7 8 9|
     resized   |0    1    2    3   |       begin at 0, 2.5, 5, 7.5
@@ -38,11 +39,6 @@ def resized_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     """
     scale = short_side / min(height, width)
     return max(round(height * scale), short_side), max(round(width * scale), short_side)
-
-
-def cut(frames: Tensor, place: Crop) -> Tensor:
-    """A rectangle of frames (N, H, W, 3), not mirrored: (N, h, w, 3), a view."""
-    return frames[:, place.top : place.top + place.height, place.left : place.left + place.width]
 
 
 class Resizing:
@@ -93,7 +89,7 @@ class Resizing:
             resized = resize(resized, [self._made[0], self.window.width], False, *self._scales)
         resized = resize(resized, self._made, False, *self._scales)
         above, before = self._skipped
-        return cut(resized.permute(0, 2, 3, 1), self.region._replace(top=above, left=before))
+        return self.region._replace(top=above, left=before).cut(resized.permute(0, 2, 3, 1))
 
 
 def resize_short_side(frames: Tensor, short_side: int) -> Tensor:
@@ -130,7 +126,7 @@ def _span(native: int, resized: int, first: int, length: int) -> _Span:
     last_centre = (first + length - 0.5) * native / resized
     stop = min(math.ceil(last_centre + reach) + 1, native)
     made = skipped + length
-    # torch does not resize an axis with as many pixels before as after, whatever the scale.
+    # torch does not resize an axis with as many pixels before as after, for any scale.
     return _Span(start, stop, skipped, made + 1 if made == stop - start else made)
 
 

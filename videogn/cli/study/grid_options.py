@@ -51,9 +51,12 @@ class GridOptions:
             section: Any = fit
             *parents, last = name.split(".")
             for parent in parents:
+                if isinstance(section.get(parent), str):  # a class, whose options follow, as model.optimizer=AdamW
+                    section[parent] = {"class_path": section[parent], "init_args": {}}
                 section = section.setdefault(parent, {})
                 if not isinstance(section, dict):
                     raise ValueError(f"--set {name} sets a part of {parent}, which another --set makes {section!r}")
+                section = section.get("init_args", section)
             section[last] = load_yaml(f"--set {name}", value)
         return read_grid(self.grid, fit=fit, axes=axes)
 

@@ -84,12 +84,13 @@ def _row(cell: Cell, plan: CellPlan) -> dict[str, Any]:
 
 
 def _print_table(rows: list[dict[str, Any]], seconds: float | None, device: str | None) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Column, Table
 
-    table = Table(Column("cell", overflow="fold"), "clips a step", "steps", "activations", "peak memory")
-    if device:
-        table.add_column("predicted time")
+    # Titles of two lines: 80 columns are few.
+    titles = ["clips\na step", "steps", "activations", "peak\nmemory", *(["predicted\ntime"] if device else [])]
+    table = Table(Column("cell", overflow="fold"), *titles, box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     for row in rows:
         times = [_or_dash(row["seconds"], _duration)] if device else []
         table.add_row(
@@ -101,7 +102,7 @@ def _print_table(rows: list[dict[str, Any]], seconds: float | None, device: str 
             *times,
         )
     console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(table)
+    console.print(table, "")
     total = f", one after the other: {_or_dash(seconds, _duration)} of training and testing alone" if device else ""
     console.print(f"{len(rows)} cells{total}.")
     if device:
