@@ -110,16 +110,16 @@ def test_other_windows(videogn, capsys):
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--model=i3d_tny"], "model must be one of i3d_r50, i3d_r50_8x8, i3d_tiny, got 'i3d_tny'; did you mean"),
+        (["--model=i3d_tny"], "arch must be one of i3d_r50, i3d_r50_8x8, i3d_tiny, got 'i3d_tny'; did you mean"),
         (["--norm=gm"], "got 'gm'; did you mean 'gn'?"),
         (["--clips", "32"], "--clips takes LENGTHxINTERVAL, for instance 32x2, got '32'"),
         (["--clips", "0x2"], "--clips takes LENGTHxINTERVAL, for instance 32x2, got '0x2'"),
         (["--memory-mode=laen"], "got 'laen'; did you mean 'lean'?"),
         (["--precision=bf16"], "precision must be one of 32, bf16-mixed, got 'bf16'"),
         (["--memory=16 apples"], "got '16 apples'"),
-        (["--batch-size=0"], "--batch-size must be >= 1, got 0"),
-        (["--plot=x.png"], "--plot draws the largest batches at equal memory and needs --memory"),
-        (["--device=gpu"], "device must be one of cuda, cpu, got 'gpu'"),
+        (["--batch-size=0"], "--batch-size must be > 0, got 0"),
+        (["--plot=x.png"], "--plot draws the largest batches at equal memory and needs one --memory"),
+        (["--device=gpu"], "--device must be one of cpu, cuda, got 'gpu'"),
         (["--arch-options={memory_mode: lean}"], "memory_mode is --memory-mode"),
     ],
 )
