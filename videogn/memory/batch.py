@@ -9,18 +9,18 @@ def largest_batch(memory_of: Callable[[int], int], limit: int) -> int:
     """Find the largest batch size whose memory is within a limit.
 
     At every moment of a step memory is a constant plus a multiple of the batch size; the peak, the maximum over the
-    moments, is therefore convex in it. A straight line through two known sizes leads to the next guess, and the answer
-    is a size that fits whose successor does not: both have been asked for, none is extrapolated.
+    moments, is therefore convex in it. A straight line through two known sizes leads to the next guess. The answer is a
+    size that fits whose successor does not: both have been asked for, none is extrapolated.
 
     Args:
-        memory_of: batch size -> bytes; it grows with the batch size.
-        limit: bytes, >= 0.
+        memory_of: Function from batch size to bytes, which grows.
+        limit: Available bytes, at least 0.
 
     Returns:
-        The batch size; 0 where not even one clip fits.
+        Batch size, or 0 if no clip fits.
 
     Raises:
-        ValueError: the memory does not grow, so that there is no largest batch.
+        ValueError: The memory does not grow, so that there is no largest batch.
     """
     fits, fits_bytes = 0, 0  # the largest size known to fit, and what it needs
     size, size_bytes = 1, memory_of(1)
@@ -28,8 +28,8 @@ def largest_batch(memory_of: Callable[[int], int], limit: int) -> int:
         if size_bytes <= fits_bytes:
             raise ValueError(f"memory must grow with the batch, got {size_bytes} bytes for {size} clips and for {fits}")
         slope = (size_bytes - fits_bytes) / (size - fits)
-        # Through 0 and the first size the line is too steep: what it says still fits. After that it is nearly right,
-        # and one more than it says does not fit.
+        # The line through 0 and the first size is too steep: its answer still fits. The next lines are nearly right,
+        # and one clip more than their answer does not fit.
         size, fits, fits_bytes = (
             max(size + int((limit - size_bytes) / slope) + min(fits, 1), size + 1),
             size,

@@ -1,4 +1,4 @@
-"""The same step on real tensors: what the allocator really hands out, and how long it takes."""
+"""A training step on real tensors: memory handed out by the allocator, and time."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from videogn.memory.step import StepSetting, TrainingStep
 
 @dataclass(frozen=True)
 class MeasuredStep:
-    """A step that was run.
+    """Memory and time of a step.
 
     Attributes:
-        peak_bytes: the most that PyTorch's allocator had handed out at any moment, kernels' own temporaries included.
-        seconds: the shortest step; the time of the processor on a CPU, of the clock on a GPU.
+        peak_bytes: Largest number of bytes handed out by PyTorch's allocator at one moment, including temporaries
+            inside kernels.
+        seconds: Time of the shortest step: processor time on a CPU, wall time on a GPU.
     """
 
     peak_bytes: int
@@ -32,16 +33,16 @@ def measure_step(setting: StepSetting, batch_size: int, *, device: str = "cpu", 
     """Run a training step and measure it.
 
     Args:
-        setting: network and input.
-        batch_size: B.
-        device: cpu or cuda.
-        repeats: steps to take the time of, after one that warms up; 0 for memory alone.
+        setting: Network, input and optimiser.
+        batch_size: Number of clips B.
+        device: cpu or cuda. Default: "cpu".
+        repeats: Number of timed steps, after one to warm up; 0 for memory alone. Default: 3.
 
     Returns:
-        Memory and time; NaN seconds without repeats.
+        Memory and time; the time is NaN without repeats.
 
     Raises:
-        ValueError: a name or number is wrong.
+        ValueError: A name or number is wrong.
     """
     check_choice("device", device, ("cpu", "cuda"))
     step, peak = _cuda_peak(setting, batch_size) if device == "cuda" else _cpu_peak(setting, batch_size)
@@ -50,19 +51,19 @@ def measure_step(setting: StepSetting, batch_size: int, *, device: str = "cpu", 
 
 
 def time_step(setting: StepSetting, batch_size: int, *, device: str = "cpu", repeats: int = 2) -> float:
-    """Run a training step and take its time alone.
+    """Run a training step and measure its time alone.
 
     Args:
-        setting: network and input.
-        batch_size: B.
-        device: cpu or cuda.
-        repeats: steps to take the time of, after one that warms up.
+        setting: Network, input and optimiser.
+        batch_size: Number of clips B.
+        device: cpu or cuda. Default: "cpu".
+        repeats: Number of timed steps, after one to warm up. Default: 2.
 
     Returns:
-        Seconds of the shortest step, as `measure_step` takes them.
+        Seconds of the shortest step, measured as in `measure_step`.
 
     Raises:
-        ValueError: a name or number is wrong.
+        ValueError: A name or number is wrong.
     """
     check_choice("device", device, ("cpu", "cuda"))
     step = TrainingStep(setting, batch_size, device, foreach=device == "cuda")
@@ -82,7 +83,7 @@ def _seconds(step: TrainingStep) -> float:
         _take(step)
         torch.cuda.synchronize()
         return time.perf_counter() - start
-    start = time.process_time()  # what other processes do to the clock is not the step's
+    start = time.process_time()  # wall time would include other processes
     _take(step)
     return time.process_time() - start
 
@@ -97,9 +98,9 @@ def _cuda_peak(setting: StepSetting, batch_size: int) -> tuple[TrainingStep, int
 
 
 def _cpu_peak(setting: StepSetting, batch_size: int) -> tuple[TrainingStep, int]:
-    """The CPU's allocator counts nothing by itself; the profiler hears of every allocation and free.
+    """Measure by the profiler, since the CPU's allocator counts nothing.
 
-    Of what was allocated before, it does not hear that it is freed: it has to be there from the start.
+    The profiler misses frees of earlier allocations, so it has to be there from the start.
     """
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
         step = TrainingStep(setting, batch_size)
@@ -111,7 +112,7 @@ def _cpu_peak(setting: StepSetting, batch_size: int) -> tuple[TrainingStep, int]
 
 
 def _changes(events: Any) -> Iterator[tuple[int, int]]:
-    """(time, bytes) of every allocation, and of every free as a negative number."""
+    """Yield (time, bytes) of every allocation and, with negative bytes, of every free."""
     pending = list(events)
     while pending:
         event = pending.pop()

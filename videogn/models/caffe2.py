@@ -92,13 +92,13 @@ def read_caffe2(path: Path) -> dict[str, Tensor]:
     """Read the arrays of a Caffe2 weights file.
 
     Args:
-        path: a pickle of {"blobs": {name: array}} or {name: array}, written by Python 2 or 3.
+        path: Pickle of {"blobs": {name: array}} or {name: array}, written by Python 2 or 3.
 
     Returns:
-        Name -> tensor, in the file's order, in the numbers' own type.
+        Name -> tensor of the array's dtype, in the file's order.
 
     Raises:
-        ValueError: not such a file; nothing that it names was run.
+        ValueError: It is no such file. Nothing that it names was run.
     """
     try:
         with path.open("rb") as file:

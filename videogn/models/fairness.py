@@ -14,9 +14,9 @@ class ImageNetSource:
     """A published network.
 
     Attributes:
-        top1: ImageNet validation top-1, %, one 224 x 224 centre crop.
-        norm: bn or gn.
-        partner: the source with the other norm to compare it with.
+        top1: ImageNet validation top-1 in %, one 224 x 224 centre crop.
+        norm: Norm of the network, bn or gn.
+        partner: Source with the other norm to compare it with.
     """
 
     top1: float
@@ -44,7 +44,7 @@ IMAGENET_SOURCES = {
     _GN_CAFFE2: ImageNetSource(76.0, "gn", _V1),
 }
 
-#: Other spellings: what a name without a tag means, and the files as they are downloaded.
+#: Other spellings: names without a tag, and names of downloaded files.
 _ALIASES = {
     "torchvision:ResNet50_Weights.DEFAULT": _V2,
     "timm:resnet50": "timm:resnet50.a1_in1k",
@@ -57,10 +57,10 @@ _ALIASES = {
 
 
 def fairness_note(source: str | Path) -> str | None:
-    """Say how good a start is, which start is fair to compare it with, and which known one is not.
+    """Describe the quality of a start, a fair partner for comparison, and a known unfair one.
 
     Args:
-        source: as for `load_weights`; a file is known by its name.
+        source: Source as for `load_weights`; a file is recognised by its name.
 
     Returns:
         One sentence with ImageNet accuracies, or None for a source that is not in the table.
@@ -82,11 +82,11 @@ def unequal_starts(first: str | Path, second: str | Path) -> str | None:
     """Warn of two runs that start from weights of different quality.
 
     Args:
-        first: source of one run's weights.
-        second: of the other's.
+        first: Source of the weights of one training run.
+        second: Source of the weights of the other.
 
     Returns:
-        The warning, or None where the starts are equal, or neither is known.
+        The warning, or None if the starts are equal or neither is known.
     """
     one, two = _known(first), _known(second)
     if one is None or two is None:

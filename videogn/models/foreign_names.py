@@ -1,4 +1,4 @@
-"""Whose names a state dict uses, and what each of its tensors is called here.
+"""Layouts of state dicts, and the translation of their names into ours.
 
 Our trunk: blocks.0 stem, blocks.1 res2, blocks.2 pool, blocks.3 to 5 res3 to res5, blocks.6 head. A convolution or norm
 of a bottleneck is branch2.conv_a, branch2.norm_a and so on; the projection shortcut is branch1_conv and branch1_norm.
@@ -23,10 +23,10 @@ def torchvision_name(key: str) -> str | None:
     """Translate a name of torchvision's ResNets, which timm shares (GN's are called bn there too).
 
     Args:
-        key: for instance `layer1.0.conv1.weight`.
+        key: Name of a tensor, for instance `layer1.0.conv1.weight`.
 
     Returns:
-        Our name, or None for what our network has no place for.
+        Our name, or None if our network has no such tensor.
     """
     module, _, part = key.rpartition(".")
     if module in ("conv1", "bn1", "fc"):
@@ -43,10 +43,10 @@ def caffe2_name(key: str) -> str | None:
     """Translate a name of Detectron's Caffe2 ResNets with GN.
 
     Args:
-        key: for instance `res2_0_branch2a_gn_s`.
+        key: Name of a tensor, for instance `res2_0_branch2a_gn_s`.
 
     Returns:
-        Our name, or None for what our network has no place for.
+        Our name, or None if our network has no such tensor.
     """
     stem = {"conv1_w": STEM_CONV, "conv1_gn_s": "blocks.0.norm.weight", "conv1_gn_b": "blocks.0.norm.bias"}
     head = {"pred_w": f"{_HEAD}.weight", "pred_b": f"{_HEAD}.bias"}
@@ -69,16 +69,16 @@ LAYOUTS: dict[str, Callable[[str], str | None]] = {
 
 
 def layout_of(keys: Iterable[str]) -> str:
-    """Recognise whose names these are.
+    """Recognise the layout of a state dict.
 
     Args:
-        keys: of a state dict.
+        keys: Names of its tensors.
 
     Returns:
         A key of LAYOUTS.
 
     Raises:
-        ValueError: none of them; the message names the first keys.
+        ValueError: The layout is unknown; the message shows the first names.
     """
     keys = list(keys)
     if any(key.startswith("blocks.") for key in keys):
@@ -99,7 +99,7 @@ def layout_of(keys: Iterable[str]) -> str:
 
 
 def is_head(name: str) -> bool:
-    """Whether one of our names is the classifier's, the only part that may differ in shape."""
+    """Whether one of our names belongs to the classifier, the only part that may differ in shape."""
     return name.startswith(f"{_HEAD}.")
 
 

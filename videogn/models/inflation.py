@@ -1,4 +1,4 @@
-"""2D kernels -> 3D kernels, and what a network has to see: input normalisation and channel order of its source."""
+"""Inflation of 2D kernels to 3D kernels, and the input normalisation that comes with weights."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Size, Tensor
 
 Triple = tuple[float, float, float]
 
-#: Ours unless asked otherwise: (x / 255 - 0.45) / 0.225 on every channel.
+#: videogn's default: (x / 255 - 0.45) / 0.225 on every channel.
 DEFAULT_STD: Triple = (0.225, 0.225, 0.225)
 
 
 @dataclass(frozen=True)
 class InputNormalisation:
-    """What a network was trained on: (x - mean) / std, x the pixels in units of the full range.
+    """Input that a network was trained on: (x - mean) / std, where x are pixels in units of the full range.
 
     Attributes:
-        mean: of each channel, in the order `order`.
-        std: of each channel, likewise.
-        order: RGB or BGR, the order of the first convolution's input channels.
+        mean: Mean of each channel, in the order `order`.
+        std: Standard deviation of each channel, in the order `order`.
+        order: Order of the first convolution's input channels, RGB or BGR. Default: "RGB".
     """
 
     mean: Triple
@@ -37,16 +37,16 @@ CAFFE2 = InputNormalisation((102.9801 / 255, 115.9465 / 255, 122.7717 / 255), (1
 
 
 def inflate(kernel: Tensor, shape: Size) -> Tensor | None:
-    """Mean inflation: a 2D kernel stacked t times and divided by t (Carreira & Zisserman, CVPR 2017, section 2.4.1).
+    """Stack a 2D kernel t times and divide it by t (Carreira & Zisserman, CVPR 2017, section 2.4.1).
 
-    Over a still image repeated in time the 3D convolution then gives the 2D one's output.
+    Over a still image repeated in time the 3D convolution then gives the output of the 2D one.
 
     Args:
-        kernel: (O, I, h, w).
-        shape: of the 3D kernel, (O, I, t, h, w).
+        kernel: 2D kernel, (O, I, h, w).
+        shape: Shape of the 3D kernel, (O, I, t, h, w).
 
     Returns:
-        (O, I, t, h, w), or None if the kernel does not fit it.
+        3D kernel, (O, I, t, h, w), or None if the 2D kernel does not fit.
     """
     if kernel.ndim != 4 or len(shape) != 5 or kernel.shape != shape[:2] + shape[3:]:
         return None
@@ -54,19 +54,19 @@ def inflate(kernel: Tensor, shape: Size) -> Tensor | None:
 
 
 def adapt_stem(kernel: Tensor, source: InputNormalisation, std: Sequence[float]) -> Tensor:
-    """Fold channel order and scale of the source's input into the first convolution; exact, also at the border.
+    """Fold channel order and scale of the source's input into the first convolution, exactly, also at the border.
 
     (x - m) / s_source = (x - m) / s * (s / s_source): with the source's mean kept, both inputs are 0 at the same pixel
     value, so zero padding stays what it was. A difference of the means could not be folded: the convolution has no
     bias, and its padding would become another colour.
 
     Args:
-        kernel: (O, 3, ...), for the source's input.
-        source: what that input was.
-        std: RGB, what the clips will be divided by.
+        kernel: Kernel for the source's input, (O, 3, ...).
+        source: Normalisation of the source's input.
+        std: RGB standard deviation that the clips will be divided by.
 
     Returns:
-        The same shape, for (x - mean) / std in RGB.
+        Kernel of the same shape for (x - mean) / std in RGB.
     """
     if source.order == "BGR":
         kernel = kernel.flip(1)
@@ -77,16 +77,16 @@ def adapt_stem(kernel: Tensor, source: InputNormalisation, std: Sequence[float])
 def input_for(
     source: InputNormalisation, mean: Sequence[float] | None = None, std: Sequence[float] | None = None
 ) -> tuple[Triple, Triple]:
-    """Decide how the clips are normalised for a network from this source.
+    """Choose the normalisation of the clips for a network from a source.
 
     Args:
-        source: what it was trained on.
-        mean: RGB, asked for; None takes the source's.
-        std: RGB, asked for; None takes the source's, or 0.225 when the source's pixels were not scaled: inputs of up to
-            150 would make conv1's gradients unlike any other run's.
+        source: Normalisation that the source was trained with.
+        mean: Requested RGB mean. Default: the source's.
+        std: Requested RGB standard deviation. Default: the source's, or 0.225 if its pixels were not scaled: inputs of
+            up to 150 would make the gradients of conv1 unlike those of any other training run.
 
     Returns:
-        mean and std, RGB, in units of the full range.
+        RGB mean and standard deviation, in units of the full range.
     """
     if mean is None:
         mean = _rgb(source.mean, source.order)

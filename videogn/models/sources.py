@@ -1,7 +1,7 @@
-"""Reading weights from wherever they are: files of several kinds, and what timm, torchvision and pytorchvideo offer.
+"""Sources of weights: files of several kinds, and the collections of timm, torchvision and pytorchvideo.
 
-Nothing here runs code that a file holds: torch.load reads tensors only, safetensors holds nothing else, and Caffe2's
-pickles go through `videogn.models.caffe2`.
+No code in a file is run: torch.load reads tensors only, safetensors holds nothing else, and Caffe2's pickles go through
+`videogn.models.caffe2`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _ANTI_ALIASED = ("resnetaa", "resnetblur")
 
 @dataclass(frozen=True)
 class SourceWeights:
-    """A state dict in its source's names, and what is known about it.
+    """A state dict in its source's names, with the known facts about it.
 
     Attributes:
-        tensors: name -> tensor.
-        layout: whose names; a key of `videogn.models.foreign_names.LAYOUTS`.
-        normalisation: what the network was trained on, or None where that is not known.
-        class_names: what its outputs mean, or None where that is not known.
-        norm: name and options of its norm, or None where that is not known.
+        tensors: Name -> tensor.
+        layout: Layout of the names, a key of `videogn.models.foreign_names.LAYOUTS`.
+        normalisation: Input normalisation of the network; None if it is not known.
+        class_names: Names of the classes in order; None if they are not known.
+        norm: Name and options of the norm; None if they are not known.
     """
 
     tensors: dict[str, Tensor]
@@ -50,14 +50,14 @@ def read_source(source: str | Path) -> SourceWeights:
     """Read weights of any known kind.
 
     Args:
-        source: a path, or timm:NAME, torchvision:NAME, zoo:NAME.
+        source: A path, or timm:NAME, torchvision:NAME, zoo:NAME.
 
     Returns:
         The weights, on the CPU.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not weights, an unknown name, or weights that could not be downloaded.
+        FileNotFoundError: The file does not exist.
+        ValueError: The source holds no weights, has an unknown name, or could not be downloaded.
     """
     kind, _, name = str(source).partition(":")
     if kind in _COLLECTIONS:
@@ -85,17 +85,17 @@ def read_source(source: str | Path) -> SourceWeights:
 
 
 def read_checkpoint(source: str | Path) -> Any:
-    """Read what `torch.save` wrote, on the CPU.
+    """Read a file of `torch.save`, on the CPU.
 
     Args:
-        source: the file. Only tensors and plain Python values are read from it; pickled objects are refused.
+        source: The file. Only tensors and plain Python values are read; pickled objects are refused.
 
     Returns:
-        The content.
+        Content of the file.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not such a file.
+        FileNotFoundError: The file does not exist.
+        ValueError: The file was not written by `torch.save`, is damaged, or holds pickled objects.
     """
     path = existing_path(source)
     try:

@@ -1,4 +1,4 @@
-"""Initial weights from a file or a collection: which tensors fit, and a report of what was done with each."""
+"""Initial weights from a file or a collection, with a report of what was done with each tensor."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from videogn.models.sources import SourceWeights, read_checkpoint, read_source
 
 __all__ = ["WeightReport", "load_weights", "read_checkpoint"]
 
-#: A running statistic tells the norms that keep them (BN and its kin) from those that do not (GN, LN, IN).
+#: Suffix that tells the norms with running statistics (BN and its kin) from those without (GN, LN, IN).
 _RUNNING = ".running_mean"
-#: No weights: how many batches a running statistic has seen (not every norm counts them), and Caffe2's momentum.
+#: Suffixes of tensors that are no weights: counters of batches, which some norms lack, and Caffe2's momentum.
 _NO_WEIGHTS = (".num_batches_tracked", "_momentum")
-#: Of every ImageNet network with GN that is published in these layouts.
+#: Number of groups in all published ImageNet networks with GN in these layouts.
 _IMAGENET_GROUPS = 32
 
 
 @dataclass(frozen=True)
 class WeightReport:
-    """What became of every tensor, and what the network now expects to see.
+    """Report of what was done with each tensor, and the input normalisation that the network now expects.
 
     Attributes:
-        loaded: copied; the first convolution may be adapted to the input's scale and channel order.
-        inflated: made from a 2D kernel.
-        skipped: in the source, not used; in the source's names.
-        missing: in the network, left at their initial value.
-        mean: RGB, in units of the full range: what has to be subtracted from the clips. None where it is not known.
-        std: likewise, what they have to be divided by.
-        notes: what a reader of the results has to know: the ImageNet accuracy of this start, a mean that does not fit.
+        loaded: Names of copied tensors. The first convolution may be adapted to scale and channel order of the input.
+        inflated: Names of tensors made from a 2D kernel.
+        skipped: Names, in the source, of tensors that were not used.
+        missing: Names of the network's tensors that kept their initial values.
+        mean: RGB mean to subtract from the clips, in units of the full range; None if it is not known.
+        std: RGB standard deviation to divide the clips by, in the same units; None if it is not known.
+        notes: Remarks for the reader of the results: the ImageNet accuracy of this start, a mean that does not fit.
     """
 
     loaded: list[str] = field(default_factory=list)
@@ -56,7 +56,7 @@ class WeightReport:
         return "; ".join([counts + new + inputs, *self.notes])
 
     def details(self) -> str:
-        """The report with every tensor's name, one list a line."""
+        """Return the report with the names of all tensors, one list per line."""
         names = ("loaded", "inflated", "skipped", "missing")
         return "\n".join([str(self), *(f"{name}: {', '.join(getattr(self, name)) or '-'}" for name in names)])
 
@@ -72,28 +72,38 @@ def load_weights(
 ) -> WeightReport:
     """Initialise a network from a video network or, by mean inflation, from an ImageNet ResNet.
 
-    The trunk has to match in every tensor, and so has the kind of norm: with running statistics or without. The
-    classifier is left at its initial value when its shape or its classes differ, which is what fine-tuning on other
-    classes needs. Resuming a training is another thing: `--ckpt_path`.
+    All tensors of the trunk must match, and so must the kind of norm: with or without running statistics. The
+    classifier keeps its initial values if its shape or its classes differ, as fine-tuning on other classes needs. To
+    resume a training run, use `--ckpt_path` instead.
 
     Args:
-        model: a network of `videogn.models`.
-        source: a videogn checkpoint; a state dict (.pth, .pt, .safetensors) of a video network, or of a ResNet in
+        model: Network of `videogn.models`.
+        source: A videogn checkpoint; a state dict (.pth, .pt, .safetensors) of a video network, or of a ResNet in
             torchvision's and timm's names; Detectron's R-50-GN.pkl; or `timm:NAME`, `torchvision:NAME`, `zoo:NAME`.
             Only tensors and plain Python values are read from a file; pickled objects are refused.
-        class_names: what the network's outputs mean; compared with the checkpoint's where it says so.
-        norm: name and options of the network's norm; compared with the checkpoint's where it says so.
-        mean: RGB, what will be subtracted from the clips; None takes the source's. Another one than the source's leaves
-            a constant offset of the input, which is noted.
-        std: RGB, what the clips will be divided by; None takes the source's. Another one is folded into the first
+        class_names: Names of the network's classes, compared with those in the checkpoint. Default: not compared.
+        norm: Name and options of the network's norm, compared with those in the checkpoint. Default: not compared.
+        mean: RGB mean of the input. Default: the source's. Any other leaves a constant offset, which is noted.
+        std: RGB standard deviation of the input. Default: the source's. Any other is folded into the first
             convolution, exactly.
 
     Returns:
-        The report; its `mean` and `std` are those that the clips have to be normalised with.
+        The report. Its `mean` and `std` are those to normalise the clips with.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: not weights, an unknown name, or the trunk does not match; the network is as it was.
+        FileNotFoundError: The file does not exist.
+        ValueError: The source holds no weights or has an unknown name, or the trunk does not match. The network is
+            unchanged.
+
+    Example:
+        >>> import tempfile, torch
+        >>> from videogn.models import i3d_tiny, load_weights
+        >>> trained = i3d_tiny(num_classes=8)
+        >>> with tempfile.NamedTemporaryFile(suffix=".pth") as file:
+        ...     torch.save(trained.state_dict(), file.name)
+        ...     report = load_weights(i3d_tiny(num_classes=3), file.name)
+        >>> len(report.loaded), report.missing  # a new classifier for 3 classes
+        (51, ['blocks.6.proj.weight', 'blocks.6.proj.bias'])
     """
     weights = read_source(source)
     own = model.state_dict()
@@ -126,7 +136,7 @@ def load_weights(
 
 
 def _fitted(tensor: Tensor, target: Tensor) -> Tensor | None:
-    """The tensor in the target's type and shape, or None; in that type before the division of an inflation."""
+    """Return the tensor in the target's dtype and shape, or None if it does not fit."""
     tensor = tensor.to(target.dtype)
     return tensor if tensor.shape == target.shape else inflate(tensor, target.shape)
 
@@ -134,7 +144,7 @@ def _fitted(tensor: Tensor, target: Tensor) -> Tensor | None:
 def _new_report(
     weights: SourceWeights, source: str | Path, mean: Sequence[float] | None, std: Sequence[float] | None
 ) -> WeightReport:
-    """A report that says what the input has to be, and what there is to note about the source."""
+    """Make a report with the input normalisation and the notes about the source."""
     note = fairness_note(source)
     notes = [] if note is None else [note]
     if weights.normalisation is None:
@@ -170,7 +180,7 @@ def _require_same_norms(model: nn.Module, own: Mapping[str, Tensor], named: Mapp
 
 
 def _function_notes(model: nn.Module, weights: SourceWeights, named: Mapping[str, str]) -> list[str]:
-    """What fits in shape, but is another function than the 2D network that was trained."""
+    """Note layers that fit in shape but compute another function than in the 2D network that was trained."""
     if weights.layout == "videogn":
         return []
     layers = dict(model.named_modules())
@@ -207,7 +217,7 @@ def _require_trunk(
     source: object,
     layout: str,
 ) -> None:
-    """Every tensor of the trunk has to have come from the source, and every one of the source has to have gone in."""
+    """Refuse a source that lacks a tensor of the trunk, or has one that the trunk lacks."""
     wrong = [name for name in report.missing if not _may_differ(name)]
     if wrong:
         first = wrong[0]

@@ -74,8 +74,8 @@ def make_norm(norm: str | Callable[..., nn.Module], **options: Any) -> NormFacto
         >>> import torch
         >>> from videogn.norm import make_norm
         >>> layer = make_norm("gn", groups=4)(num_channels=16)
-        >>> layer
-        GroupNorm(4, 16, eps=1e-05, affine=True)
+        >>> layer.num_groups
+        4
         >>> layer(torch.randn(2, 16, 8, 28, 28)).shape
         torch.Size([2, 16, 8, 28, 28])
     """
