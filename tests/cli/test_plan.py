@@ -11,7 +11,7 @@ from videogn.memory import StepSetting, step_memory
 from videogn.report.frontier import plot_frontier
 
 KEYS = ["model", "norm", "clip_length", "interval", "crop", "batch_size", "precision", "memory_mode"]
-KEYS += ["activation_bytes", "peak_bytes", "parameters", "multiply_adds"]
+KEYS += ["optimizer", "activation_bytes", "peak_bytes", "parameters", "multiply_adds"]
 TINY = ["--model=i3d_tiny", "--crop", "32", "--num-classes=8"]
 
 
@@ -36,13 +36,52 @@ def test_rows_of_every_combination(videogn, capsys):
         assert row["peak_bytes"] == step_memory(setting, row["batch_size"]).peak_bytes
 
 
-def test_several_sizes_by_default_and_the_largest_batch(videogn, capsys):
-    rows = _json(videogn, capsys, "--clips", "8x2", "--memory", "60MiB")
-    assert [list(row) for row in rows] == [[*KEYS, "largest_batch"]] * 5
+def test_several_sizes_and_the_largest_batch(videogn, capsys):
+    rows = _json(videogn, capsys, "--clips", "8x2", "--memory", "60MiB", "--batch-size", *map(str, (1, 2, 4, 8, 16)))
+    assert [list(row) for row in rows] == [[*KEYS, "memory", "largest_batch"]] * 5
     assert [row["batch_size"] for row in rows] == [1, 2, 4, 8, 16]
     assert len({row["largest_batch"] for row in rows}) == 1
     for row in rows:
         assert (row["peak_bytes"] <= 60 * 2**20) == (row["batch_size"] <= row["largest_batch"])
+
+
+def test_batch_sizes_by_default(videogn, capsys):
+    rows = _json(videogn, capsys, "--clips=8x2")
+    assert [row["batch_size"] for row in rows] == [1, 2, 4, 8, 16]
+    assert all(list(row) == KEYS for row in rows)
+
+
+def test_one_row_per_memory_with_its_largest_batch(videogn, capsys):
+    """The row is that of the batch; of one clip where none fits."""
+    rows = _json(videogn, capsys, "--clips", "8x2", "16x1", "--memory", "40MiB", "60MiB", "1MB")
+    assert [list(row) for row in rows] == [[*KEYS, "memory", "largest_batch"]] * 6
+    assert [(row["clip_length"], row["memory"]) for row in rows] == [
+        (length, memory) for length in (8, 16) for memory in (40 * 2**20, 60 * 2**20, 10**6)
+    ]
+    for row in rows:
+        fits = row["largest_batch"] > 0
+        assert row["batch_size"] == max(row["largest_batch"], 1)
+        assert (row["peak_bytes"] <= row["memory"]) == fits == (row["memory"] > 10**6)
+        setting = StepSetting("i3d_tiny", "gn", row["clip_length"], 32, num_classes=8)
+        assert step_memory(setting, row["largest_batch"] + 1).peak_bytes > row["memory"]
+
+
+def test_names_from_outside(videogn, capsys, outside):
+    arguments = ["--norm=own_norms.rms_group_norm", "--clips=8x2", "--batch-size=2", "--json", "--crop=32"]
+    assert videogn("plan", "--model", "i3d_tiny", "own_nets.small_net", *arguments) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["model"] for row in rows] == ["i3d_tiny", "own_nets.small_net"]
+    assert {row["norm"] for row in rows} == {"own_norms.rms_group_norm"}
+    assert videogn("plan", "--norm=own_norms.rms_group_nrom") == 2
+    assert "own_norms has no 'rms_group_nrom'; did you mean 'rms_group_norm'?" in capsys.readouterr().err
+
+
+def test_another_optimiser(videogn, capsys):
+    sgd, adam = (
+        _json(videogn, capsys, "--clips=8x2", "--batch-size=1", *more)[0] for more in ([], ["--optimizer=AdamW"])
+    )
+    assert (sgd["optimizer"], adam["optimizer"]) == ("SGD", "AdamW")
+    assert adam["peak_bytes"] > sgd["peak_bytes"] + 3.9 * adam["parameters"]
 
 
 def test_nothing_fits(videogn, capsys):
@@ -55,7 +94,7 @@ def test_the_table_says_what_it_leaves_out(videogn, capsys):
     for words in (
         "largest batch",
         "Left out: the device's context, workspaces of cuDNN",
-        "multiply-adds a clip",
+        "multiply-adds per clip",
         "MiB",
     ):
         assert words in printed

@@ -102,9 +102,7 @@ def test_axes_and_options_of_the_command_line(videogn, capsys, grid):
     ]
     rows = _json(videogn, capsys, "plan", grid, "--no-time", *changes)
     assert [(row["norm"], row["seed"]) for row in rows] == [("GN, groups 4", 0), ("GN, groups 4", 1)]
-    setting = StepSetting(
-        "i3d_tiny", "gn", 4, 64, num_classes=8, arch_options={"width": 8, "norm_options": {"groups": 4}}
-    )
+    setting = StepSetting("i3d_tiny", "gn", 4, 64, num_classes=8, arch_options={"width": 8}, norm_options={"groups": 4})
     assert rows[0]["peak_bytes"] == step_memory(setting, 4, device="cpu").peak_bytes
 
 

@@ -87,7 +87,7 @@ def test_what_the_peak_consists_of():
     memory = _planned()
     parameters = 4 * 28_043_472
     assert memory.at_peak["parameters"] == pytest.approx(parameters, rel=1e-3)
-    assert memory.at_peak["momentum"] == parameters
+    assert memory.at_peak["optimizer state"] == parameters
     assert memory.at_peak["gradients"] == parameters  # Lightning clears those of the last step after the forward pass
     assert memory.at_peak["activations"] == pytest.approx(memory.activation_bytes, rel=1e-3)
     assert sum(memory.at_peak.values()) == memory.peak_bytes
@@ -118,14 +118,14 @@ def test_planning_leaves_nothing_behind():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"model": "i3d_r5"}, "model must be one of .*, got 'i3d_r5'; did you mean 'i3d_r50'"),
+        ({"model": "i3d_r5"}, "arch must be one of .*, got 'i3d_r5'; did you mean 'i3d_r50'"),
         ({"precision": "16"}, "precision must be one of 32, bf16-mixed, got '16'"),
         ({"crop": 0}, "crop must be >= 1, got 0"),
     ],
 )
 def test_wrong_settings(options, words):
     with pytest.raises(ValueError, match=words):
-        StepSetting(**options)
+        StepSetting(**options).build()
 
 
 def test_a_batch_of_nothing():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import group_norm
 
 
 class RMSGroupNorm(nn.Module):
@@ -27,6 +28,31 @@ class RMSGroupNorm(nn.Module):
 def rms_group_norm(num_channels: int, groups: int = 4, eps: float = 1e-5) -> nn.Module:
     """A factory as `--model.norm` takes it."""
     return RMSGroupNorm(num_channels, groups, eps)
+
+
+class _FunctionalGroupNorm(nn.Module):
+    """GroupNorm of 4 groups that is no `nn.GroupNorm`."""
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(num_channels))
+        self.bias = nn.Parameter(torch.zeros(num_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> the same shape."""
+        return group_norm(x, 4, self.weight, self.bias)
+
+
+def group_norm_by_function(num_channels: int) -> nn.Module:
+    """GroupNorm that calls PyTorch's function."""
+    return _FunctionalGroupNorm(num_channels)
+
+
+class group_norm_by_name(nn.GroupNorm):
+    """GroupNorm as a subclass."""
+
+    def __init__(self, num_channels: int) -> None:
+        super().__init__(4, num_channels)
 
 
 not_a_norm = 3

@@ -52,7 +52,6 @@ def plans():
 
 
 def _setting(cell, **changes):
-    options = {"width": 8} | ({"norm_options": dict(cell.norm.options)} if cell.norm.options else {})
     return StepSetting(
         **{
             "model": "i3d_tiny",
@@ -61,7 +60,8 @@ def _setting(cell, **changes):
             "crop": 32,
             "memory_mode": cell.memory_mode,
             "num_classes": 8,
-            "arch_options": options,
+            "arch_options": {"width": 8},
+            "norm_options": dict(cell.norm.options),
             **changes,
         }
     )
@@ -220,7 +220,7 @@ def test_a_number_format_that_is_not_planned(timed):
     plans = plan_cells(grid, count_videos(grid), measure=True)
     assert {(plan.steps, plan.seconds) for plan in plans.values()} == {(12, None)}
     assert all(plan.row == {} for plan in plans.values())
-    assert equal_memory_rows(grid, plans, None, Videos()) == (0, [])
+    assert equal_memory_rows(plans, None) == (0, [])
 
 
 @pytest.mark.parametrize(("precision", "planned"), [("16-mixed", "bf16-mixed"), ("32-true", "32"), (32, "32")])
@@ -260,7 +260,7 @@ def test_an_option_that_no_architecture_takes():
 def test_the_largest_batches_fit_and_one_more_does_not():
     grid = _grid(axes=FEW)
     plans = plan_cells(grid, count_videos(grid), measure=False)
-    limit, rows = equal_memory_rows(grid, plans, None, count_videos(grid))
+    limit, rows = equal_memory_rows(plans, None)
     assert limit == next(plan.row["peak_bytes"] for cell, plan in plans.items() if cell.clip_length == 4)
     assert [(row["norm"], row["clip_length"]) for row in rows] == [("GN, groups 4", 4), ("GN, groups 4", 8)]
     assert rows[0]["largest_batch"] == 2
@@ -271,7 +271,7 @@ def test_the_largest_batches_fit_and_one_more_does_not():
 
 
 def test_nothing_fits(plans):
-    limit, rows = equal_memory_rows(GRID, plans, 1000, count_videos(GRID))
+    limit, rows = equal_memory_rows(plans, 1000)
     assert (limit, [row["largest_batch"] for row in rows]) == (1000, [0] * 2 * 2 * 2)  # norm x clip x mode
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -127,10 +126,11 @@ def plan_steps(
         of_network.setdefault(repr(replace(setting, clip_length=1, crop=1)), []).append(setting)
     plans: dict[str, StepPlan] = {}
     sizes: dict[str, tuple[int, int]] = {}
+    known: dict[Any, Any] = {}
     for network in of_network.values():
         inputs = [(network[0], _BATCH_SIZES[1]), *((setting, _BATCH_SIZES[0]) for setting in network)]
         keys = [repr(replace(setting, precision="32", memory_mode="plain")) for setting in network]
-        with AllocationLog() as log:
+        with AllocationLog(known) as log:
             runs, model = _run(log, inputs, device)
             for key, setting in zip(keys, network, strict=True):
                 sizes[key] = sizes.get(key) or _size(setting, model)
@@ -195,7 +195,7 @@ def _run(log: AllocationLog, inputs: Sequence[tuple[StepSetting, int]], device: 
     update = log.changes(start)  # the same after every backward pass
     for step.setting, step.batch_size in inputs:
         before, start = log.alive(), log.now
-        with _Float32Norms() if device == "cuda" and step.setting.precision != "32" else nullcontext():
+        with _cuda_autocast() if device == "cuda" and step.setting.precision != "32" else nullcontext():
             loss = step.forward()
             log.label_others("activations")
             step.backward(loss)
@@ -244,17 +244,21 @@ def _memory(run: _Run) -> StepMemory:
     return StepMemory(run.batch_size, activations, at_peak.total(), at_peak)
 
 
-class _Float32Norms(TorchFunctionMode):
-    """Inputs of group_norm and layer_norm in float32 under autocast, as CUDA's autocast converts them.
+@contextmanager
+def _cuda_autocast() -> Iterator[None]:
+    """Autocast that runs group_norm and layer_norm in float32, the rule of CUDA that the CPU's autocast lacks.
 
-    See "CUDA Ops that can autocast to float32" in PyTorch's documentation. The CPU's autocast has no such rule.
+    See "CUDA Ops that can autocast to float32" in PyTorch's documentation.
     """
+    rules = torch.library.Library("aten", "IMPL")
+    try:
+        for operation in (torch.ops.aten.group_norm.default, torch.ops.aten.layer_norm.default):
+            rules.impl(operation, functools.partial(_in_float32, operation), "AutocastCPU")
+        yield
+    finally:
+        rules._destroy()
 
-    _FUNCTIONS = frozenset({nn.functional.group_norm, nn.functional.layer_norm, torch.group_norm, torch.layer_norm})
 
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        if func in self._FUNCTIONS and torch.is_autocast_enabled("cpu"):
-            args, kwargs = tree_map_only(Tensor, Tensor.float, (args, kwargs))
-        return func(*args, **(kwargs or {}))
+def _in_float32(operation: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
+    with torch.autocast("cpu", enabled=False):
+        return operation(*tree_map_only(Tensor, Tensor.float, args), **tree_map_only(Tensor, Tensor.float, kwargs))

@@ -134,7 +134,7 @@ class TrainingStep:
     def backward(self, loss: Tensor) -> None:
         """Replace the old gradients by new ones."""
         self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
+        loss.backward()
 
     def update(self) -> None:
         """Update the parameters."""

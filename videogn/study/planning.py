@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from videogn.choices import ARCH, NUM_CLASSES, VAL_FRACTION, EvaluationProtocol, NetworkInput
 from videogn.data.splits import read_splits
 from videogn.data.synthetic.motion import MOTIONS
-from videogn.memory import StepSetting, largest_batch, model_size, plan_row, step_memory, time_step
+from videogn.memory import StepPlan, StepSetting, plan_steps, time_step
 from videogn.study.cell import Cell, norm_labels
 from videogn.study.grid import Grid
 from videogn.study.yaml_values import section
@@ -56,11 +55,13 @@ class CellPlan:
         row: Row as of `videogn plan --json`; empty where the number format cannot be planned.
         steps: Optimiser steps, or None where they are not known beforehand.
         seconds: Predicted seconds of training, validations and test, without start and loading; None where unknown.
+        step: Plan of its training step for every batch size; None where the number format cannot be planned.
     """
 
     row: dict[str, Any]
     steps: int | None
     seconds: float | None = None
+    step: StepPlan | None = None
 
 
 def count_videos(grid: Grid) -> Videos:
@@ -96,7 +97,7 @@ def plan_cells(
         videos: Numbers of videos.
         measure: Predict times, from a step of every kind of cell that is run here.
         device: Device of that step, cpu or cuda.
-        progress: Called with (cells planned, all cells).
+        progress: Called with (kinds of steps planned, all kinds).
 
     Returns:
         Cell -> its plan.
@@ -104,56 +105,50 @@ def plan_cells(
     Raises:
         ValueError: An architecture or a norm is unknown, or does not take the options.
     """
-    memory_of = _remembered(lambda setting, size: step_memory(setting, size, device=_target(grid.base)))
-    size_of = _remembered(model_size)
-    seconds_of = _remembered(lambda setting, size: _seconds_per_clip(setting, size_of(setting)[1], size, device))
+    settings = {cell: _setting(grid.base, cell, videos.classes) for cell in grid.cells}
+    known = [setting for setting in settings.values() if setting is not None]
+    planned = plan_steps(known, device=_target(grid.base), progress=progress)
+    steps_of = {repr(plan.setting): plan for plan in planned}
+    seconds_of: dict[tuple[str, int], float] = {}
     plans = {}
-    for number, cell in enumerate(grid.cells, 1):
-        setting = _setting(grid.base, cell, videos.classes)
+    for cell, setting in settings.items():
         steps = cell.budget.steps(cell.clip_length, cell.clips_per_step, videos.train, accumulate=cell.accumulate)
         if setting is None:
             plans[cell] = CellPlan({}, steps)
-        else:
-            row = plan_row(setting, cell.interval, memory_of(setting, cell.batch_size), size_of(setting))
-            seconds = (
-                _predict(cell, steps, seconds_of(setting, cell.batch_size), grid.base, videos) if measure else None
-            )
-            plans[cell] = CellPlan(row, steps, seconds)
-        progress(number, len(grid.cells))
+            continue
+        step = steps_of[repr(setting)]
+        seconds = None
+        if measure:
+            kind = (repr(setting), cell.batch_size)
+            seconds_of[kind] = seconds_of.get(kind) or _seconds_per_clip(step, cell.batch_size, device)
+            seconds = _predict(cell, steps, seconds_of[kind], grid.base, videos)
+        plans[cell] = CellPlan(step.row(cell.interval, cell.batch_size), steps, seconds, step)
     return plans
 
 
-def equal_memory_rows(
-    grid: Grid, plans: Mapping[Cell, CellPlan], limit: int | None, videos: Videos
-) -> tuple[int, list[dict[str, Any]]]:
+def equal_memory_rows(plans: Mapping[Cell, CellPlan], limit: int | None) -> tuple[int, list[dict[str, Any]]]:
     """Plan the largest batch of every kind of cell in equal memory, for the frontier.
 
     Args:
-        grid: The grid.
         plans: Plans of `plan_cells`.
         limit: Bytes. Default: the need of the largest batch of the shortest clips.
-        videos: Numbers of videos.
 
     Returns:
         The limit, and rows as of `videogn plan --json` with `largest_batch`, one for each kind of cell.
     """
-    rows = [(cell, plan.row) for cell, plan in plans.items() if plan.row]
-    if not rows:
+    planned = [(cell, plan.row, plan.step) for cell, plan in plans.items() if plan.step is not None]
+    if not planned:
         return 0, []
     if limit is None:
-        shortest = min(row["clip_length"] for _, row in rows)
-        limit = max(row["peak_bytes"] for _, row in rows if row["clip_length"] == shortest)
+        shortest = min(row["clip_length"] for _, row, _ in planned)
+        limit = max(row["peak_bytes"] for _, row, _ in planned if row["clip_length"] == shortest)
     labels = norm_labels(cell.norm for cell in plans)
-    kinds: dict[str, tuple[StepSetting, str, dict[str, Any]]] = {}
-    for cell, row in rows:
-        setting = _setting(grid.base, cell, videos.classes)
-        assert setting is not None
-        kinds.setdefault(repr(setting), (setting, labels[cell.norm], row))
-    found = []
-    for setting, label, row in kinds.values():
-        peak = functools.partial(_peak, setting, _target(grid.base))
-        found.append({**row, "norm": label, "largest_batch": largest_batch(peak, limit)})
-    return limit, found
+    rows: dict[str, dict[str, Any]] = {}
+    for cell, row, step in planned:
+        if repr(step.setting) not in rows:
+            largest = step.largest_batch(limit)
+            rows[repr(step.setting)] = {**row, "norm": labels[cell.norm], "largest_batch": largest}
+    return limit, list(rows.values())
 
 
 def plan_entry(plan: CellPlan) -> dict[str, Any]:
@@ -172,8 +167,7 @@ def _setting(base: Mapping[str, Any], cell: Cell, num_classes: int) -> StepSetti
     options = {k: v for k, v in (model.get("arch_options") or {}).items() if k != "memory_mode"}
     if isinstance(options.get("pool_window"), list):
         options["pool_window"] = tuple(options["pool_window"])
-    if cell.norm.options:
-        options["norm_options"] = dict(cell.norm.options)
+    optimizer, optimizer_options = _optimizer(model.get("optimizer"))
     return StepSetting(
         model=model["arch"],
         norm=cell.norm.name,
@@ -183,17 +177,27 @@ def _setting(base: Mapping[str, Any], cell: Cell, num_classes: int) -> StepSetti
         memory_mode=cell.memory_mode,
         num_classes=num_classes,
         arch_options=options,
+        norm_options=dict(cell.norm.options),
+        optimizer=optimizer,
+        optimizer_options=optimizer_options,
     )
+
+
+def _optimizer(given: Any) -> tuple[str, dict[str, Any]]:
+    """Name and options of an optimiser as `videogn fit` takes it: a name, or a class path with arguments."""
+    if isinstance(given, Mapping):
+        return str(given["class_path"]), dict(given.get("init_args") or {})
+    return given or "SGD", {}
 
 
 def _target(base: Mapping[str, Any]) -> str:
     return "cpu" if section(base, "trainer").get("accelerator") == "cpu" else "cuda"
 
 
-def _seconds_per_clip(setting: StepSetting, multiply_adds: int, batch_size: int, device: str) -> float:
+def _seconds_per_clip(step: StepPlan, batch_size: int, device: str) -> float:
     """Seconds of a training step a clip, on this machine; of the batch, or of fewer clips if they take long."""
-    clips = max(min(int(_TIMED_MULTIPLY_ADDS / multiply_adds), batch_size), 1)
-    plain = replace(setting, precision="32") if device == "cpu" else setting
+    clips = max(min(int(_TIMED_MULTIPLY_ADDS / step.multiply_adds), batch_size), 1)
+    plain = replace(step.setting, precision="32") if device == "cpu" else step.setting
     return time_step(plain, clips, device=device) / clips
 
 
@@ -215,23 +219,6 @@ def _predict(cell: Cell, steps: int | None, per_clip: float, base: Mapping[str, 
             training += epochs * videos.val * per_clip * _FORWARD / cell.devices
     test = (videos.test or videos.val or 0) * int(data.get("num_clips") or EvaluationProtocol.num_clips)
     return training + test * per_clip * _FORWARD / cell.devices
-
-
-def _peak(setting: StepSetting, device: str, batch_size: int) -> int:
-    return step_memory(setting, batch_size, device=device).peak_bytes
-
-
-def _remembered(function: Callable[..., Any]) -> Callable[..., Any]:
-    """functools.cache for arguments that hold mappings, which have no hash."""
-    known: dict[str, Any] = {}
-
-    def ask(*arguments: Any) -> Any:
-        key = repr(arguments)
-        if key not in known:
-            known[key] = function(*arguments)
-        return known[key]
-
-    return ask
 
 
 def total_seconds(plans: Sequence[CellPlan]) -> float | None:
