@@ -180,7 +180,11 @@ def test_a_study_takes_them_from_its_grid(videogn, tmp_path, outside):
             },
             "data": {"num_clips": 2},
         },
-        "axes": {"norm": ["gn", {"name": "own_norms.rms_group_norm", "groups": 2}], "clip": "4x2", "batch_size": 4},
+        "axes": {
+            "norm": [{"name": name, "groups": 2} for name in ("gn", "own_norms.rms_group_norm")],
+            "clip": "4x2",
+            "batch_size": 4,
+        },
         "budget": {"epochs": 1},
     }
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))

@@ -141,11 +141,9 @@ def summarise(table: pa.Table, classes: Sequence[str], unlisted: int) -> dict[st
 
 def _counts(table: pa.Table, column: str) -> dict[str, dict[str, int]]:
     """Value of a column -> status -> number of rows; rows without a value are left out."""
-    rows = table.select([column, "status"] if column != "status" else ["status"]).filter(pc.is_valid(table[column]))
     keys = list(dict.fromkeys([column, "status"]))
+    groups = table.select(keys).filter(pc.is_valid(table[column])).group_by(keys).aggregate([([], "count_all")])
     counts: dict[str, dict[str, int]] = {}
-    for row in (
-        rows.group_by(keys).aggregate([([], "count_all")]).sort_by([(key, "ascending") for key in keys]).to_pylist()
-    ):
+    for row in groups.sort_by([(key, "ascending") for key in keys]).to_pylist():
         counts.setdefault(row[column], {})[row["status"]] = row["count_all"]
     return counts

@@ -26,7 +26,7 @@ from typing import IO, Any, BinaryIO
 
 from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, explain
 
-#: Absolute path of a file, or the bytes of a video that is not a file of its own.
+#: Absolute path of a file, or the bytes of a video that is not a separate file.
 Source = str | bytes
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::|://)")

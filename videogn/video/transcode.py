@@ -39,13 +39,9 @@ class CopySettings:
     gop: int
 
     def __post_init__(self) -> None:
-        for name, value, least, most in (
-            ("short_side", self.short_side, 16, 4096),
-            ("crf", self.crf, 0, 51),
-            ("gop", self.gop, 1, 1000),
-        ):
-            if not least <= value <= most:
-                raise ValueError(f"{name} must be {least} to {most}, got {value}")
+        for name, least, most in (("short_side", 16, 4096), ("crf", 0, 51), ("gop", 1, 1000)):
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be {least} to {most}, got {getattr(self, name)}")
         if self.short_side % 2:
             raise ValueError(f"short_side must be even (H.264 stores colour at half size), got {self.short_side}")
 

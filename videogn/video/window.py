@@ -126,7 +126,7 @@ def _span(native: int, resized: int, first: int, length: int) -> _Span:
     last_centre = (first + length - 0.5) * native / resized
     stop = min(math.ceil(last_centre + reach) + 1, native)
     made = skipped + length
-    # torch does not resize an axis with as many pixels before as after, whatever the scale.
+    # torch does not resize an axis with as many pixels before as after, for any scale.
     return _Span(start, stop, skipped, made + 1 if made == stop - start else made)
 
 

@@ -23,6 +23,7 @@ _FPS = 30
 _MANIFEST = "motion.json"
 #: Increased whenever the same parameters no longer give the same files.
 _VERSION = 2
+_LEAST = {"videos_per_class": 1, "val_videos_per_class": 1, "size": 16, "frames": 1, "seed": 0}
 
 
 class _Video(NamedTuple):
@@ -68,7 +69,6 @@ def write_motion_dataset(
     """
     if val_videos_per_class is None:
         val_videos_per_class = max(videos_per_class // 4, 1)
-    _check(videos_per_class, val_videos_per_class, size, frames, seed)
     out = Path(out).expanduser()
     manifest = {
         "version": _VERSION,
@@ -78,6 +78,10 @@ def write_motion_dataset(
         "frames": frames,
         "seed": seed,
     }
+    for name, least in _LEAST.items():
+        require_at_least(name, manifest[name], least)
+    if size % 2:
+        raise ValueError(f"size must be even (H.264 stores colour at half size), got {size}")
     if _is_complete(out, manifest):
         return out
     write_json(out / _MANIFEST, {**manifest, "complete": False})  # from now on the folder is known to be ours
@@ -95,19 +99,6 @@ def write_motion_dataset(
     _write_videos(videos, workers, progress)
     write_json(out / _MANIFEST, {**manifest, "complete": True})
     return out
-
-
-def _check(videos_per_class: int, val_videos_per_class: int, size: int, frames: int, seed: int) -> None:
-    for name, value, least in (
-        ("videos_per_class", videos_per_class, 1),
-        ("val_videos_per_class", val_videos_per_class, 1),
-        ("size", size, 16),
-        ("frames", frames, 1),
-        ("seed", seed, 0),
-    ):
-        require_at_least(name, value, least)
-    if size % 2:
-        raise ValueError(f"size must be even (H.264 stores colour at half size), got {size}")
 
 
 def _is_complete(out: Path, manifest: dict[str, int]) -> bool:

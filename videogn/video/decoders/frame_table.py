@@ -63,7 +63,7 @@ class FrameTable:
         decord_risk: Reason why decord would fail or give wrong frames, or None.
         colour_risk: Reason why other decoders than PyAV would give other colours, or None.
         unmarked: Whether no packet is marked as a key frame although the first is one.
-        source: Absolute path, or the bytes of a video that is not a file of its own.
+        source: Absolute path, or the bytes of a video that is not a separate file.
     """
 
     path: str

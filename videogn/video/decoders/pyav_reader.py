@@ -55,7 +55,7 @@ class PyAVReader:
             self._write(self._picture(index), window, out[row])
 
     def _restart(self) -> None:
-        """Open the file anew; decode from its first key frame."""
+        """Open the file again and decode from its first key frame."""
         self._open.close()
         self._container, self._stream = self._open.enter_context(open_stream(self._table.path, self._table.source))
         self._pictures = pictures(self._container, self._stream, unmarked=self._table.unmarked)
