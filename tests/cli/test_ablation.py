@@ -23,7 +23,7 @@ def _call(request, monkeypatch, name, *arguments):
 def test_the_grid_of_a_script_is_there(request, monkeypatch, capsys, name, data):
     """The command gets as far as the option that is missing."""
     assert _call(request, monkeypatch, name, data, "--jobs", "2") == 2
-    assert "required: out" in capsys.readouterr().err
+    assert "required: --out" in capsys.readouterr().err
     assert read_grid(f"{data}_{name}").cells
 
 

@@ -125,7 +125,7 @@ def test_check(videogn, capsys, damaged, index, tmp_path):
     ("arguments", "expected"),
     [
         (["index", "no such", "--out", "i.parquet"], "no such file or folder: no such"),
-        (["index", "."], "required: out"),
+        (["index", "."], "required: --out"),
         (["index", "set", "--out", "i.csv"], "an index is a file whose name ends in .parquet, got i.csv"),
         (["index", "set", "--out", "set/c/text.mp4/i.parquet"], "File exists"),
         (["index", "set", "--out", "i.parquet", "--timeout", "0"], "timeout must be between 0 and"),

@@ -251,7 +251,7 @@ def test_one_prepared_cell(videogn, capsys, stand_in, grid, reported, tmp_path):
         (["plan", "grid.yaml", "--axis", "norm=gm"], "got 'gm'; did you mean 'gn'?"),
         (["plan", "grid.yaml", "--device", "gpu"], "--device must be one of cpu, cuda, got 'gpu'"),
         (["plan", "grid.yaml", "--axis", "batch_size=3"], "got 8 and batch 3"),
-        (["run", "grid.yaml"], "required: out"),
+        (["run", "grid.yaml"], "required: --out"),
         (
             ["run", "grid.yaml", "--out", "o", "--engine", "rya"],
             "--engine must be one of local, ray, got 'rya'; did you",

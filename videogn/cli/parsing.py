@@ -23,6 +23,7 @@ Options = TypeVar("Options")
 #: Messages of argparse and jsonargparse about unknown options, keys, files and classes, and wrong values.
 _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
 _UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P<key>[^']+)' is not expected")
+_MISSING_OPTIONS = re.compile(r"arguments are required: (?P<names>.+)")
 _MISSING_FILE = re.compile(r"File does not exist: '(?P<path>[^']+)'")
 _WRONG_VALUE = re.compile(
     r"key \"(?P<key>[\w.]+)\".*:\s+Expected a (?P<type><class|typing\.Literal)(?P<names>.+)\. Got value: (?P<value>.+)"
@@ -142,8 +143,11 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
     if found := _UNKNOWN_KEY.search(message):
         name = found["name"] or found["key"]
         return f"no option {name!r}{did_you_mean(name, [option.lstrip('-') for option in _options(parser)])}"
+    flags = {option.lstrip("-").replace("-", "_"): option for option in _options(parser)}
+    if found := _MISSING_OPTIONS.search(message):
+        names = [flags.get(name, name) for name in found["names"].split(", ")]
+        return f"the following arguments are required: {', '.join(names)}"
     if found := _WRONG_VALUE.search(message):
-        flags = {option.lstrip("-").replace("-", "_"): option for option in _options(parser)}
         flag, names = flags.get(found["key"], found["key"]), re.findall(r"'([^']+)'", found["names"])
         if found["type"] == "<class":
             return f"{flag} must be {_TYPES.get(names[0], names[0])}, got {found['value']!r}"
