@@ -121,9 +121,7 @@ def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[Any]:
             group.title, group.description = title, None
             group._group_actions = [action for action in actions if _section(action) == section]
             if wanted == "" and section not in ("model", "data"):
-                group._group_actions = [
-                    _in_few_words(action) for action in group._group_actions if action.dest in _SHORT
-                ]
+                group._group_actions = [_in_few_words(each) for each in group._group_actions if each.dest in _SHORT]
             found.append(group)
     return found
 
@@ -181,23 +179,10 @@ class VideoCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options of checkpoints, and link what model and data share."""
-        parser.add_argument(
-            "--trust",
-            nargs="+",
-            type=str,
-            default=[],
-            metavar="PACKAGE",
-            help=_SHORT["trust"],
-        )
+        parser.add_argument("--trust", nargs="+", type=str, default=[], metavar="PACKAGE", help=_SHORT["trust"])
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.filename": "{epoch}",
-                "checkpoint.save_last": True,
-                "checkpoint.save_on_exception": True,
-                "trainer.default_root_dir": "runs",
-            }
-        )
+        parser.set_defaults({"checkpoint.filename": "{epoch}", "trainer.default_root_dir": "runs"})
+        parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_on_exception": True})
         if self._linked:
             for name in _SHARED:
                 parser.link_arguments(f"model.{name}", f"data.{name}")

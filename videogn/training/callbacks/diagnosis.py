@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from videogn.axes import Batch
 from videogn.checks import require_positive
 from videogn.evaluation import clip_probabilities
 from videogn.norm.precise_statistics import Statistics, batch_statistics, running_statistics, tracking_layers
-from videogn.training.callbacks.batches import logits_and_labels, training_batches
-
-_log = logging.getLogger(__name__)
+from videogn.training.callbacks.batches import StatisticsCallback, logits_and_labels
 
 
 def distances(batch: Statistics, running: Statistics, eps: float) -> tuple[float, float]:
@@ -42,7 +39,7 @@ def distances(batch: Statistics, running: Statistics, eps: float) -> tuple[float
     return float(mean_distance), float((batch_std / std).log().abs().mean())
 
 
-class BatchNormDiagnosis(Callback):
+class BatchNormDiagnosis(StatisticsCallback):
     """Logs the distance between batch and running statistics on training clips after a validation.
 
     Per layer with running statistics: `bn/<layer>/mean_distance` and `bn/<layer>/std_distance` (see `distances`),
@@ -61,26 +58,19 @@ class BatchNormDiagnosis(Callback):
     """
 
     def __init__(self, every_n_epochs: int = 1, num_batches: int = 4) -> None:
+        super().__init__("BN diagnosis", num_batches)
         require_positive("every_n_epochs", every_n_epochs)
-        require_positive("num_batches", num_batches)
         self.every_n_epochs = every_n_epochs
-        self.num_batches = num_batches
-        self._said_nothing_to_do = False
-        self._named: set[str] = set()
 
     # At the end, so that precise statistics are what is diagnosed, whichever callback comes first in the list.
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         fitting = trainer.state.fn == TrainerFn.FITTING
         if trainer.sanity_checking or (fitting and (trainer.current_epoch + 1) % self.every_n_epochs):
             return
-        if not tracking_layers(pl_module.net):
-            if not self._said_nothing_to_do:
-                _log.info("BN diagnosis: the network has no running statistics, nothing to do")
-            self._said_nothing_to_do = True
+        if not self.layers(pl_module):
             return
         values: dict[str, list[float]] = defaultdict(list)
-        named = self._named
-        for batch in training_batches(trainer, self.num_batches, draw=0, purpose="BN diagnosis", named=named):
+        for batch in self.batches(trainer, draw=0):
             for name, value in _diagnose(trainer, pl_module, batch).items():
                 values[name].append(value)
         means = {name: sum(of_batches) / len(of_batches) for name, of_batches in values.items()}
