@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import subprocess
 import sys
@@ -127,6 +128,15 @@ def test_files_that_contradict_one_another_are_named(tmp_path):
     markdown = (tmp_path / "s" / "report.md").read_text(encoding="utf-8")
     assert f"Warning: the clip file does not give the accuracy of the test: {cells[4].name}." in markdown
     assert "Warning: not all cells were tested on the same list of videos" in markdown
+
+
+def test_earlier_grids_are_shown(tmp_path):
+    study = write_study(tmp_path / "s", plan=False)
+    earlier = (("videogn study run first", "axes: {seed: 0}"), ("videogn study run second", "axes: {seed: 1}"))
+    write_report(dataclasses.replace(study, earlier=earlier))
+    markdown = (tmp_path / "s" / "report.md").read_text(encoding="utf-8")
+    assert markdown.count("An earlier command, and its grid:") == 2
+    assert markdown.index("videogn study run second") < markdown.index("videogn study run first")
 
 
 def test_it_is_written_again(tmp_path):

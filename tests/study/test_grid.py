@@ -197,6 +197,16 @@ def test_clips_take_the_place_of_settings(tmp_path):
         read_grid(path, axes={"clip": "4x1"})
 
 
+def test_a_grid_by_name(tmp_path, monkeypatch):
+    """Anywhere, also beside a study that is called like it; configurations too."""
+    (tmp_path / "motion_smoke").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert read_grid("motion_smoke").title.startswith("Smoke test")
+    assert make_grid({**CONTENT, "configs": "motion"}).base["model"]["arch"] == "i3d_tiny"
+    with pytest.raises(FileNotFoundError, match="did you mean 'motion_smoke'"):
+        read_grid("motion_smok")
+
+
 def test_every_shipped_grid_is_one(request):
     for path in sorted((request.config.rootpath / "configs" / "study").glob("*.yaml")):
         names = [cell.name for cell in read_grid(path).cells]

@@ -196,7 +196,7 @@ def test_cells_outside_a_grid_have_its_settings_or_it_is_refused(eight, other):
 )
 def test_unequal_budgets_are_no_section(eight, budget):
     before = _files(eight)
-    with pytest.raises(ValueError, match="another budget under the title '1 epoch, a step after every batch': give"):
+    with pytest.raises(ValueError, match="number of devices under the title '1 epoch, a step after every batch'"):
         _make(eight, _grid(budget=budget, axes={**WHOLE, "seed": [2]}))
     assert _files(eight) == before
 

@@ -88,9 +88,9 @@ def read_grid(path: str | Path, *, fit: Mapping[str, Any] | None = None, axes: M
         FileNotFoundError: The file, or a configuration in it, does not exist.
         ValueError: A key or value is wrong; the message names both.
     """
+    if Path(path).expanduser().is_dir() and str(path) not in shipped("study"):
+        raise ValueError(f"{path} is a folder: name a grid, for instance motion_smoke")
     path = find_config(path, "study")
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder: name a grid, for instance configs/study/motion_smoke.yaml")
     content = mapping(path, load_yaml(path, path.read_text(encoding="utf-8")))
     content["fit"] = merge(section(content, "fit"), fit or {})
     content["axes"] = replace_axes(section(content, "axes"), axes or {})

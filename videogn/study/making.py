@@ -110,8 +110,8 @@ def _check_comparable(title: str, cells: Sequence[Cell], out: Path) -> None:
     equal_steps = 1 in (len({cell.clips_per_step for cell in cells}), len({cell.accumulate for cell in cells}))
     if len(budgets) > 1 or not equal_steps:
         raise ValueError(
-            f"{out} has cells with another budget under the title {title!r}: give this budget a title of its own, or "
-            "name another folder"
+            f"{out} has cells with another budget, scaling or number of devices under the title {title!r}: give this "
+            "budget a title of its own, or name another folder"
         )
 
 

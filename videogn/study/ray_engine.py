@@ -76,28 +76,15 @@ class RayEngine:
         on_cpu: bool = False,
         threads: int | None = None,
     ) -> None:
-        gpus_per_cell = 0 if on_cpu else devices_per_cell
-        own = [(available_cores(), len(visible_gpus()))] if address is None else []
-        if own:
-            # Before anything is started: a wrong number should not take seconds to be found.
-            shares = share(own, jobs=jobs, devices=gpus_per_cell, threads=threads)
+        wanted: dict[str, Any] = {"jobs": jobs, "devices": 0 if on_cpu else devices_per_cell, "threads": threads}
+        # Of a Ray of its own before anything is started: a wrong number should not take seconds to be found.
+        shares = share([(available_cores(), len(visible_gpus()))], **wanted) if address is None else None
         self._ray = _import_ray(embedded=address is None)
         self._started = not self._ray.is_initialized()
         if self._started:
-            options: dict[str, Any] = {"address": address}
-            if own:
-                (cores, gpus), *_ = own
-                options = {
-                    "address": "local",
-                    "num_cpus": max(cores, shares.slots * shares.threads),
-                    "num_gpus": gpus,
-                    "object_store_memory": _OBJECT_STORE_BYTES,
-                    "include_dashboard": False,
-                }
-            _start(self._ray, options)
+            _start(self._ray, {"address": address} if shares is None else _own_ray(shares))
         try:
-            if not own:
-                shares = share(_nodes(self._ray), jobs=jobs, devices=gpus_per_cell, threads=threads)
+            shares = shares or share(_nodes(self._ray), **wanted)
         except ValueError:
             self.close()
             raise
@@ -243,6 +230,17 @@ def _import_ray(*, embedded: bool) -> Any:
             raise
         raise ModuleNotFoundError("--engine ray needs Ray: pip install 'videogn[ray]'") from None
     return ray
+
+
+def _own_ray(shares: Shares) -> dict[str, Any]:
+    """Options of a Ray on this machine, with a processor for each thread of the cells at once."""
+    return {
+        "address": "local",
+        "num_cpus": max(available_cores(), shares.slots * shares.threads),
+        "num_gpus": len(visible_gpus()),
+        "object_store_memory": _OBJECT_STORE_BYTES,
+        "include_dashboard": False,
+    }
 
 
 def _start(ray: Any, options: Mapping[str, Any]) -> None:

@@ -44,19 +44,10 @@ def run_cells(
     """
     if retries < 0:
         raise ValueError(f"retries must be >= 0, got {retries}")
-    states: dict[Cell, CellState] = {}
-    waiting = []
-    for cell in cells:
-        folder = cell_folder(out, cell)
-        before = read_state(folder)
-        if CellResult.read(folder) is not None:
-            states[cell] = CellState(cell, "finished", 1.0)
-        elif before["phase"] == "failed" and not retry_failed:
-            states[cell] = CellState(cell, "failed", reason=before["reason"])
-        else:
-            states[cell] = CellState(cell, "waiting", part_done(folder))
-            waiting.append(cell)
-        report(states[cell])
+    states = {cell: _state_before(cell, cell_folder(out, cell), retry_failed) for cell in cells}
+    for state in states.values():
+        report(state)
+    waiting = [cell for cell, state in states.items() if state.phase == "waiting"]
     stop = threading.Event()
 
     def run(cell: Cell) -> CellState:
@@ -75,6 +66,16 @@ def run_cells(
     if stop.is_set():
         raise KeyboardInterrupt
     return states
+
+
+def _state_before(cell: Cell, folder: Path, retry_failed: bool) -> CellState:
+    """State of a cell before the run: finished, failed and to be left alone, or waiting."""
+    if CellResult.read(folder) is not None:
+        return CellState(cell, "finished", 1.0)
+    before = read_state(folder)
+    if before["phase"] == "failed" and not retry_failed:
+        return CellState(cell, "failed", reason=before["reason"])
+    return CellState(cell, "waiting", part_done(folder))
 
 
 def _attempt(
