@@ -7,5 +7,8 @@ CONFIGS = ["videogn.configs", *(f"videogn.configs.{name}" for name in find_names
 setup(
     packages=[*find_packages(include=["videogn*"]), *CONFIGS],
     package_dir={"videogn.configs": "configs"},
-    package_data={"videogn": ["py.typed"], **{name: ["*.yaml"] for name in CONFIGS}},
+    package_data={
+        "videogn": ["py.typed", "report/page.css", "study/array.sbatch"],
+        **{name: ["*.yaml"] for name in CONFIGS},
+    },
 )

@@ -32,8 +32,9 @@ from videogn.bench.stages import measure_stages
 from videogn.bench.workload import Workload
 from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.plans import evaluation_plan, training_plan
+from videogn.video import decode_frames, open_video, read_frame_table
 from videogn.video.clips import clip_indices
-from videogn.video.decoders import DECODERS, decode_frames, open_video, read_frame_table
+from videogn.video.decoders.readers import DECODERS
 from videogn.video.transforms import normalise, view_chunks, views_of
 
 CLIP = {"clip_length": 32, "interval": 2}
@@ -136,7 +137,7 @@ def our_views(path: Path, protocol: str, decoder: str) -> None:
 
 
 def our_frames(path: Path, protocol: str, decoder: str) -> Sample:
-    """From the file to what a worker hands over: distinct frames and indices."""
+    """From the file to the sample of a loader process: distinct frames and indices."""
     sample = Workload((VideoRecord(str(path), None),), TESTS[protocol]).load(0, decoder)
     if sample.error is not None:
         raise SystemExit(f"{path}: {sample.error}")

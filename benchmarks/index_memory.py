@@ -81,7 +81,7 @@ def write_index(path: Path, rows: int) -> None:
 
 
 def measure(index: str, kind: str, method: str, workers: int, touch: int) -> dict[str, Any]:
-    """Start a loader on an index and return what it took."""
+    """Start a loader on an index and return its time and memory."""
     started, busy = time.perf_counter(), time.process_time()
     splits = read_splits(index, {}, val_fraction=0.1, class_names=None, seed=0)
     records: Sequence[VideoRecord] = without_missing(splits["train"], "train").records

@@ -1,4 +1,4 @@
-"""How other libraries get clips out of a file, each with one decoder thread; what is not installed is left out.
+"""How other libraries get clips out of a file, each with one decoder thread; missing packages are left out.
 
 A strategy takes the file and the clips, int64 (V, T) frame numbers, and gives nothing back: it is timed.
 """
@@ -132,7 +132,7 @@ def installed(*modules: str) -> bool:
     return True
 
 
-#: Name -> (what has to be installed, strategy).
+#: Name -> (required packages, strategy).
 TEST_STRATEGIES: dict[str, tuple[tuple[str, ...], Strategy]] = {
     "pytorchvideo get_clip x 10 (pyav)": (("pytorchvideo",), pytorchvideo_pyav),
     "pytorchvideo get_clip x 10 (decord)": (("pytorchvideo", "decord"), pytorchvideo_decord),

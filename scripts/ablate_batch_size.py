@@ -7,9 +7,7 @@ The grids are configs/study/motion_batch_size.yaml and kinetics400_batch_size.ya
 `videogn study run` takes can be added.
 """
 
-from pathlib import Path
-
 from videogn.cli.ablation import run_ablation
 
 if __name__ == "__main__":
-    run_ablation("batch_size", Path(__file__).resolve().parents[1] / "configs" / "study", __doc__)
+    run_ablation("batch_size", __doc__)

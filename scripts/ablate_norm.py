@@ -7,9 +7,7 @@ The grids are configs/study/motion_norm.yaml and kinetics400_norm.yaml; everythi
 `videogn study run` takes can be added.
 """
 
-from pathlib import Path
-
 from videogn.cli.ablation import run_ablation
 
 if __name__ == "__main__":
-    run_ablation("norm", Path(__file__).resolve().parents[1] / "configs" / "study", __doc__)
+    run_ablation("norm", __doc__)

@@ -111,6 +111,22 @@ def test_reports_need_no_torch():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("module", "most", "foreign"),
+    [
+        ("videogn.cli.lightning_cli", 85, {"videogn.report", "videogn.study", "videogn.inference"}),
+        ("videogn.inference", 55, {"videogn.training", "lightning", "torchmetrics", "matplotlib"}),
+    ],
+)
+def test_training_and_predicting_load_what_they_need(module, most, foreign):
+    """In a fresh interpreter; `__init__` files are not counted."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.split())
+    assert not foreign & loaded
+    assert sum(name in loaded and path.name != "__init__.py" for name, path in MODULES.items()) <= most
+
+
 def test_the_package_itself_imports_nothing():
     """`videogn --help` must not wait for torch."""
     assert _imports("videogn") <= {"__future__"}

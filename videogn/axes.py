@@ -11,10 +11,13 @@ Frames are uint8 RGB, channels last: (N, H, W, 3). Clips, the input of a network
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+Frames = TypeVar("Frames", bound=Any)
 
 
 class Crop(NamedTuple):
@@ -25,6 +28,10 @@ class Crop(NamedTuple):
     height: int
     width: int
     flip: bool = False
+
+    def cut(self, frames: Frames) -> Frames:
+        """Return the rectangle of frames (..., H, W, C), an array or a tensor, not mirrored: (..., h, w, C), a view."""
+        return frames[..., self.top : self.top + self.height, self.left : self.left + self.width, :]
 
 
 @dataclass(frozen=True)

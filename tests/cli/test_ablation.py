@@ -6,6 +6,8 @@ import runpy
 
 import pytest
 
+from videogn.study import read_grid
+
 NAMES = ["clip_length", "batch_size", "norm", "groups"]
 
 
@@ -21,7 +23,8 @@ def _call(request, monkeypatch, name, *arguments):
 def test_the_grid_of_a_script_is_there(request, monkeypatch, capsys, name, data):
     """The command gets as far as the option that is missing."""
     assert _call(request, monkeypatch, name, data, "--jobs", "2") == 2
-    assert "required: out" in capsys.readouterr().err
+    assert "required: --out" in capsys.readouterr().err
+    assert read_grid(f"{data}_{name}").cells
 
 
 @pytest.mark.parametrize("arguments", [[], ["motoin"]])

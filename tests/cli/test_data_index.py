@@ -125,13 +125,13 @@ def test_check(videogn, capsys, damaged, index, tmp_path):
     ("arguments", "expected"),
     [
         (["index", "no such", "--out", "i.parquet"], "no such file or folder: no such"),
-        (["index", "."], "required: out"),
+        (["index", "."], "required: --out"),
         (["index", "set", "--out", "i.csv"], "an index is a file whose name ends in .parquet, got i.csv"),
         (["index", "set", "--out", "set/c/text.mp4/i.parquet"], "File exists"),
         (["index", "set", "--out", "i.parquet", "--timeout", "0"], "timeout must be between 0 and"),
         (["index", "set", "--out", "i.parquet", "--timeout", "soon"], "soon"),
-        (["index", "set", "--out", "i.parquet", "--workers", "0"], "workers must be at least 1, got 0"),
-        (["index", "set", "--out", "i.parquet", "--min-frames", "0"], "min_frames must be at least 1, got 0"),
+        (["index", "set", "--out", "i.parquet", "--workers", "0"], "workers must be >= 1, got 0"),
+        (["index", "set", "--out", "i.parquet", "--min-frames", "0"], "min_frames must be >= 1, got 0"),
         (["index", "set", "--out", "i.parquet", "--timeuot", "3"], "did you mean '--timeout'?"),
         (["check", "set"], "is not an index"),
         (["check", "no.parquet"], "no such file or folder: no.parquet"),
@@ -198,7 +198,7 @@ def test_a_killed_indexer_goes_on(videogn, capsys, many, tmp_path, sent, status)
     known = {line["path"]: line for line in _lines(journal)}
     assert 5 <= len(known) < 60
     assert videogn("data", "index", str(many), "--out", str(out)) == 0
-    assert f"{60 - len(known)} opened" in capsys.readouterr().out
+    assert f"{60 - len(known)} checked" in capsys.readouterr().out
     rows = read_catalogue(out).table.to_pylist()
     assert [row["status"] for row in rows] == ["ok"] * 60
     assert {row["frames"] for row in rows} == {100}

@@ -58,7 +58,7 @@ def test_a_missing_configuration_names_the_nearest_file(videogn, capsys, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["predict"], "required: videos, checkpoint"),
+        (["predict"], "required: videos, --checkpoint"),
         (["predict", ".", "--checkpont=x"], "no option --checkpont; did you mean '--checkpoint'?"),
         (["predict", "no.mp4", "--checkpoint=x"], "no such file or folder: no.mp4"),
         (["data", "snth", "x"], "did you mean 'synth'?"),

@@ -26,8 +26,10 @@ def test_version(videogn, capsys):
     "arguments",
     [
         ["--help"],
-        *([command, "--help"] for command in ("predict", "study", "data", "demo", "plan")),
+        *([command, "--help"] for command in ("predict", "study", "data", "bench", "demo", "plan")),
         *(["study", action, "--help"] for action in ("plan", "run", "status", "report", "export-slurm", "cell")),
+        *(["data", action, "--help"] for action in ("index", "check", "resize", "explain", "show", "synth")),
+        ["bench", "data", "--help"],
     ],
 )
 def test_help_does_not_wait_for_torch(arguments):

@@ -18,8 +18,9 @@ import torch
 import yaml
 
 from videogn.cli.study import run as study_run
+from videogn.cli.study.grid_options import GridOptions
 from videogn.memory import StepSetting, step_memory
-from videogn.study import read_study
+from videogn.study import read_grid, read_study
 from videogn.study.cell_files import read_cell, read_state, write_state
 from videogn.study.study_files import cell_folder
 from videogn.study.training_log import read_curve
@@ -86,7 +87,7 @@ def test_a_plan(videogn, capsys, grid, tmp_path):
 def test_a_plan_for_people(videogn, capsys, grid):
     assert videogn("study", "plan", grid) == 0
     printed = capsys.readouterr().out
-    for words in (*NAMES, "peak memory", "MiB", "predicted time", "2 cells, one after the other: "):
+    for words in (*NAMES, "activations", "memory", "MiB", "predicted", "2 cells, one after the other: "):
         assert words in printed
 
 
@@ -111,6 +112,17 @@ def test_an_option_given_twice_counts_twice(videogn, capsys, grid, option):
     once = _json(videogn, capsys, "plan", grid, "--no-time", *option, *([other] if option[0] == "--axis" else []))
     twice = _json(videogn, capsys, "plan", grid, "--no-time", *option, option[0], other)
     assert twice == once
+
+
+def test_an_optimiser_with_options_as_in_fit():
+    options = ("model.optimizer=AdamW", "model.optimizer.weight_decay=0.05", "model.optimizer.eps=1e-3", "model.lr=1")
+    fit = read_grid("motion_smoke", fit={}).base["model"]
+    changed = GridOptions("motion_smoke", set=options).read().base["model"]
+    assert changed == {
+        **fit,
+        "optimizer": {"class_path": "AdamW", "init_args": {"weight_decay": 0.05, "eps": 0.001}},
+        "lr": 1,
+    }
 
 
 # run and status
@@ -239,7 +251,7 @@ def test_one_prepared_cell(videogn, capsys, stand_in, grid, reported, tmp_path):
         (["plan", "grid.yaml", "--axis", "norm=gm"], "got 'gm'; did you mean 'gn'?"),
         (["plan", "grid.yaml", "--device", "gpu"], "--device must be one of cpu, cuda, got 'gpu'"),
         (["plan", "grid.yaml", "--axis", "batch_size=3"], "got 8 and batch 3"),
-        (["run", "grid.yaml"], "required: out"),
+        (["run", "grid.yaml"], "required: --out"),
         (
             ["run", "grid.yaml", "--out", "o", "--engine", "rya"],
             "--engine must be one of local, ray, got 'rya'; did you",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import pytest
 import torch
 from torch import distributed
 
+from videogn.axes import Sample
 from videogn.evaluation import ResultCollection, VideoResult, score_video, write_results
 
 CLASSES = [f"class {number}" for number in range(12)]
@@ -27,8 +29,8 @@ def _results(positions, *, classes=12, clips=3, keep_clips=True):
             continue
         rows = torch.rand(clips, classes, generator=torch.Generator().manual_seed(position)).softmax(dim=1)
         label = position % classes
-        starts = range(0, 7 * clips, 7)
-        yield score_video(position, f"v/{position}.mp4", label, rows, starts=starts, keep_clips=keep_clips)
+        sample = Sample(position, f"v/{position}.mp4", label, starts=tuple(range(0, 7 * clips, 7)))
+        yield score_video(sample, rows, keep_clips=keep_clips)
 
 
 def _collected(results):
@@ -79,6 +81,18 @@ def test_nothing_is_left_of_a_killed_process(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_full_disk_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    collection = ResultCollection()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match=rf"kept in {tmp_path}: .*; TMPDIR names another folder"):
+            collection.add(VideoResult(0, "a" * 100_000, 0))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
 # Several processes.
 
 
@@ -116,7 +130,8 @@ def _test_in_a_process(rank: int, store: Path, out: Path) -> None:
 
 def test_results_of_two_processes_go_to_the_first_in_small_messages(tmp_path):
     """No collective, no shared folder: the second process sends lists of at most 256 results, and receives nothing."""
-    torch.multiprocessing.spawn(_test_in_a_process, (tmp_path / "store", tmp_path), nprocs=2)
+    arguments = (tmp_path / "store", tmp_path)
+    torch.multiprocessing.start_processes(_test_in_a_process, arguments, nprocs=2, start_method="fork")
     alone = tmp_path / "alone"
     write_results(alone, _collected(_results(range(700))), classes=CLASSES, expected=700, about={})
     for name in ("results.json", "predictions.csv"):
@@ -140,10 +155,11 @@ out, videos = sys.argv[1], int(sys.argv[2])
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 rng = np.random.default_rng(0)
+base = rng.random((10, 400), dtype=np.float32)
 def fill_and_write(count):
     collection = ResultCollection()
     for position in rng.permutation(count).tolist():
-        clips = rng.random((10, 400), dtype=np.float32)
+        clips = np.roll(base, position)
         top = tuple((number, 0.5) for number in range(5))
         collection.add(VideoResult(
             position, f"videos/{position}.mp4", position % 400, top, (True,) * 10, tuple(range(10)), clips=clips))

@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 import torch
 
+from videogn.axes import Sample
 from videogn.evaluation import ResultCollection, VideoResult, score_video, write_results
 from videogn.evaluation.result_files import predictions_table
 from videogn.evaluation.results import per_class, summarise
@@ -125,7 +126,7 @@ def test_score_video(classes, listed):
     clips = torch.rand(4, classes, dtype=torch.float64)
     clips[:, 2] = torch.tensor([2.0, 0.0, 2.0, 0.0])
     clips /= clips.sum(1, keepdim=True)
-    result = score_video(3, "a.mp4", 2, clips, starts=[0, 5, 10, 15], short=True)
+    result = score_video(Sample(3, "a.mp4", 2, starts=(0, 5, 10, 15)), clips, short=True)
     means = [sum(clips[:, k].tolist()) / 4 for k in range(classes)]
     wanted = sorted(range(classes), key=lambda k: -means[k])[:listed]
     assert [number for number, _ in result.top] == wanted
@@ -137,7 +138,7 @@ def test_score_video(classes, listed):
 
 
 def test_an_unlabelled_video_hits_nothing():
-    result = score_video(0, "a", -1, torch.tensor([[0.7, 0.3]]))
+    result = score_video(Sample(0, "a", -1), torch.tensor([[0.7, 0.3]]))
     assert result.clip_hits == (False,)
     assert not result.hit(5)
 
@@ -218,6 +219,15 @@ def test_a_failure_while_writing_keeps_the_old_files(tmp_path, monkeypatch):
     assert now["results.json"] == old["results.json"]
 
 
+def test_files_that_a_killed_test_was_writing_are_removed(tmp_path):
+    for name in (".results.0123abcd.partial.json", ".clip_probabilities.0123abcd.partial.parquet"):
+        (tmp_path / name).write_bytes(b"half")
+    (tmp_path / ".notes.0123abcd.partial.json").write_bytes(b"of another writer")
+    _write(tmp_path)
+    kept = [".notes.0123abcd.partial.json", "predictions.csv", "predictions.parquet", "results.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
+
+
 def test_json_refuses_nan(tmp_path):
     _write(tmp_path)
     old = (tmp_path / "results.json").read_text(encoding="utf-8")
@@ -231,7 +241,7 @@ def test_json_refuses_nan(tmp_path):
 
 
 def _kept(position, label, clips):
-    return score_video(position, f"v/{position}.mp4", label, torch.tensor(clips), keep_clips=True)
+    return score_video(Sample(position, f"v/{position}.mp4", label), torch.tensor(clips), keep_clips=True)
 
 
 CLIPS = [[[0.5, 0.25, 0.25], [0.125, 0.5, 0.375]], [[0.25, 0.25, 0.5]], [[0.2, 0.7, 0.1]] * 3]
@@ -244,7 +254,7 @@ def test_clip_probabilities_by_hand(tmp_path):
         _kept(0, 0, CLIPS[0]),
         VideoResult(1, "v/1.mp4", 1, error="file not found", decoded=False),
         _kept(4, 2, CLIPS[1]),
-        score_video(3, "v/3.mp4", 0, torch.tensor(CLIPS[0])),
+        score_video(Sample(3, "v/3.mp4", 0), torch.tensor(CLIPS[0])),
     ]
     write_results(tmp_path, _collected(results), classes=CLASSES[:3], expected=5, about=ABOUT)
     table = pyarrow.parquet.read_table(tmp_path / "clip_probabilities.parquet")
@@ -260,7 +270,7 @@ def test_clip_probabilities_by_hand(tmp_path):
 
 def test_the_mean_over_clips_is_what_was_scored(tmp_path):
     clips = torch.rand(20, 10, 7).softmax(-1)
-    results = [score_video(n, f"v/{n}.mp4", n % 7, clips[n], keep_clips=True) for n in range(20)]
+    results = [score_video(Sample(n, f"v/{n}.mp4", n % 7), clips[n], keep_clips=True) for n in range(20)]
     written = write_results(tmp_path, _collected(results), classes=CLASSES, expected=20, about=ABOUT)
     found = pyarrow.parquet.read_table(tmp_path / "clip_probabilities.parquet").to_pylist()
     best = [torch.tensor(row["probabilities"]).view(row["clips"], -1).mean(dim=0).argmax().item() for row in found]
@@ -274,12 +284,12 @@ def test_the_mean_over_clips_is_what_was_scored(tmp_path):
 def test_clips_are_kept_only_when_asked_for(tmp_path):
     _write(tmp_path)
     assert not (tmp_path / "clip_probabilities.parquet").exists()
-    assert score_video(0, "a", 0, torch.tensor(CLIPS[0])).clips is None
+    assert score_video(Sample(0, "a", 0), torch.tensor(CLIPS[0])).clips is None
 
 
 def test_half_precision_clips_are_float32():
     clips = torch.tensor(CLIPS[0], dtype=torch.bfloat16)
-    assert score_video(0, "a", 0, clips, keep_clips=True).clips.dtype == "float32"
+    assert score_video(Sample(0, "a", 0), clips, keep_clips=True).clips.dtype == "float32"
 
 
 def test_old_clip_probabilities_do_not_stay_beside_new_results(tmp_path):

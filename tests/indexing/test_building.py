@@ -101,7 +101,7 @@ def test_a_second_run_opens_only_what_changed(source, tmp_path):
     }  # fmt: skip
 
 
-def test_another_way_of_probing_starts_anew_and_other_min_frames_do_not(source, tmp_path):
+def test_another_way_of_checking_starts_again_and_other_min_frames_do_not(source, tmp_path):
     out = tmp_path / "i.parquet"
     build_index(str(source), out, _checks())
     assert build_index(str(source), out, _checks(), min_frames=31).checked == 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
 import itertools
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from videogn.axes import Crop
-from videogn.inference import Predictor, load_network
+from videogn.inference import Predictor, load_network, predictor
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.training.task import VideoClassifier
 
@@ -151,10 +151,7 @@ def test_no_checkpoint(tmp_path):
         Predictor(tmp_path / "lst.ckpt")
 
 
-def test_predicting_needs_nothing_of_training():
-    code = (
-        "import sys, videogn.inference\n"
-        "unused = {'lightning', 'torchmetrics', 'matplotlib', 'videogn.training', 'videogn.memory'}\n"
-        "sys.exit(', '.join(unused & set(sys.modules)) or 0)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_the_example_of_the_docstring(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failed, tried = doctest.testmod(predictor)
+    assert (failed, tried) == (0, 10)

@@ -84,7 +84,7 @@ def test_nothing_is_finished(tmp_path):
 def test_one_seed_few_classes_one_norm(tmp_path):
     cells = make_cells(norms=[Norm("gn")], seeds=(7,))
     markdown, _ = _write(tmp_path / "s", sections=[Section("s", "", cells)], classes=4, on_device=True)
-    assert "One seed (7): how much other trainings would differ is not known" in markdown
+    assert "One seed (7): how much other training runs would differ is not known" in markdown
     assert "over videos" in markdown
     assert "Top-1 accuracy (%)" in markdown
     assert "McNemar" not in markdown

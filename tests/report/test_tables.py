@@ -9,10 +9,11 @@ from studies import NORMS, make_cells, write_study
 from videogn.report import markdown_tables
 from videogn.report.clip_counts import ClipFiles
 from videogn.report.contrasts import contrast
-from videogn.report.differences import batch_effects, clip_effects, mcnemar_table, norm_differences
+from videogn.report.differences import differences, mcnemar_table
 from videogn.report.layout import Layout
+from videogn.report.paper import table_8
 from videogn.report.statistics import mcnemar_p, t_interval
-from videogn.report.tables import accuracy_table, grouped_norms, paper_table_8
+from videogn.report.tables import accuracy_table, grouped_norms
 from videogn.study.budget import Budget
 from videogn.study.cell import Cell, Norm, Section
 from videogn.study.cell_files import CellResult
@@ -51,7 +52,7 @@ def _paper_results(tmp_path, seeds=(0,), classes=400):
 def test_it_is_shaped_like_table_8(tmp_path):
     """With the paper's numbers in it, it is the paper's table."""
     table = accuracy_table(_layout(_paper_results(tmp_path)))
-    assert (table.head, table.rows) == (paper_table_8().head, paper_table_8().rows)
+    assert (table.head, table.rows) == (table_8().head, table_8().rows)
     assert "Top-1 / top-5 accuracy (%) over 20 test videos. Seed 0 only" in table.caption
 
 
@@ -123,8 +124,10 @@ def layout(study):
 
 def test_differences_between_norms(layout):
     files = ClipFiles()
-    for name, row, found in norm_differences(layout, files):
-        assert name == "BN − GN"
+    for one in differences(layout, files).norms:
+        assert one.name == "BN − GN"
+        row, found = one.row, one.contrast
+        assert one.before == row
         bn, gn = (layout.results(row, norm) for norm in layout.norms)
         values = [100 * (bn[s].test["over_all"]["top1"] - gn[s].test["over_all"]["top1"]) for s in (0, 1, 2)]
         assert found.over_seeds.mean == pytest.approx(np.mean(values))
@@ -139,15 +142,15 @@ def test_differences_between_norms(layout):
 
 
 def test_batches_and_clips(layout):
-    files = ClipFiles()
-    effects = batch_effects(layout, files)
-    assert [(e[0].length, *e[1:4]) for e in effects] == [
+    found = differences(layout, ClipFiles())
+    assert [(e.row.clip.length, e.before.batch_size, e.row.batch_size, e.name) for e in found.batches] == [
         (length, 8, 2, name) for length in (8, 16) for name in ("BN", "GN", "BN − GN")
     ]
-    bn, gn, both = (e[4] for e in effects[:3])
+    bn, gn, both = (e.contrast for e in found.batches[:3])
     assert both.over_seeds.mean == pytest.approx(bn.over_seeds.mean - gn.over_seeds.mean)
     assert both.tests == ()
-    pairs = {(a.clip.length, a.batch_size, b.clip.length, b.batch_size) for a, b, _, _ in clip_effects(layout, files)}
+    settings = [(e.row.clip.length, e.row.batch_size, e.before.clip.length, e.before.batch_size) for e in found.clips]
+    pairs = set(settings)
     assert pairs == {(16, 8, 8, 8), (16, 4, 8, 4), (16, 2, 8, 2), (16, 4, 8, 8), (16, 2, 8, 4)}
 
 
@@ -163,7 +166,8 @@ def test_without_clip_files_there_is_no_interval_over_videos(tmp_path):
     cells = make_cells(batches=(8,))
     study = write_study(tmp_path / "s", sections=[Section("s", "", cells)], without_clips=cells[:1], plan=False)
     layout = Layout(study.sections[0], study.results)
-    found = {row.clip.length: c for _, row, c in norm_differences(layout, ClipFiles())}
+    norms = differences(layout, ClipFiles()).norms
+    found = {one.row.clip.length: one.contrast for one in norms}
     assert found[8].over_videos is None
     assert found[16].over_videos is not None
-    assert mcnemar_table(layout, norm_differences(layout, ClipFiles())).rows[0][3:] == ["–"] * 3
+    assert mcnemar_table(layout, norms).rows[0][3:] == ["–"] * 3

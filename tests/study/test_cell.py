@@ -156,6 +156,11 @@ def test_a_fingerprint_follows_every_setting():
     assert len(set(prints)) == len(prints)
 
 
+def test_a_fingerprint_does_not_follow_a_default_that_is_said():
+    plain = {"model": {"arch_options": {"memory_mode": "plain"}}}
+    assert fingerprint(CELL.fit_config(plain), None) == fingerprint(CELL.fit_config({}), None)
+
+
 def test_a_fingerprint_does_not_follow_the_order_of_keys():
     orders = itertools.permutations([("lr", 0.1), ("arch", "i3d_tiny"), ("warmup", 0.1)])
     assert len({fingerprint(CELL.fit_config({"model": dict(order)}), {"size": 32}) for order in orders}) == 1

@@ -144,7 +144,7 @@ def test_cells_outside_a_grid_stay(eight, caplog, axes, added, stay):
     assert sections == [("1 epoch, a step after every batch", 8 + added)]
     assert len(read_study(eight).results) == 1
     assert {path.name for path in (eight / "cells").iterdir()} == names
-    assert f"{eight} has {stay} cells beside this grid's, which stay; this grid adds {added}" in caplog.text
+    assert f"cells added to {eight}: {added}; cells outside this grid, which stay: {stay}" in caplog.text
     assert "put aside" not in caplog.text
     rows = read_study(eight).plan
     assert len({(row["norm"], row["clip_length"]) for row in rows}) == len(

@@ -42,6 +42,14 @@ def test_a_file_comes_before_a_name(tmp_path):
     assert find_config("motion").resolve() == tmp_path / "motion"
 
 
+def test_a_folder_does_not_hide_a_name(tmp_path):
+    """`videogn data synth motion` makes one."""
+    (tmp_path / "motion").mkdir()
+    assert find_config("motion") == configuration_folder() / "motion.yaml"
+    with pytest.raises(FileNotFoundError, match=r"no configuration '\.'; name a YAML file"):
+        find_config(".")
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "message"),
     [

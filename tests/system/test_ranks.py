@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 import torch
 from torch import distributed
 
@@ -32,10 +31,9 @@ def _exchange(number, folder):
     distributed.destroy_process_group()
 
 
-@pytest.mark.slow
 def test_three_processes(tmp_path):
     """The first gets the others' objects in order of rank, also after one that has none, and does not read its own."""
-    torch.multiprocessing.spawn(_exchange, (tmp_path,), nprocs=3)
+    torch.multiprocessing.start_processes(_exchange, (tmp_path,), nprocs=3, start_method="fork")
     found = [json.loads((tmp_path / f"{number}.json").read_text()) for number in range(3)]
     assert found[0] == [[{"from": 2, "item": 0}, {"from": 2, "item": 1}], [], ["a", "b", "c"]]
     assert found[1] == [[], [], ["a", "b", "c"]]

@@ -10,7 +10,7 @@ import torch
 from videogn.axes import Batch, Sample
 from videogn.data.failures import Failures
 from videogn.training import failure_policy
-from videogn.training.callbacks.batches import _told
+from videogn.training.callbacks.batches import StatisticsCallback
 from videogn.training.failure_policy import FailurePolicy
 
 
@@ -55,8 +55,14 @@ def test_one_exchange_in_ten_steps(exchanges, tmp_path):
 
 
 def test_failures_beside_the_training_are_named_once(caplog):
-    named = set()
+    class Loader(list):
+        sampler = SimpleNamespace(set_epoch=lambda epoch: None)
+
     batches = [_failed("a.mp4"), _failed("a.mp4", "b.mp4")]
-    assert list(_told(batches, "precise BN", named)) == batches
-    assert list(_told(batches, "precise BN", named)) == batches
+    strategy = SimpleNamespace(broadcast=lambda seed: seed, batch_to_device=lambda batch: batch)
+    data = SimpleNamespace(training_loader=lambda seed: Loader(batches))
+    trainer = SimpleNamespace(datamodule=data, strategy=strategy)
+    callback = StatisticsCallback("precise BN", num_batches=4)
+    for draw in range(2):
+        assert list(callback.batches(trainer, draw)) == batches * 2
     assert caplog.messages == [f"precise BN: {name}.mp4: empty; another video takes its place" for name in ("a", "b")]

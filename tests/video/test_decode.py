@@ -16,7 +16,8 @@ import pytest
 from video_files import COUNT, H264, MEDIA, RISKY, SAFE, _resized, numbered, read_numbers, write
 
 from videogn.axes import Crop
-from videogn.video.decoders import DECODERS, check_decoder, decode_frames, open_video, read_frame_table
+from videogn.video import decode_frames, open_video, read_frame_table
+from videogn.video.decoders.readers import DECODERS, check_decoder
 from videogn.video.errors import VideoDecodeError
 
 

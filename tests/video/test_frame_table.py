@@ -103,5 +103,6 @@ def test_files_as_found():
     assert "edit list" in risky.pop("discard_first_keyframe.mp4")
     assert "odd height" in risky.pop("testsrc2_odd_height_and_width_vp9.mp4")
     assert "codec" in risky.pop("av1_video.mkv")
+    assert "codec" in risky.pop("sample_vvc.mp4", "codec")
     assert "open groups" in risky.pop("h265_video.mp4")
     assert set(risky.values()) == {None}

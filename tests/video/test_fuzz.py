@@ -11,7 +11,8 @@ import pytest
 
 from videogn.indexing.catalogue import STATUSES
 from videogn.system.killable import KillableProcess
-from videogn.video.decoders import check_decoder, open_video
+from videogn.video import open_video
+from videogn.video.decoders.readers import check_decoder
 from videogn.video.errors import VideoDecodeError
 from videogn.video.integrity_report import check_integrity
 

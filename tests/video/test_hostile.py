@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from video_files import COUNT, H264, numbered, write
 
-from videogn.video import integrity_report
-from videogn.video.decoders import decode_frames, open_video
+from videogn.video import decode_frames, integrity_report, open_video
 from videogn.video.decoders.pyav_reader import PyAVReader
 from videogn.video.errors import EmptyVideoError, VideoDecodeError, reading
 from videogn.video.integrity import damage, is_cut

@@ -159,4 +159,18 @@ def test_real_files():
         pytest.skip("the collection of real files is not here")
     statuses = {path.name: check_integrity(path).status for path in sorted(MEDIA.iterdir())}
     assert statuses.pop("corrupted.mp4") == "corrupt"
+    # A cluster with a wrong check sum: its subtitles were changed by hand.
+    assert statuses.pop("sample_with_null_terminated_srt.mkv", "corrupt") == "corrupt"
     assert set(statuses.values()) == {"ok"}
+
+
+def test_a_wrong_check_sum_of_chapters_is_no_damage(tmp_path):
+    """No frame depends on them, and some muxers leave a wrong one."""
+    data = write(tmp_path / "a.mkv", numbered(COUNT), options=H264).read_bytes()
+    chapters = bytes.fromhex("1043a770") + b"\x8a" + b"\xbf\x84" + bytes(4) + b"\xec\x82\0\0"
+    cluster = data.index(bytes.fromhex("1f43b675"))
+    segment = data.index(bytes.fromhex("18538067")) + 4
+    size = int.from_bytes(data[segment + 1 : segment + 8], "big") + len(chapters)
+    header = data[:segment] + b"\x01" + size.to_bytes(7, "big")
+    (tmp_path / "a.mkv").write_bytes(header + data[segment + 8 : cluster] + chapters + data[cluster:])
+    assert check_integrity(tmp_path / "a.mkv").status == "ok"

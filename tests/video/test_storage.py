@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 from video_files import COUNT, read_numbers
 
-from videogn.video.decoders import DECODERS, check_decoder, decode_frames, frame_table, open_video, stream
+from videogn.video import decode_frames, open_video
+from videogn.video.decoders import frame_table, stream
+from videogn.video.decoders.readers import DECODERS, check_decoder
 from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError
 from videogn.video.storage import exists, read_source, shard_members, size
 

@@ -9,7 +9,7 @@ from torchvision.transforms.v2 import functional as TF
 from video_pictures import picture
 
 from videogn.axes import Crop
-from videogn.video.window import Resizing, cut, resize_short_side, resized_size
+from videogn.video.window import Resizing, resize_short_side, resized_size
 
 _SOURCES = ((240, 320), (256, 340), (340, 256), (360, 640), (480, 854), (720, 1280), (1280, 720), (1080, 1920))
 
@@ -22,7 +22,7 @@ def _exact(frames, size):
 
 def _windowed(frames, resized, crop):
     resizing = Resizing(tuple(frames.shape[1:3]), resized, crop)
-    return resizing(cut(frames, resizing.window).contiguous())
+    return resizing(resizing.window.cut(frames).contiguous())
 
 
 def _draw(rng, sources, short_sides, size):
@@ -110,10 +110,10 @@ def test_resizing_a_window_is_resizing_all_and_cutting(content):
         ours = _windowed(frames, resized, crop)
         assert tuple(ours.shape) == (1, 224, 224, 3)
         whole = Resizing(native, resized)(frames)
-        difference = (ours.int() - cut(whole, crop).int()).abs()
+        difference = (ours.int() - crop.cut(whole).int()).abs()
         worst = max(worst, int(difference.max()))
         mean.append(float(difference.float().mean()))
-        exact.append(float((ours.double() - cut(_exact(frames, resized), crop)).abs().max()))
+        exact.append(float((ours.double() - crop.cut(_exact(frames, resized))).abs().max()))
     assert worst <= (4 if content == "noise" else 2)
     assert max(exact) <= (4.5 if content == "noise" else 2.5)  # and half a level of rounding
     assert np.mean(mean) < (0.4 if content == "noise" else 0.05)
@@ -126,7 +126,7 @@ def test_windows_at_the_upper_left_edges_are_exact():
         corner = crop._replace(top=0, left=0)
         frames = torch.from_numpy(rng.integers(0, 256, (2, *native, 3), dtype=np.uint8))
         whole = Resizing(native, resized)(frames)
-        assert torch.equal(_windowed(frames, resized, corner), cut(whole, corner))
+        assert torch.equal(_windowed(frames, resized, corner), corner.cut(whole))
 
 
 def test_small_pictures_and_large_scales():
@@ -143,7 +143,7 @@ def test_small_pictures_and_large_scales():
             width,
         )
         frames = torch.from_numpy(rng.integers(0, 256, (1, *native, 3), dtype=np.uint8))
-        wanted = cut(_exact(frames, resized), crop)
+        wanted = crop.cut(_exact(frames, resized))
         assert (_windowed(frames, resized, crop).double() - wanted).abs().max() <= 4.5
 
 
@@ -155,11 +155,11 @@ def test_an_axis_that_is_barely_resized():
         resized = resized_size(native, 300, 256)
         for top in range(0, 33, 4):
             crop = Crop(top, 2 * top, 224, 224)
-            assert (_windowed(frames, resized, crop) - cut(_exact(frames, resized), crop)).abs().max() <= 4.5
+            assert (_windowed(frames, resized, crop) - crop.cut(_exact(frames, resized))).abs().max() <= 4.5
 
 
 def test_without_resizing_the_window_is_the_crop():
     frames = picture(40, 64)
     crop = Crop(7, 11, 16, 20)
     assert Resizing((40, 64), (40, 64), crop).window == crop
-    assert torch.equal(_windowed(frames, (40, 64), crop), cut(frames, crop))
+    assert torch.equal(_windowed(frames, (40, 64), crop), crop.cut(frames))

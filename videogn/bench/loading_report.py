@@ -17,7 +17,7 @@ from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import Opener
 from videogn.video.decoders.guard import VideoGuard
 
-#: Called with (what is measured, how much of it is done, how much there is).
+#: Called with (name of the measurement, steps done, steps).
 Progress = Callable[[str, int, int], None]
 
 

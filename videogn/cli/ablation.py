@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from videogn.cli.main import main
 
 _DATA = ("motion", "kinetics400")
 
 
-def run_ablation(name: str, grids: Path, about: str | None) -> None:
-    """Run `videogn study run GRIDS/DATA_NAME.yaml ...`.
+def run_ablation(name: str, about: str | None) -> None:
+    """Run `videogn study run DATA_NAME ...`.
 
     The process's arguments are the data set and then those of `videogn study run`.
 
     Args:
         name: Name of the ablation, for instance clip_length.
-        grids: Folder of the grids.
         about: Help text of the script.
 
     Raises:
@@ -30,5 +28,5 @@ def run_ablation(name: str, grids: Path, about: str | None) -> None:
     if data not in _DATA:
         print(f"{about}\nthe first argument must be {' or '.join(_DATA)}, got {data!r}", file=sys.stderr)
         raise SystemExit(2)
-    sys.argv = ["videogn", "study", "run", str(grids / f"{data}_{name}.yaml"), *arguments]
+    sys.argv = ["videogn", "study", "run", f"{data}_{name}", *arguments]
     main()

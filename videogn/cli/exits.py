@@ -13,7 +13,7 @@ def fail(reason: object, status: int = USER_ERROR) -> NoReturn:
     """End the process with one line on standard error.
 
     Args:
-        reason: What is wrong, and what would be right.
+        reason: Reason of the failure, and a valid alternative.
         status: Exit status. Default: 2.
 
     Raises:

@@ -22,7 +22,6 @@ from videogn.data.datamodule import VideoDataModule
 from videogn.extensions import find
 from videogn.models import MODELS
 from videogn.models.fit_checkpoint import read_fit_checkpoint
-from videogn.report.percentile_figure import plot_percentiles
 from videogn.system.configurations import shipped
 from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingCost
 from videogn.training.callbacks.checkpoints import RunCheckpoint
@@ -43,7 +42,12 @@ _NOISE = (
     "`Trainer.fit` stopped",
 )
 #: Lightning's warnings without consequence here: our loader resumes by itself, and a small data set has few batches.
-_IGNORED = (".*your dataloader is not resumable.*", ".*smaller than the logging interval.*")
+#: The training loss in the log is that of one process.
+_IGNORED = (
+    ".*your dataloader is not resumable.*",
+    ".*smaller than the logging interval.*",
+    ".*`self.log.'train/loss', ..., sync_dist=True.`.*",
+)
 #: Sections of the help and their titles.
 _SECTIONS = {
     "run": "Run",
@@ -84,16 +88,18 @@ class _Parser(OneLineErrors, LightningArgumentParser):
     """Lightning's parser with errors of one line, and help that begins with the model and the data.
 
     Args:
-        help_section: Section of the help: a key of _SECTIONS, "all", or "" for the short help.
+        help_section: Section of the help: a key of _SECTIONS, "all", or "" for the short help. Without it: Lightning's.
         **options: Options of Lightning's parser.
     """
 
-    def __init__(self, *args: Any, help_section: str = "", **options: Any) -> None:
+    def __init__(self, *args: Any, help_section: str | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
         self._help_section = help_section
 
     def format_help(self, *args: Any) -> str:
         """Format the help of one section, of all, or the short one."""
+        if self._help_section is None:
+            return super().format_help(*args)
         command = str(self.prog).split()[-1]
         self.usage = f"videogn {command} [--config CONFIG ...] [--data.root FOLDER] [--SECTION.OPTION VALUE ...]"
         self.epilog = _EPILOG.format(names=", ".join(shipped()))
@@ -105,7 +111,7 @@ class _Parser(OneLineErrors, LightningArgumentParser):
             self._action_groups = everything
 
 
-def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[_ArgumentGroup]:
+def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[Any]:
     """Sort the options of a help into sections; the short help leaves out what Lightning describes and few need."""
     actions = [action for group in groups if group.title != "Linked arguments" for action in group._group_actions]
     found = []
@@ -115,9 +121,7 @@ def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[_ArgumentGro
             group.title, group.description = title, None
             group._group_actions = [action for action in actions if _section(action) == section]
             if wanted == "" and section not in ("model", "data"):
-                group._group_actions = [
-                    _in_few_words(action) for action in group._group_actions if action.dest in _SHORT
-                ]
+                group._group_actions = [_in_few_words(each) for each in group._group_actions if each.dest in _SHORT]
             found.append(group)
     return found
 
@@ -175,23 +179,10 @@ class VideoCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options of checkpoints, and link what model and data share."""
-        parser.add_argument(
-            "--trust",
-            nargs="+",
-            type=str,
-            default=[],
-            metavar="PACKAGE",
-            help=_SHORT["trust"],
-        )
+        parser.add_argument("--trust", nargs="+", type=str, default=[], metavar="PACKAGE", help=_SHORT["trust"])
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
-        parser.set_defaults(
-            {
-                "checkpoint.filename": "{epoch}",
-                "checkpoint.save_last": True,
-                "checkpoint.save_on_exception": True,
-                "trainer.default_root_dir": "runs",
-            }
-        )
+        parser.set_defaults({"checkpoint.filename": "{epoch}", "trainer.default_root_dir": "runs"})
+        parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_on_exception": True})
         if self._linked:
             for name in _SHARED:
                 parser.link_arguments(f"model.{name}", f"data.{name}")
@@ -217,6 +208,8 @@ class VideoCLI(LightningCLI):
         if self.trainer.is_global_zero:
             for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
                 if isinstance(callback, FeaturePercentiles) and callback.path.is_file():
+                    from videogn.report.percentile_figure import plot_percentiles
+
                     plot_percentiles(callback.path, callback.path.with_name(f"{callback.path.stem}.png"))
 
     def _given(self) -> Namespace:

@@ -87,7 +87,7 @@ def _run(prog: str, argv: Sequence[str], commands: Mapping[str, tuple[str, str]]
 
 
 def _one_line(error: Exception) -> str:
-    """The reason without what a loader process puts around it."""
+    """The reason alone, without the traceback of a loader process."""
     text = str(error) or type(error).__name__
     return text.strip().splitlines()[-1].partition(": ")[2] if "Original Traceback" in text else text
 

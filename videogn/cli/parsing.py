@@ -15,17 +15,19 @@ import docstring_parser
 from docstring_parser import DocstringParam
 from jsonargparse import ArgumentParser
 
-from videogn.checks import check_choice, did_you_mean, existing_path
+from videogn.checks import did_you_mean, existing_path
 from videogn.cli.exits import fail
 
 Options = TypeVar("Options")
 
-#: How argparse and jsonargparse name what they do not know: an option, a key of a file, a command, a file, a class.
+#: Messages of argparse and jsonargparse about unknown options, keys, files and classes, and wrong values.
 _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
 _UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P<key>[^']+)' is not expected")
-_UNKNOWN_CHOICE = re.compile(r"invalid choice: '(?P<name>[^']+)' \(choose from (?P<choices>.+)\)")
+_MISSING_OPTIONS = re.compile(r"arguments are required: (?P<names>.+)")
 _MISSING_FILE = re.compile(r"File does not exist: '(?P<path>[^']+)'")
-_WRONG_TYPE = re.compile(r"key \"(?P<key>\w+)\".*:\s+Expected a <class '(?P<type>\w+)'>. Got value: (?P<value>.+)")
+_WRONG_VALUE = re.compile(
+    r"key \"(?P<key>[\w.]+)\".*:\s+Expected a (?P<type><class|typing\.Literal)(?P<names>.+)\. Got value: (?P<value>.+)"
+)
 _UNKNOWN_CLASS = re.compile(r"Parser key \"(?P<key>[^\"]+)\".*(?:Union subtypes|import path|subclass).*", re.DOTALL)
 _GIVEN_VALUE = re.compile(r"Given value: (?P<value>.+?)\s*$")
 _CLASS_PATH = re.compile(r"class_path'(?:: |, val=)'(?P<path>[^']+)'")
@@ -62,17 +64,10 @@ def read_options(options: type[Options], prog: str, argv: Sequence[str]) -> Opti
 
     Raises:
         SystemExit: An argument is wrong, with status 2 and one line; or `--help`, with status 0.
-        ValueError: A value is not among the valid ones, or the dataclass refuses it.
+        ValueError: The dataclass refuses a value.
     """
     given = vars(_parser(options, prog).parse_args(list(argv)))
-    for name, hint in get_type_hints(options).items():
-        several, value_type = _value_type(hint)
-        if several:
-            given[name] = tuple(given[name])
-        if get_origin(value_type) is Literal and given[name] is not None:
-            for value in given[name] if several else [given[name]]:
-                check_choice(_flag(name), value, get_args(value_type))
-    return options(**given)
+    return options(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
 
 def _parser(options: type, prog: str) -> Parser:
@@ -82,14 +77,14 @@ def _parser(options: type, prog: str) -> Parser:
     parser = Parser(prog=prog, description=" ".join(filter(None, about)), formatter_class=argparse.HelpFormatter)
     hints = get_type_hints(options)
     usage = [prog]
-    for field in sorted(fields(options), key=lambda field: _default(field) is not MISSING):  # what is required first
+    for field in sorted(fields(options), key=lambda field: _default(field) is not MISSING):  # required ones first
         usage += _add_argument(parser, field, hints[field.name], texts[field.name])
     parser.usage = " ".join([*usage, "[options]"])
     return parser
 
 
 def _add_argument(parser: Parser, field: Field[Any], hint: Any, text: DocstringParam) -> list[str]:
-    """Add a field's argument; return its part of the usage line, nothing where it may be left out."""
+    """Add a field's argument; return its part of the usage line, if it is required."""
     flag, default = _flag(field.name), _default(field)
     about = " ".join((text.description or "").split()).replace("%", "%%")
     if hint is bool:
@@ -100,7 +95,7 @@ def _add_argument(parser: Parser, field: Field[Any], hint: Any, text: DocstringP
     usual = f"{{{','.join(choices)}}}" if choices else "N" if value_type is int else field.name.upper()
     metavar = text.type_name or usual
     shown = f"{metavar} [{metavar} ...]" if several else metavar
-    settings: dict[str, Any] = {"type": str if choices else value_type, "metavar": metavar}
+    settings: dict[str, Any] = {"type": value_type, "metavar": metavar}
     if several:
         settings["nargs"] = "+"
     if default is MISSING and not field.kw_only:
@@ -126,7 +121,7 @@ def _default(field: Field[Any]) -> Any:
 
 
 def _shown_default(default: Any) -> str:
-    """Nothing for an empty one: the docstring says what it means."""
+    """The default as a sentence; nothing for an empty one, which the docstring explains."""
     if default in (None, [], {}):
         return ""
     values = default if isinstance(default, list) else [default]
@@ -148,12 +143,16 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
     if found := _UNKNOWN_KEY.search(message):
         name = found["name"] or found["key"]
         return f"no option {name!r}{did_you_mean(name, [option.lstrip('-') for option in _options(parser)])}"
-    if found := _WRONG_TYPE.search(message):
-        names = {option.lstrip("-").replace("-", "_"): option for option in _options(parser)}
-        name = names.get(found["key"], found["key"])
-        return f"{name} must be {_TYPES.get(found['type'], found['type'])}, got {found['value']!r}"
-    if found := _UNKNOWN_CHOICE.search(message):
-        return message + did_you_mean(found["name"], re.findall(r"'([^']+)'", found["choices"]))
+    flags = {option.lstrip("-").replace("-", "_"): option for option in _options(parser)}
+    if found := _MISSING_OPTIONS.search(message):
+        names = [flags.get(name, name) for name in found["names"].split(", ")]
+        return f"the following arguments are required: {', '.join(names)}"
+    if found := _WRONG_VALUE.search(message):
+        flag, names = flags.get(found["key"], found["key"]), re.findall(r"'([^']+)'", found["names"])
+        if found["type"] == "<class":
+            return f"{flag} must be {_TYPES.get(names[0], names[0])}, got {found['value']!r}"
+        valid = f"one of {', '.join(names)}" if len(names) > 1 else names[0]
+        return f"{flag} must be {valid}, got {found['value']!r}{did_you_mean(found['value'], names)}"
     if found := _MISSING_FILE.search(message):
         try:
             existing_path(found["path"])
@@ -162,7 +161,11 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
     if (found := _UNKNOWN_CLASS.search(message)) and (given := _GIVEN_VALUE.search(message)):
         path = _CLASS_PATH.search(given["value"])
         name = path["path"] if path else given["value"]
-        return f"{found['key']} cannot be {name!r}{did_you_mean(name.rsplit('.', 1)[-1], _classes(found['key']))}"
+        classes = _classes(found["key"])
+        hint = did_you_mean(name.rsplit(".", 1)[-1], classes)
+        if name in classes:
+            hint = "; several have this name: give the full path"
+        return f"{found['key']} cannot be {name!r}{hint}"
     return message
 
 
@@ -178,10 +181,10 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def _classes(key: str) -> list[str]:
-    """Names of the classes that a key of the trainer takes."""
-    if not key.startswith("trainer."):
-        return []
+    """Names of the classes that a key of the trainer, or the optimiser or scheduler of the model, takes."""
     from lightning.pytorch import callbacks, loggers, profilers, strategies
+    from torch import optim
 
-    modules = (callbacks, loggers, profilers, strategies)
+    trainer = key.startswith("trainer.")
+    modules = [callbacks, loggers, profilers, strategies] if trainer else [optim, optim.lr_scheduler]
     return [name for module in modules for name, value in vars(module).items() if inspect.isclass(value)]

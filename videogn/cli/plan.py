@@ -38,7 +38,7 @@ class Options:
         precision: Number formats.
         memory_mode: Memory modes.
         batch_size: Batch sizes, in clips. By default the largest that fits into --memory, or 1 2 4 8 16 without it.
-        memory: Available memory, for instance 16GiB 24GiB.
+        memory (SIZE): Available memory, for instance 16GiB 24GiB.
         optimizer: Optimiser, a class of torch.optim by name or any other by its dotted path.
         device: Device to plan for; none is needed.
         num_classes: Number of classes.

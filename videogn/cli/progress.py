@@ -120,8 +120,9 @@ class StudyProgress:
         ended = state.phase in ("finished", "failed", "stopped")
         if ended or time.monotonic() - self._printed > self._LINE_SECONDS:
             self._printed = time.monotonic()
-            what = f"{state.cell.name} {state.phase}, " if ended else ""
-            self._console.print(f"{what}{done:.0%} of all cells done, {self._time_left(done)}", highlight=False)
+            what = f"{state.cell.name} {state.phase}; " if ended else ""
+            line = f"{what}{done:.0%} of all cells done, {self._time_left(done)}"
+            self._console.print(line, highlight=False, soft_wrap=True)
 
     def _share(self, state: CellState) -> float:
         if state.phase in ("training", "waiting", "stopped"):
@@ -132,9 +133,11 @@ class StudyProgress:
         return sum(cell.clip_length * share for cell, share in shares.items()) / sum(c.clip_length for c in shares)
 
     def _time_left(self, done: float) -> str:
-        before = self._weighted(self._at_start)
-        if done <= before:
-            return "time left: not known yet"
         elapsed = time.monotonic() - self._started
-        left = timedelta(seconds=round(elapsed * (1 - done) / (done - before)))
-        return f"{timedelta(seconds=round(elapsed))} elapsed, about {left} left"
+        text = f"{timedelta(seconds=round(elapsed))} elapsed"
+        before = self._weighted(self._at_start)
+        if done >= 1:
+            return text
+        if done <= before:
+            return f"{text}, time left not known yet"
+        return f"{text}, about {timedelta(seconds=round(elapsed * (1 - done) / (done - before)))} left"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from videogn.choices import CropsName, EvaluationProtocol, EvaluationViews, NetworkInput, ProtocolName
+from videogn.choices import CropsName, EvaluationProtocol, EvaluationViews, NetworkInput, ProtocolName, chosen
 
 if TYPE_CHECKING:
     from videogn.data.plans import ViewPlan
@@ -48,15 +48,7 @@ class ViewOptions:
 
         if self.clips <= 0:
             raise ValueError(f"--clips must be > 0, got {self.clips}")
-        views = EvaluationViews(
-            num_clips=self.clips,
-            protocol=self.protocol,
-            crops=self.crops,
-            clip_length=self.clip_length,
-            interval=self.interval,
-            short_side=self.short_side,
-            crop_size=crop_size,
-        )
+        views = chosen(EvaluationViews, {**asdict(self), "num_clips": self.clips, "crop_size": crop_size})
         if train:
             return training_plan(views, short_sides=(self.short_side, self.short_side * 5 // 4), flip=0.5)  # 256 to 320
         return evaluation_plan(views)

@@ -1,4 +1,4 @@
-"""The videos of an index as a data set of samples, and what happens to those that cannot be decoded."""
+"""The videos of an index as a data set of samples, and the replacement of those that cannot be decoded."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from videogn.data.sampler import Draw
 from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import Opener
 
-#: A training video that cannot be decoded is replaced at most this many times in a row.
+#: Largest number of replacements in a row for a training video that cannot be decoded.
 _MAX_REPLACEMENTS = 20
 
 
 class VideoDataset(Dataset[list[Sample]]):
     """Videos of an index as samples.
 
-    An item is a list: for a test, the video's one sample, decoded or failed. For training (`replace_failed`), a video
-    that cannot be decoded is followed by another drawn at random, so that batches keep their size; the failed one stays
-    in the list, so that nothing is replaced silently.
+    An item is a list. For testing, it is the video's one sample, decoded or failed. For training (`replace_failed`), a
+    video that cannot be decoded is followed by another one drawn at random, so that batches keep their size. The failed
+    one stays in the list, so that nothing is replaced silently.
 
-    What is random is a function of the seed, the epoch and the video's position, and for a replacement of how many
-    went before it: which worker of which process loads the video, and what was loaded before, make no difference.
+    All randomness is a function of the seed, the epoch, the position of the video and, for a replacement, the number of
+    failed ones before it. It depends neither on the worker or process that loads the video, nor on earlier loads.
 
     Args:
-        records: the videos.
-        plan: which views are taken.
-        decoder: one of `videogn.video.decoders.decode.DECODERS`.
-        seed: of what is random.
-        replace_failed: as said above.
-        opener: what decodes: in this process, in one that can be killed, or from memory.
+        records: Videos.
+        plan: Plan of the views.
+        decoder: One of `videogn.choices.DecoderName`. Default: "auto".
+        seed: Seed of all randomness. Default: 0.
+        replace_failed: Whether failed videos are followed by others. Default: False.
+        opener: Function that opens a video: in this process, in one that can be killed, or from memory.
     """
 
     def __init__(
@@ -58,10 +58,13 @@ class VideoDataset(Dataset[list[Sample]]):
         return len(self.records)
 
     def __getitem__(self, key: Draw | int) -> list[Sample]:
-        """The sample of a video, in epoch 0 where only its position is given; after failed ones where it failed.
+        """Load the sample of a video, preceded by failed ones if it is a replacement.
+
+        Args:
+            key: Draw of a sampler, or the position of a video for a draw in epoch 0.
 
         Raises:
-            ValueError: too many videos in a row cannot be decoded.
+            ValueError: If too many videos in a row cannot be decoded.
         """
         draw = Draw(0, key) if isinstance(key, int) else key
         samples = [self._load(draw.position, np.random.default_rng([self.seed, *draw]))]
@@ -81,7 +84,7 @@ class VideoDataset(Dataset[list[Sample]]):
 
 
 def collate(items: Sequence[list[Sample]]) -> Batch:
-    """Join items of a VideoDataset, the failed videos apart from the decoded ones."""
+    """Join items of a VideoDataset; failed videos are separated from decoded ones."""
     samples = [sample for item in items for sample in item]
     return Batch(
         samples=[sample for sample in samples if sample.error is None],

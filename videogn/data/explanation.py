@@ -1,4 +1,4 @@
-"""Which frames the clips of a video take, spelt out."""
+"""Description of the frames that the clips of a video take; for `videogn data explain`."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from videogn.video.window import resized_size
 
 @dataclass(frozen=True)
 class ExplainedClip:
-    """The frames of one clip, and what is seen of them.
+    """Frames and crops of one clip.
 
     Attributes:
-        indices: the frame numbers.
-        beyond: how many of them, at the end, stand for frames past the end of the video.
-        substitute: what these are: "wrapped" to the beginning or "repeated", the last frame; None where there are none.
-        frame_size: height and width of the resized frames.
-        crops: what is cut out of these.
+        indices: Frame indices.
+        beyond: Number of indices, at the end, that stand for frames past the end of the video.
+        substitute: Kind of these: "wrapped" to the beginning, or "repeated" (the last frame); None if there are none.
+        frame_size: Height and width of the resized frames.
+        crops: Crops of the resized frames.
     """
 
     indices: tuple[int, ...]
@@ -33,7 +33,7 @@ class ExplainedClip:
     crops: tuple[Crop, ...]
 
     def describe(self) -> str:
-        """All frame numbers in few words, such as "266, 268 ... 298 | wrapped 0, 2 ... 28"."""
+        """Return the frame indices in short form, such as "266, 268 ... 298 | wrapped 0, 2 ... 28"."""
         inside = len(self.indices) - self.beyond
         text = short_list(self.indices[:inside])
         return f"{text} | {self.substitute} {short_list(self.indices[inside:])}" if self.beyond else text
@@ -42,14 +42,14 @@ class ExplainedClip:
 def explain_clips(
     info: VideoInfo, plan: ViewPlan, *, interval: int, draws: int = 1, seed: int = 0
 ) -> list[ExplainedClip]:
-    """Lay clips over a video as a data set does.
+    """Take the clips of a video as a data set does.
 
     Args:
-        info: the video's facts.
-        plan: which views.
-        interval: frames from one frame of a clip to the next, as in the plan.
-        draws: how often the plan is asked; more than once for one that is random.
-        seed: of what is random.
+        info: Facts of the video.
+        plan: Plan of the views.
+        interval: Step between consecutive frames of a clip, as in the plan.
+        draws: Number of draws from the plan; more than 1 for a random plan. Default: 1.
+        seed: Seed of the random generator. Default: 0.
 
     Returns:
         The clips, in order.
@@ -75,13 +75,13 @@ def _explain(
 
 
 def short_list(numbers: Sequence[int]) -> str:
-    """Write whole numbers in few words; equal steps are left out, and so is what comes again.
+    """Write integers in short form, without equal steps and repetitions.
 
     Args:
-        numbers: at least one.
+        numbers: At least one integer.
 
     Returns:
-        For instance "0, 2 ... 62", "(0, 2 ... 8) x 6", "39 x 12", "5, 6; 9; 1".
+        A text such as "0, 2 ... 62", "(0, 2 ... 8) x 6", "39 x 12", "5, 6; 9; 1".
     """
     return "; ".join(
         text if (count := len(list(same))) == 1 else f"({text}) x {count}" if "," in text else f"{text} x {count}"
@@ -90,7 +90,7 @@ def short_list(numbers: Sequence[int]) -> str:
 
 
 def _runs(numbers: Sequence[int]) -> list[list[int]]:
-    """Cut where the step changes, or where the numbers do not rise."""
+    """Split where the step changes, or where the numbers do not increase."""
     runs: list[list[int]] = []
     for number in numbers:
         run = runs[-1] if runs else []

@@ -1,4 +1,4 @@
-"""The videos of one pass over a data set that could not be decoded, and how many of them may be."""
+"""The videos of one pass over a data set that cannot be decoded, and the limit of their number."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 
 from videogn.system.files import displayable, write_text
 
-#: The list of failed videos, in the log folder.
+#: Name of the list of failed videos in the log folder.
 FILE_NAME = "failures.csv"
 
 
 class Failures:
-    """Counts each failed video once an epoch, and tells which of them nobody has named yet.
+    """Counts each failed video once per epoch, and finds those that have not been reported yet.
 
     Args:
-        kind: of the videos: "training", for messages.
-        expected: videos of an epoch.
-        max_failures: the part of them that may fail; unless it is 0, one may in any case.
+        kind: Kind of the videos for messages, such as "training".
+        expected: Number of videos in an epoch.
+        max_failures: Fraction of them that may fail. Unless it is 0, one video always may.
     """
 
     def __init__(self, kind: str, expected: int, max_failures: float) -> None:
@@ -32,17 +32,17 @@ class Failures:
         self._named: set[str] = set()
 
     def start_epoch(self) -> None:
-        """Begin to count anew; what was named stays named."""
+        """Reset the count. Reported videos stay reported."""
         self.reasons = {}
 
     def add(self, reasons: Mapping[str, str]) -> dict[str, str]:
         """Count failed videos.
 
         Args:
-            reasons: path -> why.
+            reasons: Path -> reason.
 
         Returns:
-            Those that have not been returned before, in any epoch.
+            Those that were not returned before, in any epoch.
         """
         self.reasons |= reasons
         new = {path: reason for path, reason in reasons.items() if path not in self._named}
@@ -51,21 +51,24 @@ class Failures:
 
     @property
     def over_budget(self) -> bool:
-        """Whether more videos failed in this epoch than may."""
+        """Whether more videos failed in this epoch than allowed."""
         return len(self.reasons) > self.limit
 
     def message(self) -> str:
-        """One line: how many failed, how many may, and what to do."""
+        """Return one line: number of failed videos, limit, and advice."""
         return (
             f"{len(self.reasons)} of {self.expected} {self.kind} videos cannot be decoded, at most {self.limit} may: "
             "find them beforehand with `videogn data index`, or raise --data.max_failures"
         )
 
     def write(self, folder: str | Path) -> Path:
-        """Write them to `failures.csv` in a folder: path and reason.
+        """Write path and reason of the failed videos to `failures.csv`.
+
+        Args:
+            folder: Folder to write to.
 
         Returns:
-            The file.
+            Path of the file.
         """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -75,10 +78,10 @@ class Failures:
         return Path(folder) / FILE_NAME
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed training must know: it goes on in the same epoch and names nothing twice."""
+        """Return the state for a resumed training run, which continues the epoch and reports no video twice."""
         return {"reasons": self.reasons, "named": sorted(self._named)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from there."""
+        """Restore the state."""
         self.reasons = dict(state["reasons"])
         self._named = set(state["named"])

@@ -1,4 +1,4 @@
-"""What a label as written means: one of the classes by name, or by number."""
+"""The meaning of labels: one of the classes, by name or by number."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ def number_labels(labels: Mapping[str, str], classes: Sequence[str], *, numbers:
     """Find the class of every label.
 
     Args:
-        labels: each label that occurs -> where it does first, for error messages.
-        classes: the class names in order. Names that differ only in "_" for " " are the same.
-        numbers: a label that names no class may be a class number.
+        labels: Label -> place where it first occurs, for error messages.
+        classes: Class names in order. Names that differ only in "_" for " " are the same.
+        numbers: Whether a label that names no class may be a class number.
 
     Returns:
         Label -> class number.
 
     Raises:
-        ValueError: a class is given twice, or a label is no class.
+        ValueError: If a class is given twice, or a label is no class.
     """
     if repeated := [name for name, count in Counter(classes).items() if count > 1]:
         raise ValueError(f"class {min(repeated)!r} is given more than once")
@@ -44,13 +44,13 @@ def class_names(labels: Mapping[str, str]) -> list[str]:
     """Name the classes of labels that are all names, or all numbers.
 
     Args:
-        labels: as for `number_labels`.
+        labels: Label -> place where it first occurs, for error messages.
 
     Returns:
         The sorted names; for numbers, "0" up to the largest.
 
     Raises:
-        ValueError: some labels are names and some numbers.
+        ValueError: If some labels are names and some are numbers.
     """
     numbers = {label for label in labels if _NUMBER.fullmatch(label)}
     names = sorted(labels.keys() - numbers)

@@ -1,6 +1,6 @@
-"""Class folders, Kinetics CSV, "path label" lists: how each is written down, not what its labels mean.
+"""Class folders, Kinetics CSV and "path label" lists: the reader of each layout, without the meaning of labels.
 
-One reader for each; all return rows of path, label as written, and where it was written.
+All readers return rows of path, label as written, and place where it was written. See `videogn.data.sources`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _QUOTED_PATH = re.compile(r'"(?P<path>(?:[^"]|"")+)"\s*[,\s]\s*(?P<label>.+)')
 
 
 class Row(NamedTuple):
-    """One video as a source lists it; `where` says where, for error messages, `error` why it cannot be used."""
+    """One video as a source lists it: `where` for error messages, `error` if it cannot be used."""
 
     path: str
     label: str | None
@@ -35,11 +35,16 @@ class Row(NamedTuple):
 
 
 def split_name(alias: str) -> str:
-    """A split's own name: "val" for "validation"; any other name is returned as it is."""
+    """Return the usual name of a split: "val" for "validation"; an unknown name stays as it is."""
     return next((split for split, aliases in SPLIT_NAMES.items() if alias in aliases), alias)
 
 
 def read_text(path: Path) -> str:
+    """Read a text file.
+
+    Raises:
+        ValueError: If it is not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -47,6 +52,14 @@ def read_text(path: Path) -> str:
 
 
 def read_class_folders(source: Path) -> tuple[list[Row], list[str]]:
+    """Read a folder with one folder per class.
+
+    Returns:
+        The rows, and the names of all class folders, sorted.
+
+    Raises:
+        ValueError: If it holds loose videos, no folders, or splits.
+    """
     entries = sorted(entry for entry in source.iterdir() if not entry.name.startswith("."))
     folders = [entry for entry in entries if entry.is_dir()]
     loose = [entry for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES and entry not in folders]
@@ -62,6 +75,20 @@ def read_class_folders(source: Path) -> tuple[list[Row], list[str]]:
 
 
 def read_kinetics(text: str, header: list[str], source: Path, root: Path) -> list[Row]:
+    """Read a Kinetics CSV (label, youtube_id, time_start, time_end, split).
+
+    Args:
+        text: Contents of the file.
+        header: Names of its columns.
+        source: The file, for error messages.
+        root: Folder below which videos are found by name, `ID_000010_000020.mp4` or `ID.mp4`.
+
+    Returns:
+        One row for each line; the path of a missing video is the usual one.
+
+    Raises:
+        ValueError: If a column is missing or a line is wrong.
+    """
     if absent := {"time_start", "time_end"} - set(header):
         raise ValueError(f"{source}: a Kinetics CSV without the column {min(absent)!r} (it has {', '.join(header)})")
     files: dict[str, list[str]] = defaultdict(list)
@@ -97,6 +124,16 @@ def _kinetics_path(row: dict[str, str], where: str, files: dict[str, list[str]],
 
 
 def read_list(text: str, source: Path, root: Path) -> list[Row]:
+    """Read lines of "path label".
+
+    Args:
+        text: Contents of the file.
+        source: The file, for error messages.
+        root: Folder that relative paths refer to.
+
+    Raises:
+        ValueError: If a line is wrong.
+    """
     rows: list[Row] = []
     for number, line in enumerate(text.split("\n"), start=1):
         line = line.strip()
@@ -112,7 +149,7 @@ def read_list(text: str, source: Path, root: Path) -> list[Row]:
 
 
 def _split_line(line: str, where: str) -> tuple[str, str]:
-    """Separate path and label. Both may hold blanks and commas, so a quote, a tab or a video suffix decides first."""
+    """Separate path and label. Both may have blanks and commas, so a quote, a tab or a video suffix decides first."""
     if match := _QUOTED_PATH.fullmatch(line):
         path, label = match["path"].replace('""', '"'), match["label"]
     elif "\t" in line:

@@ -1,4 +1,4 @@
-"""The loader of all videos: in order, in worker processes, and able to go on in the middle of an epoch."""
+"""The loader of videos: in worker processes, in the order of a sampler, and resumable in the middle of an epoch."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ STATEFUL = StatefulDataLoader is not DataLoader
 class VideoLoader(StatefulDataLoader):
     """Batches of a VideoDataset in the order of a VideoSampler.
 
-    By itself it is torchdata's StatefulDataLoader: `state_dict` in the middle of an epoch, `load_state_dict` in a new
-    process with as many workers, and the rest of the epoch follows; a plain DataLoader where torchdata is not
-    installed. In a trainer, `trained_batches` decides instead, because only the trainer knows whether the batch that
-    it took last was trained too.
+    It is torchdata's StatefulDataLoader: after `state_dict` in the middle of an epoch and `load_state_dict` in a new
+    process with as many workers, the rest of the epoch follows. It is a plain DataLoader if torchdata is not installed.
+    In a trainer, `trained_batches` decides instead, because only the trainer knows whether the last batch that it took
+    was trained.
 
     Attributes:
-        trained_batches: asked at the start of every epoch: how many of its batches have been trained already.
-        seed_of_order: asked at the start of every epoch; by default the seeds that data set and sampler were made with.
+        trained_batches: Function called at the start of every epoch: number of its batches that were trained already.
+        seed_of_order: Function called at the start of every epoch: seed of data set and sampler. Default: those that
+            they were made with.
     """
 
     trained_batches: Callable[[], int] | None = None
@@ -40,10 +41,10 @@ class VideoLoader(StatefulDataLoader):
     sampler: VideoSampler
 
     def __iter__(self) -> Iterator[Any]:
-        """A generator, so that nothing happens before the first batch is asked for.
+        """Iterate over the batches of an epoch. A generator, so that nothing happens before the first batch.
 
-        Lightning makes the iterator before it has restored its counts and told the sampler the epoch, and asks for the
-        first batch afterwards. Some strategies (FSDP, DeepSpeed) even restore the data module after this was made.
+        Lightning makes the iterator before it has restored its counts and set the epoch of the sampler, and asks for
+        the first batch afterwards. Some strategies (FSDP, DeepSpeed) even restore the data module after that.
         """
         if self.seed_of_order is not None:
             self.dataset.seed = self.sampler.seed = self.seed_of_order()
@@ -56,7 +57,7 @@ class VideoLoader(StatefulDataLoader):
     if STATEFUL:
 
         def state_dict(self) -> dict[str, Any]:
-            """Where the epoch stands; empty before it began, where torchdata's would start the workers."""
+            """Return the state of the epoch; empty before it starts, because torchdata would start the workers."""
             return {} if self._iterator is None else super().state_dict()
 
 
@@ -66,14 +67,14 @@ def video_loader(
     """Make a loader.
 
     Args:
-        dataset: the videos.
-        sampler: their order, and which of them are this process's.
-        batch_size: videos in a batch.
-        num_workers: loader processes; 0 loads in this one.
-        drop_last: leave out an incomplete last batch.
+        dataset: Videos.
+        sampler: Order of the videos of this process.
+        batch_size: Number of videos in a batch.
+        num_workers: Number of loader processes; 0 loads in this process.
+        drop_last: Whether to leave out an incomplete last batch. Default: False.
 
     Returns:
-        The loader; its workers live as long as it does.
+        The loader. Its workers live as long as it does.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*set_vital.*")  # torchdata 0.11 with torch 2.15
@@ -86,6 +87,6 @@ def video_loader(
             persistent_workers=num_workers > 0,
             pin_memory=torch.cuda.is_available(),
             drop_last=drop_last,
-            # Of its own: a loader that draws from torch's would change what others draw from it.
+            # Its own generator: drawing from torch's would change the random numbers of others.
             generator=torch.Generator().manual_seed(sampler.seed),
         )

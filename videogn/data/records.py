@@ -1,8 +1,8 @@
 """The videos of an index as Arrow columns: a million of them cost a loader's worker nothing.
 
-A tuple of Python objects is copied into every worker: pickled where workers are spawned, and page by page where they
-are forked, because reading an object writes its reference count. Arrow's buffers hold no objects. Forked workers share
-them; for spawned ones the table is written once to a file that all of them map.
+A tuple of Python objects is copied into every worker: pickled if workers are spawned, and page by page if they are
+forked, because reading an object writes its reference count. Arrow's buffers hold no objects. Forked workers share
+them; for spawned workers the table is written once to a file that all of them map.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from videogn.data.stored_paths import opened_path, path_array
 from videogn.system.temporary_file import TemporaryFile
 from videogn.video.storage import MemberPath
 
-#: `large_string`, because the paths of all videos together may exceed the 2 GiB that `string` can address. They are
-#: stored as `stored_paths` says. `start` and `length` are the place of a shard's member, in bytes.
+#: `large_string`, because all paths together may exceed the 2 GiB that `string` can address. They are written as in
+#: `stored_paths`. `start` and `length` are the place of a member in its shard, in bytes.
 SCHEMA = pa.schema(
     [
         ("path", pa.large_string()),
@@ -33,18 +33,18 @@ SCHEMA = pa.schema(
         ("length", pa.int64()),
     ]
 )
-#: Iteration turns this many rows at a time into Python objects.
+#: Number of rows that iteration turns into Python objects at a time.
 _ROWS_AT_ONCE = 4096
 
 
 class Records(Sequence[VideoRecord]):
-    """Videos by number, held as one contiguous Arrow array a column.
+    """Sequence of videos, held as one contiguous Arrow array per column.
 
-    Pickling writes the table to a file, once, and passes its name on; who unpickles it maps the file. The file lasts
-    as long as these records in the process that wrote it; if that is killed, the next such file takes its place.
+    Pickling writes the table to a file, once, and passes on its name; unpickling maps the file. The file lasts as long
+    as these records in the process that wrote it. If that process is killed, the next such file replaces it.
 
     Args:
-        table: has the column "path" (as `stored_path` writes it), and may have the others of `SCHEMA`; further ones are
+        table: Table with the column "path" (as `stored_path` writes it) and any others of `SCHEMA`. Further columns are
             dropped.
     """
 
@@ -55,7 +55,7 @@ class Records(Sequence[VideoRecord]):
 
     @classmethod
     def of(cls, records: Iterable[VideoRecord]) -> Records:
-        """Make records of any VideoRecords; those that are Records already are returned as they are."""
+        """Make records from any VideoRecords. Records are returned as they are."""
         if isinstance(records, Records):
             return records
         rows = list(records)
@@ -74,7 +74,7 @@ class Records(Sequence[VideoRecord]):
         frames: Sequence[int | None] | None = None,
         errors: Sequence[str | None] | None = None,
     ) -> Records:
-        """Make records of one sequence for each attribute of VideoRecord, without an object for each video."""
+        """Make records from one sequence for each attribute of VideoRecord, without an object for each video."""
         columns: dict[str, Any] = {"path": path_array(paths), "label": pa.array(labels, pa.int32())}
         if any(isinstance(path, MemberPath) for path in paths):
             places = [(path.start, path.length) if isinstance(path, MemberPath) else (None, None) for path in paths]
@@ -87,14 +87,14 @@ class Records(Sequence[VideoRecord]):
 
     @classmethod
     def map(cls, file: str) -> Records:
-        """Map the Arrow IPC file that `mapped` wrote; nothing is read before it is asked for."""
+        """Map the Arrow IPC file that `mapped` wrote. Rows are read on access."""
         with pa.memory_map(file) as source:
             records = cls(pa.ipc.open_file(source).read_all())
         records._file = file
         return records
 
     def mapped(self) -> Records:
-        """Return the same records, mapped from a temporary file instead of held in memory."""
+        """Return the same records, mapped from a temporary file and not held in memory."""
         records = Records.map(self._written())
         # The file lasts as long as the object that wrote it; the arrays alone do not keep that one alive.
         records._owner = self._owner
@@ -109,7 +109,7 @@ class Records(Sequence[VideoRecord]):
         """Choose rows.
 
         Args:
-            rows: row numbers in the order wanted, or a truth value for each row; a sequence, or a NumPy or Arrow array.
+            rows: Row numbers in any order, or a truth value for each row: a sequence, or a NumPy or Arrow array.
 
         Returns:
             The chosen records.

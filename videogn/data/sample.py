@@ -1,4 +1,4 @@
-"""One record to one sample: which frames, each decoded once, and what the views show of them, resized once."""
+"""One record to one sample: each needed frame is decoded once, and the part that the views show is resized once."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def load_sample(
     rng: np.random.Generator,
     opener: Opener = open_video,
 ) -> Sample:
-    """Decode the frames that a plan needs of one video, each once, and resize what its crops show of them.
+    """Decode the frames of a video that a plan needs, each once, and resize the part that its crops show.
 
     Args:
-        record: the video.
-        position: where it stands in its index.
-        plan: which views.
-        decoder: one of `videogn.video.decoders.decode.DECODERS`.
-        rng: source of whatever is random in the plan.
-        opener: what decodes: in this process, in one that can be killed, or from memory.
+        record: The video.
+        position: Position of the video in its index.
+        plan: Plan of the views.
+        decoder: One of `videogn.choices.DecoderName`.
+        rng: Random generator for the plan.
+        opener: Function that opens a video: in this process, in one that can be killed, or from memory.
 
     Returns:
-        The sample; where the video cannot be decoded, one whose `error` says why.
+        The sample. If the video cannot be decoded, its `error` says why.
     """
     label = -1 if record.label is None else record.label
     if record.error is not None:
@@ -68,7 +68,7 @@ def load_sample(
 
 
 def _around(crops: Sequence[Crop]) -> Crop:
-    """The smallest rectangle with all crops in it."""
+    """The smallest rectangle that contains all crops."""
     top, left = min(crop.top for crop in crops), min(crop.left for crop in crops)
     bottom = max(crop.top + crop.height for crop in crops)
     right = max(crop.left + crop.width for crop in crops)
@@ -76,7 +76,7 @@ def _around(crops: Sequence[Crop]) -> Crop:
 
 
 def _decode(video: FrameSource, wanted: np.ndarray, resizing: Resizing) -> Tensor:
-    """Frames int64 (N,) of a video, resized a few at a time: uint8 (N, H, W, 3). What comes out is a copy."""
+    """Frames int64 (N,) of a video, resized some at a time: uint8 (N, H, W, 3), a copy."""
     window, region = resizing.window, resizing.region
     frames = _empty(len(wanted), region.height, region.width, 3)
     step = max(CHUNK_BYTES // (window.height * window.width * 3), 1)
@@ -90,7 +90,7 @@ def _decode(video: FrameSource, wanted: np.ndarray, resizing: Resizing) -> Tenso
 
 
 def _empty(*shape: int) -> Tensor:
-    """A uint8 tensor; a loader's worker makes it in the memory that it would otherwise be copied to."""
+    """A uint8 tensor; in a worker of a loader it lies in shared memory, where it would otherwise be copied to."""
     if get_worker_info() is None:
         return torch.empty(shape, dtype=torch.uint8)
     return torch.empty(0, dtype=torch.uint8).set_(torch.UntypedStorage._new_shared(math.prod(shape))).view(shape)

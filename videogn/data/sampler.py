@@ -1,4 +1,4 @@
-"""Which videos a process takes, in which order: a function of the seed and the epoch, of nothing else."""
+"""Selection and order of the videos of a process: a function of the seed and the epoch only."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from videogn.system.ranks import rank, world_size
 
 
 class Draw(NamedTuple):
-    """What a sampler hands out for one video.
+    """Epoch and position of one video.
 
-    Whatever is random about the video's clip is drawn from these two and the seed. The epoch is said with every video
-    because workers that live on from one epoch to the next hear of no other one.
+    All randomness of the video's clip is drawn from these two and the seed. Every draw carries the epoch because
+    workers that live longer than one epoch are not told of the next.
     """
 
     epoch: int
@@ -23,23 +23,23 @@ class Draw(NamedTuple):
 
 
 class VideoSampler(DistributedSampler[Draw]):
-    """Deals the videos out to the processes, none of them twice.
+    """Divides the videos over the processes without repetition.
 
-    For training they are shuffled, another way at every epoch, and each process takes as many as the others: where the
-    number of videos is not a multiple of the number of processes, the last of that epoch's order are left out. For
-    evaluation they stay in order and none is left out, so that processes may differ by one. The first n draws of all
-    processes are the first of that order, however many processes there are.
+    For training they are shuffled differently in every epoch, and all processes take the same number: if the number of
+    videos is not a multiple of the number of processes, the last ones of the epoch's order are left out. For evaluation
+    they stay in order and none is left out, so that the numbers may differ by one. The first n draws of all processes
+    are the first of that order for any number of processes.
 
-    It is a DistributedSampler so that Lightning keeps it and tells it the epoch, instead of putting in one that repeats
-    videos.
+    It is a DistributedSampler so that Lightning keeps it and sets its epoch; otherwise Lightning would insert one that
+    repeats videos.
 
     Args:
-        count: number of videos.
-        shuffle: for training.
-        seed: of the order.
+        count: Number of videos.
+        shuffle: Whether to shuffle, for training.
+        seed: Seed of the order. Default: 0.
 
     Raises:
-        ValueError: fewer videos than processes.
+        ValueError: If there are fewer videos than processes.
     """
 
     def __init__(self, count: int, *, shuffle: bool, seed: int = 0) -> None:
@@ -57,7 +57,7 @@ class VideoSampler(DistributedSampler[Draw]):
         return len(range(self.rank, self.count, self.num_replicas))
 
     def __iter__(self) -> Iterator[Draw]:
-        # What is random in an evaluation is the same at every epoch.
+        # Randomness in an evaluation is the same in every epoch.
         epoch = self.epoch if self.shuffle else 0
         order = np.arange(self.count)
         if self.shuffle:
@@ -70,11 +70,11 @@ class VideoSampler(DistributedSampler[Draw]):
             yield Draw(epoch, int(own[self.drawn - 1]))
 
     def state_dict(self) -> dict[str, Any]:
-        """The epoch, and how many videos of it this process has drawn; the same in every process that trains."""
+        """Return the epoch and the number of videos drawn in it, which is the same in every training process."""
         return {"epoch": self.epoch, "drawn": self.drawn}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on there at the next iteration, unless that is told to be of another epoch."""
+        """Continue there at the next iteration, unless its epoch differs."""
         self.set_epoch(state["epoch"])
         self.drawn = state["drawn"]
         self._resume = (state["epoch"], state["drawn"])

@@ -1,7 +1,7 @@
-"""Videos in tar shards (WebDataset's layout): one row for each sample, whose path is "SHARD/MEMBER".
+"""Videos in tar shards (layout of WebDataset): one row for each sample, with the path "SHARD/MEMBER".
 
-The rows are ordinary ones, so that samplers divide them over processes and workers as they do files: each video exactly
-once, in a shuffle of all of them. A member is read when its turn comes, at the place where it was listed.
+Samplers divide these rows over processes and workers like files: each video exactly once, shuffled over all shards. A
+member is read when its turn comes, at the place where it was listed.
 """
 
 from __future__ import annotations
@@ -23,39 +23,39 @@ from videogn.video.storage import MemberPath, is_url, read_source, shard_members
 
 SUFFIX = ".tar"
 _EXPECTED = "a member beside the video with the suffix .cls, .json or .txt, or a folder of the class's name in the tar"
-#: A sample's key is the member's name up to the first dot of its last part.
+#: The key of a sample is the name of the member up to the first dot of its last part.
 _MEMBER = re.compile(r"(?P<key>(?:.*/)?[^./][^/.]*)\.(?P<suffix>[^/]+)")
 _BRACES = re.compile(r"\{([^{}]*)\}")
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
-#: Shards scanned at a time: object stores take tens of milliseconds to answer.
+#: Number of shards listed at a time: object stores take tens of milliseconds to answer.
 _THREADS = 16
 _BLOCK = 512
 
 
 def is_shards(source: str) -> bool:
-    """Whether a source names tar shards: one, a pattern of several, a folder that holds them, or any URL."""
+    """Return whether a source is tar shards: one, a pattern of several, a folder that holds them, or any URL."""
     if is_url(source) or (source.endswith(SUFFIX) and not os.path.isdir(source)):
         return True
     if not os.path.isdir(source):
         return False
     with os.scandir(source) as entries:
         visible = [entry for entry in entries if not entry.name.startswith(".")]
-    # A folder of class folders may hold the archive that it came from.
+    # A folder of class folders may hold the archive that it was unpacked from.
     return any(map(_is_shard, visible)) and not any(entry.is_dir() for entry in visible)
 
 
 def find_shards(source: str) -> list[str]:
-    """List the shards that a source names.
+    """List the shards of a source.
 
     Args:
-        source: a shard, a folder of shards, or a pattern with * ? [] or braces, "train-{000..099}.tar"; any of them
-            may be a URL.
+        source: Shard, folder of shards, or pattern with * ? [] or braces, such as "train-{000..099}.tar". Each may be a
+            URL.
 
     Returns:
         Paths or URLs, each once, in the order of the braces, otherwise sorted.
 
     Raises:
-        FileNotFoundError: there is no such shard.
+        FileNotFoundError: If there is no such shard.
     """
     found: list[str] = []
     for pattern in _expand_braces(source if source.endswith(SUFFIX) else f"{source.rstrip('/')}/*{SUFFIX}"):
@@ -68,7 +68,7 @@ def find_shards(source: str) -> list[str]:
 
 
 def shards_root(shards: Sequence[str]) -> str:
-    """The deepest folder that holds all the shards, in the spelling of their names."""
+    """Return the deepest folder that holds all the shards, spelt as in their names."""
     folders = [os.path.dirname(shard) for shard in shards]
     if not is_url(folders[0]):
         return os.path.commonpath(folders) or "."
@@ -77,20 +77,20 @@ def shards_root(shards: Sequence[str]) -> str:
 
 
 def read_shards(shards: Sequence[str]) -> list[Row]:
-    """List the samples of tar shards, by reading the tars' headers and the members that hold labels.
+    """List the samples of tar shards, by reading the headers and the members that hold labels.
 
     Args:
-        shards: paths or URLs.
+        shards: Paths or URLs.
 
     Returns:
-        A row for each sample, shard by shard. One without a video stays in, with an error.
+        A row for each sample, shard by shard. A sample without a video has an error.
 
     Raises:
-        ValueError: a shard is missing, cut short or no tar file, a sample has two videos, or labels are missing or are
-            not all of one kind.
+        ValueError: If a shard is missing, cut short or no tar file, a sample has two videos, or labels are missing or
+            of different kinds.
     """
     with ThreadPoolExecutor(min(_THREADS, len(shards))) as pool:
-        samples = list(itertools.chain.from_iterable(pool.map(_scan, shards)))
+        samples = list(itertools.chain.from_iterable(pool.map(_samples, shards)))
     kinds: dict[str | None, Row] = {}
     for row, kind in samples:
         kinds.setdefault(kind, row)
@@ -130,12 +130,12 @@ def _glob(pattern: str) -> list[str]:
     return sorted(map(filesystem.unstrip_protocol, filesystem.glob(path)))
 
 
-def _scan(shard: str) -> list[tuple[Row, str | None]]:
+def _samples(shard: str) -> list[tuple[Row, str | None]]:
     """The samples of one shard, each with the kind of its label."""
     try:
         members = shard_members(shard)
         end = max((start + length for start, length in members.values()), default=0)
-        # A tar ends with blocks of zeros. Without them there may have been further samples, of which nothing is known.
+        # A tar ends with blocks of zeros. Without them, further samples may have been lost.
         if size(shard) < -(-end // _BLOCK) * _BLOCK + _BLOCK:
             raise ValueError(f"{shard} is cut short after {len(members)} members; copy it again, or leave it out")
         samples: dict[str, dict[str, MemberPath]] = {}
@@ -148,7 +148,7 @@ def _scan(shard: str) -> list[tuple[Row, str | None]]:
 
 
 def _sample(shard: str, key: str, named: Mapping[str, MemberPath]) -> tuple[Row, str | None]:
-    """Put a sample's members together; `named` is suffix -> member."""
+    """Join the members of a sample; `named` is suffix -> member."""
     where = f"{shard}, sample {key!r}"
     videos = [name for suffix, name in named.items() if f".{suffix}".endswith(VIDEO_SUFFIXES)]
     if len(videos) > 1:
@@ -160,7 +160,7 @@ def _sample(shard: str, key: str, named: Mapping[str, MemberPath]) -> tuple[Row,
 
 
 def _label(key: str, named: Mapping[str, MemberPath], where: str) -> tuple[str | None, str | None]:
-    """A sample's label as written, and where it is written."""
+    """Label of a sample as written, and the kind of place where it is written."""
     for suffix in ("cls", "json", "txt"):
         if suffix not in named:
             continue

@@ -1,4 +1,4 @@
-"""Where a data set's train, val and test videos come from, and one order of classes for all of them."""
+"""Sources of the train, val and test videos of a data set, with one order of classes for all of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from videogn.video.storage import is_url
 
 _log = logging.getLogger(__name__)
 
-#: A data set's folder with this file in it has been indexed, or was written by `videogn data resize`.
+#: Name of the index in the folder of a data set; `videogn data resize` writes it too.
 _INDEX = "index.parquet"
 
 
@@ -27,14 +27,14 @@ def find_splits(root: str | Path) -> dict[str, Path]:
     """Find the sources of "train", "val" (or "validate", "validation", "valid") and "test" of a data set.
 
     Args:
-        root: its folder. `train.csv` is taken before `train.txt`, that before the folder `train`, and that before the
-            shards `train-*.tar` or `train.tar`. Or a Parquet index: it is the source of every split that it has.
+        root: Folder of the data set. `train.csv` precedes `train.txt`, then the folder `train`, then the shards
+            `train-*.tar` or `train.tar`. Or a Parquet index, which is the source of every split in it.
 
     Returns:
-        Split -> source to give to `read_index`, for those that exist.
+        Split -> source for `read_index`, for the splits that exist.
 
     Raises:
-        FileNotFoundError: `root` does not exist.
+        FileNotFoundError: If `root` does not exist.
     """
     root = existing_path(root)
     if _is_parquet(root):
@@ -60,23 +60,23 @@ def read_splits(
     seed: int,
     use_truncated: bool = False,
 ) -> dict[str, VideoIndex]:
-    """Read the index of every split that there is.
+    """Read the index of every split of a data set.
 
     Args:
-        root: the data set's folder, or a Parquet index of it. Splits that `sources` does not name are looked for in it,
-            in `index.parquet` first. What holds videos and no splits is divided at random, class by class.
-        sources: split -> whatever `read_index` reads; None where it is not given.
-        val_fraction: the part of each class held out for val where `root` has to be divided.
-        class_names: fixes the order of the classes, as a checkpoint does. By default the training split's order.
-        seed: of the division.
-        use_truncated: see `read_index`.
+        root: Folder of the data set, or a Parquet index of it. Splits without an entry in `sources` are searched in it,
+            in `index.parquet` first. Videos without splits are divided at random, class by class.
+        sources: Split -> source for `read_index`, or None.
+        val_fraction: Fraction of each class held out for val if `root` has to be divided.
+        class_names: Order of the classes, for instance that of a checkpoint. Default: that of the training split.
+        seed: Seed of the division.
+        use_truncated: Whether to use videos of a Parquet index whose end is missing. Default: False.
 
     Returns:
-        Split -> index; "test" is the val split where there is no other.
+        Split -> index. "test" is the val split if there is no other.
 
     Raises:
-        FileNotFoundError: a source does not exist.
-        ValueError: nothing is given, or a source is wrong.
+        FileNotFoundError: If a source does not exist.
+        ValueError: If no source is given, or a source is wrong.
     """
     given = {split: source for split, source in sources.items() if source is not None}
     if root is None and not given:
@@ -102,11 +102,11 @@ def read_splits(
 
 
 def _place(root: str | None) -> tuple[str | None, str | None]:
-    """Where a data set lies, and the source in which to look for its splits."""
+    """Place of a data set, and the source of its splits."""
     if root is None:
         return None, None
     if _is_parquet(root):
-        return None, root  # it says itself where its videos lie
+        return None, root  # it has the place of its videos
     if is_url(root):
         raise ValueError(f"root must be a folder or a Parquet index, got {root}; give shards there as train and val")
     index = existing_path(root) / _INDEX
@@ -117,7 +117,7 @@ def _place(root: str | None) -> tuple[str | None, str | None]:
 
 
 def _split_in(source: str, split: str) -> str | None:
-    """The split to ask a source for: a Parquet index of one other split, or of none, is taken as a whole."""
+    """The split to take from a source. A Parquet index of one other split, or of none, is taken as a whole."""
     if not _is_parquet(source):
         return None
     splits = parquet_splits(existing_path(source))

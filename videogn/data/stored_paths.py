@@ -1,7 +1,7 @@
-"""Paths as text that Arrow, Parquet and JSON take.
+"""Paths as text for Arrow, Parquet and JSON.
 
-A file name need not be valid Unicode; Python then holds lone surrogates, which no text file takes. Only such a path is
-stored as a file URL, with its bytes percent-encoded; every other path is stored as it is.
+A file name need not be valid Unicode. Python then uses lone surrogates, which these formats refuse. Such a path is
+stored as a file URL with its bytes percent-encoded; every other path is stored as it is.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _SCHEME = "file://"
 
 
 def stored_path(path: str) -> str:
-    """Return the text to store for an absolute path; `opened_path` is the way back."""
+    """Return the text to store for an absolute path. `opened_path` reverses it."""
     try:
         path.encode("utf-8")
     except UnicodeEncodeError:
@@ -25,18 +25,15 @@ def stored_path(path: str) -> str:
 
 
 def opened_path(text: str) -> str:
-    """Return the path that `stored_path` made `text` of, fit for opening the file."""
+    """Return the path that `stored_path` stored as `text`, for opening the file."""
     return os.fsdecode(unquote_to_bytes(text.removeprefix(_SCHEME))) if text.startswith(_SCHEME) else text
 
 
 def path_array(paths: Sequence[str]) -> pa.Array:
-    """Store many paths.
+    """Return the string array of `stored_path` of each path.
 
     Args:
-        paths: absolute.
-
-    Returns:
-        A string array of `stored_path` of each.
+        paths: Absolute paths.
     """
     try:
         return pa.array(paths, pa.string())

@@ -1,4 +1,4 @@
-"""The training videos that can be used, the same in every process."""
+"""The usable training videos, the same in every process."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _log = logging.getLogger(__name__)
 
 
 def without_missing(index: VideoIndex, split: str) -> VideoIndex:
-    """Leave out the videos that cannot be used, saying how many; for training only, a test counts them.
+    """Leave out the unusable videos, with a warning that counts them. For training only; a test counts them as failed.
 
     Args:
-        index: of the split.
-        split: its name, for the message.
+        index: Index of the split.
+        split: Name of the split, for messages.
 
     Returns:
-        The index of the videos that exist and, as far as its records say, can be used.
+        The index of the videos that exist and are usable according to its records.
 
     Raises:
-        ValueError: none is left, or the processes of a training see different videos; in all of them at once.
+        ValueError: If no video is left, or the processes see different videos; in all of them at once.
     """
     errors = index.errors()
     usable = pc.is_null(errors)
@@ -46,7 +46,7 @@ def without_missing(index: VideoIndex, split: str) -> VideoIndex:
 
 
 def _check_all_see_the_same(index: VideoIndex, usable: pa.Array, split: str) -> None:
-    """Processes on machines with different disks would deal out different lists, and wait for one another for ever."""
+    """Processes on machines with different disks would divide different lists, and wait for one another forever."""
     if world_size() == 1:
         return
     content = hashlib.sha256(usable.to_numpy(zero_copy_only=False).tobytes())

@@ -1,4 +1,4 @@
-"""Which files are videos, and finding them below a folder."""
+"""Suffixes of video files, and the search for videos below a folder."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ VIDEO_SUFFIXES = tuple(".mp4 .mkv .webm .avi .mov .m4v .mpg .mpeg .ts .mts .3gp 
 
 
 def find_videos(path: str | Path) -> list[str]:
-    """List the videos that a path stands for.
+    """List the videos at a path.
 
     Args:
-        path: a file, whatever its suffix, or a folder, searched at every depth; hidden files and folders are skipped.
+        path: File with any suffix, or folder, searched at every depth. Hidden files and folders are skipped.
 
     Returns:
-        The file itself, or the folder's videos, sorted.
+        The file itself, or the videos in the folder, sorted.
 
     Raises:
-        FileNotFoundError: `path` does not exist.
-        ValueError: the folder holds no video.
+        FileNotFoundError: If `path` does not exist.
+        ValueError: If the folder holds no video.
     """
     path = existing_path(path)
     if not path.is_dir():
@@ -41,21 +41,21 @@ def walk_videos(folder: str, above: frozenset[str] = frozenset()) -> Iterator[st
     """Find the videos below a folder, at every depth; hidden files and folders are skipped.
 
     Args:
-        folder: where to look.
-        above: real paths of the folders on the way here.
+        folder: Folder to search.
+        above: Real paths of the folders above, for the recursion.
 
     Yields:
-        Paths, name by name in order.
+        Paths, in the order of names.
     """
     real = os.path.realpath(folder)
-    # Links are followed, but not one that leads back up: its videos would be counted again.
+    # Links are followed, except those that lead back up: their videos would be counted twice.
     if any(os.path.join(folder_above, "").startswith(os.path.join(real, "")) for folder_above in above):
         return
     try:
         with os.scandir(folder) as entries:
             visible = [entry for entry in entries if not entry.name.startswith(".")]
     except PermissionError as error:
-        if not above:  # the folder that was asked for
+        if not above:  # the first folder
             raise
         _log.warning("%s: %s; its videos are left out", displayable(folder), error.strerror)
         return
@@ -69,5 +69,5 @@ def walk_videos(folder: str, above: frozenset[str] = frozenset()) -> Iterator[st
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself: whoever opens it will say so
+    except OSError:  # a link to itself; opening it gives the error
         return False

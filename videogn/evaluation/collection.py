@@ -33,10 +33,19 @@ class ResultCollection:
         self._offsets: dict[int, int] = {}  # position of a video in the index -> offset of its result in the file
 
     def add(self, result: VideoResult) -> None:
-        """Append a result to the file."""
-        self._offsets[result.position] = self._file.seek(0, os.SEEK_END)
-        pickle.dump(result, self._file)
-        self._file.flush()  # a forked process must not find half of it still to be written
+        """Append a result to the file.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        try:
+            self._offsets[result.position] = self._file.seek(0, os.SEEK_END)
+            pickle.dump(result, self._file)
+            self._file.flush()  # a forked process must not have the rest of it to write as well
+        except OSError as error:
+            raise OSError(
+                f"no more results can be kept in {tempfile.gettempdir()}: {error.strerror}; TMPDIR names another folder"
+            ) from error
 
     def __len__(self) -> int:
         return len(self._offsets)

@@ -13,8 +13,10 @@ import pyarrow.parquet
 
 from videogn.evaluation.collection import ResultCollection
 from videogn.evaluation.results import TOP_K, VideoResult, per_class, summarise
-from videogn.system.files import displayable, replacing, write_json
+from videogn.system.files import displayable, remove_unfinished, replacing, write_json
 from videogn.system.versions import package_versions
+
+_NAMES = ("results.json", "predictions.csv", "predictions.parquet", "clip_probabilities.parquet")
 
 
 def write_results(
@@ -23,7 +25,8 @@ def write_results(
     """Write `results.json` and one table twice, as `predictions.csv` and `predictions.parquet`.
 
     `clip_probabilities.parquet` is written if the probabilities of clips were kept, and removed otherwise: that of an
-    earlier test would not belong to these results. A few results are in memory at a time.
+    earlier test would not belong to these results. So are unfinished files of a killed test. A few results are in
+    memory at a time.
 
     Args:
         folder: Output folder; made if it does not exist.
@@ -42,13 +45,14 @@ def write_results(
         "per_class": per_class(results, classes),
         "versions": package_versions(),
     }
-    clips_path = folder / "clip_probabilities.parquet"
+    remove_unfinished(folder, _NAMES)
+    json_path, csv_path, predictions_path, clips_path = (folder / name for name in _NAMES)
     predictions_schema, clips_schema = predictions_table([], classes).schema, clips_table([]).schema
     # All files are written before the first is renamed, and results.json, entered first, is renamed last.
     with ExitStack() as files:
-        json_file = files.enter_context(replacing(folder / "results.json"))
-        csv_file = files.enter_context(replacing(folder / "predictions.csv"))
-        parquet_file = files.enter_context(replacing(folder / "predictions.parquet"))
+        json_file = files.enter_context(replacing(json_path))
+        csv_file = files.enter_context(replacing(csv_path))
+        parquet_file = files.enter_context(replacing(predictions_path))
         with (
             pyarrow.csv.CSVWriter(csv_file, predictions_schema) as text,
             pyarrow.parquet.ParquetWriter(parquet_file, predictions_schema) as predictions,

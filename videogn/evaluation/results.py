@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from videogn.axes import Sample
 from videogn.evaluation.views import video_probabilities
 from videogn.system.files import displayable
 
@@ -50,25 +51,13 @@ class VideoResult:
         return any(number == self.label for number, _ in self.top[:k])
 
 
-def score_video(
-    position: int,
-    path: str,
-    label: int,
-    clips: Tensor,
-    *,
-    starts: Sequence[int] = (),
-    short: bool = False,
-    keep_clips: bool = False,
-) -> VideoResult:
+def score_video(sample: Sample, clips: Tensor, *, short: bool = False, keep_clips: bool = False) -> VideoResult:
     """Rank the classes of a video by the mean over its clips.
 
     Args:
-        position: Position of the video in its index.
-        path: Path of the file.
-        label: Class number, or -1 if unknown.
+        sample: The decoded video.
         clips: Probabilities of each clip, (clips, K).
-        starts: Frame index of the first frame of each clip.
-        short: Whether the video is shorter than the span of a clip.
+        short: Whether the video is shorter than the span of a clip. Default: False.
         keep_clips: Whether the result keeps `clips`. Default: False.
 
     Returns:
@@ -76,12 +65,12 @@ def score_video(
     """
     probabilities, classes = video_probabilities(clips).topk(min(TOP_K, clips.shape[1]))
     return VideoResult(
-        position,
-        path,
-        label,
+        sample.position,
+        sample.path,
+        sample.label,
         top=tuple(zip(classes.tolist(), probabilities.tolist(), strict=True)),
-        clip_hits=tuple((clips.argmax(dim=1) == label).tolist()),
-        starts=tuple(starts),
+        clip_hits=tuple((clips.argmax(dim=1) == sample.label).tolist()),
+        starts=sample.starts,
         short=short,
         clips=clips.float().cpu().numpy() if keep_clips else None,
     )

@@ -16,23 +16,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from videogn.checks import existing_path
-from videogn.data.parquet_index import METADATA_KEY, USABLE, VERSION
+from videogn.data.parquet_index import METADATA_KEY, VERSION
 from videogn.system.files import replacing
 
-__all__ = [
-    "COLUMNS",
-    "FOUND",
-    "LISTED",
-    "STATUSES",
-    "USABLE",
-    "Catalogue",
-    "Facts",
-    "read_catalogue",
-    "summarise",
-    "write_catalogue",
-]
-
-#: Statuses of videos; those in USABLE decode.
+#: Statuses of videos; those in `parquet_index.USABLE` decode.
 STATUSES = ("ok", "short", "truncated", "corrupt", "empty", "missing")
 #: Columns from the listing; `start` is the position of a member in its shard, in bytes.
 LISTED = pa.schema([("path", pa.string()), ("label", pa.string()), ("split", pa.string()), ("start", pa.int64())])
@@ -154,11 +141,9 @@ def summarise(table: pa.Table, classes: Sequence[str], unlisted: int) -> dict[st
 
 def _counts(table: pa.Table, column: str) -> dict[str, dict[str, int]]:
     """Value of a column -> status -> number of rows; rows without a value are left out."""
-    rows = table.select([column, "status"] if column != "status" else ["status"]).filter(pc.is_valid(table[column]))
     keys = list(dict.fromkeys([column, "status"]))
+    groups = table.select(keys).filter(pc.is_valid(table[column])).group_by(keys).aggregate([([], "count_all")])
     counts: dict[str, dict[str, int]] = {}
-    for row in (
-        rows.group_by(keys).aggregate([([], "count_all")]).sort_by([(key, "ascending") for key in keys]).to_pylist()
-    ):
+    for row in groups.sort_by([(key, "ascending") for key in keys]).to_pylist():
         counts.setdefault(row[column], {})[row["status"]] = row["count_all"]
     return counts

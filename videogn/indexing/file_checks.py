@@ -138,19 +138,21 @@ def check_files(paths: pa.Array, checks: FileChecks, journal: Path, progress: Ca
     Raises:
         OSError: If the journal cannot be written, or a process cannot be started.
     """
-    with Journal(journal) as lines, closing(checked(paths, checks)) as rows:
+    with Journal(journal) as lines, closing(checked(paths, checks, progress)) as rows:
         lines.append({"decode": checks.decode, "timeout": checks.timeout})
-        for done, found in enumerate(rows, 1):
+        for found in rows:
             lines.append(found)
-            progress(done, len(paths))
 
 
-def checked(paths: pa.Array, checks: FileChecks) -> Generator[dict[str, Any], None, None]:
+def checked(
+    paths: pa.Array, checks: FileChecks, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Generator[dict[str, Any], None, None]:
     """Check files. Closing the iteration kills the processes.
 
     Args:
         paths: Paths as stored.
         checks: Settings of the checks.
+        progress: Called with (files checked, files to check) after each file was taken.
 
     Yields:
         Values by column of `RESULTS`, in the order in which files are done; unknown ones are left out.
@@ -165,8 +167,9 @@ def checked(paths: pa.Array, checks: FileChecks) -> Generator[dict[str, Any], No
 
     tasks = (path.as_py() for path in paths)
     with closing(work_through(checks.factory, work, tasks, workers=min(checks.workers, len(paths)))) as results:
-        for _, found in results:
+        for done, (_, found) in enumerate(results, 1):
             yield found
+            progress(done, len(paths))
 
 
 def results_table(found: Iterable[dict[str, Any]], schema: pa.Schema = RESULTS) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,14 +94,8 @@ def _as_now(
 ) -> pa.Table:
     """The rows as an index made now would have them."""
     paths = catalogue.table["path"].filter(pc.is_null(states["status"])).unique()
-
-    def watched(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        for done, found in enumerate(rows, 1):
-            progress(done, len(paths))
-            yield found
-
-    with closing(checked(paths, checks)) as rows:
-        known = results_table(watched(rows))
+    with closing(checked(paths, checks, progress)) as rows:
+        known = results_table(rows)
     return joined(catalogue.table.select(["path"]), states, known, catalogue.facts.min_frames)
 
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from videogn.data.parquet_index import USABLE
 from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import writing
-from videogn.indexing.catalogue import FOUND, USABLE, Catalogue, read_catalogue, summarise, write_catalogue
-from videogn.indexing.file_checks import RESULTS, FileWork, report_columns, results_table
+from videogn.indexing.catalogue import Catalogue, read_catalogue, summarise, write_catalogue
+from videogn.indexing.file_checks import RESULTS, FileWork, joined, report_columns, results_table
 from videogn.indexing.file_states import file_state, file_states
 from videogn.indexing.listing import names_hash
 from videogn.system.files import replacing
@@ -266,19 +267,12 @@ def _copy_one(process: KillableProcess, task: _Task, how: Copying) -> dict[str, 
 
 def _copies_table(catalogue: Catalogue, targets: dict[str, str], journal: Path, failures: dict[str, str]) -> pa.Table:
     """Rows of the index of the copies. A video without a copy is "missing", with the reason."""
-    rows, copies = catalogue.table, _copies(journal)
+    rows = catalogue.table
     usable = pc.is_in(rows["status"], pa.array(USABLE))
-    failed = pc.is_in(rows["path"], pa.array(list(failures), pa.string()))
-    place = pc.index_in(rows["path"], value_set=copies["path"])
-    found = copies.take(pc.if_else(pc.and_not(usable, failed), place, None).combine_chunks())
-    few = pc.less(found["frames"], catalogue.facts.min_frames)
-    columns = {name: found[name] for name in FOUND.names}
-    columns["status"] = pc.coalesce(pc.if_else(few, "short", found["status"]), pa.scalar("missing"))
     why_failed = pa.array([failures.get(path) for path in rows["path"].to_pylist()], pa.string())
     why_unusable = pc.binary_join_element_wise("the original is ", rows["status"], "")
     reason = pc.binary_join_element_wise("not copied: ", pc.if_else(usable, why_failed, why_unusable), "")
-    columns["reason"] = pc.coalesce(reason, found["reason"])
+    states = pa.table({"status": pc.if_else(pc.is_valid(reason), "missing", None), "reason": reason})
+    table = joined(rows.select(["path", "label", "split"]), states, _copies(journal), catalogue.facts.min_frames)
     paths = path_array([targets[path] for path in rows["path"].to_pylist()])
-    place_in_shard = pa.nulls(rows.num_rows, pa.int64())
-    listed = {"path": paths, "label": rows["label"], "split": rows["split"]}
-    return pa.table({**listed, **columns, "start": place_in_shard})
+    return table.set_column(0, "path", paths).append_column("start", pa.nulls(rows.num_rows, pa.int64()))

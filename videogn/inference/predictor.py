@@ -63,6 +63,23 @@ class Predictor:
         FileNotFoundError: The checkpoint does not exist.
         ValueError: The file is not a checkpoint of `videogn fit`, it names code that is not trusted, or an argument
             is wrong.
+
+    Example:
+        A checkpoint of an untrained network, as `videogn fit` writes it, and a black video.
+
+        >>> import numpy as np
+        >>> import torch
+        >>> from videogn.inference import Predictor
+        >>> from videogn.training.task import VideoClassifier
+        >>> from videogn.video.encode import write_video
+        >>> task = VideoClassifier("i3d_tiny", class_names=["jump", "run"], clip_length=4, crop_size=32, short_side=32)
+        >>> torch.save({"hyper_parameters": dict(task.hparams), "state_dict": task.state_dict()}, "tiny.ckpt")
+        >>> write_video("black.mp4", np.zeros((16, 32, 32, 3), np.uint8))
+        >>> predictor = Predictor("tiny.ckpt", num_clips=2, device="cpu")
+        >>> for prediction in predictor.predict(["black.mp4", "missing.mp4"]):
+        ...     print(prediction.path, sorted(name for name, _ in prediction.scores), prediction.error)
+        black.mp4 ['jump', 'run'] None
+        missing.mp4 [] file not found
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Saved probabilities of every clip -> which videos are right, with one clip, two, ... all of them."""
+"""Saved probabilities of every clip -> the videos that are right with one clip, two, ... all of them."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _ROWS = 1024
 
 @dataclass(frozen=True, eq=False)
 class ClipHits:
-    """What a network has right.
+    """Videos that a network has right.
 
     Attributes:
-        videos: hash of paths and labels: only results of the same videos can be paired.
-        hits: bool (N, V): whether video i is right with the clips of `spread_clips(V, n)`, at [i, n - 1]; a failed
-            video is wrong. Videos without a label are left out.
+        videos: Hash of paths and labels: only results of the same videos can be paired.
+        hits: Whether video i is right with the clips of `spread_clips(V, n)`, at [i, n - 1], bool (N, V); a
+            failed video is wrong. Videos without a label are left out.
     """
 
     videos: str
@@ -31,7 +31,7 @@ class ClipHits:
 
     @property
     def correct(self) -> np.ndarray:
-        """bool (N,): right with all clips."""
+        """Whether each video is right with all clips, bool (N,)."""
         videos, clips = self.hits.shape
         return self.hits[:, -1] if clips else np.zeros(videos, dtype=bool)
 
@@ -43,7 +43,7 @@ class ClipFiles:
         self._read: dict[Path, ClipHits | None] = {}
 
     def hits(self, result: CellResult) -> ClipHits | None:
-        """What a cell has right, or None where it has no clip file (or no video with a label)."""
+        """Read the hits of a cell; None where it has no clip file (or no video with a label)."""
         path = result.clips_file
         if path not in self._read:
             found = read_hits(path, len(result.test["per_class"])) if path.is_file() else None
@@ -52,7 +52,7 @@ class ClipFiles:
 
 
 def spread_clips(num_clips: int, taken: int) -> list[int]:
-    """Which of V clips stand for n, spread evenly: floor(j V / n), j = 0 .. n-1.
+    """Choose n of V clips, spread evenly: floor(j V / n), j = 0 .. n-1.
 
     With the `nonlocal` protocol (starts floor(N j / V)) they are the clips of an n-clip test where n divides V.
 
@@ -63,14 +63,14 @@ def spread_clips(num_clips: int, taken: int) -> list[int]:
 
 
 def clip_hits(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Whether the mean over n clips is largest at the label, for n = 1 .. V.
+    """Tell whether the mean over n clips is largest at the label, for n = 1 .. V.
 
     Args:
-        probabilities: (N, V, K).
-        labels: (N,).
+        probabilities: Probabilities (N, V, K).
+        labels: Labels (N,).
 
     Returns:
-        bool (N, V); [:, n - 1] is for n clips.
+        Hits, bool (N, V); [:, n - 1] is for n clips.
     """
     num_clips = probabilities.shape[1]
     hits = np.empty(probabilities.shape[:2], dtype=bool)
@@ -85,13 +85,13 @@ def read_hits(path: str | Path, num_classes: int) -> ClipHits:
 
     Args:
         path: Parquet with path, label, clips and probabilities (clips x K, clip by clip; null for a failed video).
-        num_classes: K.
+        num_classes: Number of classes, K.
 
     Returns:
-        What is right.
+        The hits.
 
     Raises:
-        ValueError: a row has not V x K probabilities.
+        ValueError: A row has not V x K probabilities.
     """
     digest = hashlib.sha256()
     numbers = pyarrow.parquet.read_table(path, columns=["clips"])["clips"].to_numpy()

@@ -1,4 +1,4 @@
-"""A contact sheet: which frames the clips of a video show, and which part of them."""
+"""A contact sheet: the frames that the clips of a video show, with the crops."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from videogn.axes import Crop
-from videogn.report.style import ORANGE, PURPLE, SKY
-from videogn.system.files import replacing
+from videogn.report.style import ORANGE, PURPLE, SKY, save_figure
 
 _DPI = 100
-#: Longer side of a thumbnail, and what is left around it, pixels.
+#: Longer side of a thumbnail, and the space around it, pixels.
 _THUMBNAIL = 168
 _GAP = 10
 _CAPTION = 20
@@ -33,9 +32,9 @@ class Thumbnail:
     """One frame of a clip.
 
     Attributes:
-        picture: uint8 (H, W, 3).
-        caption: frame number and time.
-        mark: a word where the frame stands beyond the video's end and is therefore seen again ("wrapped"), or None.
+        picture: Frame, uint8 (H, W, 3).
+        caption: Frame number and time.
+        mark: A word where the frame stands beyond the video's end and is therefore repeated ("wrapped"), or None.
     """
 
     picture: np.ndarray
@@ -48,10 +47,10 @@ class ClipRow:
     """One clip.
 
     Attributes:
-        title: what it is called, in short lines.
-        thumbnails: some of its frames, in order.
-        frame_size: height and width of the frames that the crops are cut out of.
-        crops: drawn over every thumbnail, but for one that is the whole frame.
+        title: Name of the clip, in short lines.
+        thumbnails: Some of its frames, in order.
+        frame_size: Height and width of the frames that the crops are cut out of.
+        crops: Crops to draw over every thumbnail; one that is the whole frame is left out.
     """
 
     title: str
@@ -64,9 +63,9 @@ def write_contact_sheet(rows: Sequence[ClipRow], path: str | Path, *, title: str
     """Draw a row of thumbnails for each clip, with the crops as rectangles.
 
     Args:
-        rows: the clips, at least one; their pictures are all of one shape.
-        path: the PNG file.
-        title: above all.
+        rows: Clips, at least one; their pictures are all of one shape.
+        path: The PNG file.
+        title: Title of the sheet.
 
     Returns:
         `path`.
@@ -86,14 +85,11 @@ def write_contact_sheet(rows: Sequence[ClipRow], path: str | Path, *, title: str
             left = _TITLE + column * (width + _GAP)
             axes = figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
             _draw(axes, thumbnail, row)
-    path = Path(path)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=_DPI, format="png")
-    return path
+    return save_figure(figure, path, dpi=_DPI)
 
 
 def _thumbnail_size(picture: np.ndarray) -> tuple[int, int]:
-    """Height and width that the picture is shown at, pixels."""
+    """Height and width of the picture on the sheet, pixels."""
     height, width = picture.shape[:2]
     scale = _THUMBNAIL / max(height, width)
     return max(round(height * scale), 1), max(round(width * scale), 1)

@@ -1,4 +1,4 @@
-"""Sums and differences of results that share their test videos, with what is known about their certainty."""
+"""Sums and differences of results that share their test videos, with intervals and tests."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Discordance:
     """McNemar's comparison of two networks.
 
     Attributes:
-        seed: of both.
-        only_first: videos that only the first has right.
-        only_second: videos that only the second has right.
-        p: of the exact test, two-sided.
+        seed: Seed of both.
+        only_first: Number of videos that only the first has right.
+        only_second: Number of videos that only the second has right.
+        p: Two-sided p value of the exact test.
     """
 
     seed: int
@@ -39,9 +39,9 @@ class Contrast:
     """A sum of accuracies with signs, in percentage points.
 
     Attributes:
-        over_seeds: mean of the seeds' own contrasts, with Student's interval.
-        over_videos: the same mean, with the bootstrap's interval over the videos; None without clip files.
-        tests: one for each seed, of a difference of two; empty without clip files.
+        over_seeds: Mean of the seeds' own contrasts, with Student's interval.
+        over_videos: The same mean, with the bootstrap's interval over the videos; None without clip files.
+        tests: McNemar's test of each seed, for a difference of two; empty without clip files.
     """
 
     over_seeds: Interval
@@ -50,7 +50,7 @@ class Contrast:
 
     @property
     def best(self) -> tuple[Interval, str]:
-        """Over seeds where there are several, else over videos where these are known; and what it is over."""
+        """Interval over seeds where there are several, else over videos if known; and "seeds" or "videos"."""
         if self.over_seeds.count > 1 or self.over_videos is None:
             return self.over_seeds, "seeds"
         return self.over_videos, "videos"
@@ -60,8 +60,8 @@ def contrast(terms: Sequence[Term], files: ClipFiles) -> Contrast | None:
     """Compute a contrast over the seeds that all its terms have.
 
     Args:
-        terms: for instance [(1, BN's results), (-1, GN's)].
-        files: of the study.
+        terms: Signs and results, for instance [(1, BN's results), (-1, GN's)].
+        files: Clip files of the study.
 
     Returns:
         The contrast, or None where no seed is finished in all terms.

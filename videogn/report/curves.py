@@ -10,9 +10,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from videogn.report.figures import panel_grid, share_y
-from videogn.report.layout import Clip, Layout
-from videogn.report.style import legend_below, named_lines, ordered_styles, save_figure, title_panel
+from videogn.report.layout import Clip, Layout, Row
+from videogn.report.style import (
+    legend_below,
+    named_lines,
+    ordered_styles,
+    panel_grid,
+    save_figure,
+    share_y,
+    title_panel,
+)
 from videogn.study.cell import Norm
 from videogn.study.cell_files import CellResult
 
@@ -23,14 +30,14 @@ _GRID = 60
 
 
 def plot_validation_errors(layout: Layout, path: Path) -> Path | None:
-    """Validation error of one clip: a panel for each norm, a line for each setting, mean over seeds.
+    """Draw the validation error of one clip: a panel for each norm, a line for each setting, mean over seeds.
 
     Where there are many settings, clip lengths have panels of their own. Against the epoch where the budget counts
     epochs, else against frames trained on.
 
     Args:
-        layout: of a section.
-        path: the PNG file.
+        layout: The section.
+        path: The PNG file.
 
     Returns:
         `path`, or None where no cell has a curve.
@@ -39,16 +46,17 @@ def plot_validation_errors(layout: Layout, path: Path) -> Path | None:
         return None
     split = len(layout.rows) > _MOST_LINES and len(layout.clips) > 1
     groups = [(clip,) for clip in layout.clips] if split else [layout.clips]
-    lines = [row for row in layout.rows if row.clip == layout.clips[0]] if split else list(layout.rows)
-    sizes = sorted({row.batch_size for row in layout.rows}, reverse=True)
-    keys = sizes if split else lines
-    looks = dict(zip(keys, ordered_styles(len(keys)), strict=True))
+
+    def name(row: Row) -> str:
+        return f"batch {row.batch_size}" if split else layout.label(row)
+
+    names = list(dict.fromkeys(map(name, layout.rows)))
+    looks = dict(zip(names, ordered_styles(len(names)), strict=True))
     figure, panels = panel_grid(len(groups) * len(layout.norms), height=3.2, across=len(layout.norms))
     places = [(clips, norm) for clips in groups for norm in layout.norms]
     for (clips, norm), axes in zip(places, panels, strict=True):
         for row in (row for row in layout.rows if row.clip in clips):
-            label = f"batch {row.batch_size}" if split else layout.label(row)
-            style = {**looks[row.batch_size if split else row], "label": label}
+            style = {**looks[name(row)], "label": name(row)}
             _plot_seeds(axes, list(layout.results(row, norm).values()), style, _x_unit(layout)[0])
         _name(axes, layout, clips if split else (), norm)
     share_y(panels, "validation error, 1 clip (%)")
@@ -59,13 +67,13 @@ def plot_validation_errors(layout: Layout, path: Path) -> Path | None:
 
 
 def mean_curve(curves: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of curves (x, y) where all of them are known; interpolated where they are known at different places.
+    """Average curves (x, y) where all of them are known; interpolate where they are known at different places.
 
     Args:
-        curves: at least one, each with ascending x.
+        curves: At least one curve, each with ascending x.
 
     Returns:
-        x and the mean.
+        Values of x, and the mean at each.
     """
     common = set.intersection(*(set(x.tolist()) for x, _ in curves))
     if len(common) == min(len(x) for x, _ in curves):
@@ -92,7 +100,7 @@ def _by_epoch(layout: Layout) -> bool:
 
 
 def _x_unit(layout: Layout) -> tuple[float, str]:
-    """What the x axis counts in, and what it is called."""
+    """Unit of the x axis, and its name."""
     if _by_epoch(layout):
         return 1.0, "epoch"
     most = max(point.frames for result in layout.finished for point in result.curve)
@@ -107,7 +115,7 @@ def _curve(result: CellResult, unit: float) -> tuple[np.ndarray, np.ndarray]:
 
 def _name(axes: Axes, layout: Layout, clips: Sequence[Clip], norm: Norm) -> None:
     of_clip = f", clips of {layout.clip_label(clips[0])}" if clips else ""
-    title_panel(axes, f"{norm.label}{of_clip}")
+    title_panel(axes, f"{layout.labels[norm]}{of_clip}")
     axes.set_xlabel(_x_unit(layout)[1])
     if _by_epoch(layout):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

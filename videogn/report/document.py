@@ -1,41 +1,38 @@
-"""The report of a study: its blocks, and the files they become."""
+"""The report of a study: its parts in the order of the page, and the files they become."""
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 
+from videogn.report import paper
 from videogn.report.clip_counts import ClipFiles
-from videogn.report.document_blocks import Block, Bullets, Heading, Paragraph, Picture
-from videogn.report.figures import norm_styles
+from videogn.report.document_blocks import Block, Heading, Paragraph, Picture
 from videogn.report.frontier import plot_frontier
 from videogn.report.layout import Layout
 from videogn.report.markdown import markdown_table, render_markdown
 from videogn.report.page import render_page
-from videogn.report.paper import TABLE_1
 from videogn.report.provenance import cell_blocks, method_blocks
-from videogn.report.section import section_blocks
-from videogn.report.summary import summarise
-from videogn.report.tables import accuracy_table, paper_table_1, paper_table_2, paper_table_8
+from videogn.report.section import Material, section_blocks
+from videogn.report.style import norm_styles
+from videogn.report.tables import accuracy_table
 from videogn.study.study_files import Study
 from videogn.system.files import write_text
 from videogn.system.sizes import format_size
 
 FIGURES_FOLDER = "figures"
-_FROM_FILES = "Made from the files of the study alone."
 
 
 def write_report(study: Study) -> Path:
     """Write report.md, report.html and figures/*.png into the study's folder, whether it is finished or not.
 
     Args:
-        study: as `videogn.study.read_study` reads it.
+        study: Study, as `videogn.study.read_study` reads it.
 
     Returns:
-        The path of report.html.
+        Path of report.html.
 
     Raises:
-        ValueError: a cell's clip file is damaged.
+        ValueError: A cell's clip file is damaged.
     """
     blocks = report_blocks(study)
     write_text(study.folder / "report.md", render_markdown(blocks, study.folder))
@@ -44,10 +41,10 @@ def write_report(study: Study) -> Path:
 
 
 def markdown_tables(study: Study) -> str:
-    """The tables shaped like the paper's Table 8, one for each section, in Markdown.
+    """Tabulate accuracies as in the paper's Table 8, in Markdown.
 
     Args:
-        study: finished or not.
+        study: Study, finished or not.
 
     Returns:
         Title, table and caption of each section.
@@ -60,10 +57,10 @@ def markdown_tables(study: Study) -> str:
 
 
 def report_blocks(study: Study) -> list[Block]:
-    """The report before it is Markdown or HTML; writes the figures.
+    """Compose the report before it is Markdown or HTML; its figures are written to files.
 
     Args:
-        study: finished or not.
+        study: Study, finished or not.
 
     Returns:
         The blocks, the first of which is the title.
@@ -72,21 +69,20 @@ def report_blocks(study: Study) -> list[Block]:
     files = ClipFiles()
     layouts = [Layout(section, study.results) for section in study.sections]
     styles = norm_styles([norm for layout in layouts for norm in layout.norms])
-    blocks: list[Block] = [Heading(study.title, 1), Heading("In short")]
-    if layouts:
-        lead = layouts[0]
-        blocks += [Paragraph(f"{lead.section.title}:"), Bullets(summarise(lead, files))]
-    for number, layout in enumerate(layouts, 1):
-        figure_path = functools.partial(_figure_path, folder, number)
-        blocks += section_blocks(layout, styles, files, figure_path, leads=number == 1)
-    blocks += _frontier(study, folder / "frontier.png")
-    blocks += _paper(study)
-    return [*blocks, *cell_blocks(study), *method_blocks(study, files), Paragraph(_FROM_FILES)]
-
-
-def _figure_path(folder: Path, number: int, name: str) -> Path:
-    """Of a figure of the section `number`."""
-    return folder / (f"{name}.png" if number == 1 else f"{name}_{number}.png")
+    materials = [Material.of(layout, styles, files, folder, number) for number, layout in enumerate(layouts, 1)]
+    lead = materials[0]
+    return [
+        Heading(study.title, 1),
+        Heading("In short"),
+        Paragraph(f"{lead.layout.section.title}:"),
+        lead.summary,
+        *(block for material in materials for block in section_blocks(material)),
+        *_frontier(study, folder / "frontier.png"),
+        *_paper(study),
+        *cell_blocks(study),
+        *method_blocks(study, files),
+        Paragraph("Made from the files of the study alone."),
+    ]
 
 
 def _frontier(study: Study, path: Path) -> list[Block]:
@@ -102,6 +98,6 @@ def _frontier(study: Study, path: Path) -> list[Block]:
 
 
 def _paper(study: Study) -> list[Block]:
-    names = {cell.norm.name for section in study.sections for cell in section.cells}
-    blocks: list[Block] = [Heading("The paper's numbers (not measured here)"), paper_table_8(), paper_table_2()]
-    return [*blocks, *([paper_table_1()] if len(names & TABLE_1.keys()) >= 3 else [])]
+    names = {cell.norm.name for cell in study.cells}
+    blocks: list[Block] = [Heading("The paper's numbers (not measured here)"), paper.table_8(), paper.table_2()]
+    return [*blocks, *([paper.table_1()] if len(names & paper.TABLE_1.keys()) >= 3 else [])]

@@ -1,4 +1,4 @@
-"""What a report is made of, before it is Markdown or HTML. All text is plain: a renderer escapes it."""
+"""Blocks of a report, before they are Markdown or HTML. All text is plain: a renderer escapes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 #: Colours and the like, as programs write them for terminals.
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
-#: What is not there.
+#: A missing value.
 DASH = "–"
 
 
@@ -19,8 +19,8 @@ class Heading:
     """A heading.
 
     Attributes:
-        text: of it.
-        level: 1 (the title), 2 (in the table of contents) or 3.
+        text: Text of the heading.
+        level: Level, 1 (the title), 2 (in the table of contents) or 3.
     """
 
     text: str
@@ -46,10 +46,10 @@ class Table:
     """A table.
 
     Attributes:
-        head: titles of the columns.
-        rows: cells, as many as titles.
-        caption: what it shows, with the unit.
-        text_columns: how many columns from the left hold text; the others hold numbers.
+        head: Titles of the columns.
+        rows: Rows of cells, as many as titles.
+        caption: Caption, with the unit.
+        text_columns: Number of columns from the left that hold text; the others hold numbers.
     """
 
     head: Sequence[str]
@@ -63,9 +63,9 @@ class Picture:
     """A figure.
 
     Attributes:
-        path: of the PNG, inside the study's folder.
-        caption: what it shows, with what a reader must know to read it.
-        alt: for those who do not see it.
+        path: Path of the PNG, inside the study's folder.
+        caption: Caption, with everything needed to read the figure.
+        alt: Description for those who do not see it.
     """
 
     path: Path
@@ -84,6 +84,6 @@ Block: TypeAlias = Heading | Paragraph | Bullets | Table | Picture | Code
 
 
 def printable(text: str) -> str:
-    """Text without what no page can hold: control characters (of a log), lone surrogates (of file names)."""
+    """Replace characters that no page can hold: control characters (of a log), lone surrogates (of file names)."""
     whole = _TERMINAL.sub("", text).encode("utf-8", "backslashreplace").decode("utf-8")
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in whole)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from videogn.report import paper
@@ -16,38 +15,32 @@ from videogn.report.clip_counts import ClipFiles
 from videogn.report.layout import Layout, Row, accuracies
 from videogn.report.statistics import t_interval
 from videogn.report.style import (
+    Styles,
     legend_below,
     line_style,
     named_lines,
-    new_figure,
     ordered_styles,
-    plain_axes,
+    panel_grid,
     powers_axis,
     save_figure,
+    share_y,
     title_panel,
 )
 from videogn.report.tables import grouped_norms
 from videogn.study.cell import Norm
+from videogn.study.cell_files import CellResult
 
-#: Norm -> how its lines look, the same in all figures of a report.
-Styles = Mapping[Norm, dict[str, Any]]
-_PANELS_ACROSS = 3
 #: Lines stand beside one another at one batch size by this part of a doubling.
 _APART = 0.07
 
 
-def norm_styles(norms: Sequence[Norm]) -> dict[Norm, dict[str, Any]]:
-    """A style for each norm of a study."""
-    return {norm: line_style(number) for number, norm in enumerate(dict.fromkeys(norms))}
-
-
 def plot_batch_sizes(layout: Layout, styles: Styles, path: Path) -> Path | None:
-    """Accuracy against batch size, a panel for each clip length, and a panel of the paper's Table 2.
+    """Draw accuracy against batch size, a panel for each clip length, and a panel of the paper's Table 2.
 
     Args:
-        layout: of a section.
-        styles: of its norms.
-        path: the PNG file.
+        layout: The section.
+        styles: Norm -> keywords of its lines.
+        path: The PNG file.
 
     Returns:
         `path`, or None where nothing is finished.
@@ -58,24 +51,23 @@ def plot_batch_sizes(layout: Layout, styles: Styles, path: Path) -> Path | None:
     for clip, axes in zip(layout.clips, panels, strict=False):
         rows = [row for row in layout.rows if row.clip == clip]
         for number, norm in enumerate(layout.norms):
-            points = [(row.batch_size, accuracies(layout.results(row, norm))) for row in rows]
-            shift = _beside(number, len(layout.norms))
-            _plot_points(axes, points, styles[norm], norm.label, shift)
+            points = {row.batch_size: layout.results(row, norm) for row in rows}
+            _plot_points(axes, points, styles[norm], layout.labels[norm], _beside(number, len(layout.norms)))
         powers_axis(axes, sorted(row.batch_size for row in rows))
         title_panel(axes, f"clips of {layout.clip_label(clip)}")
         axes.set_xlabel("batch size (clips per normalisation batch)")
-    share_y([panels[number] for number in range(len(layout.clips))], "top-1 accuracy (%)")
-    _plot_paper_table_2(panels[len(layout.clips)], layout, styles)
+    share_y(panels[:-1], "top-1 accuracy (%)")
+    _plot_paper_table_2(panels[-1], layout, styles)
     legend_below(figure, list(named_lines(panels).values()))
     return save_figure(figure, path)
 
 
 def plot_groups(layout: Layout, path: Path) -> list[Path]:
-    """Accuracy against an option of a norm that takes several values (groups, channels per group): a file for each.
+    """Draw accuracy against an option of a norm that has several values (groups, channels per group): a file each.
 
     Args:
-        layout: of a section.
-        path: the PNG file; the option's name is added to its stem.
+        layout: The section.
+        path: The PNG file; the name of the option is added to its stem.
 
     Returns:
         The files, in the order of `grouped_norms`.
@@ -88,9 +80,9 @@ def plot_groups(layout: Layout, path: Path) -> list[Path]:
         for clip, axes in zip(layout.clips, panels, strict=True):
             own = [row for row in layout.rows if row.clip == clip]
             for number, row in enumerate(own):
-                shift = _beside(number, len(own))
-                points = [(value, accuracies(layout.results(row, norm))) for value, norm in norms.items()]
-                _plot_points(axes, points[::-1], looks[row.batch_size], f"batch {row.batch_size}", shift)
+                points = {value: layout.results(row, norm) for value, norm in reversed(norms.items())}
+                label = f"batch {row.batch_size}"
+                _plot_points(axes, points, looks[row.batch_size], label, _beside(number, len(own)))
             powers_axis(axes, sorted(norms))
             title_panel(axes, f"{name.upper()}, clips of {layout.clip_label(clip)}")
             axes.set_xlabel(option.replace("_", " "))
@@ -101,13 +93,15 @@ def plot_groups(layout: Layout, path: Path) -> list[Path]:
 
 
 def plot_clip_numbers(layout: Layout, styles: Styles, files: ClipFiles, path: Path) -> Path | None:
-    """Accuracy against the number of test clips: a panel for each setting, mean over seeds, light lines for each seed.
+    """Draw accuracy against the number of test clips: a panel for each setting.
+
+    Thick lines are means over seeds, light lines the seeds.
 
     Args:
-        layout: of a section.
-        styles: of its norms.
-        files: of the study.
-        path: the PNG file.
+        layout: The section.
+        styles: Norm -> keywords of its lines.
+        files: Clip files of the study.
+        path: The PNG file.
 
     Returns:
         `path`, or None where no cell has a clip file with more than one clip.
@@ -123,46 +117,14 @@ def plot_clip_numbers(layout: Layout, styles: Styles, files: ClipFiles, path: Pa
             numbers = np.arange(1, of_seeds.shape[1] + 1)
             if len(of_seeds) > 1:
                 axes.plot(numbers, of_seeds.T, color=styles[norm]["color"], alpha=0.25, linewidth=0.8, label="_seed")
-            axes.plot(numbers, of_seeds.mean(axis=0), **styles[norm], markersize=4, label=norm.label)
+            axes.plot(numbers, of_seeds.mean(axis=0), **styles[norm], markersize=4, label=layout.labels[norm])
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         title_panel(axes, layout.label(row))
         axes.set_xlabel("test clips a video")
     share_y(panels, "top-1 accuracy (%)")
     handles = named_lines(panels)
-    legend_below(figure, [handles[norm.label] for norm in layout.norms if norm.label in handles])
+    legend_below(figure, [handles[label] for label in layout.labels.values() if label in handles])
     return save_figure(figure, path)
-
-
-def panel_grid(number: int, *, height: float, across: int = _PANELS_ACROSS) -> tuple[Figure, list[Axes]]:
-    """A figure of so many panels of equal size.
-
-    Args:
-        number: of panels.
-        height: of each, inches.
-        across: most panels side by side.
-
-    Returns:
-        The figure, and its panels line by line.
-    """
-    columns = min(number, across)
-    lines = -(-number // columns)
-    figure = new_figure(max(3.7 * columns, 5.0), height * lines + 0.4)
-    panels = list(np.atleast_1d(figure.subplots(lines, columns)).ravel())
-    for axes in panels[number:]:
-        axes.remove()
-    for axes in panels[:number]:
-        plain_axes(axes)
-    return figure, panels[:number]
-
-
-def share_y(panels: Sequence[Axes], label: str) -> None:
-    """One y scale (per cent) for all panels, named on each: on a phone only one of them is seen."""
-    # A panel without data has limits of its own that mean nothing; a bar may reach beyond what can be.
-    limits = [axes.get_ylim() for axes in panels if np.isfinite(axes.dataLim.get_points()).all()] or [(0.0, 100.0)]
-    low, high = min(low for low, _ in limits), max(high for _, high in limits)
-    for axes in panels:
-        axes.set_ylim(max(low, -1.0), min(high, 101.0))
-        axes.set_ylabel(label)
 
 
 def _beside(number: int, count: int) -> float:
@@ -171,10 +133,10 @@ def _beside(number: int, count: int) -> float:
 
 
 def _plot_points(
-    axes: Axes, points: Sequence[tuple[int, list[float]]], style: dict[str, Any], label: str, shift: float
+    axes: Axes, points: Mapping[int, Mapping[int, CellResult]], style: dict[str, Any], label: str, shift: float
 ) -> None:
     """Mean, 95 % interval, and the seeds as small dots; `shift` is a factor, since the axis is logarithmic."""
-    finished = [(x * shift, values) for x, values in points if values]
+    finished = [(x * shift, values) for x, results in points.items() if (values := accuracies(results))]
     if not finished:
         return
     intervals = [t_interval(values) for _, values in finished]

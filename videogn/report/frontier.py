@@ -1,7 +1,8 @@
-"""What fits in equal memory: clip length against batch size."""
+"""The figure of what fits in equal memory: clip length against batch size."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,14 @@ _LINES = ("model", "crop", "precision", "memory_mode", "norm")
 
 
 def plot_frontier(rows: Sequence[Mapping[str, Any]], memory: int, path: str | Path) -> Path:
-    """The largest batch of every clip length, one line for each network, crop, number format, memory mode and norm.
+    """Draw the largest batch of every clip length: a line for each network, crop, number format, memory mode and norm.
 
     Lines that coincide (norms often need the same memory) are drawn once, with all their names.
 
     Args:
-        rows: of `videogn plan --json`, with `largest_batch`.
-        memory: bytes that the largest batches fit in.
-        path: the PNG file.
+        rows: Rows of `videogn plan --json`, with `largest_batch`.
+        memory: Bytes that the largest batches fit in.
+        path: The PNG file.
 
     Returns:
         `path`.
@@ -39,11 +40,7 @@ def plot_frontier(rows: Sequence[Mapping[str, Any]], memory: int, path: str | Pa
     figure = new_figure(6.4, 4.2)
     axes = figure.subplots()
     for number, (points, alike) in enumerate(names.items()):
-        axes.plot(
-            *zip(*points, strict=True),
-            **line_style(number),
-            label=" = ".join(filter(None, alike)),
-        )
+        axes.plot(*zip(*points, strict=True), **line_style(number), label=" = ".join(filter(None, alike)))
         for length, batch in points:
             axes.annotate(str(batch), (length, batch), xytext=(6, 4), textcoords="offset points", fontsize="small")
     _label_axes(axes, sorted({row["clip_length"] for row in rows}), [row["largest_batch"] for row in rows])
@@ -55,9 +52,11 @@ def plot_frontier(rows: Sequence[Mapping[str, Any]], memory: int, path: str | Pa
 
 
 def _named(key: str, value: Any) -> str:
-    return {"crop": f"crop {value} pixels", "precision": f"{value}-bit" if value == "32" else value}.get(
-        key, str(value)
-    )
+    if key == "crop":
+        return f"crop {value} pixels"
+    if key == "model":
+        return re.split("[.:]", value)[-1]  # of a network from another package
+    return f"{value}-bit" if value == "32" else str(value)
 
 
 def _label_axes(axes: Axes, lengths: Sequence[int], batches: Sequence[int]) -> None:

@@ -17,8 +17,8 @@ def render_markdown(blocks: Sequence[Block], folder: Path) -> str:
     """Write blocks as Markdown.
 
     Args:
-        blocks: in order.
-        folder: that the file will be in; pictures are named relative to it.
+        blocks: Blocks in order.
+        folder: Folder of the file; pictures are named relative to it.
 
     Returns:
         The text, ending in a newline.
@@ -27,7 +27,7 @@ def render_markdown(blocks: Sequence[Block], folder: Path) -> str:
 
 
 def markdown_table(table: Table) -> str:
-    """A table without its caption, ending in a newline."""
+    """Write a table without its caption, ending in a newline."""
     rules = ["---" if number < table.text_columns else "---:" for number in range(len(table.head))]
     lines = [_row(map(_inline, table.head)), _row(rules), *(_row(map(_inline, row)) for row in table.rows)]
     return "\n".join(lines) + "\n"

@@ -6,47 +6,13 @@ import base64
 import re
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
 from videogn.report.document_blocks import Block, Bullets, Code, Heading, Paragraph, Picture, Table, printable
 from videogn.report.style import DPI
 
-_STYLE = """
-:root { color-scheme: light; }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 62rem; padding: 1rem; background: #fff; color: #1a1a1a;
-  font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Liberation Sans", sans-serif;
-  overflow-wrap: anywhere; }
-h1 { font-size: 1.7rem; line-height: 1.25; margin: .5rem 0 1rem; }
-h2 { font-size: 1.3rem; margin: 2.6rem 0 .8rem; padding-bottom: .2rem; border-bottom: 1px solid #bbb; }
-h3 { font-size: 1.08rem; margin: 1.9rem 0 .5rem; }
-p, ul { margin: .6rem 0; max-width: 46rem; }
-li { margin: .25rem 0; }
-a { color: #00557f; }
-nav { border: 1px solid #ccc; padding: .5rem 1rem; margin: 1rem 0; font-size: .93rem; max-width: 46rem; }
-nav ul { margin: .2rem 0; padding-left: 1.2rem; }
-.scroll { overflow-x: auto; max-width: 100%; }
-table { border-collapse: collapse; font-size: .9rem; }
-figcaption, .table p { text-align: left; font-size: .88rem; color: #444; max-width: 46rem; padding: .3rem 0; }
-th, td { padding: .28rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap;
-  vertical-align: top; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
-thead th { border-bottom: 2px solid #555; vertical-align: bottom; white-space: normal; min-width: 4.5rem; }
-thead th.text { min-width: 6.5rem; }
-th.text, td.text { text-align: left; font-weight: inherit; }
-td.long { white-space: normal; min-width: 15rem; }
-thead th, thead th.text { font-weight: 600; }
-figure { margin: 1rem 0; }
-.table { margin: .8rem 0 1.4rem; }
-img { display: block; width: 100%; height: auto; background: #fff; }
-pre { background: #f5f5f5; border: 1px solid #ddd; padding: .7rem; overflow-x: auto; font-size: .82rem;
-  line-height: 1.4; overflow-wrap: normal; }
-@media print {
-  body { max-width: none; padding: 0; font-size: 9.5pt; }
-  table { font-size: 8pt; } th, td { padding: .15rem .4rem; }
-  .scroll { overflow: visible; } img { min-width: 0 !important; }
-  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-  figure, tr, .table { break-inside: avoid; } h2, h3 { break-after: avoid; } thead { display: table-header-group; }
-}
-"""
+#: Style of the page.
+_STYLE = Path(__file__).with_suffix(".css")
 # A browser then fetches nothing, whatever the text holds.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 #: Pixels that a figure keeps on a phone.
@@ -59,7 +25,7 @@ def render_page(blocks: Sequence[Block]) -> str:
     """Write blocks as a page.
 
     Args:
-        blocks: in order, the first a heading of level 1, which is the page's title as well.
+        blocks: Blocks in order, the first a heading of level 1, which is the page's title as well.
 
     Returns:
         HTML, with the table of contents after the title.
@@ -75,7 +41,8 @@ def render_page(blocks: Sequence[Block]) -> str:
 <meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{_text(title.text)}</title>
-<style>{_STYLE}</style>
+<style>
+{_STYLE.read_text(encoding="utf-8")}</style>
 </head>
 <body>
 <header>

@@ -21,14 +21,14 @@ def plot_percentiles(csv_path: str | Path, png_path: str | Path) -> Path:
     """Draw percentiles of a layer's output against the epoch: the GN paper's Figure 6.
 
     Args:
-        csv_path: columns `epoch` and `p1`, `p20` and so on, as the callback FeaturePercentiles writes them.
-        png_path: the PNG file.
+        csv_path: CSV file with columns `epoch` and `p1`, `p20` and so on, as FeaturePercentiles writes them.
+        png_path: The PNG file.
 
     Returns:
         `png_path`.
 
     Raises:
-        ValueError: the file has no such columns or no rows.
+        ValueError: The file has no such columns or no rows.
     """
     csv_path, png_path = Path(csv_path), Path(png_path)
     epochs, curves = _read(csv_path)

@@ -1,4 +1,4 @@
-"""Every cell, and how a study was made."""
+"""Every cell of a study, and the commands, grids, protocol, versions and machines behind it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 
 from videogn.report.clip_counts import ClipFiles
 from videogn.report.document_blocks import DASH, Block, Bullets, Code, Heading, Paragraph, Table
-from videogn.report.numbers import listing
+from videogn.report.number_format import listing
 from videogn.study.cell_files import CellResult
 from videogn.study.study_files import Study
 
 
 def cell_blocks(study: Study) -> list[Block]:
-    """Finished cells with their numbers, unfinished ones with their reasons."""
+    """List finished cells with their numbers, unfinished ones with their reasons."""
     blocks: list[Block] = [Heading("Every cell")]
     if study.results:
         rows = [_cell_row(result) for result in study.results.values()]
         head = ["cell", "top-1", "top-1 of single clips", "attempts", "failed videos", "without scores"]
         caption = (
-            "Finished cells: accuracy (%) over all test videos, of single clips over the videos that decode; how often "
-            "each was begun; videos that did not decode, and those for which the network gave no finite numbers. Both "
-            "kinds count as wrong."
+            "Finished cells: accuracy (%) over all test videos, of single clips over the videos that decode; the "
+            "number of runs that each took; videos that did not decode, and those for which the network gave no finite "
+            "numbers. Both kinds count as wrong."
         )
         blocks.append(Table(head, rows, caption))
     if study.unfinished:
@@ -33,9 +33,11 @@ def cell_blocks(study: Study) -> list[Block]:
 
 
 def method_blocks(study: Study, files: ClipFiles) -> list[Block]:
-    """Command, grid, protocol, versions, machines; with a warning where files contradict one another."""
+    """List command, grid, protocol, versions and machines; warn where files contradict one another."""
     blocks: list[Block] = [Heading("How it was made"), Paragraph("The command:"), Code(study.command)]
     blocks += [Paragraph("The grid:"), Code(study.grid)]
+    for command, grid in reversed(study.earlier):
+        blocks += [Paragraph("An earlier command, and its grid:"), Code(f"{command}\n\n{grid}")]
     results = list(study.results.values())
     if results:
         first = results[0]
@@ -54,7 +56,7 @@ def _cell_row(result: CellResult) -> list[str]:
 
 
 def _test_set(results: Iterable[CellResult]) -> list[str]:
-    """How the cells were tested, with a warning where not all were tested alike."""
+    """Describe the test, with a warning where not all cells were tested alike."""
     results = list(results)
     videos = sorted({result.test["counts"]["expected"] for result in results})
     seeds = sorted({result.cell.seed for result in results})

@@ -15,13 +15,13 @@ RESAMPLES = 10_000
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and where it may be.
+    """A mean with an interval.
 
     Attributes:
-        mean: of the values.
-        low: lower end, or None where one value says nothing about the spread.
-        high: upper end, or None.
-        count: values.
+        mean: Mean of the values.
+        low: Lower end, or None where one value says nothing about the spread.
+        high: Upper end, or None.
+        count: Number of values.
     """
 
     mean: float
@@ -31,12 +31,12 @@ class Interval:
 
     @property
     def half_width(self) -> float | None:
-        """Half of what lies between the ends."""
+        """Half of the width of the interval, or None."""
         return None if self.low is None or self.high is None else (self.high - self.low) / 2
 
     @property
     def includes_zero(self) -> bool | None:
-        """None where there is no interval."""
+        """Whether 0 lies in the interval; None where there is none."""
         return None if self.low is None or self.high is None else self.low <= 0 <= self.high
 
 
@@ -46,13 +46,13 @@ def t_interval(values: Sequence[float], *, level: float = LEVEL) -> Interval:
     It takes the values as independent and normal; t has n - 1 degrees of freedom.
 
     Args:
-        values: at least one.
-        level: probability that the interval holds the mean.
+        values: Values, at least one.
+        level: Probability that the interval holds the mean.
 
     Returns:
         Mean and interval; without an interval for one value.
     """
-    from scipy import stats  # slow to import, and a training imports this package without needing it
+    from scipy import stats  # slow to import, and a training run imports this package without needing it
 
     count = len(values)
     mean = float(np.mean(values))
@@ -71,10 +71,10 @@ def bootstrap_interval(
     the same as drawing the values, and costs nothing where, as for correctness, few values are distinct.
 
     Args:
-        values: (N,), one a video, N >= 1.
-        level: probability between the percentiles.
-        resamples: how many.
-        seed: of the draws.
+        values: Values (N,), one a video, N >= 1.
+        level: Probability between the percentiles.
+        resamples: Number of resamples.
+        seed: Seed of the draws.
 
     Returns:
         Mean and interval; the interval has no width where all values are equal.
@@ -93,8 +93,8 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
     Were both equally good, each video that only one of them has right would be a fair coin.
 
     Args:
-        only_first: videos that only the first has right.
-        only_second: videos that only the second has right.
+        only_first: Number of videos that only the first has right.
+        only_second: Number of videos that only the second has right.
 
     Returns:
         The two-sided p value of the binomial; 1 where they never differ.

@@ -1,117 +1,100 @@
-"""What a section's numbers say, in sentences that claim no more than they do."""
+"""A section's numbers in sentences that claim no more than they do."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
-from videogn.report.clip_counts import ClipFiles
 from videogn.report.contrasts import Contrast
-from videogn.report.differences import batch_effects, clip_effects, norm_differences
-from videogn.report.layout import Clip, Layout, Row
-from videogn.report.numbers import between, counted, listing, signed
-from videogn.study.cell import Norm
+from videogn.report.differences import Difference, Differences
+from videogn.report.layout import Layout, Row
+from videogn.report.number_format import between, counted, listing, signed
 
-#: With more of them not every difference is put into words.
+#: With more norms not every difference is put into words: sentences about every pair would hide the rest.
 _MOST_NORMS = 2
-BatchEffects: TypeAlias = Sequence[tuple[Clip, int, int, str, Contrast]]
 
 
-def summarise(layout: Layout, files: ClipFiles) -> list[str]:
-    """Sentences about a section: how complete it is, small batches, norms, longer clips, how to read the intervals.
+def summarise(layout: Layout, found: Differences) -> list[str]:
+    """Sum up a section: how complete it is, small batches, norms, longer clips, how to read the intervals.
 
     Args:
-        layout: of the section.
-        files: of the study.
+        layout: The section.
+        found: Its differences.
 
     Returns:
         A bullet each.
     """
-    found = len(layout.finished)
-    planned = len(layout.section.cells)
-    seeds = sorted({result.cell.seed for result in layout.finished})
-    if not found:
-        return [f"None of {counted(planned, 'cell')} is finished."]
-    items = [_completeness(found, planned, seeds)]
-    items += _small_batches(layout, batch_effects(layout, files))
-    items += _norms(layout, norm_differences(layout, files))
-    items += _longer_clips(layout, clip_effects(layout, files))
-    if len(items) > 1:
-        items.append(
+    if not layout.finished:
+        return [f"None of {counted(len(layout.section.cells), 'cell')} is finished."]
+    said = [*_small_batches(layout, found.batches), *_norms(layout, found.norms), *_longer_clips(layout, found.clips)]
+    if said:
+        said.append(
             "An interval that includes 0 is compatible with no difference; it does not show that there is none. The "
             "intervals are not corrected for their number."
         )
-    return items
+    return [_completeness(layout), *said]
 
 
-def _completeness(found: int, planned: int, seeds: Sequence[int]) -> str:
-    verb = "is" if planned == 1 else "are"
-    done = f"{'All' if found == planned else f'{found} of'} {counted(planned, 'cell')} {verb} finished"
-    rest = "" if found == planned else " (the others are dashes in the tables, and listed below with their state)"
+def _completeness(layout: Layout) -> str:
+    done, planned = len(layout.finished), len(layout.section.cells)
+    seeds = sorted({result.cell.seed for result in layout.finished})
+    cells = f"{counted(planned, 'cell')} {'is' if planned == 1 else 'are'} finished"
+    if done == planned:
+        text = f"The {cells}" if planned == 1 else f"All {cells}"
+    else:
+        text = f"{done} of {cells} (the others are dashes in the tables, and listed below with their state)"
     if len(seeds) == 1:
         return (
-            f"{done}{rest}. One seed ({seeds[0]}): how much other trainings would differ is not known, and the "
-            "95 % intervals below cover the choice of test videos only."
+            f"{text}. One seed ({seeds[0]}): how much other training runs would differ is not known, and the 95 % "
+            "intervals below cover the choice of test videos only."
         )
     return (
-        f"{done}{rest}, with {len(seeds)} seeds ({listing(seeds)}). Intervals in this summary are 95 % intervals "
-        "over the seeds, where it does not say otherwise."
+        f"{text}, with {len(seeds)} seeds ({listing(seeds)}). Intervals in this summary are 95 % intervals over the "
+        "seeds, where it does not say otherwise."
     )
 
 
-def _small_batches(layout: Layout, effects: BatchEffects) -> list[str]:
+def _small_batches(layout: Layout, found: Sequence[Difference]) -> list[str]:
     """One sentence for each clip."""
     items = []
-    labels = {norm.label for norm in layout.norms}
-    for clip in dict.fromkeys(effect[0] for effect in effects):
-        own = [effect for effect in effects if effect[0] == clip]
-        _, large, small, _, _ = own[0]
-        changes = [f"{name} {_change(c)}" for _, _, _, name, c in own if name in labels]
-        # Of many norms the table tells; sentences about every pair of them would hide the rest.
-        both = (
-            []
-            if len(labels) > _MOST_NORMS
-            else [f"{name} is {_value(c)}" for _, _, _, name, c in own if name not in labels]
-        )
-        text = f"Clips of {layout.clip_label(clip)}, from batch {large} to batch {small}: {'; '.join(changes)}."
-        items.append(text + (f" Of these changes, {'; '.join(both)}." if both else ""))
+    labels = set(layout.labels.values())
+    for row, before in dict.fromkeys((one.row, one.before) for one in found):
+        own = [one for one in found if one.row == row]
+        changes = [f"{one.name} {_change(one.contrast)}" for one in own if one.name in labels]
+        both = [f"{one.name} is {_value(one.contrast)}" for one in own if one.name not in labels]
+        sizes = f"from batch {before.batch_size} to batch {row.batch_size}"
+        text = f"Clips of {layout.clip_label(row.clip)}, {sizes}: {'; '.join(changes)}."
+        items.append(text + (f" Of these changes, {'; '.join(both)}." if both and len(labels) <= _MOST_NORMS else ""))
     return items
 
 
-def _norms(layout: Layout, differences: Sequence[tuple[str, Row, Contrast]]) -> list[str]:
+def _norms(layout: Layout, found: Sequence[Difference]) -> list[str]:
     """The norms at the largest and the smallest batch of each clip."""
     items = []
     for clip in layout.clips:
         sizes = layout.batch_sizes(clip)
         ends = dict.fromkeys((sizes[0], sizes[-1]) if len(layout.norms) <= _MOST_NORMS else sizes[-1:])
         parts = [
-            f"{name} is {_value(c)} at batch {row.batch_size}"
+            f"{one.name} is {_value(one.contrast)} at batch {size}"
             for size in ends
-            for name, row, c in differences
-            if row == Row(clip, size)
+            for one in found
+            if one.row == Row(clip, size)
         ]
         if parts:
             items.append(f"Clips of {layout.clip_label(clip)}: {'; '.join(parts)}.")
     return items
 
 
-def _longer_clips(layout: Layout, effects: Sequence[tuple[Row, Row, Norm, Contrast]]) -> list[str]:
+def _longer_clips(layout: Layout, found: Sequence[Difference]) -> list[str]:
     """Longer clips at the smallest batch size that both have, and at equal frames a batch."""
+    chosen: dict[object, tuple[Row, Row]] = {}
+    pairs = dict.fromkeys((one.row, one.before) for one in found)
+    for row, before in sorted(pairs, key=lambda pair: pair[0].batch_size):
+        chosen.setdefault((row.clip, before.clip, row.batch_size == before.batch_size), (row, before))
     items = []
-    pairs = list(dict.fromkeys((longer, shorter) for longer, shorter, _, _ in effects))
-    for clips in dict.fromkeys((longer.clip, shorter.clip) for longer, shorter in pairs):
-        of_clips = [pair for pair in pairs if (pair[0].clip, pair[1].clip) == clips]
-        equal = min((pair for pair in of_clips if _equal(pair)), key=lambda pair: pair[0].batch_size, default=None)
-        traded = min((pair for pair in of_clips if not _equal(pair)), key=lambda p: p[0].batch_size, default=None)
-        for pair in (equal, traded):
-            if pair is not None:
-                changes = [f"{norm.label} {_change(c)}" for a, b, norm, c in effects if (a, b) == pair]
-                items.append(f"{layout.label(pair[0])} instead of {layout.label(pair[1])}: {'; '.join(changes)}.")
+    for row, before in (pair for pair in pairs if pair in chosen.values()):
+        changes = [f"{one.name} {_change(one.contrast)}" for one in found if (one.row, one.before) == (row, before)]
+        items.append(f"{layout.label(row)} instead of {layout.label(before)}: {'; '.join(changes)}.")
     return items
-
-
-def _equal(pair: tuple[Row, Row]) -> bool:
-    return pair[0].batch_size == pair[1].batch_size
 
 
 def _change(c: Contrast) -> str:

@@ -1,14 +1,13 @@
-"""Tables of accuracy: the study's, shaped like the paper's Table 8, and the paper's own."""
+"""Tables of accuracy, shaped like the paper's Tables 8 and 3."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable
 
-from videogn.report import paper
 from videogn.report.document_blocks import DASH, Table
 from videogn.report.layout import Layout, Row, accuracies, accuracy
-from videogn.report.numbers import listing
+from videogn.report.number_format import listing
 from videogn.report.statistics import t_interval
 from videogn.study.cell import Norm
 from videogn.study.cell_files import CellResult
@@ -18,24 +17,24 @@ GROUP_OPTIONS = ("groups", "channels_per_group")
 
 
 def accuracy_table(layout: Layout) -> Table:
-    """Top-1 / top-5: clip length x interval and batch size down, norms across: the paper's Table 8.
+    """Tabulate top-1 / top-5: clip length x interval and batch size down, norms across, as in the paper's Table 8.
 
     Args:
-        layout: of a section.
+        layout: The section.
 
     Returns:
-        The table. A cell that is not there is a dash; one with fewer seeds than planned says how many.
+        The table. A missing cell is a dash; one with fewer seeds than planned says how many.
     """
     with_top_k = _with_top_k(layout.finished)
     rows = [
         [*layout.cells(row), *(_accuracy(layout, row, norm, with_top_k) for norm in layout.norms)]
         for row in layout.rows
     ]
-    return Table([*layout.head, *(norm.label for norm in layout.norms)], rows, _caption(layout), len(layout.head))
+    return Table([*layout.head, *layout.labels.values()], rows, _caption(layout), len(layout.head))
 
 
 def group_tables(layout: Layout) -> list[Table]:
-    """Top-1 against an option of a norm that takes several values: the paper's Table 3."""
+    """Tabulate top-1 against an option of a norm with several values, as in the paper's Table 3."""
     tables = []
     for name, option, norms in grouped_norms(layout):
         rows = [
@@ -64,50 +63,6 @@ def grouped_norms(layout: Layout) -> list[tuple[str, str, dict[int, Norm]]]:
     ]
 
 
-def paper_table_8() -> Table:
-    """The paper's Table 8."""
-    rows = [
-        [f"{length} x {interval}", str(batch), *(f"{top1:.1f} / {top5:.1f}" for top1, top5 in norms.values())]
-        for (length, interval, batch), norms in paper.TABLE_8.items()
-    ]
-    caption = (
-        f"The paper's Table 8 ({paper.SOURCE}), not measured here: Kinetics-400 validation, ResNet-50 I3D from "
-        "ImageNet weights, 8 GPUs, 10 clips a video, top-1 / top-5 accuracy (%); batch size is clips per GPU."
-    )
-    return Table(["clip length x interval", "batch size", "BN", "GN"], rows, caption, 2)
-
-
-def paper_table_1() -> Table:
-    """The paper's Table 1."""
-    caption = (
-        f"The paper's Table 1 ({paper.SOURCE}), not measured here: ImageNet validation error (%), ResNet-50, 32 images "
-        "per GPU. Lower is better."
-    )
-    return Table([norm.upper() for norm in paper.TABLE_1], [[f"{e:.1f}" for e in paper.TABLE_1.values()]], caption, 0)
-
-
-def paper_table_2() -> Table:
-    """The paper's Table 2."""
-    sizes = list(paper.TABLE_2["bn"])
-    rows = [[norm.upper(), *(f"{errors[size]:.1f}" for size in sizes)] for norm, errors in paper.TABLE_2.items()]
-    caption = (
-        f"The paper's Table 2 ({paper.SOURCE}), not measured here: ImageNet validation error (%), ResNet-50, against "
-        "images per GPU (columns). Lower is better."
-    )
-    return Table(["norm", *map(str, sizes)], rows, caption)
-
-
-def paper_table_3(option: str) -> Table:
-    """The paper's Table 3, the half about one of `GROUP_OPTIONS`."""
-    errors = paper.TABLE_3[option]
-    readable = option.replace("_", " ")
-    caption = (
-        f"The paper's Table 3 ({paper.SOURCE}), not measured here: ImageNet validation error (%) of GN, ResNet-50, 32 "
-        f"images per GPU, against {readable} (columns). Lower is better."
-    )
-    return Table([f"{readable} {value}" for value in errors], [[f"{e:.1f}" for e in errors.values()]], caption, 0)
-
-
 def _caption(layout: Layout) -> str:
     results = layout.finished
     if not results:
@@ -115,12 +70,13 @@ def _caption(layout: Layout) -> str:
     k = results[0].test["k_of_top5"]
     what = f"Top-1 / top-{k} accuracy (%)" if _with_top_k(results) else "Top-1 accuracy (%)"
     seeds = f"{'Seed' if len(layout.seeds) == 1 else 'Seeds'} {listing(layout.seeds)}"
+    over = f"{what} over {_videos(results)} test videos"
     if len(layout.seeds) == 1:
-        return f"{what} over {_videos(results)} test videos. {seeds} only, so that there is no spread to give."
+        return f"{over}. {seeds} only, so that there is no spread to give."
     spread = "mean ± half of the 95 % interval over seeds for top-1 (Student's t, seeds - 1 degrees of freedom)"
     agree = " ± 0.0: the seeds happen to agree, which few seeds may do by chance." if _any_equal(layout) else ""
     fewer = " n is said where not all seeds are finished." if _some_missing(layout) else ""
-    return f"{what} over {_videos(results)} test videos: {spread}. {seeds}.{fewer}{agree}"
+    return f"{over}: {spread}. {seeds}.{fewer}{agree}"
 
 
 def _videos(results: Iterable[CellResult]) -> str:

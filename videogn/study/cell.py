@@ -180,6 +180,8 @@ def fingerprint(fit_config: Mapping[str, Any], motion: Mapping[str, Any] | None)
     Returns:
         SHA-256, hexadecimal.
     """
+    # The default is the same setting whether it is said or not.
+    fit_config = merge({"model": {"arch_options": {"memory_mode": "plain"}}}, fit_config)
     matters = {
         name: {key: value for key, value in part.items() if key not in _NO_MATTER.get(name, ())}
         if isinstance(part, Mapping)

@@ -1,4 +1,4 @@
-"""Where cells run. An engine is anything with `slots` and `run`; the schedule does not care which."""
+"""Engines run cells. An engine is anything with `slots`, `run` and `close`; this one runs them on this machine."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from videogn.system.cores import available_cores
 
 
 class Engine(Protocol):
-    """Runs cells, so many at once.
+    """Runs cells, several at once.
 
     Attributes:
-        slots: how many.
+        slots: Number of cells at once.
     """
 
     slots: int
 
     def run(self, folder: Path, stop: threading.Event, report: Callable[[CellState], None]) -> CellState:
-        """Run the prepared cell of a folder to its end; called from `slots` threads."""
+        """Run the prepared cell in a folder to its end; called from `slots` threads."""
         ...
 
     def close(self) -> None:
-        """Let go of what it holds."""
+        """Release the resources that it holds."""
         ...
 
 
@@ -36,13 +36,13 @@ class LocalEngine:
     """Subprocesses of this machine, each with devices and threads of its own.
 
     Args:
-        jobs: cells at once; by default as many as the GPUs suffice for, or one.
-        devices_per_cell: GPUs of a cell, where there are GPUs.
-        gpus: their numbers (or UUIDs), as in CUDA_VISIBLE_DEVICES; none for the CPU.
-        threads: CPU threads of a cell; the cores divided by the cells at once by default.
+        jobs: Number of cells at once. Default: as many as the GPUs suffice for, or one.
+        devices_per_cell: Number of GPUs of a cell, where there are GPUs.
+        gpus: Numbers (or UUIDs) of the GPUs, as in CUDA_VISIBLE_DEVICES; none for the CPU.
+        threads: Number of CPU threads of a cell. Default: the cores divided by the cells at once.
 
     Raises:
-        ValueError: `jobs` is not positive, or a cell needs more GPUs than there are.
+        ValueError: `jobs` or `threads` is not positive, or a cell needs more GPUs than there are.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class LocalEngine:
             self._free.put(environment)
 
     def run(self, folder: Path, stop: threading.Event, report: Callable[[CellState], None]) -> CellState:
-        """Run the cell in whatever slot is free."""
+        """Run the cell on the devices of a free slot."""
         environment = self._free.get()
         try:
             return run_cell(folder, environment=environment, stop=stop, report=report)
@@ -82,11 +82,11 @@ class LocalEngine:
             self._free.put(environment)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: it holds nothing."""
 
 
 def visible_gpus() -> list[str]:
-    """Numbers of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """List the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     import torch
 
     named = os.environ.get("CUDA_VISIBLE_DEVICES")

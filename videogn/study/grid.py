@@ -63,7 +63,7 @@ class Grid:
 
     @property
     def on_cpu(self) -> bool:
-        """Whether the cells train on CPUs whatever devices there are."""
+        """Whether the cells train on CPUs, whatever devices there are."""
         return section(self.base, "trainer").get("accelerator") == "cpu"
 
     @property
@@ -154,7 +154,7 @@ def check_known(base: Mapping[str, Any]) -> None:
     from videogn.training.task import TaskSettings, VideoClassifier
 
     check_keys("section of `videogn fit`", base, ("seed_everything", "trainer", "model", "data", "checkpoint"))
-    owners = {
+    owners: dict[str, list[type]] = {
         "trainer": [Trainer],
         "model": [VideoClassifier, TaskSettings],
         "data": [VideoDataModule, EvaluationViews],

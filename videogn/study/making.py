@@ -13,14 +13,7 @@ from videogn.study.cell import Cell, Section, fingerprint
 from videogn.study.cell_files import check_settings, prepare
 from videogn.study.grid import Grid, check_known
 from videogn.study.planning import count_videos, equal_memory_rows, plan_cells, plan_entry
-from videogn.study.study_files import (
-    MOTION_FOLDER,
-    PLAN_FILE,
-    cell_folder,
-    place_of_study,
-    read_sections,
-    write_study,
-)
+from videogn.study.study_files import MOTION_FOLDER, PLAN_FILE, cell_folder, place_of_study, read_sections, write_study
 from videogn.system.cores import available_cores
 from videogn.system.files import write_json
 from videogn.system.versions import package_versions
@@ -77,12 +70,7 @@ def make_study(
     limit, rows = equal_memory_rows(plans, memory)
     write_json(out / PLAN_FILE, {"memory": limit, "rows": rows})
     write_study(
-        out,
-        title=grid.title,
-        sections=grid.sections,
-        grid=grid.text,
-        command=command,
-        versions=package_versions(),
+        out, title=grid.title, sections=grid.sections, grid=grid.text, command=command, versions=package_versions()
     )
     return out
 
@@ -132,7 +120,7 @@ def _tell(new: Grid, whole: Grid, out: Path) -> None:
     before = {cell for section in read_sections(out) for cell in section.cells}
     if besides := len(whole.cells) - len(new.cells):
         added = len(set(new.cells) - before)
-        _log.warning("%s has %d cells beside this grid's, which stay; this grid adds %d", out, besides, added)
+        _log.warning("cells added to %s: %d; cells outside this grid, which stay: %d", out, added, besides)
 
 
 def _check_videos(base: Mapping[str, Any]) -> None:

@@ -75,7 +75,7 @@ def count_videos(grid: Grid) -> Videos:
     places = [place for place in (data.get("root"), *sources.values()) if place is not None]
     if not places or not all(Path(place).expanduser().exists() for place in places):
         return Videos(**grid.videos)
-    options = {"val_fraction": VAL_FRACTION, "class_names": None, "seed": 0}
+    options: dict[str, Any] = {"val_fraction": VAL_FRACTION, "class_names": None, "seed": 0}
     options |= {name: data[name] for name in (*options, "use_truncated") if data.get(name) is not None}
     splits = read_splits(data.get("root"), sources, **options)
     counts = {split: len(index) for split, index in splits.items()}

@@ -1,11 +1,11 @@
 """Cells as tasks of Ray Core: on this machine, or on the nodes of a cluster that share the study's folder.
 
-Ray only places the cells, by the processors and GPUs that they need, and says when a machine or a worker is gone;
-what a cell is and how far it is stays in its folder. Without an address a Ray of its own is started, for the time of
-the study, with the token authentication that Ray sets up for itself (it keeps the token in ~/.ray/auth_token). A
-cluster has to be started with it: RAY_AUTH_MODE=token in the environment of every `ray start` and of the study, and
-on all machines the same token, `ray get-auth-token --generate`, in ~/.ray/auth_token, in the file that
-RAY_AUTH_TOKEN_PATH names, or in RAY_AUTH_TOKEN.
+Ray only places the cells, by the processors and GPUs that they need, and reports a lost machine or worker; everything
+about a cell stays in its folder. Without an address a Ray of its own is started, for the time of the study, with the
+token authentication that Ray sets up for itself (it keeps the token in ~/.ray/auth_token). A cluster has to be started
+with it: RAY_AUTH_MODE=token in the environment of every `ray start` and of the study, and on all machines the same
+token, `ray get-auth-token --generate`, in ~/.ray/auth_token, in the file that RAY_AUTH_TOKEN_PATH names, or in
+RAY_AUTH_TOKEN.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _OBJECT_STORE_BYTES = 100 * 1024**2
 
 @dataclass(frozen=True)
 class Shares:
-    """What each cell gets.
+    """Resources of each cell.
 
     Attributes:
-        slots: cells at once.
-        threads: CPUs of a cell.
-        gpus: of a cell.
+        slots: Number of cells at once.
+        threads: Number of CPUs of a cell.
+        gpus: Number of GPUs of a cell.
     """
 
     slots: int
@@ -49,22 +49,22 @@ class Shares:
 class RayEngine:
     """Tasks of Ray; a cell never spans machines.
 
-    The study's folder, the data and the environment that videogn is installed in are to be found under the same paths
-    on every node, and so is the working directory, which relative paths of a configuration are about.
+    The study's folder, the data and the environment that videogn is installed in must have the same paths on every
+    node, and so must the working directory, which relative paths of a configuration start from.
 
     Args:
-        address: of a running cluster, HOST:PORT, or auto for the one that this machine belongs to; None to start Ray
-            on this machine.
-        jobs: cells at once; by default as many as the GPUs suffice for, or else the CPUs, with `threads` each; one a
-            machine where neither says.
-        devices_per_cell: devices of a cell.
-        on_cpu: these are CPU processes, and no GPU is taken.
-        threads: CPUs of a cell; by default as many as `jobs` leave for each.
+        address: Address of a running cluster, HOST:PORT, or auto for the one that this machine belongs to; None to
+            start Ray on this machine.
+        jobs: Number of cells at once. Default: as many as the GPUs suffice for, or else the CPUs, with `threads` each;
+            one a machine where neither says.
+        devices_per_cell: Number of devices of a cell.
+        on_cpu: Whether these devices are CPU processes, so that no GPU is taken.
+        threads: Number of CPUs of a cell. Default: as many as `jobs` leave for each.
 
     Raises:
         ModuleNotFoundError: Ray is not installed.
-        ConnectionError: there is no such cluster, or it does not let us in.
-        ValueError: `jobs` or `threads` is not positive, or no machine has what a cell needs.
+        ConnectionError: There is no such cluster, or it refuses the connection.
+        ValueError: `jobs` or `threads` is not positive, or no machine suffices for a cell.
     """
 
     def __init__(
@@ -114,15 +114,15 @@ class RayEngine:
         """Run the cell wherever there is room for it.
 
         Args:
-            folder: of the cell; its files tell how far it is.
-            stop: once set, the training writes a checkpoint and ends; a task that has not begun does not begin.
-            report: called twice a second while it runs.
+            folder: Folder of the cell.
+            stop: Once set, the training writes a checkpoint and ends; a task that has not begun does not begin.
+            report: Called twice a second while it runs.
 
         Returns:
-            The cell's state; failed also where its worker or its machine was lost.
+            State of the cell; failed also where its worker or its machine was lost.
 
         Raises:
-            BlockingIOError: another process is running it.
+            BlockingIOError: Another process runs it.
         """
         cell, _ = read_cell(folder)
         errors = self._ray.exceptions
@@ -167,16 +167,16 @@ def share(nodes: Sequence[tuple[int, int]], *, jobs: int | None, devices: int, t
     """Divide machines between cells.
 
     Args:
-        nodes: CPUs and GPUs of every machine.
-        jobs: cells at once, or None for what there is room for.
-        devices: GPUs of a cell; they are ignored where no machine has any.
-        threads: CPUs of a cell, or None.
+        nodes: Numbers of CPUs and GPUs of every machine.
+        jobs: Number of cells at once, or None for as many as there is room for.
+        devices: Number of GPUs of a cell; ignored where no machine has any.
+        threads: Number of CPUs of a cell, or None.
 
     Returns:
-        What each cell gets. On one machine `jobs` cells run at once even if that is more than its CPUs.
+        Resources of each cell. On one machine `jobs` cells run at once even if that is more than its CPUs.
 
     Raises:
-        ValueError: `jobs` or `threads` is not positive, or no machine has what a cell needs.
+        ValueError: `jobs` or `threads` is not positive, or no machine suffices for a cell.
     """
     for name, value in (("jobs", jobs), ("threads", threads)):
         if value is not None and value < 1:
@@ -186,7 +186,7 @@ def share(nodes: Sequence[tuple[int, int]], *, jobs: int | None, devices: int, t
     gpus = devices if any(count for _, count in nodes) else 0
 
     def room(threads: int) -> int:
-        """How many cells fit."""
+        """Number of cells that fit."""
         return sum(min(cpus // threads, count // gpus if gpus else cpus) for cpus, count in nodes)
 
     most = max(cpus for cpus, _ in nodes)
@@ -204,13 +204,13 @@ def share(nodes: Sequence[tuple[int, int]], *, jobs: int | None, devices: int, t
 
 
 def read_progress(folder: Path) -> CellState | None:
-    """How far a cell is that another process runs, from its files.
+    """Read the progress of a cell that another process runs from its files.
 
     Args:
-        folder: of the cell.
+        folder: Folder of the cell.
 
     Returns:
-        Its state, or None where it is not training or testing.
+        State of the cell, or None where it is not training or testing.
     """
     cell, _ = read_cell(folder)
     phase = read_state(folder)["phase"]

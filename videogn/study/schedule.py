@@ -25,22 +25,22 @@ def run_cells(
     retry_failed: bool = True,
     report: Callable[[CellState], None] = lambda state: None,
 ) -> dict[Cell, CellState]:
-    """Run every cell that is not finished. Ctrl-C and SIGTERM let trainings write a checkpoint and end.
+    """Run every cell that is not finished. On Ctrl-C and SIGTERM training runs write a checkpoint and end.
 
     Args:
-        cells: the grid, in the order to begin them; their folders are prepared.
-        out: folder of the study.
-        engine: where they run.
-        retries: how often a cell that failed is tried again in this run, from its checkpoint.
-        retry_failed: whether cells that failed in an earlier run are tried again.
-        report: called from several threads whenever a cell's state may have changed.
+        cells: Cells in the order to begin them; their folders are prepared.
+        out: Folder of the study.
+        engine: Engine that runs them.
+        retries: Number of times that a failed cell is tried again in this run, from its checkpoint.
+        retry_failed: Whether cells that failed in an earlier run are tried again.
+        report: Called from several threads whenever a cell's state may have changed.
 
     Returns:
         The state of every cell.
 
     Raises:
-        KeyboardInterrupt: it was stopped; everything has been written by then.
-        ValueError: another run is at work in the folder.
+        KeyboardInterrupt: It was stopped; everything has been written by then.
+        ValueError: Another run is at work in the folder.
     """
     if retries < 0:
         raise ValueError(f"retries must be >= 0, got {retries}")
@@ -104,7 +104,7 @@ def _signals_set(stop: threading.Event) -> Iterator[None]:
 
     def on_signal(number: int, frame: object) -> None:
         if stop.is_set():
-            # The trainings are on a leash: they end with this process.
+            # Training runs are on a leash: they end with this process.
             os._exit(130)
         stop.set()
 

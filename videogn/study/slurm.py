@@ -25,11 +25,13 @@ from videogn.study.grid import Grid
 from videogn.study.study_files import cell_folder
 from videogn.system.files import write_text
 
+#: The script, with @NAME@ in the place of what differs.
+_TEMPLATE = Path(__file__).with_name("array.sbatch")
 #: In the folder of a study.
 SCRIPT_FILE = "array.sbatch"
 CELLS_FILE = "cells.txt"
 LOG_FOLDER = "slurm"
-#: Before the time limit; a training is given a minute of it for its checkpoint. Slurm may be up to a minute early.
+#: Before the time limit; a training run is given a minute of it for its checkpoint. Slurm may be up to a minute early.
 _NOTICE_SECONDS = 180
 _LEAST_MINUTES = 10
 _TIME = re.compile(
@@ -39,19 +41,19 @@ _TIME = re.compile(
 
 @dataclass(frozen=True)
 class Job:
-    """What a task of the array asks Slurm for.
+    """Request of a task of the array to Slurm.
 
     Attributes:
-        time: limit, as Slurm writes it: MINUTES, HOURS:MINUTES:SECONDS, DAYS-HOURS and so on.
-        gpus: of a cell.
-        cpus: of a cell.
-        devices: processes that a cell trains in, which share its CPUs.
-        partition: or None for the cluster's default.
-        at_once: cells, or None for as many as there is room for.
-        options: further KEY=VALUE or KEY of `sbatch`, without dashes; they come last and win.
+        time: Time limit, as Slurm writes it: MINUTES, HOURS:MINUTES:SECONDS, DAYS-HOURS and so on.
+        gpus: Number of GPUs of a cell.
+        cpus: Number of CPUs of a cell.
+        devices: Number of processes that a cell trains in, which share its CPUs.
+        partition: Partition, or None for the cluster's default.
+        at_once: Number of cells at once, or None for as many as there is room for.
+        options: Further KEY=VALUE or KEY of `sbatch`, without dashes; they come last and win.
 
     Raises:
-        ValueError: a number is out of range, or an option or the time is not written so.
+        ValueError: A number is out of range, or an option or the time is not written so.
     """
 
     time: str
@@ -77,7 +79,7 @@ class Job:
 
 
 def unfinished_cells(grid: Grid, out: Path) -> list[Path]:
-    """Folders of the cells without a result, in the order to begin them."""
+    """List the folders of the cells without a result, in the order to begin them."""
     folders = [cell_folder(out, cell) for cell in grid.cells]
     return [folder for folder in folders if CellResult.read(folder) is None]
 
@@ -86,16 +88,16 @@ def write_array(folders: Sequence[Path], out: Path, job: Job, *, directory: Path
     """Write the script, the list of its tasks and the folder of their logs.
 
     Args:
-        folders: of the cells, absolute; task N runs the N-th.
-        out: folder of the study, absolute.
-        job: what a task asks for.
-        directory: that relative paths in the cells' configuration are about.
+        folders: Folders of the cells, absolute; task N runs the N-th.
+        out: Folder of the study, absolute.
+        job: Request of a task.
+        directory: Folder that relative paths in the cells' configuration start from.
 
     Returns:
-        The script.
+        Path of the script.
 
     Raises:
-        ValueError: there is no cell.
+        ValueError: There is no cell.
     """
     if not folders:
         raise ValueError("there is no cell to run")
@@ -125,15 +127,16 @@ def _script(folders: Sequence[Path], out: Path, job: Job, directory: Path) -> st
         f"output={log}",
         *job.options,
     ]
-    header = "\n".join(f"#SBATCH --{_quoted(option)}" for option in options)
-    cells = "\n".join(f"  {shlex.quote(str(folder))}" for folder in folders)
-    return _TEMPLATE.format(
-        header=header,
-        cells=cells,
-        directory=shlex.quote(str(directory)),
-        python=shlex.quote(sys.executable),
-        threads=max(job.cpus // job.devices, 1),
-    )
+    values = {
+        "HEADER": "\n".join(f"#SBATCH --{_quoted(option)}" for option in options),
+        # Slurm keeps a copy of the script from its submission on, so the list of cells is part of it: a later export
+        # writes over cells.txt while tasks of an earlier one still wait.
+        "CELLS": "\n".join(f"  {shlex.quote(str(folder))}" for folder in folders),
+        "DIRECTORY": shlex.quote(str(directory)),
+        "PYTHON": shlex.quote(sys.executable),
+        "THREADS": str(max(job.cpus // job.devices, 1)),
+    }
+    return re.sub("@([A-Z]+)@", lambda found: values[found[1]], _TEMPLATE.read_text(encoding="utf-8"))
 
 
 def _quoted(option: str) -> str:
@@ -151,47 +154,3 @@ def _minutes(time: str) -> float:
         raise ValueError(f"time must be as Slurm writes it, for instance 24:00:00 or 2-12, got {time!r}")
     days, dh, dm, h, hm, m = (int(found[name] or 0) for name in ("days", "dh", "dm", "h", "hm", "m"))
     return 60 * (24 * days + dh + h) + dm + hm + m
-
-
-# Slurm keeps a copy of the script from its submission on, so the list of cells is part of it: a later export writes
-# over cells.txt while tasks of an earlier one still wait.
-_TEMPLATE = """\
-#!/bin/bash
-# Written by `videogn study export-slurm`. Each task of the array runs one cell of the study and nothing if the cell is
-# finished; the same script can be submitted again at any time.
-{header}
-
-cells=(
-{cells}
-)
-cell=${{cells[${{SLURM_ARRAY_TASK_ID:?submit this script with sbatch}} - 1]}}
-cd {directory} || exit 2
-
-# What Lightning does with Slurm by itself is left out by this name.
-export SLURM_JOB_NAME=interactive
-export OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads}
-
-# Signals may come at any time from here on, also before there is a process to pass them on to.
-process= stopped=no requeue=yes
-stop() {{
-  waiting=yes stopped=yes
-  [ -z "$process" ] || kill -TERM "$process"
-}}
-trap stop USR1                     # the time is nearly up
-trap 'requeue=no; stop' TERM INT   # cancelled or preempted
-{python} -m videogn study cell "$cell" &
-process=$!
-[ $stopped = no ] || kill -TERM "$process"
-waiting=yes
-while [ $waiting = yes ]; do
-  waiting=no
-  wait $process  # a signal ends this, and not the process
-  status=$?
-done
-
-# 75: stopped with a checkpoint, can go on.
-if [ $status -eq 75 ] && [ $requeue = yes ]; then
-  scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
-fi
-exit $status
-"""

@@ -114,13 +114,7 @@ def read_sections(out: Path) -> tuple[Section, ...]:
 
 
 def write_study(
-    out: Path,
-    *,
-    title: str,
-    sections: tuple[Section, ...],
-    grid: str,
-    command: str,
-    versions: Mapping[str, str | None],
+    out: Path, *, title: str, sections: tuple[Section, ...], grid: str, command: str, versions: Mapping[str, str | None]
 ) -> None:
     """Write what a study is; commands with other grids before this one are kept.
 

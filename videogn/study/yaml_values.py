@@ -1,4 +1,4 @@
-"""What people write into a grid, looked at: the message names the thing, its value and what would be right."""
+"""Checks of the values that people write into a grid; a message names the thing, its value and what would be right."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def load_yaml(name: object, text: str) -> Any:
     """Read YAML.
 
     Args:
-        name: of the file or argument, for the message.
-        text: of it.
+        name: Name of the file or argument, for the message.
+        text: The YAML.
 
     Returns:
         Its content.
 
     Raises:
-        ValueError: it is not YAML.
+        ValueError: It is not YAML.
     """
     try:
         return yaml.load(text, _Loader)  # it is a safe loader
@@ -43,32 +43,32 @@ def load_yaml(name: object, text: str) -> Any:
 
 
 def mapping(name: object, value: Any) -> dict[str, Any]:
-    """A mapping, or ValueError."""
+    """Return a mapping; anything else is a ValueError."""
     if not isinstance(value, Mapping):
         raise ValueError(f"{name} must be a mapping of names to values, got {value!r}")
     return dict(value)
 
 
 def section(config: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A section of a configuration, empty where it is not there."""
+    """Return a section of a configuration, empty where it is missing."""
     return mapping(name, config.get(name) or {})
 
 
 def as_list(value: Any) -> list[Any]:
-    """One value may be written without brackets."""
+    """Return the values of a list; one value may be written without brackets."""
     if value is None:
         return []
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
 def integer(name: str, value: Any, *, least: int) -> int:
-    """A whole number, or ValueError."""
+    """Return a whole number; anything else is a ValueError."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
     return value
 
 
 def check_keys(what: str, given: Iterable[Any], valid: Sequence[str]) -> None:
-    """Refuse keys that mean nothing."""
+    """Refuse keys that are not valid."""
     for key in given:
         check_choice(what, str(key), valid)

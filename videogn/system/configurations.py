@@ -45,14 +45,14 @@ def find_config(name: str | Path, kind: str = "") -> Path:
         FileNotFoundError: If there is no such file and no such name. The message suggests the nearest one.
     """
     path = Path(name).expanduser()
-    if path.exists():
+    if path.is_file():
         return path
     names = shipped(kind)
     known = str(name).removesuffix(".yaml").removeprefix("configs/").removeprefix(f"{kind}/")
     if known in names:
         return names[known]
     close = nearest(known, names)
-    if close is None and (path.suffix or len(path.parts) > 1):
-        return existing_path(path)  # raises, with the nearest file
+    if close is None and not path.exists() and (path.suffix or len(path.parts) > 1):
+        existing_path(path)  # raises, with the nearest file
     hint = f"did you mean {close!r}?" if close else f"name a YAML file, or one of {', '.join(names)}"
     raise FileNotFoundError(f"no configuration {str(name)!r}; {hint}")

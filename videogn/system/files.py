@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,28 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.partial{path.suffix}")
+    temporary = path.with_name(_temporary(path.name, secrets.token_hex(4)))
     try:
         yield temporary
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path, names: Iterable[str]) -> None:
+    """Remove the temporary files that killed writers of some files left behind.
+
+    Args:
+        folder: Folder of the files; it need not exist.
+        names: Names of the files, of which nobody else may be writing one.
+    """
+    for name in names:
+        for left in folder.glob(_temporary(name, "?" * 8)):
+            left.unlink(missing_ok=True)
+
+
+def _temporary(name: str, token: str) -> str:
+    return f".{Path(name).stem}.{token}.partial{Path(name).suffix}"
 
 
 def displayable(path: str) -> str:

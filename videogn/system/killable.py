@@ -100,22 +100,9 @@ class KillableProcess:
             Exception: Any exception of the method or the factory.
         """
         check_limit("limit", limit)
-        connection = self._started()
-        try:
-            connection.send((method, arguments, limit + _GRACE))
-            if not connection.poll(limit):
-                self.close()
-                raise TimeLimitError(f"not done after {limit:g} s")
-            succeeded, value = connection.recv()
-        except (EOFError, ConnectionError) as error:
-            raise ProcessDiedError(self._obituary()) from error
-        except BaseException:
-            # After an interrupt the answer to this call would be taken for that to the next.
-            self.close()
-            raise
-        if not succeeded:
-            raise value
-        return value
+        if self._connection is None or self._owner != os.getpid():
+            self._start()
+        return self._answer((method, arguments), limit)
 
     def kill(self) -> None:
         """Kill the process from another thread; a call that waits for it raises ProcessDiedError."""
@@ -129,28 +116,38 @@ class KillableProcess:
             self._end()
         self._connection = self._end = self._process = None
 
-    def _started(self) -> Connection:
-        if self._owner != os.getpid():  # a fork: the process belongs to the parent
-            self._connection = self._end = self._process = None
-            self._owner = os.getpid()
-        if self._connection is not None:
-            return self._connection
-        self._process, connection = _launch(self._inherit)
-        self._connection = connection
-        self._end = weakref.finalize(self, _end, self._process, connection)
+    def _start(self) -> None:
+        self._connection = self._end = self._process = None  # after a fork, those of the parent
+        self._owner = os.getpid()
+        self._process, self._connection = _launch(self._inherit)
+        self._end = weakref.finalize(self, _end, self._process, self._connection)
         try:
-            connection.send((self._factory, self._arguments))
-            if not connection.poll(_START_LIMIT):
-                raise StartError(f"{self._factory}: its process did not start in {_START_LIMIT:g} s")
-            problem = connection.recv()
-            if problem is not None:
-                raise problem
-        except (EOFError, ConnectionError) as error:
-            raise StartError(f"{self._factory}: {self._obituary()} before it could start") from error
+            self._answer((self._factory, self._arguments), _START_LIMIT)
+        except TimeLimitError as error:
+            raise StartError(f"{self._factory}: its process did not start in {_START_LIMIT:g} s") from error
+        except ProcessDiedError as error:
+            raise StartError(f"{self._factory}: {error} before it could start") from error
         except BaseException:
             self.close()
             raise
-        return connection
+
+    def _answer(self, question: tuple[str, tuple[Any, ...]], limit: float) -> Any:
+        """Send a question to the process and wait for its answer, a return value or an exception."""
+        assert self._connection is not None
+        try:
+            self._connection.send((*question, limit + _GRACE))
+            if not self._connection.poll(limit):
+                raise TimeLimitError(f"not done after {limit:g} s")
+            succeeded, value = self._connection.recv()
+        except (EOFError, ConnectionError) as error:
+            raise ProcessDiedError(self._obituary()) from error
+        except BaseException:
+            # After an interrupt the answer to this question would be taken for that to the next.
+            self.close()
+            raise
+        if not succeeded:
+            raise value
+        return value
 
     def _obituary(self) -> str:
         """Say how the process ended."""
@@ -202,6 +199,24 @@ def serve(descriptor: int) -> None:
         _serve(Connection(descriptor))
 
 
+def _serve(connection: Connection) -> None:
+    served: Any = None
+    while True:
+        name, arguments, limit = connection.recv()
+        answer: tuple[bool, Any] = (True, None)
+        # The signal's default action ends the process even when native code never returns to Python.
+        signal.setitimer(signal.ITIMER_REAL, limit)
+        try:
+            if served is None:
+                served = _imported(name)(*arguments)
+            else:
+                answer = (True, getattr(served, name)(*arguments))
+        except Exception as error:
+            answer = (False, error)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        connection.send(answer)
+
+
 def _imported(factory: str) -> Callable[..., Any]:
     module, _, name = factory.partition(":")
     try:
@@ -209,23 +224,3 @@ def _imported(factory: str) -> Callable[..., Any]:
     except Exception as error:
         raise StartError(f"{factory} cannot be imported in a process of its own ({error})") from error
     return made
-
-
-def _serve(connection: Connection) -> None:
-    factory, arguments = connection.recv()
-    try:
-        served = _imported(factory)(*arguments)
-    except Exception as error:
-        connection.send(error)
-        return
-    connection.send(None)
-    while True:
-        method, arguments, limit = connection.recv()
-        # The signal's default action ends the process even when native code never returns to Python.
-        signal.setitimer(signal.ITIMER_REAL, limit)
-        try:
-            answer = (True, getattr(served, method)(*arguments))
-        except Exception as error:
-            answer = (False, error)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        connection.send(answer)

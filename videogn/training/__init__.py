@@ -1,1 +1,1 @@
-"""Training and testing with Lightning: the task, its optimisation, and what makes a run resumable."""
+"""Training and testing with Lightning: the task, its optimisation, resuming, callbacks."""

@@ -1,4 +1,4 @@
-"""How long a training is, and how far it is: in optimiser steps, or by the clock."""
+"""Length of a training run and elapsed part of it, in optimiser steps or by the clock."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from lightning.pytorch.callbacks import Timer
 
 
 def course(trainer: Trainer) -> tuple[float, Callable[[int], float]]:
-    """The length of a training, and where on it an optimiser step is.
+    """Return the length of a training run, and a function from an optimiser step to the elapsed part.
 
     Args:
-        trainer: with max_epochs or max_steps; or else with max_time, which counts seconds, validations included.
+        trainer: Trainer with max_epochs or max_steps, or else with max_time, whose seconds include validations.
 
     Returns:
-        Steps of the whole training, or its seconds; and step -> steps, or seconds, gone at it.
+        Length in optimiser steps, or in seconds; and optimiser step -> elapsed steps, or seconds.
 
     Raises:
-        ValueError: the trainer has no end.
+        ValueError: If the trainer has no end.
     """
     total_steps = trainer.estimated_stepping_batches
     if not math.isinf(total_steps):
@@ -31,9 +31,9 @@ def course(trainer: Trainer) -> tuple[float, Callable[[int], float]]:
     ]
     if not timers:
         raise ValueError(
-            "the schedule needs to know the end of the training: set --trainer.max_epochs, max_steps or max_time"
+            "the schedule needs to know the end of the training run: set --trainer.max_epochs, max_steps or max_time"
         )
-    timer = timers[0]  # its state travels with the checkpoint: a resumed training goes on at the second where it was
+    timer = timers[0]  # its state is in the checkpoint: a resumed run continues at the same second
 
     def seconds(step: int) -> float:
         return float(trainer.strategy.broadcast(timer.time_elapsed()))  # clocks of processes differ, rates must not

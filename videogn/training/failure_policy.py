@@ -1,4 +1,4 @@
-"""What a run does about videos that cannot be decoded: names and counts them, and ends when they are too many."""
+"""Videos that cannot be decoded: each is named and counted, and too many of them end the run."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ _log = logging.getLogger(__name__)
 
 
 class FailurePolicy(Callback):
-    """Names every failed video once, counts them over all processes and keeps to the data module's `max_failures`.
+    """Names every failed video once, counts them over all processes and enforces `max_failures` of the data module.
 
-    In training another video of the list takes a failed one's place; when more than `max_failures` of an epoch's videos
-    have failed, the training ends with their list. In evaluation nothing takes its place: it goes through to its end,
-    and `exceeded` says afterwards whether too many failed. `val/failed` and `val/evaluated` are logged.
+    In training another video replaces a failed one. When more than `max_failures` of an epoch's videos have failed, the
+    training run ends with a list of them. In evaluation a failed video is not replaced: the evaluation completes, and
+    `exceeded` tells whether too many failed. It logs `val/failed` and `val/evaluated`.
 
     Attributes:
-        exceeded: whether a validation or test of its own (not within a training) lost more videos than it may.
+        exceeded: Whether a validation or test outside a training run lost more videos than allowed.
     """
 
     def __init__(self) -> None:
         self.exceeded = False
         self._train: Failures | None = None
-        self._pending: list[tuple[str, str]] = []  # of this process, not yet told to the others
+        self._pending: list[tuple[str, str]] = []  # of this process, not yet exchanged
         self._evaluation: Failures | None = None
         self._failed: list[tuple[str, str]] = []
         self._evaluated = 0
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Ask the data module how many videos there are and how many may fail."""
+        """Get the numbers of videos and of allowed failures from the data module."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if data is None:
             return
@@ -51,12 +51,12 @@ class FailurePolicy(Callback):
             self._train.start_epoch()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int) -> None:
-        """Count before the batch is trained; with several processes, before each step after which they exchange.
+        """Count failures before the batch is trained; with several processes, only if an exchange follows the step.
 
-        A checkpoint between two steps is written after such a step, so that it knows of all failures.
+        A checkpoint between two steps is written after such a step, so that it contains all failures.
 
         Raises:
-            ValueError: too many videos failed; in all processes at once.
+            ValueError: If too many videos failed; in all processes at once.
         """
         self._pending += _pairs(batch.failed)
         if exchange_due(trainer.global_step + 1):
@@ -69,19 +69,19 @@ class FailurePolicy(Callback):
         failed, self._pending = self._pending, []
         if self._train is None:
             return
-        if world_size() > 1:  # a number, and the names only when there are some
+        if world_size() > 1:  # names are exchanged only if there are any
             count = torch.tensor(len(failed), device=pl_module.device)
             distributed.all_reduce(count)
             failed = _joined(failed) if int(count) else []
         for path, reason in self._train.add(dict(failed)).items():
             _say(trainer, "%s: %s; another video takes its place", displayable(path), reason)
         if failed and self._train.over_budget:
-            for path, reason in self._train.reasons.items():  # named before, here and there in the log
+            for path, reason in self._train.reasons.items():  # all together; each was named before
                 _say(trainer, "failed: %s: %s", displayable(path), reason)
             raise ValueError(self._last_line(trainer, self._train))
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._count_training(trainer, pl_module)  # its end is when checkpoints are written
+        self._count_training(trainer, pl_module)  # checkpoints are written at its end
         self._failed, self._evaluated = [], 0
 
     def on_validation_batch_start(
@@ -100,29 +100,24 @@ class FailurePolicy(Callback):
         pl_module.log("val/failed", float(len(failed)), rank_zero_only=True)
         pl_module.log("val/evaluated", float(evaluated), rank_zero_only=True)
 
-    def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._failed = []
-
-    def on_test_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Batch, batch_idx: int, dataloader_idx: int = 0
-    ) -> None:
-        self._failed += _pairs(batch.failed)
+    on_test_epoch_start = on_validation_epoch_start
+    on_test_batch_start = on_validation_batch_start
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._evaluation is not None:
             self._count_evaluation(trainer)
 
     def state_dict(self) -> dict[str, Any]:
-        """The failures of the epoch in hand; the same in all processes."""
+        """Return the failures of the current epoch, the same in all processes."""
         return {} if self._train is None else self._train.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on with that epoch."""
+        """Continue with the failures of that epoch."""
         if self._train is not None and state:
             self._train.load_state_dict(state)
 
     def _count_evaluation(self, trainer: Trainer) -> list[tuple[str, str]]:
-        """Once a pass, since processes need not have the same number of batches."""
+        """Count once per pass, since processes need not have the same number of batches."""
         assert self._evaluation is not None
         failed = _joined(self._failed)
         self._evaluation.start_epoch()
@@ -135,7 +130,7 @@ class FailurePolicy(Callback):
 
     @staticmethod
     def _last_line(trainer: Trainer, failures: Failures) -> str:
-        """Write the list, and say where it is."""
+        """Write the list, and return the line that names its file."""
         folder = trainer.log_dir or trainer.default_root_dir  # every process must ask for it
         if trainer.is_global_zero:
             failures.write(folder)

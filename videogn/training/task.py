@@ -111,33 +111,19 @@ class VideoClassifier(pl.LightningModule):
         self.register_buffer("input_mean", torch.tensor(self.settings.mean), persistent=False)
         self.register_buffer("input_std", torch.tensor(self.settings.std), persistent=False)
         # Plain values only: a checkpoint loads where the initial weights, the results and the optimiser do not exist.
-        self.save_hyperparameters(
-            {
-                "arch": arch,
-                "norm": norm,
-                "norm_options": norm_options,
-                "arch_options": arch_options,
-                "class_names": class_names,
-                "crops": crops,
-                "clips_per_forward": clips_per_forward,
-                **asdict(replace(self.settings, optimizer=None, scheduler=None)),
-            }
-        )
-        top_k = min(TOP_K, len(class_names))
-        self.val_metrics = MetricCollection(
-            {
-                "val/top1": _accuracy(len(class_names), 1),
-                "val/top5": _accuracy(len(class_names), top_k),
-            },
-            compute_groups=False,  # groups can merge top-1 with top-5
-        )
+        network = {"arch": arch, "norm": norm, "norm_options": norm_options, "arch_options": arch_options}
+        use = {"class_names": class_names, "crops": crops, "clips_per_forward": clips_per_forward}
+        plain = asdict(replace(self.settings, optimizer=None, scheduler=None))
+        self.save_hyperparameters({**network, **use, **plain})
+        metrics: dict[str, Any] = {f"val/top{k}": _accuracy(len(class_names), k) for k in (1, TOP_K)}
+        self.val_metrics = MetricCollection(metrics, compute_groups=False)  # groups can merge top-1 with top-5
         self.val_loss = MeanMetric()
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
         self._restored: dict[str, Any] | None = None  # from the checkpoint, facts of its run
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Normalised clips (B, 3, T, H, W) -> logits (B, K, T', H', W')."""
+        """Compute logits (B, K, T', H', W') of normalised clips (B, 3, T, H, W)."""
         return self.net(clips)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
@@ -146,15 +132,8 @@ class VideoClassifier(pl.LightningModule):
             logits, labels = self.training_logits(batch)
         loss = _cross_entropy(logits, labels)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(labels))
-        self.log(
-            "train/failed",
-            float(len(batch.failed)),
-            on_step=False,
-            on_epoch=True,
-            reduce_fx="sum",
-            sync_dist=True,
-            batch_size=1,
-        )
+        summed: dict[str, Any] = {"on_step": False, "on_epoch": True, "reduce_fx": "sum", "sync_dist": True}
+        self.log("train/failed", float(len(batch.failed)), batch_size=1, **summed)
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
@@ -255,7 +234,8 @@ class VideoClassifier(pl.LightningModule):
             "scheduler": dotted_path(scheduler["scheduler"]),
         }
         check_resumable(self._restored or {}, self._run, in_epoch=False)
-        _log.info("%s", self.settings.describe(optimizer, scheduler["scheduler"]))
+        if trainer.is_global_zero:
+            _log.info("%s", self.settings.describe(optimizer, scheduler["scheduler"]))
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
     def training_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -280,22 +260,14 @@ class VideoClassifier(pl.LightningModule):
             clips = self.clip_probabilities(sample)
         except ValueError as error:
             return VideoResult(sample.position, sample.path, sample.label, error=str(error), short=short)
-        return score_video(
-            sample.position,
-            sample.path,
-            sample.label,
-            clips,
-            starts=sample.starts,
-            short=short,
-            keep_clips=self.save_clip_probabilities,
-        )
+        return score_video(sample, clips, short=short, keep_clips=self.save_clip_probabilities)
 
 
-def _accuracy(num_classes: int, top_k: int) -> MulticlassAccuracy:
-    # The default average, macro, weighs rare classes more; the published numbers are over videos.
-    return MulticlassAccuracy(num_classes=num_classes, top_k=top_k, average="micro")
+def _accuracy(num_classes: int, k: int) -> MulticlassAccuracy:
+    # Published numbers are averages over videos (micro); the default, macro, averages over classes.
+    return MulticlassAccuracy(num_classes=num_classes, top_k=min(k, num_classes), average="micro")
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Logits (B, K, T', H', W') and labels (B,): every position is asked for the video's class."""
+    """Average the cross-entropy of logits (B, K, T', H', W') with labels (B,) over all positions."""
     return F.cross_entropy(logits, labels[:, None, None, None].expand(-1, *logits.shape[2:]))

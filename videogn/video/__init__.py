@@ -1,9 +1,9 @@
 """A path and frame indices to frames, clips and crops: everything that is done to one video file.
 
     decoders/     one table of the file's frames, and the decoders that read them: `decode_frames`, `open_video`
-    integrity/    what the bytes of a container tell of a missing end or of damage, without a decoder
+    integrity/    missing ends and damage of files, found in their bytes without a decoder
     integrity_report.py  check of a whole file, decoding included: `check_integrity`
-    clips, crops, window, transforms   which frames and which part of them a view shows, and how it is resized
+    clips, crops, window, transforms   frame indices of clips, crops of frames, resizing, and views as tensors
     storage       files, members of tar shards, and objects in a store
     encode, transcode   frames to a file, and a file to a smaller copy
 
@@ -11,7 +11,8 @@ Imports point one way: `decoders` knows `integrity`, which knows only bytes; all
 """
 
 from videogn.video.clips import clip_indices
-from videogn.video.decoders import FrameTable, VideoInfo, decode_frames, open_video, read_frame_table
+from videogn.video.decoders.decode import decode_frames, open_video
+from videogn.video.decoders.frame_table import FrameTable, VideoInfo, read_frame_table
 from videogn.video.errors import VideoDecodeError
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Which frames make a clip: pure integer arithmetic, no video and no tensor.
+"""Frame indices of clips: pure integer arithmetic, without a video or a tensor.
 
 A clip is T = `clip_length` frames, `interval` frames apart. Its span is counted as T * interval frames, as all three
 protocols do. For a video of N = 20 frames, 4 x 2, three clips (^ marks the frames of each clip):
@@ -20,23 +20,23 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from videogn.checks import check_choice
+from videogn.checks import check_choice, require_positive
 
 Indices = NDArray[np.int64]
 
 
 def span(clip_length: int, interval: int) -> int:
-    """Frames that a clip covers, counted as clip_length * interval."""
+    """Return the number of frames that a clip covers, counted as clip_length * interval."""
     return clip_length * interval
 
 
 def is_short(num_frames: int, *, clip_length: int, interval: int) -> bool:
-    """Whether a video of `num_frames` frames is shorter than one clip's span, so that frames repeat."""
+    """Return whether a video of `num_frames` frames is shorter than the span of a clip, so that frames repeat."""
     return num_frames < span(clip_length, interval)
 
 
 def _nonlocal_starts(num_frames: int, room: int, num_clips: int) -> list[int]:
-    # start_j = floor(N / V * j), in integers. In floats, as released, it is the same for ten clips, but not for twenty.
+    # start_j = floor(N / V * j), in integers. The released code uses floats: equal for ten clips, but not for twenty.
     return [num_frames * j // num_clips for j in range(num_clips)]
 
 
@@ -58,7 +58,7 @@ def _repeat_last(indices: Indices, num_frames: int) -> Indices:
     return np.minimum(indices, num_frames - 1)
 
 
-#: protocol -> (starts of the clips, what happens to frames past the end of the video)
+#: Protocol -> (starts of the clips, treatment of indices past the end of the video).
 PROTOCOLS: dict[str, tuple[Callable[[int, int, int], list[int]], Callable[[Indices, int], Indices]]] = {
     "nonlocal": (_nonlocal_starts, _wrap),
     "slowfast": (_slowfast_starts, _repeat_last),
@@ -69,30 +69,36 @@ PROTOCOLS: dict[str, tuple[Callable[[int, int, int], list[int]], Callable[[Indic
 def clip_indices(
     num_frames: int, *, clip_length: int, interval: int, num_clips: int = 10, protocol: str = "nonlocal"
 ) -> Indices:
-    """Frame indices of the test clips of one video.
+    """Return the frame indices of the test clips of one video.
 
     Protocols, for N frames, clips of T frames at interval s, V clips, j = 0..V-1:
 
-    - `nonlocal` (default; released code of Wang et al., Non-local Neural Networks, CVPR 2018, the baseline of the GN
-      paper): start_j = floor(N / V * j), frames modulo N, so late clips and short videos wrap round to the beginning.
+    - `nonlocal` (released code of Wang et al., Non-local Neural Networks, CVPR 2018, the baseline of the GN paper):
+      start_j = floor(N / V * j), frames modulo N, so that late clips and short videos wrap round to the beginning.
     - `slowfast` (Feichtenhofer et al., SlowFast): start_j = floor((N - T s) * j / V).
-    - `endpoint` (mmaction2): start_j = round((N - T s) * j / (V - 1)), the last clip's span ends with
-      the video.
+    - `endpoint` (mmaction2): start_j = round((N - T s) * j / (V - 1)); the span of the last clip ends with the video.
 
-    In the last two a video shorter than T s starts every clip at 0 and repeats its last frame.
+    In the last two, all clips of a video shorter than T s start at 0 and repeat its last frame.
 
     Args:
-        num_frames: N, frames in the video, > 0.
-        clip_length: T, frames in a clip, > 0.
-        interval: s, frames from one frame of a clip to the next, > 0.
-        num_clips: V, > 0.
-        protocol: a key of PROTOCOLS.
+        num_frames: Number of frames in the video, N.
+        clip_length: Number of frames in a clip, T.
+        interval: Step between consecutive frames of a clip, s, in frames of the video.
+        num_clips: Number of clips, V. Default: 10.
+        protocol: Rule that places the clips, a key of `PROTOCOLS`. Default: "nonlocal".
 
     Returns:
-        int64 (V, T), each in [0, num_frames).
+        Frame indices, int64 (V, T), in [0, num_frames).
 
     Raises:
-        ValueError: a number that is not positive, or an unknown protocol.
+        ValueError: If a number is not positive, or the protocol is unknown.
+
+    Example:
+        >>> from videogn.video import clip_indices
+        >>> clip_indices(20, clip_length=4, interval=2, num_clips=3)
+        array([[ 0,  2,  4,  6],
+               [ 6,  8, 10, 12],
+               [13, 15, 17, 19]])
     """
     _check(num_frames=num_frames, clip_length=clip_length, interval=interval, num_clips=num_clips)
     check_choice("protocol", protocol, PROTOCOLS)
@@ -103,19 +109,21 @@ def clip_indices(
 
 
 def random_clip(num_frames: int, *, clip_length: int, interval: int, rng: np.random.Generator) -> Indices:
-    """Frame indices of one training clip: start uniform in {0 .. N - T s}, frames modulo N when the video is shorter.
+    """Return the frame indices of one training clip.
+
+    The start is uniform in {0 .. N - T s}; the frames of a shorter video wrap round to its beginning.
 
     Args:
-        num_frames: N, frames in the video, > 0.
-        clip_length: T, frames in a clip, > 0.
-        interval: s, frames from one frame of the clip to the next, > 0.
-        rng: source of the start.
+        num_frames: Number of frames in the video, N.
+        clip_length: Number of frames in a clip, T.
+        interval: Step between consecutive frames of the clip, s, in frames of the video.
+        rng: Random generator of the start.
 
     Returns:
-        int64 (1, T).
+        Frame indices, int64 (1, T).
 
     Raises:
-        ValueError: a number that is not positive.
+        ValueError: If a number is not positive.
     """
     _check(num_frames=num_frames, clip_length=clip_length, interval=interval)
     room = max(num_frames - span(clip_length, interval), 0)
@@ -123,18 +131,18 @@ def random_clip(num_frames: int, *, clip_length: int, interval: int, rng: np.ran
 
 
 def centre_clip(num_frames: int, *, clip_length: int, interval: int) -> Indices:
-    """Frame indices of the one clip in the middle of the video; a shorter video wraps round.
+    """Return the frame indices of the clip in the middle of the video; a shorter video wraps round.
 
     Args:
-        num_frames: N, frames in the video, > 0.
-        clip_length: T, frames in a clip, > 0.
-        interval: s, frames from one frame of the clip to the next, > 0.
+        num_frames: Number of frames in the video, N.
+        clip_length: Number of frames in a clip, T.
+        interval: Step between consecutive frames of the clip, s, in frames of the video.
 
     Returns:
-        int64 (1, T).
+        Frame indices, int64 (1, T).
 
     Raises:
-        ValueError: a number that is not positive.
+        ValueError: If a number is not positive.
     """
     _check(num_frames=num_frames, clip_length=clip_length, interval=interval)
     start = max(num_frames - span(clip_length, interval), 0) // 2
@@ -147,5 +155,4 @@ def _from_starts(starts: Indices, clip_length: int, interval: int) -> Indices:
 
 def _check(**numbers: int) -> None:
     for name, value in numbers.items():
-        if value <= 0:
-            raise ValueError(f"{name} must be > 0, got {value}")
+        require_positive(name, value)

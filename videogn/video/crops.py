@@ -1,4 +1,4 @@
-"""Which part of the frame a view shows: pure integer arithmetic, like clips.py for time."""
+"""Crops of frames: pure integer arithmetic, as clips.py is for time."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from videogn.checks import check_choice
 
 
 def random_crop(height: int, width: int, size: int, *, flip: float, rng: np.random.Generator) -> tuple[Crop, ...]:
-    """One square at a random place, mirrored with probability `flip`: the training crop.
+    """Draw the training crop: one square at a random place, mirrored with probability `flip`.
 
     Args:
-        height: of the frame, pixels.
-        width: of the frame, pixels.
-        size: side of the square, pixels.
-        flip: probability of mirroring, in [0, 1]. Use 0 where left and right are different classes.
-        rng: source of the place and the mirroring.
+        height: Height of the frame in pixels.
+        width: Width of the frame in pixels.
+        size: Side of the square in pixels.
+        flip: Probability of mirroring, in [0, 1]. Use 0 if left and right are different classes.
+        rng: Random generator of place and mirroring.
 
     Returns:
         One crop.
 
     Raises:
-        ValueError: the square does not fit, or `flip` is no probability.
+        ValueError: If the square does not fit, or `flip` is not a probability.
     """
     if not 0 <= flip <= 1:
         raise ValueError(f"flip is a probability and must be in [0, 1], got {flip}")
@@ -58,23 +58,23 @@ CROPS: dict[str, Callable[[int, int, int], tuple[Crop, ...]]] = {
 
 
 def evaluation_crops(height: int, width: int, size: int, *, protocol: str) -> tuple[Crop, ...]:
-    """The crops of a test clip.
+    """Return the crops of a test clip.
 
     Protocols: `full`, the whole frame, for a fully convolutional network (Wang et al. 2018, section 4); `three_crop`,
-    three squares of the short side at left, centre and right, or top to bottom (the released code); `center`, one
+    three squares of the short side at left, centre and right, or top to bottom (their released code); `center`, one
     square of `size` in the middle.
 
     Args:
-        height: of the frame, pixels.
-        width: of the frame, pixels.
-        size: side of the `center` square, pixels.
-        protocol: a key of CROPS.
+        height: Height of the frame in pixels.
+        width: Width of the frame in pixels.
+        size: Side of the `center` square in pixels.
+        protocol: Spatial protocol, a key of `CROPS`.
 
     Returns:
         The crops, all of one size.
 
     Raises:
-        ValueError: an unknown protocol, or a square that does not fit.
+        ValueError: If the protocol is unknown, or a square does not fit.
     """
     check_choice("crops", protocol, CROPS)
     return CROPS[protocol](height, width, size)

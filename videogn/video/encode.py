@@ -53,13 +53,10 @@ def write_video(
     rate = Fraction(fps).limit_denominator(100_000)
     require_positive("fps", float(rate))
     require_at_least("gop", gop, 1)
-    settings = {"crf": str(crf)} if crf is not None else {}
+    settings = ({} if crf is None else {"crf": str(crf)}) | dict(options or {})
     with replacing(path) as temporary:
         try:
-            with open_encoder(temporary, codec, frames.shape[1:3], rate, gop, {**settings, **(options or {})}) as (
-                container,
-                stream,
-            ):
+            with open_encoder(temporary, codec, frames.shape[1:3], rate, gop, settings) as (container, stream):
                 for picture in frames:
                     frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
                     container.mux(stream.encode(frame))

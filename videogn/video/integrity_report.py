@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import av.error
 import numpy as np
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from videogn.video.decoders.frame_table import FrameTable, read_frame_table
 from videogn.video.decoders.packet_list import REORDERED
@@ -15,11 +17,6 @@ from videogn.video.decoders.stream import flush, open_stream, packets
 from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, explain, reading
 from videogn.video.integrity import damage
 from videogn.video.storage import size
-
-if TYPE_CHECKING:
-    from av.packet import Packet
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
 
 _CUT = "the file is cut short"
 _NO_PICTURE = "the decoder gives no picture for it"

@@ -26,7 +26,7 @@ from typing import IO, Any, BinaryIO
 
 from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, explain
 
-#: Absolute path of a file, or the bytes of a video that is not a file of its own.
+#: Absolute path of a file, or the bytes of a video that is not a separate file.
 Source = str | bytes
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::|://)")
@@ -74,14 +74,15 @@ def read_source(path: str | os.PathLike[str]) -> Source:
     """
     text = os.fspath(path)
     shard, member = _split(text)
-    if member is not None:
-        listed = _read_listed(text, shard, member) if isinstance(text, MemberPath) else None
-        return _read_member(text, shard, member) if listed is None else listed
-    if not is_url(text):
+    if member is None and not is_url(text):
         _check_file(text)
         return os.path.abspath(text)
-    with _reading(text, text) as file:
-        data: bytes = file.read()
+    if member is None:
+        with _reading(text, text) as file:
+            data: bytes | None = file.read()
+    else:
+        listed = _read_listed(text, shard, member) if isinstance(text, MemberPath) else None
+        data = _read_member(text, shard, member) if listed is None else listed
     if not data:
         raise EmptyVideoError(path, "file is empty")
     return data
@@ -129,9 +130,7 @@ def size(path: str | os.PathLike[str]) -> int:
     Raises:
         VideoDecodeError: If it does not exist, or its size cannot be determined.
     """
-    text = os.fspath(path)
-    shard, member = _split(text)
-    return _stamp(text, text)[0] if member is None else _find(text, shard, member)[1]
+    return state(path)[0]
 
 
 def state(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -164,12 +163,8 @@ def _split(path: str) -> tuple[str, str | None]:
 
 
 def _check_file(path: str) -> None:
-    try:
+    with _accessing(path, path):
         found = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError) as error:
-        raise MissingVideoError(path, "file not found") from error
-    except (OSError, ValueError) as error:
-        raise VideoDecodeError(path, f"cannot be opened ({explain(error)})") from error
     if stat.S_ISDIR(found.st_mode):
         raise VideoDecodeError(path, "is a directory")
     if not stat.S_ISREG(found.st_mode):  # opening a pipe would wait forever
@@ -256,8 +251,6 @@ def _find(path: str, shard: str, member: str) -> tuple[int, int]:
 
 def _read_member(path: str, shard: str, member: str) -> bytes:
     start, length = _find(path, shard, member)
-    if length == 0:
-        raise EmptyVideoError(path, "file is empty")
     # Byte ranges in object stores: without this, a block of some megabytes would be fetched.
     with _reading(shard, path, cache_type="none") as file:
         file.seek(start)

@@ -39,13 +39,9 @@ class CopySettings:
     gop: int
 
     def __post_init__(self) -> None:
-        for name, value, least, most in (
-            ("short_side", self.short_side, 16, 4096),
-            ("crf", self.crf, 0, 51),
-            ("gop", self.gop, 1, 1000),
-        ):
-            if not least <= value <= most:
-                raise ValueError(f"{name} must be {least} to {most}, got {value}")
+        for name, least, most in (("short_side", 16, 4096), ("crf", 0, 51), ("gop", 1, 1000)):
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be {least} to {most}, got {getattr(self, name)}")
         if self.short_side % 2:
             raise ValueError(f"short_side must be even (H.264 stores colour at half size), got {self.short_side}")
 
@@ -111,12 +107,9 @@ def _write(reader: PyAVReader, table: FrameTable, target: str | os.PathLike[str]
     size = copied_size(table.info.height, table.info.width, settings.short_side)
     options = {"crf": str(settings.crf), "preset": _PRESET}
     rate = Fraction(table.info.fps).limit_denominator(100_000)
+    faststart = {"movflags": "faststart"}  # puts the index first, which saves a seek
     try:
-        # Fast start puts the index first, which saves a seek.
-        with open_encoder(target, "libx264", size, rate, settings.gop, options, {"movflags": "faststart"}) as (
-            container,
-            stream,
-        ):
+        with open_encoder(target, "libx264", size, rate, settings.gop, options, faststart) as (container, stream):
             stream.time_base = stream.codec_context.time_base = time_base
             for picture, time, duration in zip(_resized(reader, table, *size), pts, _durations(pts), strict=True):
                 picture.pts, picture.time_base, picture.duration = time, time_base, duration

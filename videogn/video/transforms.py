@@ -1,4 +1,4 @@
-"""uint8 frames -> the model's input, for all views at once. Everything here runs on tensors of any device."""
+"""uint8 frames to the input of the model, for all views at once, on tensors of any device."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ import torch
 from torch import Tensor
 
 from videogn.axes import Sample
-from videogn.video.window import cut
 
 
 def views_of(*samples: Sample) -> Tensor:
     """Cut the views out of the frames of decoded videos: gather, crop and mirror, in one operation each.
 
     Args:
-        samples: decoded videos with as many crops each, all views of one size; their tensors on one device.
+        samples: Decoded videos with the same number of crops, and views of one size; their tensors on one device.
 
     Returns:
-        uint8 (V, C, T, H, W), a copy: one video after the other, of each one clip after the other, of each its crops.
-        Its memory is ordered (V, T, H, W, C).
+        Views, uint8 (V, C, T, H, W), a copy: video by video, then clip by clip, then crop by crop. The memory layout is
+        (V, T, H, W, C).
     """
     places = {tuple(crop._replace(flip=False) for crop in sample.crops) for sample in samples}
-    if len(places) > 1:  # the same places are cut from all videos at once
+    if len(places) > 1:  # only equal places can be cut from all videos at once
         return torch.cat([views_of(sample) for sample in samples])
     frames, clips = _joined(samples)
-    # Of whole frames, index_select copies blocks of memory: on a CPU it takes a tenth of what frames[clips] does.
-    parts = [cut(frames, place).index_select(0, clips.flatten()) for place in places.pop()]
+    # index_select copies whole frames as blocks of memory: on a CPU it takes a tenth of the time of frames[clips].
+    parts = [place.cut(frames).index_select(0, clips.flatten()) for place in places.pop()]
     parts = [part.unflatten(0, clips.shape) for part in parts]  # crops x (clips, T, H, W, C)
     views = parts[0][:, None] if len(parts) == 1 else torch.stack(parts, dim=1)  # (clips, crops, T, H, W, C)
     mirrored = [[crop.flip for crop in sample.crops] for sample in samples for _ in _clips(sample)]
@@ -38,28 +37,29 @@ def views_of(*samples: Sample) -> Tensor:
 
 
 def view_chunks(sample: Sample, at_once: int) -> Iterator[Tensor]:
-    """Cut the views out of a video's frames a few at a time, so that only those are copied.
+    """Cut the views out of the frames of a video some at a time, so that only those are copied.
 
     Args:
-        sample: a decoded video.
-        at_once: views at a time, at most; > 0.
+        sample: Decoded video.
+        at_once: Largest number of views at a time; > 0.
 
     Yields:
-        uint8 (v, C, T, H, W), v <= `at_once`, all views in the order of `views_of`.
+        Views, uint8 (v, C, T, H, W), v <= `at_once`, in the order of `views_of`.
     """
-    # Whole clips where a clip's crops fit, else some crops of one clip.
+    # Whole clips if all crops of a clip fit, else some crops of one clip.
     for clips in _clips(sample).split(max(at_once // len(sample.crops), 1)):
         for first in range(0, len(sample.crops), at_once):
             yield views_of(dataclasses.replace(sample, clips=clips, crops=sample.crops[first : first + at_once]))
 
 
 def normalise(clips: Tensor, mean: Tensor | Sequence[float], std: Tensor | Sequence[float]) -> Tensor:
-    """(x / 255 - mean) / std, channel by channel.
+    """Normalise clips channel by channel: (x / 255 - mean) / std.
 
     Args:
-        clips: uint8 (B, C, T, H, W), its memory in any order.
-        mean: C numbers, in units of the full range; a tensor on the clips' device is used without a transfer.
-        std: C numbers, likewise.
+        clips: uint8 (B, C, T, H, W), in any memory layout.
+        mean: Mean of each of the C channels, as a fraction of the full range. A tensor on the device of the clips is
+            used without a transfer.
+        std: Standard deviation of each of the C channels, as a fraction of the full range.
 
     Returns:
         float32 (B, C, T, H, W), contiguous.

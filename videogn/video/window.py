@@ -1,10 +1,11 @@
-"""Resizing frames, and of what is cut out of them afterwards no more than is needed.
+"""Resizing of frames, restricted to the part that is cut out of them afterwards.
 
-A crop of the resized picture depends on a part of the native one: the pixels below it, and as many around it as the
-antialiasing filter reaches. Resizing that part alone gives the crop itself where the part begins on the grid of the
+A crop of the resized picture depends on a part of the native one: the pixels below it, and those around it that the
+antialiasing filter reaches. Resizing that part alone gives the crop itself if the part begins on the grid of the
 resized picture. Per axis, for n native and N resized pixels, resized pixel j begins at j * n / N. The window begins at
-the last such place before the crop that is a whole number of native pixels, to 1/128, and at the picture's edge, which
-is one exactly, if there is no other (here n = 10, N = 4, a crop of two pixels, the filter reaching 2.5 from a centre):
+the last such place before the crop that is a whole number of native pixels, to 1/128. If there is none, it begins at
+the edge of the picture, which is one exactly. Here n = 10, N = 4, the crop has two pixels, and the filter reaches 2.5
+native pixels from a centre:
 
     native    |0 1 2 3 4 5 6 7 8 9|
     resized   |0    1    2    3   |       begin at 0, 2.5, 5, 7.5
@@ -21,17 +22,17 @@ from torch import Tensor
 
 from videogn.axes import Crop
 
-#: A window begins within one such part of a native pixel of where the resized picture's grid is.
+#: A window begins within 1 / _PIXEL_PARTS of a native pixel of the grid of the resized picture.
 _PIXEL_PARTS = 128
 
 
 def resized_size(height: int, width: int, short_side: int) -> tuple[int, int]:
-    """The size of a picture whose shorter side is resized to `short_side`; the longer one keeps the ratio, rounded.
+    """Return the size of a picture whose shorter side is resized to `short_side`; the longer side is rounded.
 
     Args:
-        height: pixels.
-        width: pixels.
-        short_side: pixels.
+        height: Height of the picture in pixels.
+        width: Width of the picture in pixels.
+        short_side: Shorter side of the resized picture in pixels.
 
     Returns:
         Height and width, both at least `short_side`.
@@ -40,26 +41,22 @@ def resized_size(height: int, width: int, short_side: int) -> tuple[int, int]:
     return max(round(height * scale), short_side), max(round(width * scale), short_side)
 
 
-def cut(frames: Tensor, place: Crop) -> Tensor:
-    """A rectangle of frames (N, H, W, 3), not mirrored: (N, h, w, 3), a view."""
-    return frames[:, place.top : place.top + place.height, place.left : place.left + place.width]
-
-
 class Resizing:
     """Resizes frames, bilinearly and antialiased, and returns a region of the result.
 
-    It is the region of the whole picture resized, to within the tolerance of the window (see above): at most 1/128 of
-    a native pixel, which is at most 4 of 256 levels in white noise, and none where the window begins at the edges.
+    The result equals that region of the whole resized picture, to within the tolerance of the window (see above): at
+    most 1/128 of a native pixel, which is at most 4 of 256 levels in white noise, and exactly if the window begins at
+    the edges.
 
     Args:
-        native: height and width of the frames, pixels.
-        resized: height and width after resizing, pixels.
-        region: what is wanted of the resized frames; its mirroring is of no account here. All of it by default.
+        native: Height and width of the frames in pixels.
+        resized: Height and width after resizing in pixels.
+        region: Rectangle of the resized frames to return; its `flip` is ignored. Default: the whole frame.
 
     Attributes:
-        window: what is needed of the native frames.
-        region: what comes out, in pixels of the resized frames.
-        changes_nothing: the size stays, so that the window is the region.
+        window: Rectangle of the native frames that is needed.
+        region: Rectangle that is returned, in pixels of the resized frames.
+        changes_nothing: Whether the size stays the same, so that the window is the region.
     """
 
     def __init__(self, native: tuple[int, int], resized: tuple[int, int], region: Crop | None = None) -> None:
@@ -76,23 +73,23 @@ class Resizing:
         """Resize the window of some frames.
 
         Args:
-            frames: uint8 (N, h, w, 3), the `window` of each.
+            frames: The `window` of each frame, uint8 (N, h, w, 3).
 
         Returns:
-            uint8 (N, H, W, 3), the `region` of each; a view of `frames` where their size stays.
+            The `region` of each frame, uint8 (N, H, W, 3); a view of `frames` if their size stays the same.
         """
         if self.changes_nothing:
             return frames
-        # The permuted view is channels-last, which torch resizes as uint8 without a copy. This is what F.interpolate
-        # calls; that takes a size or the scales, and here the scales are those of the whole picture.
+        # The permuted view is channels-last, which torch resizes as uint8 without a copy. F.interpolate calls this
+        # operator, but takes either a size or the scales; here the scales are those of the whole picture.
         resize = torch.ops.aten._upsample_bilinear2d_aa
         resized = frames.permute(0, 3, 1, 2)  # (N, 3, h, w)
         if self._scales[0] < 1:
-            # torch would resize along the rows first, which is the slower direction and here has more rows to do.
+            # torch would resize along the rows first, which is slower and would process more rows.
             resized = resize(resized, [self._made[0], self.window.width], False, *self._scales)
         resized = resize(resized, self._made, False, *self._scales)
         above, before = self._skipped
-        return cut(resized.permute(0, 2, 3, 1), self.region._replace(top=above, left=before))
+        return self.region._replace(top=above, left=before).cut(resized.permute(0, 2, 3, 1))
 
 
 def resize_short_side(frames: Tensor, short_side: int) -> Tensor:
@@ -100,7 +97,7 @@ def resize_short_side(frames: Tensor, short_side: int) -> Tensor:
 
     Args:
         frames: uint8 (N, H, W, 3).
-        short_side: pixels; the longer side keeps the ratio, rounded.
+        short_side: Shorter side of the result in pixels; the longer side is rounded.
 
     Returns:
         uint8 (N, H', W', 3), contiguous.
@@ -110,7 +107,7 @@ def resize_short_side(frames: Tensor, short_side: int) -> Tensor:
 
 
 class _Span(NamedTuple):
-    """Along one axis: native pixels [first, stop) give `made` resized ones; the wanted ones come after `skipped`."""
+    """Along one axis: native pixels [first, stop) give `made` resized ones, and the first `skipped` are dropped."""
 
     first: int
     stop: int
@@ -119,7 +116,7 @@ class _Span(NamedTuple):
 
 
 def _span(native: int, resized: int, first: int, length: int) -> _Span:
-    """What resized pixels [first, first + length) need of the native ones."""
+    """The native pixels that resized pixels [first, first + length) depend on."""
     if native == resized:
         return _Span(first, first + length, 0, length)
     reach = max(native / resized, 1.0)  # of the filter, native pixels from the centre of a resized one
@@ -129,7 +126,7 @@ def _span(native: int, resized: int, first: int, length: int) -> _Span:
     last_centre = (first + length - 0.5) * native / resized
     stop = min(math.ceil(last_centre + reach) + 1, native)
     made = skipped + length
-    # torch leaves an axis as it is when as many pixels go in as come out, whatever the scale.
+    # torch does not resize an axis with as many pixels before as after, for any scale.
     return _Span(start, stop, skipped, made + 1 if made == stop - start else made)
 
 

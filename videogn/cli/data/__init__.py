@@ -2,8 +2,8 @@
 
 #: Action -> (module with `Options` and `run(options)`, summary).
 ACTIONS = {
-    "index": ("videogn.cli.data.index", "Write what is in every video of a data set to a Parquet file."),
-    "check": ("videogn.cli.data.check", "Verify that the videos are still what an index says."),
+    "index": ("videogn.cli.data.index", "Write the facts of every video of a data set to a Parquet file."),
+    "check": ("videogn.cli.data.check", "Compare the videos on disk with an index."),
     "resize": ("videogn.cli.data.resize", "Write small copies of an index's videos, cheaper to read."),
     "explain": ("videogn.cli.data.explain", "Show the frames of each clip, as a table and a contact sheet."),
     "show": ("videogn.cli.data.show", "Count the videos of a folder, a list, a Kinetics CSV or an index."),

@@ -1,4 +1,4 @@
-"""videogn data check: whether the videos are still what an index says."""
+"""videogn data check: the videos on disk compared with an index."""
 
 from __future__ import annotations
 

@@ -46,5 +46,5 @@ def run(options: Options) -> int:
 
     with bar("Writing videos") as advance:
         out = write_motion_dataset(**asdict(options), progress=advance)
-    print(f"{out}: ready; train on it with `videogn fit --config configs/motion.yaml --data.root {out}`")
+    print(f"{out}: ready; train on it with `videogn fit --config motion --data.root {out}`")
     return 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videogn.cli.study.grid_options import GridOptions
+from videogn.cli.study.run import make, memory_limit
 
 if TYPE_CHECKING:
     from videogn.study import Grid
@@ -53,24 +53,15 @@ def run(options: Options) -> int:
     Returns:
         0.
     """
-    from videogn.cli.progress import bar
-    from videogn.study.making import make_study, with_other_cells
+    from videogn.study.making import with_other_cells
     from videogn.study.slurm import unfinished_cells, write_array
     from videogn.study.study_files import only_one, place_of_study
-    from videogn.system.sizes import parse_size
 
     out = place_of_study(options.out)
     grid = with_other_cells(options.read(), out)
-    job = _job(grid, options)  # whatever is wrong with it should be known before videos are written
-    with only_one(out), bar("Planning cells") as planning, bar("Writing videos") as writing:
-        make_study(
-            grid,
-            out,
-            command=shlex.join(["videogn", *sys.argv[1:]]),
-            memory=None if grid.memory is None else parse_size(grid.memory),
-            planning=planning,
-            writing=writing,
-        )
+    job = _job(grid, options)  # refused before videos are written
+    with only_one(out):
+        make(grid, out, memory_limit(grid.memory))
     folders = unfinished_cells(grid, out)
     report = f"videogn study report {shlex.quote(str(out))}"
     if not folders:

@@ -16,7 +16,7 @@ class GridOptions:
     """A grid and the changes to it.
 
     Attributes:
-        grid: Grid, a YAML file; it comes first.
+        grid: Grid: a YAML file, or the name of one that ships, for instance motion_smoke. It comes first.
         axis (NAME=VALUES): Axes in place of the grid's, for instance 'seed=[0,1,2]' 'norm={name: gn, groups: 8}'.
         set (OPTION=VALUE): Options of `videogn fit` for all cells, for instance data.root=K400
             trainer.precision=bf16-mixed.
@@ -51,9 +51,12 @@ class GridOptions:
             section: Any = fit
             *parents, last = name.split(".")
             for parent in parents:
+                if isinstance(section.get(parent), str):  # a class, whose options follow, as model.optimizer=AdamW
+                    section[parent] = {"class_path": section[parent], "init_args": {}}
                 section = section.setdefault(parent, {})
                 if not isinstance(section, dict):
                     raise ValueError(f"--set {name} sets a part of {parent}, which another --set makes {section!r}")
+                section = section.get("init_args", section)
             section[last] = load_yaml(f"--set {name}", value)
         return read_grid(self.grid, fit=fit, axes=axes)
 

@@ -71,28 +71,26 @@ def run(options: Options) -> int:
 
 
 def _row(cell: Cell, plan: CellPlan) -> dict[str, Any]:
+    settings = ("clip_length", "interval", "batch_size", "clips_per_step", "memory_mode", "seed")
+    needs = ("activation_bytes", "peak_bytes", "parameters", "multiply_adds")
     return {
         "cell": cell.name,
         "norm": cell.norm.label,
-        "clip_length": cell.clip_length,
-        "interval": cell.interval,
-        "batch_size": cell.batch_size,
-        "clips_per_step": cell.clips_per_step,
-        "memory_mode": cell.memory_mode,
-        "seed": cell.seed,
+        **{name: getattr(cell, name) for name in settings},
         "steps": plan.steps,
-        **{key: plan.row.get(key) for key in ("activation_bytes", "peak_bytes", "parameters", "multiply_adds")},
+        **{name: plan.row.get(name) for name in needs},
         "seconds": None if plan.seconds is None else round(plan.seconds, 1),
     }
 
 
 def _print_table(rows: list[dict[str, Any]], seconds: float | None, device: str | None) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Column, Table
 
-    table = Table(Column("cell", overflow="fold"), "clips a step", "steps", "activations", "peak memory")
-    if device:
-        table.add_column("predicted time")
+    # Titles of two lines: 80 columns are few.
+    titles = ["clips\na step", "steps", "activations", "peak\nmemory", *(["predicted\ntime"] if device else [])]
+    table = Table(Column("cell", overflow="fold"), *titles, box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     for row in rows:
         times = [_or_dash(row["seconds"], _duration)] if device else []
         table.add_row(
@@ -104,7 +102,7 @@ def _print_table(rows: list[dict[str, Any]], seconds: float | None, device: str 
             *times,
         )
     console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(table)
+    console.print(table, "")
     total = f", one after the other: {_or_dash(seconds, _duration)} of training and testing alone" if device else ""
     console.print(f"{len(rows)} cells{total}.")
     if device:

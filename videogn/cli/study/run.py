@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 import sys
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videogn.choices import EngineName
@@ -78,21 +80,18 @@ def run_and_report(grid: Grid, options: RunOptions) -> int:
     Raises:
         ValueError: If an option is wrong.
     """
-    from videogn.cli.progress import StudyProgress, bar
-    from videogn.study.making import make_study
+    from videogn.cli.progress import StudyProgress
     from videogn.study.schedule import run_cells
     from videogn.study.study_files import only_one, place_of_study
 
     if options.retries < 0:
         raise ValueError(f"--retries must be >= 0, got {options.retries}")
-    memory = _memory(options.memory or grid.memory)
+    memory = memory_limit(options.memory or grid.memory)
     out = place_of_study(options.out)
-    command = shlex.join(["videogn", *sys.argv[1:]])
     engine = _engine(grid, options)
     try:
         with only_one(out):
-            with bar("Planning cells") as planning, bar("Writing videos") as writing:
-                make_study(grid, out, command=command, memory=memory, planning=planning, writing=writing)
+            make(grid, out, memory)
             with StudyProgress() as progress:
                 states = run_cells(
                     grid.cells,
@@ -116,11 +115,39 @@ def run_and_report(grid: Grid, options: RunOptions) -> int:
     return 1 if failed else 0
 
 
-def _memory(size: str | None) -> int | None:
+def memory_limit(size: str | None) -> int | None:
+    """Read the memory that the report's largest batches fit in.
+
+    Args:
+        size: Size with its unit, for instance "16GiB", or None.
+
+    Returns:
+        Number of bytes, or None.
+
+    Raises:
+        ValueError: If it is not a size, or less than 1 MiB.
+    """
     memory = None if size is None else parse_size(size)
     if memory is not None and memory < _LEAST_MEMORY:
         raise ValueError(f"memory must be 1MiB or more, got {size} ({memory} bytes): did you mean {size}GiB?")
     return memory
+
+
+def make(grid: Grid, out: Path, memory: int | None) -> None:
+    """Write the folder of a study, with progress.
+
+    Args:
+        grid: Cells of the study.
+        out: Folder of the study.
+        memory: Memory in bytes that the report's largest batches fit in, or None.
+    """
+    from videogn.cli.progress import bars
+    from videogn.study.making import make_study
+
+    command = shlex.join(["videogn", *sys.argv[1:]])
+    with bars() as advance:
+        planning, writing = (partial(advance, name) for name in ("Planning cells", "Writing videos"))
+        make_study(grid, out, command=command, memory=memory, planning=planning, writing=writing)
 
 
 def _engine(grid: Grid, options: RunOptions) -> Any:

@@ -69,22 +69,26 @@ def _row(study: Study, cell: Cell) -> dict[str, Any]:
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich import box
     from rich.console import Console
     from rich.table import Column, Table
 
-    table = Table(Column("cell", overflow="fold"), "phase", "trained", "top-1", "train time", "attempts")
+    # 80 columns have room for the usual names; attempts are told where a cell took several.
+    several = any(row["attempts"] > 1 for row in rows)
+    titles = ["state", "top-1", "training", *(["attempts"] if several else [])]
+    table = Table(Column("cell", overflow="fold"), *titles, box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     for row in rows:
         seconds = row["training_seconds"]
+        begun = row["phase"] != "finished" and row["done"] > 0
         table.add_row(
             row["cell"],
-            row["phase"],
-            f"{row['done']:.0%}",
+            f"{row['phase']} {row['done']:.0%}" if begun else row["phase"],
             "" if row["top1"] is None else f"{100 * row['top1']:.1f} %",
             "" if seconds is None else str(timedelta(seconds=round(seconds))),
-            str(row["attempts"]),
+            *([str(row["attempts"])] if several else []),
         )
     console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(table)
+    console.print(table, "")
     for row in rows:
         if row["reason"]:
             console.print(f"{row['cell']} {row['phase']}: {row['reason']}", soft_wrap=True, highlight=False)

@@ -1,12 +1,12 @@
-"""Pictures that move: the frames of the synthetic motion data set, as pure functions of a random generator.
+"""Frames of the synthetic motion data set, as pure functions of a random generator.
 
 Eight classes in four pairs of opposites. Each is a smooth random texture under noise, seen through one motion:
 
     drift left / drift right                        the texture slides horizontally
-    drift up / drift down                           it slides vertically
+    drift up / drift down                           the texture slides vertically
     expand / contract                               an endless zoom: two octaves fade into one another, so that no frame
                                                     is special
-    rotate clockwise / rotate counterclockwise      it turns about the middle of the frame
+    rotate clockwise / rotate counterclockwise      the texture turns about the middle of the frame
 
 Only motion tells opposites apart. At every frame number a single frame of one class is distributed exactly like those
 of its opposite, because the texture is stationary on a torus, the zoom's phase is uniform over an octave, and the
@@ -48,14 +48,14 @@ _NOISES = (2.0, 90.0)  # standard deviation of the noise of every pixel, grey le
 
 @dataclass(frozen=True)
 class Scene:
-    """What is common to the frames of one video.
+    """Properties common to the frames of one video.
 
     Attributes:
-        texture: what moves, periodic, twice the frame's size.
-        size: height and width of the frames, pixels.
-        offset: where on the texture the frame's corner lies, (y, x), pixels.
-        phase: uniform in [0, 1): of the zoom's octave, or the angle at which a rotation starts, in turns.
-        rate: uniform in [0, 1): how fast, within the motion's own range.
+        texture: Moving texture, periodic, twice the size of the frame.
+        size: Height and width of the frames in pixels.
+        offset: Position of the frame's corner on the texture, (y, x), in pixels.
+        phase: Phase of the zoom's octave, or start angle of a rotation in turns; uniform in [0, 1).
+        rate: Speed within the range of the motion; uniform in [0, 1).
     """
 
     texture: Texture
@@ -65,7 +65,7 @@ class Scene:
     rate: float
 
 
-#: Draws frame t: -> the texture as seen (H, W, 3).
+#: (scene, frame index t) -> visible texture, (H, W, 3).
 Motion = Callable[[Scene, int], Array]
 
 
@@ -118,13 +118,13 @@ def draw_video(motion: Motion, *, size: int, num_frames: int, rng: np.random.Gen
     """Draw one video.
 
     Args:
-        motion: a value of MOTIONS.
-        size: height and width, pixels.
-        num_frames: N.
-        rng: source of everything random in the video.
+        motion: Value of `MOTIONS`.
+        size: Height and width in pixels.
+        num_frames: Number of frames, N.
+        rng: Random generator for all randomness of the video.
 
     Returns:
-        uint8 (N, H, W, 3), RGB.
+        RGB frames, uint8 (N, H, W, 3).
     """
     wavelength = rng.uniform(*_WAVELENGTHS) * size / 64
     scene = Scene(

@@ -13,15 +13,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from videogn.checks import require_at_least
 from videogn.data.synthetic.motion import MOTIONS, draw_video
 from videogn.system.files import write_json, write_text
 from videogn.video.encode import write_video
 
 _FPS = 30
-#: Written first and last: it says whose the folder is, and whether it is complete.
+#: Written first and last: the settings of the data set, and whether it is complete.
 _MANIFEST = "motion.json"
-#: Changes whenever the same parameters no longer give the same files.
+#: Increased whenever the same parameters no longer give the same files.
 _VERSION = 2
+_LEAST = {"videos_per_class": 1, "val_videos_per_class": 1, "size": 16, "frames": 1, "seed": 0}
 
 
 class _Video(NamedTuple):
@@ -45,28 +47,28 @@ def write_motion_dataset(
 ) -> Path:
     """Write the synthetic motion data set: `train/CLASS/*.mp4`, `val/CLASS/*.mp4`, `train.csv` and `val.csv`.
 
-    The same arguments give the same files, whatever the number of workers. A folder that already holds the same data
-    set is left as it is, and an interrupted one is written anew.
+    The same arguments give the same files for any number of workers. A folder that already holds the same data set
+    stays as it is; an interrupted one is written again.
 
     Args:
-        out: the folder, made if it does not exist.
-        videos_per_class: training videos of each of the 8 classes.
-        val_videos_per_class: validation videos of each class; a quarter of `videos_per_class`, at least 1, by default.
-        size: height and width, pixels; even, at least 16.
-        frames: frames in a video.
-        seed: another seed gives other videos.
-        workers: processes that draw and encode.
-        progress: called with (videos written, videos in all).
+        out: Folder of the data set, made if it does not exist.
+        videos_per_class: Number of training videos of each of the 8 classes.
+        val_videos_per_class: Number of validation videos of each class. Default: a quarter of `videos_per_class`, at
+            least 1.
+        size: Height and width in pixels; even, at least 16. Default: 40.
+        frames: Number of frames in a video. Default: 32.
+        seed: Seed of the videos. Default: 0.
+        workers: Number of processes that draw and encode. Default: 1.
+        progress: Called with (videos written, videos in total).
 
     Returns:
         `out`.
 
     Raises:
-        ValueError: a number out of range, or `out` holds something else.
+        ValueError: If a number is out of range, or `out` holds something else.
     """
     if val_videos_per_class is None:
         val_videos_per_class = max(videos_per_class // 4, 1)
-    _check(videos_per_class, val_videos_per_class, size, frames, seed)
     out = Path(out).expanduser()
     manifest = {
         "version": _VERSION,
@@ -76,9 +78,13 @@ def write_motion_dataset(
         "frames": frames,
         "seed": seed,
     }
+    for name, least in _LEAST.items():
+        require_at_least(name, manifest[name], least)
+    if size % 2:
+        raise ValueError(f"size must be even (H.264 stores colour at half size), got {size}")
     if _is_complete(out, manifest):
         return out
-    write_json(out / _MANIFEST, {**manifest, "complete": False})  # what is in the folder from now on is ours
+    write_json(out / _MANIFEST, {**manifest, "complete": False})  # from now on the folder is known to be ours
     videos = []
     for number, (split, count) in enumerate((("train", videos_per_class), ("val", val_videos_per_class))):
         rows: list[list[str | int]] = []
@@ -93,20 +99,6 @@ def write_motion_dataset(
     _write_videos(videos, workers, progress)
     write_json(out / _MANIFEST, {**manifest, "complete": True})
     return out
-
-
-def _check(videos_per_class: int, val_videos_per_class: int, size: int, frames: int, seed: int) -> None:
-    for name, value, least in (
-        ("videos_per_class", videos_per_class, 1),
-        ("val_videos_per_class", val_videos_per_class, 1),
-        ("size", size, 16),
-        ("frames", frames, 1),
-        ("seed", seed, 0),
-    ):
-        if value < least:
-            raise ValueError(f"{name} must be >= {least}, got {value}")
-    if size % 2:
-        raise ValueError(f"size must be even (H.264 stores colour at half size), got {size}")
 
 
 def _is_complete(out: Path, manifest: dict[str, int]) -> bool:
@@ -139,7 +131,7 @@ def _write_videos(videos: list[_Video], workers: int, progress: Callable[[int, i
             _write_one(video)
             progress(done, len(videos))
         return
-    # Spawned, because a forked process inherits the locks of whatever threads the caller has.
+    # Spawned, because a forked process inherits the locks of the caller's threads.
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         written = [pool.submit(_write_one, video) for video in videos]
         for done, future in enumerate(as_completed(written), 1):
@@ -150,5 +142,5 @@ def _write_videos(videos: list[_Video], workers: int, progress: Callable[[int, i
 def _write_one(video: _Video) -> None:
     rng = np.random.default_rng(video.entropy)
     frames = draw_video(MOTIONS[video.motion], size=video.size, num_frames=video.frames, rng=rng)
-    # Every frame is coded as well as any other, so that the codec does not tell one class from its opposite.
+    # All frames are coded with equal quality, so that the codec does not distinguish a class from its opposite.
     write_video(video.path, frames, _FPS, crf=16, gop=12, options={"preset": "veryfast"})

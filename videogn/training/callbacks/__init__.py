@@ -1,4 +1,4 @@
-"""Lightning callbacks: what is measured or said beside the training, none of which changes its steps."""
+"""Lightning callbacks that measure or log; none changes the training steps."""
 
 from videogn.training.callbacks.diagnosis import BatchNormDiagnosis
 from videogn.training.callbacks.effective_batch import EffectiveBatch

@@ -1,4 +1,4 @@
-"""Training batches for a callback, drawn so that the training itself does not notice."""
+"""Training batches for callbacks, independent of those that are trained on."""
 
 from __future__ import annotations
 
@@ -9,59 +9,79 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from torch import Tensor, nn
 
 from videogn.axes import Batch
+from videogn.checks import require_positive
+from videogn.norm.precise_statistics import tracking_layers
 from videogn.system.files import displayable
 
 _log = logging.getLogger(__name__)
 
 
-def training_batches(
-    trainer: Trainer, num_batches: int, *, draw: int, purpose: str, named: set[str]
-) -> Iterator[Batch]:
-    """Draw batches as the training draws them, without the training noticing.
-
-    They come from a loader of their own: the training's may be in the middle of an epoch, and an iterator of it
-    would restart its worker processes. A set with fewer batches is gone through again, with other clips.
+class StatisticsCallback(Callback):
+    """Base of callbacks that run training batches through the layers with running statistics.
 
     Args:
-        trainer: with a data module.
-        num_batches: how many; in every process.
-        draw: a number that decides, with the seed, which clips are drawn; each process gets others.
-        purpose: for messages, what the batches are for.
-        named: videos whose failure has been told; those that fail now are told and join them.
-
-    Returns:
-        An iterator of `num_batches` batches on the network's device.
+        purpose: Purpose of the batches, for messages.
+        num_batches: Number of training batches in each process.
 
     Raises:
-        ValueError: there is no data module, or it has no training videos.
+        ValueError: If `num_batches` is not positive.
     """
-    data: Any = trainer.datamodule  # type: ignore[attr-defined]
-    if data is None:
-        raise ValueError(f"{purpose} takes training batches from a data module, but the trainer has none")
-    seed = trainer.strategy.broadcast(torch.initial_seed())
-    # A number that no training's seed is likely to be.
-    own_seed = int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
-    try:
-        loader = data.training_loader(own_seed)
-    except ValueError as error:
-        raise ValueError(f"{purpose} needs training videos: {error}") from error
-    batches = itertools.islice(_epochs(loader), num_batches)
-    return (trainer.strategy.batch_to_device(batch) for batch in _told(batches, purpose, named))
 
+    def __init__(self, purpose: str, num_batches: int) -> None:
+        require_positive("num_batches", num_batches)
+        self.purpose = purpose
+        self.num_batches = num_batches
+        self._idle = False
+        self._named: set[str] = set()  # videos whose failure has been logged
 
-def _told(batches: Iterable[Batch], purpose: str, named: set[str]) -> Iterator[Batch]:
-    for batch in batches:
+    def layers(self, pl_module: Any) -> dict[str, nn.Module]:
+        """Find the layers with running statistics by name. If there are none, one line of the log says so."""
+        layers = tracking_layers(pl_module.net)
+        if not layers and not self._idle:
+            self._idle = True
+            _log.info("%s: the network has no running statistics, nothing to do", self.purpose)
+        return layers
+
+    def batches(self, trainer: Trainer, draw: int) -> Iterator[Batch]:
+        """Draw training batches without a change to the training run.
+
+        They come from a loader of their own: the trainer's may be in the middle of an epoch, and iterating over it
+        would restart its worker processes. A smaller data set is iterated several times, with other clips each time.
+
+        Args:
+            trainer: Trainer with a data module.
+            draw: Number that selects the clips, together with the seed; each process gets different ones.
+
+        Returns:
+            Iterator over `num_batches` batches on the network's device.
+
+        Raises:
+            ValueError: If there is no data module, or it has no training videos.
+        """
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if data is None:
+            raise ValueError(f"{self.purpose} takes training batches from a data module, but the trainer has none")
+        seed = trainer.strategy.broadcast(torch.initial_seed())
+        # Unlikely to equal the seed of any training run.
+        own_seed = int(np.random.SeedSequence([seed, draw]).generate_state(1, np.uint64)[0])
+        try:
+            loader = data.training_loader(own_seed)
+        except ValueError as error:
+            raise ValueError(f"{self.purpose} needs training videos: {error}") from error
+        batches = itertools.islice(_epochs(loader), self.num_batches)
+        return (trainer.strategy.batch_to_device(self._logged(batch)) for batch in batches)
+
+    def _logged(self, batch: Batch) -> Batch:
         for failed in batch.failed:
-            if failed.path not in named:
-                named.add(failed.path)
-                _log.warning(
-                    "%s: %s: %s; another video takes its place", purpose, displayable(failed.path), failed.error
-                )
-        yield batch
+            if failed.path not in self._named:
+                self._named.add(failed.path)
+                line = "%s: %s: %s; another video takes its place"
+                _log.warning(line, self.purpose, displayable(failed.path), failed.error)
+        return batch
 
 
 def _epochs(loader: Any) -> Iterator[Batch]:
@@ -71,12 +91,12 @@ def _epochs(loader: Any) -> Iterator[Batch]:
 
 
 def logits_and_labels(trainer: Trainer, pl_module: Any, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Run the task's own clips through its network, in the precision of the training.
+    """Run a batch through the network as training does, in its precision.
 
     Args:
-        trainer: it knows the precision.
-        pl_module: a VideoClassifier.
-        batch: on the network's device.
+        trainer: Trainer of the run.
+        pl_module: The VideoClassifier.
+        batch: Batch on the network's device.
 
     Returns:
         Logits (B, K, T', H', W') and labels (B,).
@@ -86,11 +106,11 @@ def logits_and_labels(trainer: Trainer, pl_module: Any, batch: Batch) -> tuple[T
 
 
 def clips_of_statistics(layers: Iterable[nn.Module], clips: int) -> int:
-    """Say how many clips of a device share their statistics.
+    """Return how many clips of a device share their statistics.
 
     Args:
-        layers: with running statistics; one over sub-batches says their size in its attribute `clips`.
-        clips: in a batch of a device.
+        layers: Layers with running statistics. A layer over sub-batches has their size in its attribute `clips`.
+        clips: Number of clips in a batch of a device.
 
     Returns:
         `clips`, or the smallest sub-batch.

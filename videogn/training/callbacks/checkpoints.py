@@ -1,4 +1,4 @@
-"""Checkpoints of which a killed run loses a few minutes at most."""
+"""Checkpoints that limit the loss of a killed run to a few minutes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from videogn.checks import require_at_least
 from videogn.system.files import replacing
 from videogn.system.ranks import exchange_due
 from videogn.training.callbacks.step_buffers import StepBuffers
@@ -20,23 +21,22 @@ from videogn.video.storage import is_url
 
 
 class RunCheckpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, which also writes `last.ckpt` in the middle of an epoch, every few minutes.
+    """Lightning's ModelCheckpoint that also writes `last.ckpt` in the middle of an epoch, every few minutes.
 
-    It does so between two optimiser steps of an epoch, where a resumed training goes on exactly as this one would:
-    gradients accumulated for the next step are in no checkpoint, nor is a validation that has not run yet. A checkpoint
-    takes the place of the last one at once, whole, wherever the process is killed.
+    It writes between two optimiser steps, where a resumed run continues exactly as this one would: a checkpoint has
+    neither gradients accumulated for the next step nor a validation that has not run yet. A new checkpoint replaces the
+    old one atomically, whenever the process is killed.
 
     Args:
-        minutes: from one `last.ckpt` to the next at least; 0 writes it with the other checkpoints only.
-        options: of ModelCheckpoint.
+        minutes: Least time between two writes of `last.ckpt`. 0 writes it with the other checkpoints only.
+        **options: Options of ModelCheckpoint.
 
     Raises:
-        ValueError: `minutes` is negative.
+        ValueError: If `minutes` is negative.
     """
 
     def __init__(self, minutes: float = 10.0, **options: Any) -> None:
-        if minutes < 0:
-            raise ValueError(f"minutes between checkpoints must be >= 0, got {minutes}")
+        require_at_least("minutes", minutes, 0)
         super().__init__(**options)
         self.minutes = minutes
         self._saved_at = time.monotonic()
@@ -45,7 +45,7 @@ class RunCheckpoint(ModelCheckpoint):
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
-        # Only the plain one: whoever asked for another knows why.
+        # Another one was chosen on purpose and stays.
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = WholeFiles()
 
@@ -55,7 +55,7 @@ class RunCheckpoint(ModelCheckpoint):
         self._buffers.keep(pl_module)
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        # The row of the step that was saved is logged after the checkpoint.
+        # The row of the saved step is logged after the checkpoint.
         if self._unwritten_logs:
             self._write_logs(trainer)
         self._unwritten_logs = False
@@ -76,15 +76,15 @@ class RunCheckpoint(ModelCheckpoint):
                 self._last_global_step_saved = step
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the end, which may lie in the middle of an epoch (max_steps, max_time) or between two validations."""
+        """Save the end of the run, which may be inside an epoch (max_steps, max_time) or between two validations."""
         super().on_train_end(trainer, pl_module)
         if self.save_last is True and not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Let a resumed training begin after the last optimiser step, and a validation from its first video.
+        """Let a resumed run begin after the last optimiser step, and a validation from its first video.
 
-        An exception comes in the middle of a batch, and it or a validation between two steps.
+        An exception may come inside a batch; both an exception and a validation may come between two steps.
         """
         loops = checkpoint["loops"]["fit_loop"]
         if trainer.validating:
@@ -107,28 +107,28 @@ class RunCheckpoint(ModelCheckpoint):
         self._write_logs(trainer)
 
     def _should_save_on_train_epoch_end(self, trainer: Trainer) -> bool:
-        """After the validation, where there is one: from before it, Lightning goes on wrongly with max_steps."""
+        """Save after the validation if there is one: Lightning resumes wrongly with max_steps from before it."""
         if self._save_on_train_epoch_end is None and sum(trainer.num_val_batches) > 0:
             return False
         return super()._should_save_on_train_epoch_end(trainer)
 
     @staticmethod
     def _write_logs(trainer: Trainer) -> None:
-        """A logger holds rows back; those of before a checkpoint are written by no resumed run."""
+        """Flush the loggers: a resumed run does not write the rows from before its checkpoint."""
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.save()
 
 
-#: Free bytes below which a failure to write is taken for a full disk.
+#: Free bytes below which a failed write counts as a full disk.
 _ROOM = 1 << 20
 
 
 class WholeFiles(TorchCheckpointIO):
-    """Writes a checkpoint beside its place and renames it.
+    """Writes a checkpoint to a temporary name in its own folder and renames it.
 
-    Lightning writes it in the temporary folder, and moving it from there copies it where that is another disk's: a kill
-    would leave half of it.
+    Lightning writes to the temporary folder; moving a file from there to another disk copies it, and a kill would leave
+    half of it.
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
@@ -145,7 +145,7 @@ class WholeFiles(TorchCheckpointIO):
 
 
 def _begin_validation_again(progress: dict[str, Any]) -> None:
-    """Unless it is complete, let it be one that Lightning finishes, with nothing of it done."""
+    """Unless the validation is complete, reset its progress so that Lightning runs it from the start."""
     current = progress["current"]
     if progress["is_last_batch"] and current["completed"] == current["ready"]:
         return
@@ -155,7 +155,7 @@ def _begin_validation_again(progress: dict[str, Any]) -> None:
 
 
 def _trains_on(trainer: Trainer) -> bool:
-    """Whether an optimiser step has just been done and the next thing is another batch of the same epoch."""
+    """Whether an optimiser step has just ended and another batch of the same epoch comes next."""
     loop = trainer.fit_loop.epoch_loop
     fetcher = trainer.fit_loop._data_fetcher
     assert fetcher is not None

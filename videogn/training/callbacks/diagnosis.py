@@ -1,40 +1,37 @@
-"""How far batch and running statistics are apart, and what it costs in accuracy."""
+"""Distance between batch and running statistics, and its effect on accuracy."""
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from typing import Any
 
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
 from videogn.axes import Batch
 from videogn.checks import require_positive
 from videogn.evaluation import clip_probabilities
 from videogn.norm.precise_statistics import Statistics, batch_statistics, running_statistics, tracking_layers
-from videogn.training.callbacks.batches import logits_and_labels, training_batches
-
-_log = logging.getLogger(__name__)
+from videogn.training.callbacks.batches import StatisticsCallback, logits_and_labels
 
 
 def distances(batch: Statistics, running: Statistics, eps: float) -> tuple[float, float]:
-    """Distance between a batch's statistics and the running ones, in units of the latter.
+    """Compute the distance between a batch's statistics and the running ones, in units of the latter.
 
-    With m and s the mean and sqrt(variance + eps) of a channel, the index B for the batch's, and the average taken over
+    With m and s the mean and sqrt(variance + eps) of a channel, the index B for those of the batch, and averages over
     channels (Batch Renorm, Ioffe 2017, section 3: its d and log r before clipping):
 
         mean distance = average of |m_B - m| / s
         std distance  = average of |log(s_B / s)|
 
     Args:
-        batch: of one batch, the variance unbiased as the running one is.
-        running: of the same layer.
-        eps: of the layer.
+        batch: Statistics of one batch, with unbiased variance like the running one.
+        running: Running statistics of the same layer.
+        eps: Epsilon of the layer.
 
     Returns:
-        Both distances; 0 where the statistics are equal.
+        Both distances, 0 if the statistics are equal.
     """
     std = (running.var + eps).sqrt()
     batch_std = (batch.var + eps).sqrt()
@@ -42,45 +39,38 @@ def distances(batch: Statistics, running: Statistics, eps: float) -> tuple[float
     return float(mean_distance), float((batch_std / std).log().abs().mean())
 
 
-class BatchNormDiagnosis(Callback):
-    """Logs, after a validation, how batch and running statistics differ on the same training clips.
+class BatchNormDiagnosis(StatisticsCallback):
+    """Logs the distance between batch and running statistics on training clips after a validation.
 
-    For every layer with running statistics `bn/<layer>/mean_distance` and `bn/<layer>/std_distance` (see `distances`),
-    averaged over the batches; over the layers `bn/mean_distance`, `bn/mean_distance_max`, `bn/std_distance` and
-    `bn/std_distance_max`. And the top-1 of those clips, `bn/top1_batch_statistics` as in training,
-    `bn/top1_running_statistics` as in evaluation, and `bn/top1_gap`, the former minus the latter. Nothing else differs
-    between the two: dropout is off in both. The clips are the same at every epoch, and no statistics change. A norm
-    whose training uses its moving estimates (bcn) is shown with the batch's own statistics in their place.
+    Per layer with running statistics: `bn/<layer>/mean_distance` and `bn/<layer>/std_distance` (see `distances`),
+    averaged over the batches. Over all layers: `bn/mean_distance`, `bn/mean_distance_max`, `bn/std_distance` and
+    `bn/std_distance_max`. Top-1 of the same clips: `bn/top1_batch_statistics` as in training,
+    `bn/top1_running_statistics` as in evaluation, and their difference `bn/top1_gap`; dropout is off in both. The clips
+    are the same at every epoch, and no statistics change. A norm that trains with moving estimates (bcn) is measured
+    with the batch's own statistics in their place.
 
     Args:
-        every_n_epochs: of training; a validation without training is always diagnosed.
-        num_batches: training batches in each process, of the training's batch size.
+        every_n_epochs: Number of epochs between two diagnoses. A validation outside a training run is always diagnosed.
+        num_batches: Number of training batches in each process.
 
     Raises:
-        ValueError: a number is not positive; at a validation without training videos.
+        ValueError: If a number is not positive; at a validation if there are no training videos.
     """
 
     def __init__(self, every_n_epochs: int = 1, num_batches: int = 4) -> None:
+        super().__init__("BN diagnosis", num_batches)
         require_positive("every_n_epochs", every_n_epochs)
-        require_positive("num_batches", num_batches)
         self.every_n_epochs = every_n_epochs
-        self.num_batches = num_batches
-        self._said_nothing_to_do = False
-        self._named: set[str] = set()
 
     # At the end, so that precise statistics are what is diagnosed, whichever callback comes first in the list.
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: Any) -> None:
         fitting = trainer.state.fn == TrainerFn.FITTING
         if trainer.sanity_checking or (fitting and (trainer.current_epoch + 1) % self.every_n_epochs):
             return
-        if not tracking_layers(pl_module.net):
-            if not self._said_nothing_to_do:
-                _log.info("BN diagnosis: the network has no running statistics, nothing to do")
-            self._said_nothing_to_do = True
+        if not self.layers(pl_module):
             return
         values: dict[str, list[float]] = defaultdict(list)
-        named = self._named
-        for batch in training_batches(trainer, self.num_batches, draw=0, purpose="BN diagnosis", named=named):
+        for batch in self.batches(trainer, draw=0):
             for name, value in _diagnose(trainer, pl_module, batch).items():
                 values[name].append(value)
         means = {name: sum(of_batches) / len(of_batches) for name, of_batches in values.items()}
@@ -89,7 +79,7 @@ class BatchNormDiagnosis(Callback):
 
 @torch.no_grad()
 def _diagnose(trainer: Trainer, pl_module: Any, batch: Batch) -> dict[str, float]:
-    """Everything about one batch but what joins the layers."""
+    """Compute the values of one batch for every layer."""
     layers = tracking_layers(pl_module.net)
     running = running_statistics(layers)
     evaluated = _top1(trainer, pl_module, batch)

@@ -6,44 +6,38 @@ import logging
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Trainer
 from torch import nn
 
 from videogn.axes import Batch
-from videogn.checks import check_choice, require_positive
-from videogn.norm.precise_statistics import VARIANCES, precise_statistics, tracking_layers
-from videogn.training.callbacks.batches import (
-    clips_of_statistics,
-    logits_and_labels,
-    training_batches,
-)
+from videogn.checks import check_choice
+from videogn.norm.precise_statistics import VARIANCES, precise_statistics
+from videogn.training.callbacks.batches import StatisticsCallback, clips_of_statistics, logits_and_labels
 
 _log = logging.getLogger(__name__)
 
 
-class PreciseBatchNorm(Callback):
-    """Measures the running statistics anew on training batches before each validation and test.
+class PreciseBatchNorm(StatisticsCallback):
+    """Computes the running statistics again on training batches before each validation and test.
 
-    The released code of the Non-local baseline does so over 200 iterations of every GPU (bn_helper.py,
-    ITER_COMPUTE_PRECISE_BN). The statistics stay, and a checkpoint saved after the validation holds them; BatchNorm's
-    training steps do not depend on them. The data order of the training is the same with and without it.
+    The released code of the Non-local baseline does this over 200 iterations of every GPU (bn_helper.py,
+    ITER_COMPUTE_PRECISE_BN). The new statistics stay, and a checkpoint saved after the validation contains them;
+    BatchNorm's training steps do not depend on them. The order of the training videos does not change.
 
     Args:
-        num_batches: training batches in each process; a smaller set is gone through again, with other clips.
-        variance: "population" (the Non-local code) or "batch" (the mean of the batches' variances); see
+        num_batches: Number of training batches in each process. A smaller data set is iterated several times, with
+            other clips.
+        variance: "population" (the Non-local code) or "batch" (the mean of the batches' variances), see
             `videogn.norm.precise_statistics.precise_statistics`.
 
     Raises:
-        ValueError: a name or number is wrong; at a test or validation without training videos.
+        ValueError: If a name or number is wrong; at a test or validation if there are no training videos.
     """
 
     def __init__(self, num_batches: int = 200, variance: str = "population") -> None:
-        require_positive("num_batches", num_batches)
+        super().__init__("precise BN", num_batches)
         check_choice("variance", variance, VARIANCES)
-        self.num_batches = num_batches
         self.variance = variance
-        self._said_nothing_to_do = False
-        self._named: set[str] = set()
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: Any) -> None:
         if not trainer.sanity_checking:
@@ -53,15 +47,9 @@ class PreciseBatchNorm(Callback):
         self._measure(trainer, pl_module)
 
     def _measure(self, trainer: Trainer, pl_module: Any) -> None:
-        layers = tracking_layers(pl_module.net)
-        if not layers:
-            if not self._said_nothing_to_do:
-                _log.info("precise BN: the network has no running statistics, nothing to do")
-            self._said_nothing_to_do = True
+        if not (layers := self.layers(pl_module)):
             return
-        # Other clips at every evaluation, as the training goes on.
-        draw, named = trainer.global_step, self._named
-        batches = training_batches(trainer, self.num_batches, draw=draw, purpose="precise BN", named=named)
+        batches = self.batches(trainer, draw=trainer.global_step)  # different clips at every evaluation
         precise_statistics(
             pl_module.net,
             _parts(batches, layers.values()),
@@ -77,7 +65,7 @@ class PreciseBatchNorm(Callback):
 
 
 def _parts(batches: Iterable[Batch], layers: Iterable[nn.Module]) -> Iterator[Batch]:
-    """Cut batches into the clips that share statistics, so that each sub-batch counts, not the sub-batches' average."""
+    """Divide batches into the clips that share statistics, so that every sub-batch counts rather than their average."""
     layers = list(layers)
     for batch in batches:
         size = clips_of_statistics(layers, len(batch.samples))

@@ -1,4 +1,4 @@
-"""The buffers of a network as they were after its last optimiser step."""
+"""Buffers of a network after its last optimiser step."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 
 class StepBuffers:
-    """Keeps copies of running statistics, which every forward pass changes, for checkpoints that take batches back."""
+    """Keeps copies of running statistics, which every forward pass changes, for checkpoints that undo batches."""
 
     def __init__(self) -> None:
         self._copies: dict[str, Tensor] = {}
 
     def keep(self, module: nn.Module) -> None:
-        """Copy the buffers as they are now; nothing for a network without any."""
+        """Copy the current buffers."""
         for name, buffer in module.named_buffers():
             if name in self._copies:
                 self._copies[name].copy_(buffer)
@@ -22,5 +22,5 @@ class StepBuffers:
                 self._copies[name] = buffer.detach().clone()
 
     def put_into(self, state_dict: dict[str, Any]) -> None:
-        """Let a state dict hold the copies in the place of what the batches since have made of them."""
+        """Replace the buffers of a state dict by the copies."""
         state_dict.update({name: copy.clone() for name, copy in self._copies.items() if name in state_dict})

@@ -1,4 +1,4 @@
-"""What a training cost: time, steps, clips and memory."""
+"""Cost of a training run: time, steps, clips and memory."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from videogn.system.files import write_json
 
 _log = logging.getLogger(__name__)
-#: Written into the log folder when a training ends.
+#: File in the log folder, written at the end of a training run.
 FILE_NAME = "cost.json"
 
 
 class TrainingCost(Callback):
-    """Counts seconds, optimiser steps and clips, over interruptions too, and writes `cost.json` at the end.
+    """Counts seconds, optimiser steps and clips across interruptions, and writes `cost.json` at the end.
 
-    The time of validations is counted apart. What is lost when a run is killed, the work since its last checkpoint, is
-    not counted. On CUDA the peak is that of PyTorch's allocator, on the device that uses most; that of the process is
-    its resident memory; of several processes the first one's, and loader processes have their own.
+    Validation time is counted separately. Work since the last checkpoint of a killed run is not counted. On CUDA the
+    peak is that of PyTorch's allocator on the device that uses most. The peak of the process is its resident memory,
+    without loader processes; with several processes it is that of the first.
     """
 
     def __init__(self) -> None:
@@ -31,9 +31,9 @@ class TrainingCost(Callback):
         self._counts = {"steps": 0, "clips": 0}
         self._pending = 0  # clips since the last step
         self._peak: int | None = None
-        self._earlier_peak: int | None = None  # of the process that this one goes on from
+        self._earlier_peak: int | None = None  # of the run that this one resumes
         self._phase = "training"
-        self._mark: float | None = None  # from when on seconds are not in the sums yet; None before the first step
+        self._mark: float | None = None  # time up to which seconds are in the sums; None before the first step
 
     def state_dict(self) -> dict[str, Any]:
         self._add(self._phase)
@@ -75,11 +75,11 @@ class TrainingCost(Callback):
         self._phase = "training"
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        # Not at the end of the training: a run that finds nothing left to train has none.
+        # on_train_end does not come if nothing is left to train.
         self._add("training")
         peaks = torch.tensor(float(self._peak or 0), device=pl_module.device)
         peak = int(trainer.strategy.reduce(peaks, reduce_op="max")) or None
-        folder = Path(trainer.log_dir or trainer.default_root_dir)  # an exchange too: every process has to ask
+        folder = Path(trainer.log_dir or trainer.default_root_dir)  # an exchange: every process has to ask
         if not trainer.is_global_zero:
             return
         cost = {
@@ -98,14 +98,14 @@ class TrainingCost(Callback):
         )
 
     def _add(self, what: str) -> None:
-        """Add the seconds since the mark, once there is one."""
+        """Add the seconds since the mark to one of the sums."""
         if self._mark is not None:
             now = time.monotonic()
             self._seconds[what] += now - self._mark
             self._mark = now
 
     def _process_peak(self) -> int | None:
-        """Most resident memory of this process or the ones before it, where the system tells."""
+        """Return the peak resident memory of this process and the runs before it, or None if it is unknown."""
         status = Path("/proc/self/status")  # getrusage would count the parent's too
         own = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
         if own is None:

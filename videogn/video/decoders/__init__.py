@@ -1,7 +1,7 @@
 """A path and frame indices to uint8 frames: one table of a file's frames, and the decoders behind one door.
 
-A new decoder is a module `NAME_reader.py` with a class like `decord_reader.DecordReader`, a line of `readers.READERS`,
-and its name in `videogn.choices.DecoderName`. Tests compare its frames with PyAV's.
+A new decoder is a module `NAME_reader.py` with a subclass of `foreign_reader.ForeignReader`, a line of
+`readers.READERS`, and its name in `videogn.choices.DecoderName`. Tests compare its frames with PyAV's.
 
     decode.py          the door: open a video, ask for frames
     frame_table.py     the frames of a file: number, time stamps, key frames; made from packet_list.py, packets.py
@@ -9,18 +9,3 @@ and its name in `videogn.choices.DecoderName`. Tests compare its frames with PyA
     readers.py         decoders by name; pyav_reader.py, decord_reader.py, torchcodec_reader.py
     guard.py, cache.py the same door in a process that can be killed, and with whole videos kept in memory
 """
-
-from videogn.video.decoders.decode import OpenVideo, decode_frames, open_video
-from videogn.video.decoders.frame_table import FrameTable, VideoInfo, read_frame_table
-from videogn.video.decoders.readers import DECODERS, check_decoder
-
-__all__ = [
-    "DECODERS",
-    "FrameTable",
-    "OpenVideo",
-    "VideoInfo",
-    "check_decoder",
-    "decode_frames",
-    "open_video",
-    "read_frame_table",
-]

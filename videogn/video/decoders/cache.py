@@ -34,9 +34,7 @@ class DecodedVideo:
 
     def frames(self, indices: np.ndarray, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
         """See `FrameSource.frames`. The result is a copy."""
-        top, left, height, width, _ = window or Crop(0, 0, self.info.height, self.info.width)
-        part = self._frames[:, top : top + height, left : left + width]
-        return np.take(part, indices, axis=0, out=out)
+        return np.take(self._frames if window is None else window.cut(self._frames), indices, axis=0, out=out)
 
 
 class FrameCache:

@@ -4,27 +4,12 @@ from __future__ import annotations
 
 import importlib
 import io
-import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from videogn.axes import Crop
+from videogn.video.decoders.foreign_reader import ForeignReader
 from videogn.video.decoders.frame_table import FrameTable
-from videogn.video.errors import VideoDecodeError
-
-if TYPE_CHECKING:
-    from videogn.video.decoders.stream import OpenStream
-
-_SOURCE_LINE = re.compile(r".*\.cc:\d+: |^\[[\d:]+\] ")
-
-
-def _load() -> Any:
-    """The decord module, or None if it is not installed or does not load."""
-    try:
-        return importlib.import_module("decord")
-    except (ImportError, OSError):
-        return None
 
 
 class _Lent:
@@ -40,58 +25,33 @@ class _Lent:
         return 1, 0  # the CPU
 
 
-class DecordReader:
-    """Reads through decord, and refuses a file in which decord counts other frames than the frame table has.
+class DecordReader(ForeignReader):
+    """See `ForeignReader`."""
 
-    Args:
-        table: Frame table of the file.
-        opened: Unused; decord opens the file itself.
-
-    Raises:
-        VideoDecodeError: If decord is not installed, is known to be wrong on such a file, cannot read it or counts
-            other frames.
-    """
-
-    def __init__(self, table: FrameTable, opened: OpenStream) -> None:
-        self._path = table.path
-        self._shape = (table.info.height, table.info.width, 3)
-        if (missing := self.problem()) is not None:
-            raise VideoDecodeError(table.path, missing)
-        decord = _load()
-        if table.decord_risk is not None:
-            raise VideoDecodeError(table.path, f"not for decord ({table.decord_risk}); use decoder='auto' or 'pyav'")
-        try:
-            source = table.source if isinstance(table.source, str) else io.BytesIO(table.source)
-            # With fault_tol=1 it raises where it would hand out a frame twice.
-            self._reader = decord.VideoReader(source, ctx=decord.cpu(0), num_threads=1, fault_tol=1)
-            count = len(self._reader)
-        except Exception as error:  # its errors have no common class of their own
-            raise self._failure(error) from error
-        if count != table.info.frames:
-            raise VideoDecodeError(table.path, f"decord counts {count} frames, the packets are {table.info.frames}")
+    name = "decord"
 
     @staticmethod
     def problem() -> str | None:
         """See `Reader`."""
-        return "decord is not installed" if _load() is None else None
-
-    def read(self, indices: np.ndarray, window: Crop, out: np.ndarray) -> None:
-        """See `Reader`."""
         try:
-            batch = self._reader.get_batch(indices.tolist())
-        except Exception as error:
-            raise self._failure(error) from error
+            importlib.import_module("decord")
+        except (ImportError, OSError):
+            return "decord is not installed"
+        return None
+
+    def risk(self, table: FrameTable) -> str | None:
+        """See `ForeignReader`."""
+        return table.decord_risk
+
+    def open(self, table: FrameTable) -> Any:
+        """See `ForeignReader`."""
+        decord: Any = importlib.import_module("decord")
+        source = table.source if isinstance(table.source, str) else io.BytesIO(table.source)
+        # With fault_tol=1 it raises an error where it would otherwise repeat a frame.
+        return decord.VideoReader(source, ctx=decord.cpu(0), num_threads=1, fault_tol=1)
+
+    def decode(self, indices: np.ndarray) -> np.ndarray:
+        """See `ForeignReader`."""
+        batch = self._decoder.get_batch(indices.tolist())
         # The type of the result depends on decord's process-wide bridge; importing pytorchvideo sets it to torch.
-        frames = np.from_dlpack(_Lent(batch)) if hasattr(batch, "to_dlpack") else np.asarray(batch)
-        if frames.shape[1:] != self._shape:
-            raise VideoDecodeError(self._path, f"decord gives frames of {frames.shape[1:]}, not {self._shape}")
-        out[:] = frames[:, window.top : window.top + window.height, window.left : window.left + window.width]
-
-    def close(self) -> None:
-        """See `Reader`."""
-        self._reader = None
-
-    def _failure(self, error: Exception) -> VideoDecodeError:
-        # decord's messages hold a time, a source line, the sentence that matters, and a C++ stack trace.
-        reason = _SOURCE_LINE.sub("", str(error).strip().split("\n")[0]) or type(error).__name__
-        return VideoDecodeError(self._path, f"decord cannot read it ({reason})")
+        return np.from_dlpack(_Lent(batch)) if hasattr(batch, "to_dlpack") else np.asarray(batch)

@@ -12,22 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import av.error
 import numpy as np
+from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from videogn.video.decoders.packet_list import PacketList, frame_rate
 from videogn.video.decoders.packets import colour_risk, decord_risk
-from videogn.video.decoders.stream import open_stream, pictures
+from videogn.video.decoders.stream import OpenStream, open_stream, pictures
 from videogn.video.errors import VideoDecodeError, reading
 from videogn.video.storage import Source, read_source
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
-
-    from videogn.video.decoders.stream import OpenStream
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,7 @@ class FrameTable:
         decord_risk: Reason why decord would fail or give wrong frames, or None.
         colour_risk: Reason why other decoders than PyAV would give other colours, or None.
         unmarked: Whether no packet is marked as a key frame although the first is one.
-        source: Absolute path, or the bytes of a video that is not a file of its own.
+        source: Absolute path, or the bytes of a video that is not a separate file.
     """
 
     path: str

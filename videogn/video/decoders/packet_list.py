@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import av.error
 import numpy as np
+from av.container import InputContainer
+from av.packet import Packet as RawPacket
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from videogn.video.decoders.packets import Packet, summarise
 from videogn.video.decoders.stream import flush, is_intra, packets
 from videogn.video.errors import explain
 from videogn.video.integrity import is_cut
 from videogn.video.storage import Source
-
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.packet import Packet as RawPacket
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
 
 _DEFAULT_FPS = 30.0
 #: Largest number of frames that may be stored before, but displayed after others: H.264 allows 16.

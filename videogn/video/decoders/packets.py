@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.packet import Packet as RawPacket
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
+from av.container import InputContainer
+from av.packet import Packet as RawPacket
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 # Containers and codecs in which decord's frames were found equal to PyAV's. decord seeks wrongly in avi, flv, mpeg and
 # mpegts, and opens no gif.

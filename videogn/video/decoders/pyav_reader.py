@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
 
 import av.error
 import numpy as np
+from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from videogn.axes import Crop
 from videogn.video.decoders.frame_table import FrameTable
-from videogn.video.decoders.stream import is_intra, open_stream, pictures
+from videogn.video.decoders.stream import OpenStream, is_intra, open_stream, pictures
 from videogn.video.errors import VideoDecodeError, explain
-
-if TYPE_CHECKING:
-    from av.video.frame import VideoFrame
-
-    from videogn.video.decoders.stream import OpenStream
 
 # Decoding this many frames costs about as much as a seek, after which the queue of reordered frames has to fill again.
 _SEEK_OVER = 8
@@ -60,7 +55,7 @@ class PyAVReader:
             self._write(self._picture(index), window, out[row])
 
     def _restart(self) -> None:
-        """Open the file anew; decode from its first key frame."""
+        """Open the file again and decode from its first key frame."""
         self._open.close()
         self._container, self._stream = self._open.enter_context(open_stream(self._table.path, self._table.source))
         self._pictures = pictures(self._container, self._stream, unmarked=self._table.unmarked)
@@ -146,7 +141,7 @@ class PyAVReader:
             raise VideoDecodeError(self._table.path, f"cannot be converted to RGB ({explain(error)})") from error
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]
         upright = np.rot90(rows.reshape(height, width, 3), self._table.info.rotation // 90)
-        out[:] = upright[window.top : window.top + window.height, window.left : window.left + window.width]
+        out[:] = window.cut(upright)
 
     def _failure(self, index: int, why: str) -> VideoDecodeError:
         return VideoDecodeError(

@@ -6,23 +6,20 @@ import io
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import av.error
-from av.video.frame import PictureType
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
 
 from videogn.video.errors import VideoDecodeError, explain, reading
 from videogn.video.storage import Source, read_source
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.packet import Packet
-    from av.video.frame import VideoFrame
-    from av.video.stream import VideoStream
-
-    #: An open container and its video stream; see `open_stream`.
-    OpenStream = tuple[InputContainer, VideoStream]
+#: An open container and its video stream; see `open_stream`.
+OpenStream = tuple[InputContainer, VideoStream]
 
 
 # Titles in unknown encodings do not matter here. PyAV up to version 18 raises an error for them unless told not to.

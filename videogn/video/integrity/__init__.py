@@ -1,8 +1,8 @@
 """Containers without a decoder: where a file ends by its own account, and where its structure is broken.
 
-Demuxers skip the parts that they do not understand, so that frames are lost without an error. Each module is one family
-of formats. To add one, write a module with two functions and name it in `CONTAINERS`. Both functions get a file that
-stands at its beginning, and its length in bytes:
+Demuxers skip the parts that they do not understand, so that frames are lost without an error. Each module is one
+family of formats. To add one, write a module with FFmpeg's name of the format and list it in `CONTAINERS`. It has two
+functions of a file that stands at its beginning, and of its length in bytes:
 
     end(file, length)     Position at which the file ends by its own account; more than `length` if it is cut short.
                           None if it does not say, or is of another format. Fast, because every file that is opened for
@@ -22,20 +22,9 @@ from typing import BinaryIO
 
 from videogn.video.storage import Source, open_source
 
-#: FFmpeg's name of a format -> module in this room.
-CONTAINERS = {
-    "mp4": "boxes",
-    "matroska": "matroska",
-    "avi": "riff",
-    "mpegts": "mpegts",
-    "mpeg": "mpegps",
-    "ogg": "ogg",
-    "flv": "flash",
-    "live_flv": "flash",
-    "asf": "asf",
-    "asf_o": "asf",
-    "gif": "gif",
-}
+#: Modules of this room, by FFmpeg's names of their formats.
+CONTAINERS = ("asf", "avi", "flv", "gif", "matroska", "mp4", "mpeg", "mpegts", "ogg")
+_ALIASES = {"asf_o": "asf", "live_flv": "flv"}
 
 
 def is_cut(source: Source, formats: str) -> bool:
@@ -69,8 +58,9 @@ def damage(source: Source, formats: str) -> str | None:
 
 def _container(formats: str) -> ModuleType | None:
     """The module of a format. Only that one is imported."""
-    names = [CONTAINERS[name] for name in formats.split(",") if name in CONTAINERS]
-    return importlib.import_module(f"{__name__}.{names[0]}") if names else None
+    names = [_ALIASES.get(name, name) for name in formats.split(",")]
+    name = next((name for name in names if name in CONTAINERS), None)
+    return None if name is None else importlib.import_module(f"{__name__}.{name}")
 
 
 def _length(file: BinaryIO) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 _HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -13,39 +13,28 @@ _BROADCAST = 1
 _CORRECTED = b"\x82\0\0"
 
 
-class _Packets(NamedTuple):
-    start: int
-    number: int
-    size: int
-
-
 def end(file: BinaryIO, length: int) -> int | None:
     """See `videogn.video.integrity`: the end of the last packet."""
-    packets = _packets(file)
-    return None if packets is None else packets.start + packets.number * packets.size
+    start, number, size = _packets(file)
+    return start + number * size if number else None
 
 
 def damage(file: BinaryIO, length: int) -> str | None:
     """See `videogn.video.integrity`: a packet does not begin like the first one."""
-    packets = _packets(file)
-    if packets is None:
-        return None
-    for index in range(packets.number):
-        start = packets.start + index * packets.size
-        if start + packets.size > length:
-            return None
+    first, number, size = _packets(file)
+    for start in range(first, min(first + number * size, length - size + 1), size or 1):
         file.seek(start)
         if file.read(3) != _CORRECTED:
-            return f"the container is damaged at byte {start}" if index else None
+            return None if start == first else f"the container is damaged at byte {start}"
     return None
 
 
-def _packets(file: BinaryIO) -> _Packets | None:
-    """Place of the packets; None for other formats, and for streams, whose number of packets was unknown at first."""
+def _packets(file: BinaryIO) -> tuple[int, int, int]:
+    """Start of the packets, their number and their size; zeros for other formats and for streams of unknown length."""
     head = file.read(30)
     size = int.from_bytes(head[16:24], "little")
     if head[:16] != _HEADER or not 30 <= size <= _HEADER_MAX:
-        return None
+        return 0, 0, 0
     objects = file.read(size - 30)
     position = 0
     while position + 24 <= len(objects):
@@ -56,6 +45,6 @@ def _packets(file: BinaryIO) -> _Packets | None:
                 for at, width in ((56, 8), (88, 4), (92, 4))
             )
             known = count and packet and not flags & _BROADCAST
-            return _Packets(size + _DATA_HEADER, count, packet) if known else None
+            return (size + _DATA_HEADER, count, packet) if known else (0, 0, 0)
         position += max(length, 24)
-    return None
+    return 0, 0, 0

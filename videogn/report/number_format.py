@@ -11,7 +11,7 @@ MINUS = "\N{MINUS SIGN}"
 
 
 def signed(value: float, digits: int = 1) -> str:
-    """With its sign: "+1.2", "−0.3", "0.0"."""
+    """Write a number with its sign: "+1.2", "−0.3", "0.0"."""
     text = f"{abs(value):.{digits}f}"
     if float(text) == 0:
         return text
@@ -19,7 +19,7 @@ def signed(value: float, digits: int = 1) -> str:
 
 
 def with_interval(interval: Interval | None) -> str:
-    """A difference: "+1.2 ± 0.8", without the second where there is none."""
+    """Write a difference: "+1.2 ± 0.8", or "+1.2" without an interval."""
     if interval is None:
         return DASH
     half = interval.half_width
@@ -27,23 +27,23 @@ def with_interval(interval: Interval | None) -> str:
 
 
 def between(interval: Interval | None) -> str:
-    """The ends alone: "+0.4 to +2.0"."""
+    """Write the ends of an interval: "+0.4 to +2.0"."""
     if interval is None or interval.low is None or interval.high is None:
         return DASH
     return f"{signed(interval.low)} to {signed(interval.high)}"
 
 
 def p_value(p: float) -> str:
-    """ "p = 0.012", "p < 0.001"."""
+    """Write a p value: "p = 0.012", "p < 0.001"."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
 
 
 def listing(items: Iterable[object]) -> str:
-    """ "1, 2 and 3"."""
+    """Write a list: "1, 2 and 3"."""
     texts = [str(item) for item in items]
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}" if texts else ""
 
 
 def counted(number: int, thing: str) -> str:
-    """ "1 seed", "3 seeds"."""
+    """Write a number of things: "1 seed", "3 seeds"."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -1,0 +1,112 @@
+"""What fit, validate and test show: their help, and the first lines of a run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+from training import fit_arguments
+
+from videogn.cli.lightning_cli import _SECTIONS, _SHORT
+
+
+@pytest.fixture
+def shown(videogn, capsys, monkeypatch):
+    """The help of a command, 100 columns wide."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def show(*arguments):
+        assert videogn(*arguments) == 0
+        return capsys.readouterr().out
+
+    return show
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test"])
+def test_help_begins_with_the_run_the_model_and_the_data(shown, command):
+    text = shown(command, "--help")
+    places = [text.index(f"\n{title}:\n") for title in _SECTIONS.values()]
+    assert places == sorted(places)
+    assert text.startswith(f"usage: videogn {command} ")
+    assert len(text.splitlines()) < 300
+    for option in (
+        "--config",
+        "--ckpt_path",
+        "--trust",
+        "--model.norm",
+        "--model.lr",
+        "--data.root",
+        "--data.num_clips",
+    ):
+        assert f" {option}" in text
+    assert "--trainer.detect_anomaly" not in text
+    assert "--help=trainer" in text
+    assert "my_videos" in text
+    assert "data.clip_length" not in text  # the model's is the option
+
+
+def test_every_option_that_the_short_help_rewords_exists(shown):
+    text = shown("fit", "--help=all")
+    assert all(f"--{name}" in text for name in _SHORT)
+
+
+@pytest.mark.parametrize(
+    ("section", "there", "missing"),
+    [
+        ("trainer", "--trainer.detect_anomaly", "--model.norm"),
+        ("checkpoint", "--checkpoint.every_n_epochs", "--trainer.devices"),
+        ("model", "--model.norm", "--data.flip"),
+        ("data", "--data.root", "--model.norm"),
+        ("run", "--weights_only", "--data.flip"),
+        ("all", "--trainer.detect_anomaly", "data.clip_length"),
+    ],
+)
+def test_help_of_a_section(shown, section, there, missing):
+    text = shown("fit", f"--help={section}")
+    assert there in text
+    assert missing not in text
+
+
+def test_an_unknown_section(videogn, capsys):
+    assert videogn("fit", "--help=trainr") == 2
+    assert (
+        "--help must be one of all, run, model, data, checkpoint, trainer, got 'trainr'; did you mean 'trainer'?"
+        in (capsys.readouterr().err)
+    )
+
+
+@pytest.mark.parametrize("option", [["--config", "my_vidoes"], ["--config=my_vidoes"], ["-c", "my_vidoes"]])
+def test_a_wrong_configuration_is_reported_before_anything_slow_is_imported(option):
+    code = (
+        "import sys\nfrom videogn.cli import main\n"
+        "try:\n    main()\nfinally:\n    print('torch' in sys.modules, 'lightning' in sys.modules)"
+    )
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code, "fit", *option], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout.split() == ["False", "False"]
+    assert done.stderr == "videogn: error: no configuration 'my_vidoes'; did you mean 'my_videos'?\n"
+    assert time.monotonic() - begun < 5
+
+
+def test_a_configuration_by_name(videogn, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert videogn("fit", "--config", "motion", "--config=kinetics400/one_gpu", "--print_config") == 0
+    text = capsys.readouterr().out
+    assert "arch: i3d_tiny" in text
+
+
+@pytest.mark.slow
+def test_the_first_lines_of_a_fit_are_about_the_run(motion, tmp_path):
+    arguments = [a for a in fit_arguments(motion, tmp_path, "--model.norm=bn") if "summary" not in a]
+    done = subprocess.run([sys.executable, "-m", "videogn", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith("i3d_tiny with bn, ")
+    assert "32 train videos, 16 val videos; clips of 4 x 2, 8 classes; on cpu" in lines[0]
+    assert lines[1].startswith("SGD, weight decay 0.0001 on ")
+    assert lines[2].startswith("effective batch: 8 clips a normalisation batch, 8 an optimiser step")
+    assert lines[3].startswith("trained 2 steps on 16 clips")
+    assert len(lines) == 4

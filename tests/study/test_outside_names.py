@@ -1,0 +1,68 @@
+"""A study of a norm, a network and an optimiser from outside videogn, named in the grid by their dotted paths."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from videogn.study import read_grid, read_study
+from videogn.study.planning import count_videos, plan_cells
+
+CONTENT = {
+    "configs": ["motion"],
+    "motion": {"videos_per_class": 2, "val_videos_per_class": 1, "frames": 16, "size": 32},
+    "fit": {
+        "model": {
+            "arch": "own_nets.small_net",
+            "arch_options": {"width": 8},
+            "short_side": 32,
+            "optimizer": {"class_path": "AdamW", "init_args": {"weight_decay": 0.05}},
+        },
+        "data": {"num_clips": 2, "train_short_sides": [32, 36]},
+        "trainer": {"check_val_every_n_epoch": 1},
+    },
+    "axes": {
+        "norm": [{"name": "gn", "groups": 4}, {"name": "own_norms.rms_group_norm", "groups": 2}],
+        "clip": "4x2",
+        "batch_size": 4,
+    },
+    "budget": {"epochs": 1},
+}
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "grid.yaml"
+    path.write_text(yaml.safe_dump(CONTENT))
+    return path
+
+
+def test_a_plan(path, outside):
+    grid = read_grid(path)
+    plans = plan_cells(grid, count_videos(grid), measure=False)
+    assert [plan.steps for plan in plans.values()] == [4, 4]
+    assert all(plan.row["peak_bytes"] > 0 for plan in plans.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"norm": "own_norms.rms_group_nrm"}, "rms_group_nrm"),
+        ({"norm": {"name": "own_norms.rms_group_norm", "grops": 2}}, "grops"),
+    ],
+)
+def test_mistakes_are_found_by_the_plan(videogn, capsys, path, outside, changes, words):
+    path.write_text(yaml.safe_dump({**CONTENT, "axes": {**CONTENT["axes"], **changes}}))
+    assert videogn("study", "plan", path, "--no-time") == 2
+    assert words in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run(videogn, path, outside, tmp_path):
+    """Also the test of the cell's own checkpoint, which imports only what its configuration names."""
+    assert videogn("study", "run", path, "--out", tmp_path / "out", "--jobs", "2", "--threads", "1") == 0
+    study = read_study(tmp_path / "out")
+    assert len(study.results) == 2
+    assert "| GN, groups 4 | rms_group_norm, groups 2 |" in (tmp_path / "out" / "report.md").read_text().replace(
+        "\\", ""
+    )
