@@ -22,7 +22,7 @@ types: install
 install: $(VENV)/installed
 
 # The marker is written last, so that an interrupted installation is done again.
-$(VENV)/installed: pyproject.toml
+$(VENV)/installed: pyproject.toml setup.py
 	@echo "Installing into $(VENV); the first time this downloads several GB (torch)."
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip

@@ -91,6 +91,11 @@ def test_a_wrong_configuration_is_reported_before_anything_slow_is_imported(opti
     assert time.monotonic() - begun < 5
 
 
+def test_nothing_at_all_asks_for_videos(videogn, capsys):
+    assert videogn("fit") == 2
+    assert "--data.root" in capsys.readouterr().err
+
+
 def test_a_configuration_by_name(videogn, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert videogn("fit", "--config", "motion", "--config=kinetics400/one_gpu", "--print_config") == 0

@@ -33,7 +33,7 @@ def run(command: str, argv: Sequence[str]) -> int:
 
 def _with_paths(argv: Sequence[str]) -> Iterator[str]:
     """Replace the names of configurations by the paths of their files."""
-    for previous, argument in zip(["", *argv[:-1]], argv, strict=True):
+    for previous, argument in zip(["", *argv], argv, strict=False):
         name, _, value = argument.partition("=")
         if previous in _CONFIG:
             yield str(find_config(argument))

@@ -24,6 +24,13 @@ from videogn.memory.step import StepSetting, TrainingStep
 _BATCH_SIZES = (2, 3)
 
 
+#: Keys of a row of `videogn plan --json`.
+_ROW = [
+    *("model", "norm", "clip_length", "interval", "crop", "batch_size", "precision", "memory_mode", "optimizer"),
+    *("activation_bytes", "peak_bytes", "parameters", "multiply_adds"),
+]
+
+
 @dataclass(frozen=True)
 class StepMemory:
     """Memory of one training step, in bytes.
@@ -70,25 +77,10 @@ class StepPlan:
             batch_size: Number of clips B.
 
         Returns:
-            model, norm, clip_length, interval, crop, batch_size, precision, memory_mode, optimizer, activation_bytes,
-            peak_bytes, parameters, multiply_adds.
+            Values of `_ROW`.
         """
-        memory = self.memory(batch_size)
-        return {
-            "model": self.setting.model,
-            "norm": self.setting.norm,
-            "clip_length": self.setting.clip_length,
-            "interval": interval,
-            "crop": self.setting.crop,
-            "batch_size": batch_size,
-            "precision": self.setting.precision,
-            "memory_mode": self.setting.memory_mode,
-            "optimizer": self.setting.optimizer,
-            "activation_bytes": memory.activation_bytes,
-            "peak_bytes": memory.peak_bytes,
-            "parameters": self.parameters,
-            "multiply_adds": self.multiply_adds,
-        }
+        everything = {**vars(self), **vars(self.setting), **vars(self.memory(batch_size)), "interval": interval}
+        return {key: everything[key] for key in _ROW}
 
 
 def plan_steps(
@@ -212,16 +204,13 @@ def _growing(runs: Sequence[_Run]) -> list[bool] | None:
         runs: Steps of one network; the first two differ only in the batch size.
     """
     first, second = runs[:2]
-    kinds = [(kind, size > 0) for kind, size in first.changes]
-    if any([(kind, size > 0) for kind, size in run.changes] != kinds for run in runs[1:]):
+    kinds, *others = ([(kind, size > 0) for kind, size in run.changes] for run in runs)
+    if any(other != kinds for other in others):
         return None
-    grows = [one != other for (_, one), (_, other) in zip(first.changes, second.changes, strict=True)]
-    proportional = all(
-        one * second.batch_size == other * first.batch_size
-        for (_, one), (_, other), growing in zip(first.changes, second.changes, grows, strict=True)
-        if growing
-    )
-    return grows if proportional else None
+    pairs = [(one, other) for (_, one), (_, other) in zip(first.changes, second.changes, strict=True)]
+    if any(one != other and one * second.batch_size != other * first.batch_size for one, other in pairs):
+        return None
+    return [one != other for one, other in pairs]
 
 
 def _scaled(run: _Run, grows: Sequence[bool], batch_size: int) -> StepMemory:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from videogn.extensions import check_trusted
-from videogn.models.sources import read_checkpoint
+from videogn.models.weight_sources import read_checkpoint
 
 #: Some hyper-parameters that every such checkpoint has.
 _REQUIRED = {"arch", "norm", "class_names", "mean", "std"}

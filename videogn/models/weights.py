@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from videogn.models.fairness import fairness_note
 from videogn.models.foreign_names import LAYOUTS, STEM_CONV, is_head
 from videogn.models.inflation import Triple, adapt_stem, inflate, input_for
-from videogn.models.sources import SourceWeights, read_checkpoint, read_source
+from videogn.models.weight_sources import SourceWeights, read_checkpoint, read_source
 
 __all__ = ["WeightReport", "load_weights", "read_checkpoint"]
 
