@@ -11,11 +11,7 @@ import importlib
 import pytest
 
 #: Modules with examples.
-<<<<<<< .merge_file_gpy4D1
 MODULES = (
-=======
-EXAMPLES = (
->>>>>>> .merge_file_sfUZnW
     "videogn.models.i3d",
     "videogn.models.weights",
     "videogn.norm.table",
