@@ -60,6 +60,8 @@ def outside(monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of modules that are no part of videogn, importable here and in the processes that the test starts."""
     folder = Path(__file__).parent / "outside"
     monkeypatch.syspath_prepend(folder)
+    for module in folder.glob("*.py"):  # an earlier test may have imported it
+        monkeypatch.delitem(sys.modules, module.stem, raising=False)
     known = [folder, *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, known)))
     return folder

@@ -310,7 +310,7 @@ def _start(grid, out):
 
 
 #: The command without its report.
-RUN = "from videogn.cli import main, study_run; study_run._report = print; main()"
+RUN = "from videogn.cli import main; from videogn.cli.study import run; run.write_and_print = print; main()"
 
 
 def _processes(out):
