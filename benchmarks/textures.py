@@ -26,10 +26,10 @@ def moving_textures(height: int, width: int, frames: int = _FRAMES, seed: int = 
     """Three blobs of texture moving over a panning background, with shake and grain.
 
     Args:
-        height: pixels.
-        width: pixels.
-        frames: how many.
-        seed: the same seed gives the same frames.
+        height: Height in pixels.
+        width: Width in pixels.
+        frames: Number of frames. Default: 300.
+        seed: Seed of the content; the same seed gives the same frames.
 
     Returns:
         uint8 (N, H, W, 3).
@@ -59,12 +59,12 @@ def write_source(path: Path, *, height: int, width: int, gop: int, frames: int =
     """Encode `moving_textures` as H.264, 30 frames a second, about 500 kbit a second at 340x256.
 
     Args:
-        path: the file.
-        height: pixels.
-        width: pixels.
-        gop: most frames between key frames.
-        frames: how many.
-        seed: of the content.
+        path: File to write.
+        height: Height in pixels.
+        width: Width in pixels.
+        gop: Largest number of frames from one key frame to the next.
+        frames: Number of frames. Default: 300.
+        seed: Seed of the content.
 
     Returns:
         `path`.

@@ -18,6 +18,7 @@ import torch
 from training import fit_arguments
 
 import videogn.cli.lightning_cli  # Lightning logs to the standard error that it finds when it is imported
+from videogn.choices import MotionSettings
 from videogn.cli import main
 from videogn.data.synthetic.writing import write_motion_dataset
 
@@ -41,7 +42,7 @@ def _seeded() -> None:
 def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The motion data set: 4 training and 2 validation videos a class, 32 frames of 32 x 32. Do not write to it."""
     out = tmp_path_factory.mktemp("motion") / "data set"
-    return write_motion_dataset(out, videos_per_class=4, val_videos_per_class=2, size=32, frames=32)
+    return write_motion_dataset(out, MotionSettings(videos_per_class=4, val_videos_per_class=2, size=32, frames=32))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar, get_args
 
-from videogn.checks import check_choice, require_positive
+from videogn.checks import check_choice, require_at_least, require_positive
 
 DecoderName = Literal["auto", "pyav", "decord", "torchcodec"]
 ProtocolName = Literal["nonlocal", "slowfast", "endpoint"]
@@ -32,6 +32,8 @@ NUM_CLASSES = 400
 TIME_LIMIT = 60.0
 #: Share of each class held out for validation where a data set has no division of its own.
 VAL_FRACTION = 0.2
+#: Number of frames of the shortest clips in use; an index calls a video with fewer "short".
+MIN_FRAMES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,42 @@ class EvaluationViews(EvaluationProtocol, NetworkInput):
     def __post_init__(self) -> None:
         NetworkInput.__post_init__(self)
         EvaluationProtocol.__post_init__(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionSettings:
+    """Size of the synthetic motion data set.
+
+    Args:
+        videos_per_class: Number of training videos per class.
+        val_videos_per_class: Number of validation videos per class. By default a quarter of the training videos.
+        size: Height and width of the videos, in pixels; even.
+        frames: Number of frames per video.
+        seed: Seed of everything random. The same seed gives the same files.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+
+    videos_per_class: int
+    val_videos_per_class: int | None = None
+    size: int = 40
+    frames: int = 32
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("videos_per_class", 1), ("size", 16), ("frames", 1), ("seed", 0)):
+            require_at_least(name, getattr(self, name), least)
+        require_at_least("val_videos_per_class", self.val_count, 1)
+        if self.size % 2:
+            raise ValueError(f"size must be even (H.264 stores colour at half size), got {self.size}")
+
+    @property
+    def val_count(self) -> int:
+        """Number of validation videos per class, at least 1 by default."""
+        if self.val_videos_per_class is None:
+            return max(self.videos_per_class // 4, 1)
+        return self.val_videos_per_class
 
 
 _Value = TypeVar("_Value")

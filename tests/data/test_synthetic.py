@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 
+from videogn.choices import MotionSettings
 from videogn.data.sources import read_index
 from videogn.data.splits import find_splits
 from videogn.data.synthetic.motion import MOTIONS
@@ -27,7 +28,7 @@ def _hashes(folder):
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    return write_motion_dataset(tmp_path_factory.mktemp("small") / "a", **SMALL)
+    return write_motion_dataset(tmp_path_factory.mktemp("small") / "a", MotionSettings(**SMALL))
 
 
 def test_layout_is_that_of_kinetics(motion):
@@ -77,27 +78,27 @@ def test_contrast_and_noise_survive_the_encoder(motion):
 
 
 def test_the_same_arguments_give_the_same_bytes(small, tmp_path):
-    assert _hashes(write_motion_dataset(tmp_path / "b", **SMALL)) == _hashes(small)
+    assert _hashes(write_motion_dataset(tmp_path / "b", MotionSettings(**SMALL))) == _hashes(small)
 
 
 def test_two_workers_give_the_same_bytes(small, tmp_path):
-    assert _hashes(write_motion_dataset(tmp_path / "b", **SMALL, workers=2)) == _hashes(small)
+    assert _hashes(write_motion_dataset(tmp_path / "b", MotionSettings(**SMALL), workers=2)) == _hashes(small)
 
 
 def test_another_seed_gives_other_videos_and_the_same_table(small, tmp_path):
-    other, first = _hashes(write_motion_dataset(tmp_path / "b", **SMALL, seed=1)), _hashes(small)
+    other, first = _hashes(write_motion_dataset(tmp_path / "b", MotionSettings(**SMALL, seed=1))), _hashes(small)
     assert other.keys() == first.keys()
     assert {name for name in first if first[name] == other[name]} == {"train.csv", "val.csv"}
 
 
 def test_more_videos_keep_the_first_ones(small, tmp_path):
-    larger = _hashes(write_motion_dataset(tmp_path / "b", **SMALL | {"videos_per_class": 3}))
+    larger = _hashes(write_motion_dataset(tmp_path / "b", MotionSettings(**SMALL | {"videos_per_class": 3})))
     assert all(larger[name] == digest for name, digest in _hashes(small).items() if name.endswith(".mp4"))
 
 
 def test_a_complete_one_is_left_alone(small):
     before = {path: os.stat(path).st_mtime_ns for path in small.rglob("*")}
-    assert write_motion_dataset(small, **SMALL) == small
+    assert write_motion_dataset(small, MotionSettings(**SMALL)) == small
     assert {path: os.stat(path).st_mtime_ns for path in small.rglob("*")} == before
 
 
@@ -109,27 +110,29 @@ def test_an_interrupted_one_is_completed(small, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_motion_dataset(tmp_path / "b", **SMALL, progress=stop)
+        write_motion_dataset(tmp_path / "b", MotionSettings(**SMALL), progress=stop)
     assert len(list((tmp_path / "b").rglob("*.mp4"))) == 5
     assert not json.loads((tmp_path / "b" / "motion.json").read_text())["complete"]
-    assert _hashes(write_motion_dataset(tmp_path / "b", **SMALL)) == _hashes(small)
+    assert _hashes(write_motion_dataset(tmp_path / "b", MotionSettings(**SMALL))) == _hashes(small)
 
 
 def test_progress_counts_every_video(tmp_path):
     calls = []
-    write_motion_dataset(tmp_path / "b", **SMALL, progress=lambda done, total: calls.append((done, total)))
+    write_motion_dataset(
+        tmp_path / "b", MotionSettings(**SMALL), progress=lambda done, total: calls.append((done, total))
+    )
     assert calls == [(done, 24) for done in range(1, 25)]
 
 
 def test_a_quarter_is_for_validation_by_default(tmp_path):
-    out = write_motion_dataset(tmp_path / "b", videos_per_class=1, size=16, frames=1)
+    out = write_motion_dataset(tmp_path / "b", MotionSettings(videos_per_class=1, size=16, frames=1))
     assert json.loads((out / "motion.json").read_text())["val_videos_per_class"] == 1
     assert len(list((out / "val").rglob("*.mp4"))) == 8
 
 
 def test_an_empty_folder_is_taken(tmp_path):
     (tmp_path / "b").mkdir()
-    write_motion_dataset(tmp_path / "b", videos_per_class=1, size=16, frames=1)
+    write_motion_dataset(tmp_path / "b", MotionSettings(videos_per_class=1, size=16, frames=1))
     assert (tmp_path / "b" / "motion.json").is_file()
 
 
@@ -137,14 +140,14 @@ def test_an_empty_folder_is_taken(tmp_path):
 def test_other_parameters_are_refused(small, change):
     before = _hashes(small)
     with pytest.raises(ValueError, match="made with"):
-        write_motion_dataset(small, **SMALL | change)
+        write_motion_dataset(small, MotionSettings(**SMALL | change))
     assert _hashes(small) == before
 
 
 def test_a_foreign_folder_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ValueError, match="something else"):
-        write_motion_dataset(tmp_path, **SMALL)
+        write_motion_dataset(tmp_path, MotionSettings(**SMALL))
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
@@ -157,7 +160,7 @@ def test_somebody_elses_data_set_is_refused(tmp_path):
     )
     before = _hashes(tmp_path)
     with pytest.raises(ValueError, match="something else"):
-        write_motion_dataset(tmp_path, **SMALL)
+        write_motion_dataset(tmp_path, MotionSettings(**SMALL))
     assert _hashes(tmp_path) == before
 
 
@@ -174,5 +177,5 @@ def test_somebody_elses_data_set_is_refused(tmp_path):
 )
 def test_wrong_numbers(tmp_path, change, words):
     with pytest.raises(ValueError, match=words):
-        write_motion_dataset(tmp_path / "b", **SMALL | change)
+        write_motion_dataset(tmp_path / "b", MotionSettings(**SMALL | change))
     assert not (tmp_path / "b").exists()

@@ -240,10 +240,11 @@ def test_other_settings_are_refused(half_finished):
 @pytest.mark.parametrize(
     ("motion", "words"),
     [
-        ({"videos_per_class": 0}, "videos_per_class must be a whole number >= 1, got 0"),
+        ({"videos_per_class": 0}, "videos_per_class must be >= 1, got 0"),
         ({"videos_per_class": 1, "size": 33}, "size must be even"),
         ({"videos_per_class": "ten"}, "videos_per_class must be .*got 'ten'"),
         ({"videos_per_class": 1, "size": "16"}, "size must be .*got '16'"),
+        ({"videos_per_class": 1, "size": None}, "size must be .*got None"),
     ],
 )
 def test_a_wrong_motion_set(tmp_path, motion, words):

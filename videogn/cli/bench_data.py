@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from videogn.checks import require_positive
 from videogn.choices import TIME_LIMIT
 from videogn.cli.view_options import ViewOptions
 from videogn.system.cores import available_cores
@@ -51,9 +52,8 @@ class Options(ViewOptions):
     json: bool = False
 
     def __post_init__(self) -> None:
-        for name, value in (("videos", self.videos), ("repeats", self.repeats)):
-            if value <= 0:
-                raise ValueError(f"--{name} must be > 0, got {value}")
+        require_positive("--videos", self.videos)
+        require_positive("--repeats", self.repeats)
 
 
 def run(options: Options) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from videogn.checks import require_positive
 from videogn.choices import CropsName, EvaluationProtocol, EvaluationViews, NetworkInput, ProtocolName, chosen
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ class ViewOptions:
         """
         from videogn.data.plans import evaluation_plan, training_plan
 
-        if self.clips <= 0:
-            raise ValueError(f"--clips must be > 0, got {self.clips}")
+        require_positive("--clips", self.clips)
         views = chosen(EvaluationViews, {**asdict(self), "num_clips": self.clips, "crop_size": crop_size})
         if train:
             return training_plan(views, short_sides=(self.short_side, self.short_side * 5 // 4), flip=0.5)  # 256 to 320

@@ -11,14 +11,12 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from videogn.checks import require_at_least
+from videogn.choices import MIN_FRAMES
 from videogn.data.stored_paths import stored_path
 from videogn.indexing.catalogue import Catalogue, Facts, read_catalogue, summarise, write_catalogue
 from videogn.indexing.file_checks import FileChecks, check_files, joined, known_results, stale_paths
 from videogn.indexing.file_states import file_states
 from videogn.indexing.listing import Listing, names_hash, read_listing, unlisted_videos
-
-#: Number of frames of the shortest clips in use.
-SHORTEST_CLIP = 8
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ def build_index(
     checks: FileChecks,
     *,
     root: str | None = None,
-    min_frames: int = SHORTEST_CLIP,
+    min_frames: int = MIN_FRAMES,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Built:
     """List the videos of a source, check the files that are new or changed, and write the index.

@@ -1,4 +1,4 @@
-"""Length of training: equal epochs, iterations, frames or wall time for all cells."""
+"""Length of a training run: equal epochs, iterations, frames or wall time for all cells."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ KINDS = get_args(BudgetName)
 
 @dataclass(frozen=True)
 class Budget:
-    """Training that every cell gets.
+    """Amount of training that every cell gets.
 
     Attributes:
         kind: epochs, iterations (optimiser steps), frames (of clips, decoded and trained on) or minutes (wall clock).
@@ -68,7 +68,7 @@ class Budget:
         return None
 
     def trainer_options(self, clip_length: int, clips_per_step: int) -> dict[str, Any]:
-        """Options of the Trainer that end the training with the budget.
+        """Options of the Trainer that end the training run with the budget.
 
         Args:
             clip_length: Frames in a clip, T.

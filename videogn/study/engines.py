@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from videogn.checks import require_at_least
 from videogn.study.cell_files import CellState
 from videogn.study.running import run_cell
 from videogn.system.cores import available_cores
@@ -54,8 +55,7 @@ class LocalEngine:
         threads: int | None = None,
     ) -> None:
         for name, value in (("jobs", jobs), ("threads", threads)):
-            if value is not None and value < 1:
-                raise ValueError(f"{name} must be >= 1, got {value}")
+            require_at_least(name, 1 if value is None else value, 1)
         if gpus and devices_per_cell > len(gpus):
             raise ValueError(f"devices of a cell must be <= {len(gpus)}, the GPUs there are, got {devices_per_cell}")
         starts = range(0, len(gpus) + 1 - devices_per_cell, devices_per_cell)

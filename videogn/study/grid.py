@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 
 from videogn.checks import check_choice, existing_path
-from videogn.choices import EvaluationViews, ScalingName
+from videogn.choices import NUM_CLASSES, EvaluationViews, MotionSettings, ScalingName
 from videogn.study.budget import KINDS, Budget
 from videogn.study.cell import Cell, Section, merge
 from videogn.study.combinations import combinations, replace_axes
@@ -20,9 +20,6 @@ from videogn.system.configurations import find_config, shipped
 
 _KEYS = ("title", "configs", "fit", "motion", "videos", "axes", "budget", "devices", "memory")
 _BUDGET_KEYS = (*KINDS, "step_clips", "step_batches", "scaling", "title", "note")
-#: Of `videogn.data.synthetic.writing.write_motion_dataset`.
-_MOTION_KEYS = ("videos_per_class", "val_videos_per_class", "size", "frames", "seed")
-_VIDEOS_KEYS = ("classes", "train", "val", "test")
 #: Option of `videogn fit` -> the part of a grid that decides it.
 _DECIDED = {
     "seed_everything": "the axis seed",
@@ -40,6 +37,23 @@ _DECIDED = {
 
 
 @dataclass(frozen=True)
+class Videos:
+    """Numbers of videos, where they are known.
+
+    Attributes:
+        classes: Number of classes, K.
+        train: Number of training videos, or None.
+        val: Number of validation videos, or None.
+        test: Number of test videos, or None.
+    """
+
+    classes: int = NUM_CLASSES
+    train: int | None = None
+    val: int | None = None
+    test: int | None = None
+
+
+@dataclass(frozen=True)
 class Grid:
     """The cells of a study and what they have in common.
 
@@ -47,7 +61,7 @@ class Grid:
         title: Title of the report.
         base: Configuration of `videogn fit` that all cells have in common.
         motion: Parameters of the motion data set that the study makes for itself, or None.
-        videos: Numbers of classes, train, val and test videos, for plans made where the data are not; may be empty.
+        videos: Numbers of videos, for plans made where the data are not.
         sections: Cells, budget by budget.
         memory: Size that the largest batches are planned for, such as 16GiB, or None.
         text: The file, with the changes of the command line.
@@ -56,7 +70,7 @@ class Grid:
     title: str
     base: dict[str, Any]
     motion: dict[str, Any] | None
-    videos: dict[str, int]
+    videos: Videos
     sections: tuple[Section, ...]
     memory: str | None
     text: str
@@ -126,13 +140,13 @@ def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = 
     for part in ("trainer", "model", "data"):
         section(base, part)  # looked at here, where the message can name it
     videos = section(content, "videos")
-    check_keys("key of videos", videos, _VIDEOS_KEYS)
+    check_keys("key of videos", videos, _names(Videos))
     memory = content.get("memory")
     return Grid(
         title=str(content.get("title") or name),
         base=base,
         motion=_motion(content.get("motion")),
-        videos={name: integer(name, number, least=1) for name, number in videos.items()},
+        videos=Videos(**{name: integer(name, number, least=1) for name, number in videos.items()}),
         sections=_sections(content, base),
         memory=None if memory is None else str(memory),
         text=yaml.safe_dump({key: value for key, value in content.items() if value}, sort_keys=False),
@@ -179,13 +193,18 @@ def _motion(value: Any) -> dict[str, Any] | None:
     if value is None:
         return None
     motion = mapping("motion", value)
-    check_keys("key of motion", motion, _MOTION_KEYS)
+    check_keys("key of motion", motion, _names(MotionSettings))
     if "videos_per_class" not in motion:
         raise ValueError(f"motion must say videos_per_class, got {motion}")
-    return {
-        name: None if number is None else integer(name, number, least=0 if name == "seed" else 1)
-        for name, number in motion.items()
-    }
+    for name, number in motion.items():
+        if number is not None or name != "val_videos_per_class":
+            integer(name, number, least=0)
+    MotionSettings(**motion)
+    return motion
+
+
+def _names(settings: type[MotionSettings | Videos]) -> list[str]:
+    return [field.name for field in fields(settings)]
 
 
 def _sections(content: Mapping[str, Any], base: Mapping[str, Any]) -> tuple[Section, ...]:

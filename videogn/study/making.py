@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from videogn.choices import MotionSettings
 from videogn.data.synthetic.writing import write_motion_dataset
 from videogn.study.cell import Cell, Section, fingerprint
 from videogn.study.cell_files import check_settings, prepare
@@ -63,7 +64,7 @@ def make_study(
     data_root = None
     if grid.motion is not None:
         data_root = out / MOTION_FOLDER
-        write_motion_dataset(data_root, **grid.motion, workers=available_cores(), progress=writing)
+        write_motion_dataset(data_root, MotionSettings(**grid.motion), workers=available_cores(), progress=writing)
     for cell, plan in plans.items():
         planned = plan_entry(plan)
         prepare(cell_folder(out, cell), cell, configs[cell], motion=grid.motion, data_root=data_root, planned=planned)

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from videogn.choices import ARCH, NUM_CLASSES, VAL_FRACTION, EvaluationProtocol, NetworkInput
+from videogn.choices import ARCH, VAL_FRACTION, EvaluationProtocol, MotionSettings, NetworkInput
 from videogn.data.splits import read_splits
 from videogn.data.synthetic.motion import MOTIONS
 from videogn.memory import StepPlan, StepSetting, plan_steps, time_step
 from videogn.study.cell import Cell, norm_labels
-from videogn.study.grid import Grid
+from videogn.study.grid import Grid, Videos
 from videogn.study.yaml_values import section
 
 #: Lightning's names of number formats -> those that are planned; formats of 16 bits take the same memory.
@@ -28,23 +28,6 @@ _PRECISIONS = {
 _TIMED_MULTIPLY_ADDS = 4e9
 #: A forward pass is a third of a step: the backward pass computes two products where it computed one.
 _FORWARD = 1 / 3
-
-
-@dataclass(frozen=True)
-class Videos:
-    """Numbers of videos, where they are known.
-
-    Attributes:
-        classes: Number of classes, K.
-        train: Number of training videos, or None.
-        val: Number of validation videos, or None.
-        test: Number of test videos, or None.
-    """
-
-    classes: int = NUM_CLASSES
-    train: int | None = None
-    val: int | None = None
-    test: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,14 +50,14 @@ class CellPlan:
 def count_videos(grid: Grid) -> Videos:
     """Count the videos of a grid's data; where they are not here, the grid may say how many there are."""
     if grid.motion is not None:
-        per_class = int(grid.motion["videos_per_class"])
-        val = int(grid.motion.get("val_videos_per_class") or max(per_class // 4, 1))
-        return Videos(len(MOTIONS), per_class * len(MOTIONS), val * len(MOTIONS), val * len(MOTIONS))
+        motion, classes = MotionSettings(**grid.motion), len(MOTIONS)
+        val = motion.val_count * classes
+        return Videos(classes, motion.videos_per_class * classes, val, val)
     data = section(grid.base, "data")
     sources = {split: data.get(split) for split in ("train", "val", "test")}
     places = [place for place in (data.get("root"), *sources.values()) if place is not None]
     if not places or not all(Path(place).expanduser().exists() for place in places):
-        return Videos(**grid.videos)
+        return grid.videos
     options: dict[str, Any] = {"val_fraction": VAL_FRACTION, "class_names": None, "seed": 0}
     options |= {name: data[name] for name in (*options, "use_truncated") if data.get(name) is not None}
     splits = read_splits(data.get("root"), sources, **options)

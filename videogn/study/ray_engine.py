@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from videogn.checks import require_at_least
 from videogn.study.cell_files import CellState, is_running, part_done, read_cell, read_state, write_state
 from videogn.study.engines import visible_gpus
 from videogn.study.running import run_cell
@@ -102,7 +103,7 @@ class RayEngine:
 
         Args:
             folder: Folder of the cell.
-            stop: Once set, the training writes a checkpoint and ends; a task that has not begun does not begin.
+            stop: Once set, the training run writes a checkpoint and ends; a task that has not begun does not begin.
             report: Called twice a second while it runs.
 
         Returns:
@@ -166,8 +167,7 @@ def share(nodes: Sequence[tuple[int, int]], *, jobs: int | None, devices: int, t
         ValueError: `jobs` or `threads` is not positive, or no machine suffices for a cell.
     """
     for name, value in (("jobs", jobs), ("threads", threads)):
-        if value is not None and value < 1:
-            raise ValueError(f"{name} must be >= 1, got {value}")
+        require_at_least(name, 1 if value is None else value, 1)
     if not any(cpus for cpus, _ in nodes):
         raise ValueError("no machine of the Ray cluster has CPUs for tasks")
     gpus = devices if any(count for _, count in nodes) else 0
@@ -207,7 +207,7 @@ def read_progress(folder: Path) -> CellState | None:
 
 
 def _run_in_worker(folder: str, environment: Mapping[str, str], directory: str) -> CellState:
-    """The task. Cancelling it sends SIGINT, which is no exception here: the training is to write its checkpoint."""
+    """The task. Cancelling it sends SIGINT, which is no exception here: the run is to write its checkpoint."""
     stop = threading.Event()
     os.chdir(directory)
     before = signal.signal(signal.SIGINT, lambda *_: stop.set())

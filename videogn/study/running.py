@@ -36,7 +36,7 @@ from videogn.study.training_log import LAST_CHECKPOINT, read_curve, resume_argum
 from videogn.system.leash import leashed
 
 _POLL_SECONDS = 0.5
-#: Seconds within which a training that is asked to stop finishes its step and writes a checkpoint.
+#: Seconds within which a training run that is asked to stop finishes its step and writes a checkpoint.
 _PATIENCE = 60.0
 #: Words of torch, the CUDA driver, Python and the C library.
 _OUT_OF_MEMORY = re.compile(
@@ -60,7 +60,7 @@ def run_cell(
     Args:
         folder: Folder of the cell, as `prepare` left it.
         environment: Variables of its processes besides this one's: devices, threads.
-        stop: Once set, the training writes a checkpoint and the cell can be resumed another time.
+        stop: Once set, the training run writes a checkpoint and the cell can be resumed another time.
         report: Called twice a second.
 
     Returns:

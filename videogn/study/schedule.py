@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from videogn.checks import require_at_least
 from videogn.study.cell import Cell
 from videogn.study.cell_files import CellResult, CellState, part_done, read_state, write_state
 from videogn.study.engines import Engine
@@ -42,8 +43,7 @@ def run_cells(
         KeyboardInterrupt: It was stopped; everything has been written by then.
         ValueError: Another run is at work in the folder.
     """
-    if retries < 0:
-        raise ValueError(f"retries must be >= 0, got {retries}")
+    require_at_least("retries", retries, 0)
     states = {cell: _state_before(cell, cell_folder(out, cell), retry_failed) for cell in cells}
     for state in states.values():
         report(state)

@@ -1,11 +1,11 @@
 """A Slurm job array whose tasks are the cells of a study, each requeued until its cell is finished.
 
-How the time limit reaches a training: Slurm sends SIGUSR1 to the batch shell alone (`--signal=B:`), three minutes
-before the end. The shell sends SIGTERM to `videogn study cell`, and to nothing else, which asks the training for a
+How the time limit reaches a training run: Slurm sends SIGUSR1 to the batch shell alone (`--signal=B:`), three minutes
+before the end. The shell sends SIGTERM to `videogn study cell`, and to nothing else, which asks the training run for a
 checkpoint and waits for it; it then ends with status 75, and the shell requeues the task. Without "B:" Slurm would
 signal what `srun` started, loader processes and decoders included, and never the shell; here nothing runs under `srun`,
 which a cell on one machine does not need. `scancel`, a preemption and Slurm's own end of the job send SIGTERM to all
-processes: the training still writes its checkpoint, but the shell does not requeue what somebody cancelled.
+processes: the training run still writes its checkpoint, but the shell does not requeue what somebody cancelled.
 
 Lightning takes a process with SLURM_NTASKS in its environment for one of as many that `srun` started, and to be
 requeued by Lightning itself. It leaves jobs named "interactive" alone, so the cell is told that it is one.
@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from videogn.checks import require_at_least
 from videogn.study.cell_files import CellResult
 from videogn.study.grid import Grid
 from videogn.study.study_files import cell_folder
@@ -66,8 +67,7 @@ class Job:
 
     def __post_init__(self) -> None:
         for name, value, least in (("gpus", self.gpus, 0), ("cpus", self.cpus, 1), ("at_once", self.at_once, 1)):
-            if value is not None and value < least:
-                raise ValueError(f"{name} must be >= {least}, got {value}")
+            require_at_least(name, least if value is None else value, least)
         if _minutes(self.time) < _LEAST_MINUTES:
             raise ValueError(
                 f"time must be at least {_LEAST_MINUTES} minutes, of which {_NOTICE_SECONDS} s are for the checkpoint, "

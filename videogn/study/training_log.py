@@ -1,4 +1,4 @@
-"""The log of a cell's training: the curve of its validations, and how a resumed training finds it."""
+"""The log of a cell's training: the curve of its validations, and how a resumed training run finds it."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ def resume_arguments(folder: Path) -> list[str]:
             log.unlink()  # nothing of it was kept
         return []
     if (folder / "metrics.csv").exists():
-        # The logger of the resumed training begins its file anew.
+        # The logger of the resumed run begins its file anew.
         number = len(list(folder.glob("metrics.*.csv")))
         (folder / "metrics.csv").rename(folder / f"metrics.{number:03d}.csv")
     return [f"--ckpt_path={folder / LAST_CHECKPOINT}"]
 
 
 def read_curve(folder: Path, cell: Cell) -> tuple[CurvePoint, ...]:
-    """Read the validations so far, also those that an interrupted training left in files of their own.
+    """Read the validations so far, also those that an interrupted run left in files of their own.
 
     Args:
         folder: Folder of the cell.

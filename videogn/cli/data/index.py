@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from videogn.choices import TIME_LIMIT
+from videogn.choices import MIN_FRAMES, TIME_LIMIT
 from videogn.system.cores import available_cores
 from videogn.system.files import displayable
 
@@ -33,7 +33,7 @@ class Options:
     root: str | None = None
     timeout: float = TIME_LIMIT
     workers: int = field(default_factory=available_cores)
-    min_frames: int = 8
+    min_frames: int = MIN_FRAMES
     quick: bool = False
 
 

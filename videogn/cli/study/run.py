@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from videogn.checks import require_at_least
 from videogn.choices import EngineName
 from videogn.cli.study.grid_options import GridOptions
 from videogn.cli.study.report import write_and_print
@@ -84,8 +85,7 @@ def run_and_report(grid: Grid, options: RunOptions) -> int:
     from videogn.study.schedule import run_cells
     from videogn.study.study_files import only_one, place_of_study
 
-    if options.retries < 0:
-        raise ValueError(f"--retries must be >= 0, got {options.retries}")
+    require_at_least("--retries", options.retries, 0)
     memory = memory_limit(options.memory or grid.memory)
     out = place_of_study(options.out)
     engine = _engine(grid, options)

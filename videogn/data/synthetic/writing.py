@@ -8,12 +8,13 @@ import json
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from videogn.checks import require_at_least
+from videogn.choices import MotionSettings
 from videogn.data.synthetic.motion import MOTIONS, draw_video
 from videogn.system.files import write_json, write_text
 from videogn.video.encode import write_video
@@ -23,7 +24,6 @@ _FPS = 30
 _MANIFEST = "motion.json"
 #: Increased whenever the same parameters no longer give the same files.
 _VERSION = 2
-_LEAST = {"videos_per_class": 1, "val_videos_per_class": 1, "size": 16, "frames": 1, "seed": 0}
 
 
 class _Video(NamedTuple):
@@ -36,12 +36,8 @@ class _Video(NamedTuple):
 
 def write_motion_dataset(
     out: str | Path,
+    settings: MotionSettings,
     *,
-    videos_per_class: int,
-    val_videos_per_class: int | None = None,
-    size: int = 40,
-    frames: int = 32,
-    seed: int = 0,
     workers: int = 1,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
@@ -52,12 +48,7 @@ def write_motion_dataset(
 
     Args:
         out: Folder of the data set, made if it does not exist.
-        videos_per_class: Number of training videos of each of the 8 classes.
-        val_videos_per_class: Number of validation videos of each class. Default: a quarter of `videos_per_class`, at
-            least 1.
-        size: Height and width in pixels; even, at least 16. Default: 40.
-        frames: Number of frames in a video. Default: 32.
-        seed: Seed of the videos. Default: 0.
+        settings: Numbers of videos, their size and their seed.
         workers: Number of processes that draw and encode. Default: 1.
         progress: Called with (videos written, videos in total).
 
@@ -65,36 +56,23 @@ def write_motion_dataset(
         `out`.
 
     Raises:
-        ValueError: If a number is out of range, or `out` holds something else.
+        ValueError: If `out` holds something else.
     """
-    if val_videos_per_class is None:
-        val_videos_per_class = max(videos_per_class // 4, 1)
     out = Path(out).expanduser()
-    manifest = {
-        "version": _VERSION,
-        "videos_per_class": videos_per_class,
-        "val_videos_per_class": val_videos_per_class,
-        "size": size,
-        "frames": frames,
-        "seed": seed,
-    }
-    for name, least in _LEAST.items():
-        require_at_least(name, manifest[name], least)
-    if size % 2:
-        raise ValueError(f"size must be even (H.264 stores colour at half size), got {size}")
+    manifest = {"version": _VERSION, **asdict(settings), "val_videos_per_class": settings.val_count}
     if _is_complete(out, manifest):
         return out
     write_json(out / _MANIFEST, {**manifest, "complete": False})  # from now on the folder is known to be ours
     videos = []
-    for number, (split, count) in enumerate((("train", videos_per_class), ("val", val_videos_per_class))):
+    for number, (split, count) in enumerate((("train", settings.videos_per_class), ("val", settings.val_count))):
         rows: list[list[str | int]] = []
         for label, motion in enumerate(MOTIONS):
             for index in range(count):
                 youtube_id = f"{split[0]}{label:02d}{index:08d}"  # eleven characters, as YouTube's
-                name = f"{youtube_id}_{0:06d}_{_seconds(frames):06d}.mp4"
-                entropy = (seed, number, label, index)
-                videos.append(_Video(out / split / motion / name, motion, size, frames, entropy))
-                rows.append([motion, youtube_id, 0, _seconds(frames), split])
+                name = f"{youtube_id}_{0:06d}_{_seconds(settings.frames):06d}.mp4"
+                entropy = (settings.seed, number, label, index)
+                videos.append(_Video(out / split / motion / name, motion, settings.size, settings.frames, entropy))
+                rows.append([motion, youtube_id, 0, _seconds(settings.frames), split])
         write_text(out / f"{split}.csv", _kinetics_csv(rows))
     _write_videos(videos, workers, progress)
     write_json(out / _MANIFEST, {**manifest, "complete": True})
