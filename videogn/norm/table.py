@@ -87,6 +87,7 @@ def make_norm(norm: str | Callable[..., nn.Module], **options: Any) -> NormFacto
     else:
         name, make = getattr(norm, "__qualname__", repr(norm)), norm
     if isinstance(make, functools.partial) and not make.args:  # its convolution is that of the norm within
-        make, options = make.func, {**make.keywords, **options}
+        options = {**make.keywords, **options}
+        make = make.func
     check_options(f"norm {name!r}", make, options, positional=1)
     return NormFactory(name, make, options)
