@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
+import re
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
-from training import fit_arguments
+from training import evaluation_arguments, fit_arguments
 
-from videogn.cli.lightning_cli import _SECTIONS, _SHORT
+from videogn.cli.lightning_cli import _SECTIONS, _SHORT, VideoCLI
 
 
 @pytest.fixture
@@ -114,4 +119,61 @@ def test_the_first_lines_of_a_fit_are_about_the_run(motion, tmp_path):
     assert lines[1].startswith("SGD, weight decay 0.0001 on ")
     assert lines[2].startswith("effective batch: 8 clips a normalisation batch, 8 an optimiser step")
     assert lines[3].startswith("trained 2 steps on 16 clips")
-    assert len(lines) == 4
+    assert lines[4].startswith("val/top1 ")
+    assert lines[4].endswith(f" %; {tmp_path / 'checkpoints' / 'last.ckpt'}")
+    assert len(lines) == 5
+
+
+def _on_a_terminal(arguments):
+    """Lines that a command writes to a terminal, with those that are written over, and without control sequences."""
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    environment = {**os.environ, "TERM": "xterm"}
+    for name in ("COLUMNS", "LINES"):
+        environment.pop(name, None)
+    command = [sys.executable, "-m", "videogn", *arguments]
+    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    os.close(theirs)
+    written = b""
+    with contextlib.suppress(OSError):  # Linux's end of a terminal
+        while part := os.read(ours, 4096):
+            written += part
+    os.close(ours)
+    assert process.wait() == 0
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode())
+    return [line for line in re.split(r"[\r\n]+", plain) if line.strip()]
+
+
+@pytest.mark.slow
+def test_a_bar_of_one_line_and_the_outcome_below_it(motion, trained, tmp_path):
+    arguments = [a for a in fit_arguments(motion, tmp_path, "--trainer.max_epochs=2") if "progress_bar" not in a]
+    lines = _on_a_terminal(arguments)
+    last = max(number for number, line in enumerate(lines) if "━" in line)
+    assert "loss: " in lines[last]
+    assert "top1: " in lines[last]
+    assert all(len(line) <= 80 for line in lines if "━" in line)
+    assert lines[last + 1].startswith("trained 4 steps on 32 clips")
+    assert lines[last + 2].startswith("val/top1 ")
+
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    arguments = [a for a in evaluation_arguments("test", motion, tmp_path, checkpoint) if "progress_bar" not in a]
+    lines = _on_a_terminal(arguments)
+    last = max(number for number, line in enumerate(lines) if "━" in line)
+    assert lines[last + 1].startswith("16 expected, 16 evaluated, 0 failed; top-1 ")
+    assert not any("Test metric" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], "OneLineBar"),
+        (["--trainer.enable_progress_bar=false"], None),
+        (["--trainer.callbacks=TQDMProgressBar"], "TQDMProgressBar"),
+    ],
+)
+def test_one_bar_or_the_one_asked_for(motion, tmp_path, monkeypatch, options, expected):
+    arguments = [a for a in fit_arguments(motion, tmp_path) if "progress_bar" not in a]
+    monkeypatch.setattr(sys, "argv", ["videogn", *arguments, *options])
+    monkeypatch.setattr(VideoCLI, "_run_subcommand", lambda *_: None)
+    bar = VideoCLI("fit").trainer.progress_bar_callback
+    assert (None if bar is None else type(bar).__name__) == expected

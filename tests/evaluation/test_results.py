@@ -14,7 +14,7 @@ import torch
 from videogn.axes import Sample
 from videogn.evaluation import ResultCollection, VideoResult, score_video, write_results
 from videogn.evaluation.result_files import predictions_table
-from videogn.evaluation.results import per_class, summarise
+from videogn.evaluation.results import in_words, per_class, summarise
 from videogn.system.versions import package_versions
 
 CLASSES = ["ant", "bee", "cat", "dog", "eel", "fox", "gnu"]
@@ -44,6 +44,25 @@ def _collected(results):
     for result in results:
         collection.add(result)
     return collection
+
+
+@pytest.mark.parametrize(
+    ("results", "expected", "num_classes", "text"),
+    [
+        (RESULTS, 6, 7, "6 expected, 5 evaluated, 1 failed; top-1 40.0 %, top-5 60.0 %"),
+        (RESULTS, 600, 7, "600 expected, 5 evaluated, 1 failed, 594 not tested"),
+        (RESULTS[-1:], 1, 7, "1 expected, 1 evaluated, 0 failed"),
+        ([replace(RESULTS[0], top=RESULTS[0].top[:1])], 1, 1, "1 expected, 1 evaluated, 0 failed; top-1 100.0 %"),
+        (
+            [VideoResult(0, "a.mp4", 0, error="logits are not finite")],
+            1,
+            3,
+            "1 expected, 0 evaluated, 0 failed, 1 without scores; top-1 0.0 %, top-3 0.0 %",
+        ),
+    ],
+)
+def test_the_outcome_in_words(results, expected, num_classes, text):
+    assert in_words(summarise(results, expected=expected, num_classes=num_classes)) == text
 
 
 def test_accuracies_by_hand():

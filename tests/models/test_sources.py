@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
 import sys
 
@@ -179,6 +180,21 @@ def test_the_zoo(monkeypatch):
     assert report.missing == report.skipped == report.inflated == []
     with pytest.raises(ValueError, match="does not fit"):
         load_weights(i3d_r50_8x8(norm="gn"), "zoo:i3d_r50")
+
+
+def test_the_hubs_retries_are_not_logged(monkeypatch, caplog):
+    hub = logging.getLogger("huggingface_hub.utils._http")
+    before = logging.getLogger("huggingface_hub").level
+
+    def fail(*args, **kwargs):
+        hub.warning("Retrying in 1s")
+        raise OSError("no route to host")
+
+    monkeypatch.setattr("timm.create_model", fail)
+    with pytest.raises(ValueError, match=r"^timm:resnet50_gn could not be fetched: no route to host$"):
+        load_weights(i3d_tiny(), "timm:resnet50_gn")
+    assert caplog.messages == []
+    assert logging.getLogger("huggingface_hub").level == before
 
 
 def test_no_network(monkeypatch):

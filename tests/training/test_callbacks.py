@@ -51,7 +51,7 @@ def test_precise_batch_norm_changes_statistics_and_nothing_of_the_training(video
     plain = _fit(videogn, motion, tmp_path / "plain", sanity)
     with caplog.at_level(logging.INFO):
         precise = _fit(videogn, motion, tmp_path / "precise", sanity, *_callback("PreciseBatchNorm", num_batches=3))
-    line = "precise BN: running statistics of 17 layers measured on 3 training batches x 1 processes"
+    line = "precise BN: running statistics of 17 layers measured on 3 training batches x 1 process"
     assert caplog.messages.count(line) == 2  # one validation an epoch, none in the sanity check
     losses = [_column(tmp_path / name, "train/loss_step") for name in ("plain", "precise")]
     assert losses[0] == losses[1]

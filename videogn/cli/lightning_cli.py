@@ -13,11 +13,13 @@ from typing import Any
 
 import torch
 from jsonargparse import Namespace
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from videogn.checks import check_choice
 from videogn.cli.parsing import OneLineErrors
+from videogn.cli.training_bar import OneLineBar
 from videogn.data.datamodule import VideoDataModule
 from videogn.extensions import find
 from videogn.models import MODELS
@@ -27,6 +29,8 @@ from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, Train
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.task import CONTRACT, INPUT, VideoClassifier
+
+_log = logging.getLogger(__name__)
 
 #: Options that the data module takes over from the model, whose checkpoints hold them.
 _SHARED = (*INPUT, "crops")
@@ -177,6 +181,13 @@ class VideoCLI(LightningCLI):
         """Return the one command that runs; predict is a command of its own, for files."""
         return {self._command: LightningCLI.subcommands()[self._command]}
 
+    def _prepare_subcommand_parser(self, klass: type, subcommand: str, **options: Any) -> LightningArgumentParser:
+        """Leave out Lightning's table after a test, whose outcome the task logs, unless --verbose asks for it."""
+        parser = super()._prepare_subcommand_parser(klass, subcommand, **options)
+        if subcommand == "test":
+            parser.set_defaults({"verbose": False})
+        return parser
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options of checkpoints, and link what model and data share."""
         parser.add_argument("--trust", nargs="+", type=str, default=[], metavar="PACKAGE", help=_SHORT["trust"])
@@ -203,10 +214,23 @@ class VideoCLI(LightningCLI):
         if own_rate and "model.optimizer.init_args.lr" not in self._given():
             optimizer.init_args.lr = config.model.lr
 
+    def instantiate_trainer(self, **options: Any) -> Trainer:
+        """Make the trainer; its progress takes one line, unless another bar or none is asked for."""
+        asked = self.config_init[self._command].trainer
+        callbacks = [asked.callbacks] if isinstance(asked.callbacks, Callback) else list(asked.callbacks or ())
+        if asked.enable_progress_bar is not False and not any(isinstance(each, ProgressBar) for each in callbacks):
+            callbacks.append(OneLineBar())
+        return super().instantiate_trainer(callbacks=callbacks, **options)
+
     def after_fit(self) -> None:
-        """Draw the percentiles that a callback has recorded."""
-        if self.trainer.is_global_zero:
-            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+        """Say what came out and where it is, and draw the percentiles that a callback has recorded."""
+        trainer: Any = self.trainer
+        if trainer.is_global_zero:
+            top1 = trainer.callback_metrics.get("val/top1")
+            best = "" if top1 is None else f"val/top1 {100 * float(top1):.1f} %; "
+            written = trainer.checkpoint_callback
+            _log.info("%s%s", best, written.last_model_path or written.best_model_path or trainer.log_dir)
+            for callback in trainer.callbacks:
                 if isinstance(callback, FeaturePercentiles) and callback.path.is_file():
                     from videogn.report.percentile_figure import plot_percentiles
 
@@ -256,7 +280,8 @@ def run_lightning(command: str, description: str, help_section: str) -> int:
     Returns:
         0, or 1 if a validation or test lost more videos than --data.max_failures; its results are written.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    lines = _AboveBar() if sys.stderr.isatty() else logging.StreamHandler()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[lines])
     for handler in [*logging.getLogger("lightning.pytorch").handlers, *logging.getLogger("lightning.fabric").handlers]:
         handler.addFilter(lambda line: not line.getMessage().startswith(_NOISE))
     for message in _IGNORED:
@@ -264,6 +289,14 @@ def run_lightning(command: str, description: str, help_section: str) -> int:
     torch.set_float32_matmul_precision("high")
     callbacks: list[Any] = VideoCLI(command, description, help_section).trainer.callbacks  # type: ignore[attr-defined]
     return int(any(isinstance(callback, FailurePolicy) and callback.exceeded for callback in callbacks))
+
+
+class _AboveBar(logging.StreamHandler[Any]):
+    """Writes to what sys.stderr is at that moment: a progress bar replaces it, to write lines above itself."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
 
 
 def _adopt(config: Namespace, hparams: dict[str, Any], given: Namespace) -> None:

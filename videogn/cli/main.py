@@ -30,6 +30,7 @@ _NOISE = (
     ".*torch.jit.script.*",
     ".*isinstance.treespec, LeafSpec.*",
     ".*does not have many workers.*",
+    "This DataLoader will create .* worker processes",  # more than cores, as asked for; once for every loader
     "The dirpath has changed.*",
 )
 #: Environment variable: set it to see where an error comes from.

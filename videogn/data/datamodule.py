@@ -42,7 +42,8 @@ class VideoDataModule(pl.LightningDataModule):
         class_names: Class names in the order of the class numbers. Default: the sorted names of the training videos.
         batch_size: Number of clips per device in training.
         eval_batch_size: Number of videos per device in validation. Default: `batch_size`.
-        num_workers: Number of loader processes per device. 0 decodes in the training process.
+        num_workers: Number of loader processes per device, also where it exceeds the number of cores. 0 decodes in the
+            training process.
         train_short_sides: Smallest and largest shorter side in training, in pixels; uniform for each clip.
         flip: Probability of mirroring a training clip. Use 0 where left and right are different classes.
         val_view: Clip of validation: "center" (middle of video and frame) or "augmented" (drawn as in training, the

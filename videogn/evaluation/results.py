@@ -129,6 +129,24 @@ def summarise(results: Iterable[VideoResult], *, expected: int, num_classes: int
     }
 
 
+def in_words(summary: dict[str, Any]) -> str:
+    """Write a test's counts, and its accuracies over all videos, in one line.
+
+    Args:
+        summary: Return value of `summarise`.
+
+    Returns:
+        Text such as "8 expected, 8 evaluated, 0 failed; top-1 12.5 %, top-5 62.5 %". Unknown accuracies are left out.
+    """
+    counts = summary["counts"]
+    always = ("expected", "evaluated", "failed")
+    rare = [name for name in ("without_scores", "not_tested") if counts[name]]
+    text = ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in (*always, *rare))
+    accuracies = {1: summary["over_all"]["top1"], summary["k_of_top5"]: summary["over_all"]["top5"]}
+    known = ", ".join(f"top-{k} {100 * value:.1f} %" for k, value in accuracies.items() if value is not None)
+    return f"{text}; {known}" if known else text
+
+
 def per_class(results: Iterable[VideoResult], classes: Sequence[str]) -> list[dict[str, Any]]:
     """Compute the top-1 accuracy of each class over its videos that decoded.
 

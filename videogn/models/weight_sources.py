@@ -6,6 +6,7 @@ No code in a file is run: torch.load reads tensors only, safetensors holds nothi
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -181,11 +182,16 @@ _COLLECTIONS: dict[str, Callable[[str], SourceWeights]] = {"timm": _timm, "torch
 
 
 def _fetched(source: str, fetch: Callable[[], Any]) -> Any:
+    hub = logging.getLogger("huggingface_hub")
+    level = hub.level
+    hub.setLevel(logging.ERROR)  # without a network it warns at every retry, for a minute
     try:
         return fetch()
     except Exception as error:  # no network, a wrong tag, a wrong hash: each library has its own types
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"{source} could not be fetched: {reason}") from error
+    finally:
+        hub.setLevel(level)
 
 
 def _collected(source: str, tensors: Mapping[str, Tensor], normalisation: InputNormalisation) -> SourceWeights:

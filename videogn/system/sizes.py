@@ -1,4 +1,4 @@
-"""Numbers of bytes in units that people write."""
+"""Numbers of bytes in units that people write, and of other things."""
 
 from __future__ import annotations
 
@@ -47,3 +47,8 @@ def format_size(size: int) -> str:
             break
         value /= 1024
     return f"{value:.1f} {unit}"
+
+
+def counted(number: int, thing: str, things: str | None = None) -> str:
+    """Write a number of things: "1 seed", "3 seeds"; `things` is an irregular plural."""
+    return f"{number} {thing if number == 1 else things or f'{thing}s'}"

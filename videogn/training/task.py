@@ -19,7 +19,7 @@ from videogn.axes import Batch, Sample
 from videogn.checks import check_choice, require_positive
 from videogn.choices import ARCH, NORM, CropsName, EvaluationProtocol, NetworkInput
 from videogn.evaluation import ResultCollection, clip_probabilities, score_video, score_views, write_results
-from videogn.evaluation.results import TOP_K, VideoResult
+from videogn.evaluation.results import TOP_K, VideoResult, in_words
 from videogn.models import make_model
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
@@ -119,6 +119,7 @@ class VideoClassifier(pl.LightningModule):
         self.val_loss = MeanMetric()
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
+        self._outcome: str | None = None  # of a test, in words
         self._restored: dict[str, Any] | None = None  # from the checkpoint, facts of its run
 
     @classmethod
@@ -151,7 +152,7 @@ class VideoClassifier(pl.LightningModule):
         # since all processes must take part in the exchange.
         size = max(len(batch.samples), 1)
         for name, metric in self.val_metrics.items():
-            self.log(name, metric, prog_bar=True, batch_size=size)
+            self.log(name, metric, prog_bar=name == "val/top1", batch_size=size)
         self.log("val/loss", self.val_loss, batch_size=size)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -200,12 +201,18 @@ class VideoClassifier(pl.LightningModule):
             summary = write_results(
                 folder, self._results, classes=self.class_names, expected=data.num_test_videos(), about=about
             )
-            _log.info("results written to %s", folder / "results.json")
+            self._outcome = f"{in_words(summary)}; results: {folder / 'results.json'}"
             for over in ("over_all", "over_decodable"):
                 for metric in ("top1", "top5"):
                     if summary[over][metric] is not None:
                         self.log(f"test/{metric}_{over}", summary[over][metric], rank_zero_only=True)
         del self._results  # and its file
+
+    def teardown(self, stage: str) -> None:
+        """Log the outcome of a test, when the progress bar is closed."""
+        if self._outcome is not None:
+            _log.info("%s", self._outcome)
+            self._outcome = None
 
     def clip_probabilities(self, sample: Sample) -> Tensor:
         """Compute the probabilities of each clip, averaged over its crops, `clips_per_forward` views at a time.

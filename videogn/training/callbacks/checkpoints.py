@@ -12,11 +12,11 @@ import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor, nn
 
 from videogn.checks import require_at_least
 from videogn.system.files import replacing
 from videogn.system.ranks import exchange_due
-from videogn.training.callbacks.step_buffers import StepBuffers
 from videogn.video.storage import is_url
 
 
@@ -41,7 +41,7 @@ class RunCheckpoint(ModelCheckpoint):
         self.minutes = minutes
         self._saved_at = time.monotonic()
         self._unwritten_logs = False
-        self._buffers = StepBuffers()
+        self._buffers = _StepBuffers()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
@@ -118,6 +118,25 @@ class RunCheckpoint(ModelCheckpoint):
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.save()
+
+
+class _StepBuffers:
+    """Copies of a network's buffers after its last optimiser step: running statistics, which every forward pass changes, for checkpoints that undo batches."""
+
+    def __init__(self) -> None:
+        self._copies: dict[str, Tensor] = {}
+
+    def keep(self, module: nn.Module) -> None:
+        """Copy the current buffers."""
+        for name, buffer in module.named_buffers():
+            if name in self._copies:
+                self._copies[name].copy_(buffer)
+            else:
+                self._copies[name] = buffer.detach().clone()
+
+    def put_into(self, state_dict: dict[str, Any]) -> None:
+        """Replace the buffers of a state dict by the copies."""
+        state_dict.update({name: copy.clone() for name, copy in self._copies.items() if name in state_dict})
 
 
 #: Free bytes below which a failed write counts as a full disk.

@@ -8,6 +8,7 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from videogn.norm.precise_statistics import tracking_layers
+from videogn.system.sizes import counted
 from videogn.training.callbacks.batches import clips_of_statistics
 
 _log = logging.getLogger(__name__)
@@ -27,10 +28,10 @@ class EffectiveBatch(Callback):
             return
         hparams, splits, device = pl_module.hparams, data.splits, trainer.strategy.root_device.type
         _log.info(
-            "%s with %s, %s parameters; %s; clips of %d x %d, %d classes; on %s",
+            "%s with %s, %s parameters; %s; clips of %d x %d, %s; on %s",
             *(hparams["arch"], hparams["norm"], f"{sum(p.numel() for p in pl_module.net.parameters()):,}"),
-            ", ".join(f"{len(splits[name])} {name} videos" for name in ("train", "val") if name in splits),
-            *(hparams["clip_length"], hparams["interval"], len(pl_module.class_names)),
+            ", ".join(counted(len(splits[name]), f"{name} video") for name in ("train", "val") if name in splits),
+            *(hparams["clip_length"], hparams["interval"], counted(len(pl_module.class_names), "class", "classes")),
             f"{trainer.world_size} x {device}" if trainer.world_size > 1 else device,
         )
 
@@ -46,9 +47,8 @@ class EffectiveBatch(Callback):
         synchronised = devices > 1 and any(_synchronises(layer) for layer in layers)
         seen = clips_of_statistics(layers, clips) * (devices if synchronised else 1)
         _log.info(
-            "effective batch: %d clips a normalisation batch, %d an optimiser step "
-            "(%d clips x %d device%s x %d accumulated), %s",
-            *(seen, step, clips, devices, "" if devices == 1 else "s", accumulated),
+            "effective batch: %s a normalisation batch, %d an optimiser step (%s x %s x %d accumulated), %s",
+            *(counted(seen, "clip"), step, counted(clips, "clip"), counted(devices, "device"), accumulated),
             _learning_rate(trainer),
         )
         if synchronised:
@@ -59,9 +59,9 @@ class EffectiveBatch(Callback):
             )
         if layers and step != seen * (1 if synchronised else devices):
             _log.warning(
-                "statistics are of %d clips, steps of %d: compare with a run whose statistics are of %d clips too, "
+                "statistics are of %s, steps of %d: compare with a run whose statistics are of %s too, "
                 "whatever its steps",
-                *(seen, step, seen),
+                *(counted(seen, "clip"), step, counted(seen, "clip")),
             )
 
         if any(_stores_nothing(module) for module in pl_module.net.modules()):

@@ -12,6 +12,7 @@ from torch import nn
 from videogn.axes import Batch
 from videogn.checks import check_choice
 from videogn.norm.precise_statistics import VARIANCES, precise_statistics
+from videogn.system.sizes import counted
 from videogn.training.callbacks.batches import StatisticsCallback, clips_of_statistics, logits_and_labels
 
 _log = logging.getLogger(__name__)
@@ -57,10 +58,8 @@ class PreciseBatchNorm(StatisticsCallback):
             variance=self.variance,
         )
         _log.info(
-            "precise BN: running statistics of %d layers measured on %d training batches x %d processes",
-            len(layers),
-            self.num_batches,
-            trainer.world_size,
+            "precise BN: running statistics of %s measured on %d training batches x %s",
+            *(counted(len(layers), "layer"), self.num_batches, counted(trainer.world_size, "process", "processes")),
         )
 
 

@@ -12,6 +12,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from videogn.system.files import write_json
+from videogn.system.sizes import counted
 
 _log = logging.getLogger(__name__)
 #: File in the log folder, written at the end of a training run.
@@ -33,6 +34,7 @@ class TrainingCost(Callback):
         self._peak: int | None = None
         self._earlier_peak: int | None = None  # of the run that this one resumes
         self._phase = "training"
+        self._line: str | None = None  # for the end of a training run
         self._mark: float | None = None  # time up to which seconds are in the sums; None before the first step
 
     def state_dict(self) -> dict[str, Any]:
@@ -91,11 +93,16 @@ class TrainingCost(Callback):
         }
         write_json(folder / FILE_NAME, cost)
         rate = self._counts["clips"] / max(self._seconds["training"], 1e-9)
-        _log.info(
-            "trained %d steps on %d clips in %.0f s (%.1f clips/s), validated in %.0f s",
-            *(self._counts["steps"], self._counts["clips"], self._seconds["training"], rate),
-            self._seconds["validation"],
+        self._line = (
+            f"trained {counted(self._counts['steps'], 'step')} on {counted(self._counts['clips'], 'clip')} in "
+            f"{self._seconds['training']:.0f} s ({rate:.1f} clips/s), validated in {self._seconds['validation']:.0f} s"
         )
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Log the line: a progress bar among the callbacks before this one is closed by now."""
+        if self._line is not None:
+            _log.info("%s", self._line)
+            self._line = None
 
     def _add(self, what: str) -> None:
         """Add the seconds since the mark to one of the sums."""
