@@ -14,7 +14,6 @@ from videogn.choices import EvaluationProtocol, EvaluationViews, NetworkInput, c
 
 
 def test_tables_have_the_names_of_the_choices():
-    from videogn.models.recompute import MEMORY_MODES
     from videogn.training.optimisation import SCALINGS, SCHEDULES
     from videogn.video.clips import PROTOCOLS
     from videogn.video.crops import CROPS
@@ -23,7 +22,6 @@ def test_tables_have_the_names_of_the_choices():
     tables = {
         choices.ProtocolName: PROTOCOLS,
         choices.CropsName: CROPS,
-        choices.MemoryModeName: MEMORY_MODES,
         choices.ScalingName: SCALINGS,
         choices.ScheduleName: SCHEDULES,
     }

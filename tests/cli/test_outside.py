@@ -74,6 +74,15 @@ def test_a_scheduler_from_outside_follows_every_step(videogn, motion, tmp_path, 
     assert [group["lr"] for group in _groups(tmp_path)] == pytest.approx([0.064 / 8 / 4] * 2)  # two steps
 
 
+def test_a_plateau_is_looked_for_after_validations(videogn, motion, tmp_path):
+    """Epochs without a validation have no val/loss to look at."""
+    plateau = ["--model.scheduler=lightning.pytorch.cli.ReduceLROnPlateau", "--model.scheduler.monitor=val/loss"]
+    often = ["--trainer.check_val_every_n_epoch=2", "--trainer.max_epochs=4", "--trainer.limit_val_batches=1"]
+    assert videogn(*fit_arguments(motion, tmp_path, *plateau, *often)) == 0
+    (scheduler,) = _last(tmp_path)["lr_schedulers"]
+    assert scheduler["last_epoch"] == 1  # Lightning steps it after the checkpoint: the second time is not in there
+
+
 def test_resuming_with_another_optimiser_is_an_error(videogn, motion, trained, tmp_path, capsys):
     checkpoint = trained / "checkpoints" / "last.ckpt"
     more = [f"--ckpt_path={checkpoint}", "--trainer.max_epochs=2"]
@@ -91,6 +100,7 @@ def test_resuming_with_another_optimiser_is_an_error(videogn, motion, trained, t
             "model.scheduler cannot be 'CosineAnealingLR'; did you mean 'CosineAnnealingLR'?",
         ),
         (["--model.optimizer=nowhere.Lion"], "model.optimizer cannot be 'nowhere.Lion'"),
+        ([*ADAMW, "--model.optimizer.weightdecay=1"], "no option --model.optimizer.weightdecay"),
         (["--model.scheduler=ReduceLROnPlateau"], "several have this name: give the full path"),
     ],
 )

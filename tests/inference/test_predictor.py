@@ -127,6 +127,17 @@ def _changed(last, path, **changes):
     return path
 
 
+@pytest.mark.parametrize("name", ["arch", "norm"])
+@pytest.mark.parametrize("value", [torch._utils._rebuild_tensor_v2, 5, None, ["gn"]])
+def test_names_that_are_no_text_are_never_called(last, tmp_path, name, value):
+    """torch.load allows a few functions even where it reads plain values only."""
+    path = _changed(last, tmp_path / "odd.ckpt", **{name: value})
+    with pytest.raises(
+        ValueError, match=r"odd\.ckpt is not a checkpoint .* does not name its network and norm in text"
+    ):
+        Predictor(path)
+
+
 def test_weights_of_another_network(last, tmp_path):
     other = _changed(last, tmp_path / "other.ckpt", arch_options={"width": 4})
     with pytest.raises(ValueError, match=r"other\.ckpt does not hold the weights of the network that it names"):
@@ -139,6 +150,9 @@ def test_code_from_outside_is_imported_only_when_it_is_trusted(last, tmp_path, o
     assert "own_norms" not in sys.modules
     with pytest.raises(ValueError, match=r"own\.ckpt names own_norms\.rms_group_norm, .* add --trust own_norms$"):
         Predictor(path)
+    assert "own_norms" not in sys.modules
+    with pytest.raises(ValueError, match="add --trust own_norms"):
+        VideoClassifier.load_from_checkpoint(path)
     assert "own_norms" not in sys.modules
     # GroupNorm's weights have the names and shapes of those of this norm's.
     net = Predictor(path, device="cpu", trust=["own_norms"])._net

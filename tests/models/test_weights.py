@@ -10,7 +10,7 @@ import zipfile
 import pytest
 import torch
 
-from videogn.models import i3d_tiny
+from videogn.models import i3d_tiny, make_model
 from videogn.models.weights import load_weights
 
 HEAD = {"blocks.6.proj.weight", "blocks.6.proj.bias"}
@@ -87,6 +87,24 @@ def test_a_checkpoint_says_what_its_input_was(tmp_path):
     assert (report.std, report.notes) == ((0.2, 0.2, 0.2), [])
     factor = torch.tensor([2.0, 1.0, 0.5]).view(1, 3, 1, 1, 1)
     torch.testing.assert_close(model.blocks[0].conv.weight, source.blocks[0].conv.weight * factor)
+
+
+def test_a_network_from_outside_starts_from_its_own_checkpoint(tmp_path, outside):
+    """Its tensors have names that no layout knows; the checkpoint of `videogn fit` says that they are its own."""
+    source, model = (make_model("own_nets.small_net", 5, norm_options={"groups": 4}) for _ in range(2))
+    about = {
+        "arch": "own_nets.small_net",
+        "norm": "gn",
+        "class_names": list("abcde"),
+        "mean": [0.4] * 3,
+        "std": [0.2] * 3,
+    }
+    state = {f"net.{name}": tensor for name, tensor in source.state_dict().items()}
+    torch.save({"state_dict": state, "hyper_parameters": about}, tmp_path / "own.ckpt")
+    report = load_weights(model, tmp_path / "own.ckpt")
+    assert (report.missing, report.skipped) == ([], [])
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, source.state_dict()[name])
 
 
 def test_a_state_dict_says_nothing_of_its_input(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import numpy as np
@@ -75,3 +76,6 @@ def test_a_norm_from_outside_asks_for_its_convolution():
     assert make_norm(Norm).conv is WeightStandardisedConv3d
     assert make_norm(make_norm(Norm)).conv is WeightStandardisedConv3d
     assert make_norm(nn.Identity).conv is nn.Conv3d
+    partial = make_norm(functools.partial(Norm, eps=0.1), groups=2)
+    assert partial.conv is WeightStandardisedConv3d
+    assert partial.options == {"eps": 0.1, "groups": 2}

@@ -227,6 +227,8 @@ def test_the_log_says_which_optimiser_trains():
     assert settings.describe(optimizer, scheduler) == (
         "AdamW, weight decay 0.05 on 1 weights and none on 1 norms and biases, step schedule"
     )
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(2))]})
+    assert "on 1 weights and none on 2 norms" in settings.describe(optimizer, scheduler)
     constant = Optimisation(scheduler=torch.optim.lr_scheduler.ConstantLR)
     optimizer = constant.make_optimizer(torch.nn.Linear(2, 2), 16)
     assert constant.describe(optimizer, constant.make_scheduler(optimizer, 100, float)["scheduler"]) == (

@@ -23,6 +23,7 @@ Options = TypeVar("Options")
 #: Messages of argparse and jsonargparse about unknown options, keys, files and classes, and wrong values.
 _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
 _UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P<key>[^']+)' is not expected")
+_UNKNOWN_OF_CLASS = re.compile(r"Option '(?P<name>[^']+)' is not accepted")
 _MISSING_OPTIONS = re.compile(r"arguments are required: (?P<names>.+)")
 _MISSING_FILE = re.compile(r"File does not exist: '(?P<path>[^']+)'")
 _WRONG_VALUE = re.compile(
@@ -143,6 +144,9 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
     if found := _UNKNOWN_KEY.search(message):
         name = found["name"] or found["key"]
         return f"no option {name!r}{did_you_mean(name, [option.lstrip('-') for option in _options(parser)])}"
+    if found := _UNKNOWN_OF_CLASS.search(message):  # the part after the last dot is all that jsonargparse says
+        typed = [argument.partition("=")[0] for argument in sys.argv]
+        return f"no option {next((name for name in typed if name.endswith('.' + found['name'])), found['name'])}"
     flags = {option.lstrip("-").replace("-", "_"): option for option in _options(parser)}
     if found := _MISSING_OPTIONS.search(message):
         names = [flags.get(name, name) for name in found["names"].split(", ")]
@@ -185,6 +189,6 @@ def _classes(key: str) -> list[str]:
     from lightning.pytorch import callbacks, loggers, profilers, strategies
     from torch import optim
 
-    trainer = key.startswith("trainer.")
-    modules = [callbacks, loggers, profilers, strategies] if trainer else [optim, optim.lr_scheduler]
+    own = {"model.optimizer": [optim], "model.scheduler": [optim.lr_scheduler]}
+    modules = own.get(key, [callbacks, loggers, profilers, strategies])
     return [name for module in modules for name, value in vars(module).items() if inspect.isclass(value)]

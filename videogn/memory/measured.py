@@ -6,12 +6,13 @@ import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
 from videogn.checks import check_choice
+from videogn.choices import DeviceName
 from videogn.memory.step import StepSetting, TrainingStep
 
 
@@ -44,7 +45,7 @@ def measure_step(setting: StepSetting, batch_size: int, *, device: str = "cpu", 
     Raises:
         ValueError: A name or number is wrong.
     """
-    check_choice("device", device, ("cpu", "cuda"))
+    check_choice("device", device, get_args(DeviceName))
     step, peak = _cuda_peak(setting, batch_size) if device == "cuda" else _cpu_peak(setting, batch_size)
     seconds = [_seconds(step) for _ in range(repeats)]
     return MeasuredStep(peak, min(seconds, default=float("nan")))
@@ -65,7 +66,7 @@ def time_step(setting: StepSetting, batch_size: int, *, device: str = "cpu", rep
     Raises:
         ValueError: A name or number is wrong.
     """
-    check_choice("device", device, ("cpu", "cuda"))
+    check_choice("device", device, get_args(DeviceName))
     step = TrainingStep(setting, batch_size, device, foreach=device == "cuda")
     _take(step)
     return min(_seconds(step) for _ in range(repeats))

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
 from videogn.checks import check_choice
+from videogn.choices import DeviceName
 from videogn.memory.allocations import AllocationLog
 from videogn.memory.batch import largest_batch
 from videogn.memory.step import StepSetting, TrainingStep
@@ -111,7 +112,7 @@ def plan_steps(
     Raises:
         ValueError: A name or number is wrong, or a network does not take its input.
     """
-    check_choice("device", device, ("cuda", "cpu"))
+    check_choice("device", device, get_args(DeviceName))
     different = {repr(setting): setting for setting in settings}
     of_network: dict[str, list[StepSetting]] = {}
     for setting in different.values():
@@ -146,7 +147,7 @@ def step_memory(setting: StepSetting, batch_size: int, *, device: str = "cuda") 
     Raises:
         ValueError: A name or number is wrong, or the network does not take the input.
     """
-    check_choice("device", device, ("cuda", "cpu"))
+    check_choice("device", device, get_args(DeviceName))
     with AllocationLog() as log:
         (run,), _ = _run(log, [(setting, batch_size)], device)
     return _memory(run)

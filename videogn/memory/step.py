@@ -5,18 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from videogn.checks import check_choice, require_at_least
+from videogn.choices import ARCH, NORM, NUM_CLASSES, NetworkInput, PrecisionName
 from videogn.extensions import check_options, find
 from videogn.models import make_model
 
 #: Lightning's names of the number formats that can be planned.
-PRECISIONS = ("32", "bf16-mixed")
+PRECISIONS = get_args(PrecisionName)
 #: PyTorch's optimisers that need no more than gradients.
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     name: value
@@ -43,13 +44,13 @@ class StepSetting:
         optimizer_options: Options of the optimiser.
     """
 
-    model: str = "i3d_r50"
-    norm: str = "gn"
-    clip_length: int = 32
-    crop: int = 224
+    model: str = ARCH
+    norm: str = NORM
+    clip_length: int = NetworkInput.clip_length
+    crop: int = NetworkInput.crop_size
     precision: str = "32"
     memory_mode: str = "plain"
-    num_classes: int = 400
+    num_classes: int = NUM_CLASSES
     arch_options: Mapping[str, Any] = field(default_factory=dict)
     norm_options: Mapping[str, Any] = field(default_factory=dict)
     optimizer: str = "SGD"

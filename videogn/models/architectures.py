@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from videogn.choices import NORM
 from videogn.extensions import check_options, find
 from videogn.models.i3d import i3d_r50, i3d_r50_8x8, i3d_tiny
 from videogn.norm import make_norm
@@ -23,7 +24,7 @@ MODELS: dict[str, Callable[..., nn.Module]] = {
 def make_model(
     arch: str,
     num_classes: int,
-    norm: str | Callable[..., nn.Module] = "gn",
+    norm: str | Callable[..., nn.Module] = NORM,
     norm_options: Mapping[str, Any] | None = None,
     arch_options: Mapping[str, Any] | None = None,
 ) -> nn.Module:

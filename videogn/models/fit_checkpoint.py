@@ -32,5 +32,8 @@ def read_fit_checkpoint(path: str | Path, *, trust: Collection[str] = ()) -> dic
     about = content.get("hyper_parameters") if isinstance(content, dict) and "state_dict" in content else None
     if not isinstance(about, dict) or not about.keys() >= _REQUIRED:
         raise ValueError(f"{path} is not a checkpoint of `videogn fit`: it says nothing about the network")
-    check_trusted(path, [str(about["arch"]), str(about["norm"])], trust)
+    names = [about["arch"], about["norm"]]
+    if not all(isinstance(name, str) for name in names):  # a file may hold functions of torch, which nothing must call
+        raise ValueError(f"{path} is not a checkpoint of `videogn fit`: it does not name its network and norm in text")
+    check_trusted(path, names, trust)
     return content

@@ -15,6 +15,7 @@ from pytorchvideo.models.stem import create_res_basic_stem
 from torch import Tensor, nn
 
 from videogn.checks import check_choice
+from videogn.choices import NORM, NUM_CLASSES
 from videogn.models.blocks import (
     FullyConvolutionalHead,
     MaxPool,
@@ -99,8 +100,8 @@ class I3D(nn.Module):
 
 
 def i3d_r50(
-    num_classes: int = 400,
-    norm: str | Callable[..., nn.Module] = "gn",
+    num_classes: int = NUM_CLASSES,
+    norm: str | Callable[..., nn.Module] = NORM,
     norm_options: Mapping[str, Any] | None = None,
     dropout: float = 0.5,
     pool_window: PoolWindow = (None, 7, 7),
@@ -140,7 +141,7 @@ def i3d_r50(
 
 
 def i3d_r50_8x8(
-    num_classes: int = 400,
+    num_classes: int = NUM_CLASSES,
     norm: str | Callable[..., nn.Module] = "bn",
     norm_options: Mapping[str, Any] | None = None,
     dropout: float = 0.5,
@@ -157,7 +158,7 @@ def i3d_r50_8x8(
 
 def i3d_tiny(
     num_classes: int = 8,
-    norm: str | Callable[..., nn.Module] = "gn",
+    norm: str | Callable[..., nn.Module] = NORM,
     norm_options: Mapping[str, Any] | None = None,
     dropout: float = 0.0,
     pool_window: PoolWindow = (None, None, None),

@@ -9,9 +9,6 @@ from torch import Size, Tensor
 
 Triple = tuple[float, float, float]
 
-#: videogn's default: (x / 255 - 0.45) / 0.225 on every channel.
-DEFAULT_STD: Triple = (0.225, 0.225, 0.225)
-
 
 @dataclass(frozen=True)
 class InputNormalisation:
@@ -30,8 +27,8 @@ class InputNormalisation:
 
 #: torchvision's and timm's ResNets.
 IMAGENET = InputNormalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-#: pytorchvideo's zoo.
-ZOO = InputNormalisation((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+#: pytorchvideo's zoo, and our default: the released code of Wang et al. 2018, the GN paper's baseline.
+DEFAULT = InputNormalisation((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
 #: Detectron's Caffe2 networks: pixels 0-255, the mean subtracted, not scaled.
 CAFFE2 = InputNormalisation((102.9801 / 255, 115.9465 / 255, 122.7717 / 255), (1 / 255, 1 / 255, 1 / 255), "BGR")
 
@@ -91,7 +88,7 @@ def input_for(
     if mean is None:
         mean = _rgb(source.mean, source.order)
     if std is None:
-        std = DEFAULT_STD if source.std == CAFFE2.std else _rgb(source.std, source.order)
+        std = DEFAULT.std if source.std == CAFFE2.std else _rgb(source.std, source.order)
     return (mean[0], mean[1], mean[2]), (std[0], std[1], std[2])
 
 

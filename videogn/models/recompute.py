@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
+
+from videogn.choices import MemoryModeName
 
 #: Activations that are kept for the backward pass. All modes are exact; each takes less memory and more time.
 #:   plain  all of them.
@@ -24,7 +26,7 @@ from torch.utils.checkpoint import checkpoint
 #:   block  the inputs of the bottlenecks; in the stem as in lean.
 #:   stage  the clips and the inputs of the stages. A stage runs again keeping the inputs of its bottlenecks, then each
 #:          bottleneck runs again.
-MEMORY_MODES = ("plain", "lean", "block", "stage")
+MEMORY_MODES = get_args(MemoryModeName)
 
 
 def recompute(function: Callable[..., Any], modules: Iterable[nn.Module], *inputs: Tensor) -> Any:

@@ -18,7 +18,7 @@ from torch import Tensor
 from videogn.checks import check_choice, did_you_mean, existing_path
 from videogn.models.caffe2 import read_caffe2
 from videogn.models.foreign_names import layout_of
-from videogn.models.inflation import CAFFE2, IMAGENET, ZOO, InputNormalisation
+from videogn.models.inflation import CAFFE2, DEFAULT, IMAGENET, InputNormalisation
 
 #: A Lightning checkpoint holds the task, whose network is `net`; DataParallel and its like add `module`.
 _PREFIXES = ("net.", "module.")
@@ -70,14 +70,14 @@ def read_source(source: str | Path) -> SourceWeights:
     else:
         content = read_checkpoint(path)
     tensors = _state_dict(content, path)
-    try:
-        layout = layout_of(tensors)
+    about = content.get("hyper_parameters")
+    about = about if isinstance(about, Mapping) else {}
+    try:  # a checkpoint of `videogn fit` has the names of its network, also of one from outside
+        layout = "videogn" if about.keys() >= {"arch", "norm"} else layout_of(tensors)
     except ValueError as error:
         raise ValueError(f"{path} is not a file of weights: {error}") from error
     # torchvision's and timm's 2D networks come as bare state dicts; both were trained on the same normalisation.
     normalisation = {"torchvision": IMAGENET, "caffe2": CAFFE2}.get(layout)
-    about = content.get("hyper_parameters")
-    about = about if isinstance(about, Mapping) else {}
     if normalisation is None and about.get("mean") and about.get("std"):
         normalisation = InputNormalisation(tuple(about["mean"]), tuple(about["std"]))
     norm = (str(about["norm"]), dict(about.get("norm_options") or {})) if "norm" in about else None
@@ -173,7 +173,7 @@ def _zoo(name: str) -> SourceWeights:
         f"zoo:{name}",
         lambda: torch.hub.load_state_dict_from_url(url, map_location="cpu", progress=False, weights_only=True),
     )
-    return _collected(f"zoo:{name}", _state_dict(content, f"zoo:{name}"), ZOO)
+    return _collected(f"zoo:{name}", _state_dict(content, f"zoo:{name}"), DEFAULT)
 
 
 #: Prefix of a source -> its reader.

@@ -39,7 +39,7 @@ def group_norm(
 
 
 def layer_norm(num_channels: int, *, eps: float = 1e-5) -> nn.GroupNorm:
-    """LayerNorm over (C, T, H, W): S_i = {k : k_N = i_N} (GN paper, equation 5), that is GroupNorm with one group.
+    """LayerNorm over (C, T, H, W): S_i = {k : k_N = i_N} (GN paper, equation 4), that is GroupNorm with one group.
 
     Args:
         num_channels: Number of channels C. Gamma and beta are per channel.
@@ -49,7 +49,7 @@ def layer_norm(num_channels: int, *, eps: float = 1e-5) -> nn.GroupNorm:
 
 
 def instance_norm(num_channels: int, *, eps: float = 1e-5) -> nn.GroupNorm:
-    """InstanceNorm over (T, H, W): S_i = {k : k_N = i_N, k_C = i_C} (GN paper, equation 6).
+    """InstanceNorm over (T, H, W): S_i = {k : k_N = i_N, k_C = i_C} (GN paper, equation 5).
 
     It is GroupNorm with one channel per group: it has gamma and beta, and no running statistics.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -85,5 +86,8 @@ def make_norm(norm: str | Callable[..., nn.Module], **options: Any) -> NormFacto
         name, make = norm, find("norm", norm, NORMS, "videogn.norms")
     else:
         name, make = getattr(norm, "__qualname__", repr(norm)), norm
+    if isinstance(make, functools.partial) and not make.args:  # its convolution is that of the norm within
+        options = {**make.keywords, **options}
+        make = make.func
     check_options(f"norm {name!r}", make, options, positional=1)
     return NormFactory(name, make, options)

@@ -47,7 +47,7 @@ class Optimisation:
         warmup: Share of the training run in which the rate rises linearly from nearly 0.
         scheduler: Scheduler in place of `schedule` and `warmup`: a class of `torch.optim.lr_scheduler` by name or any
             other by its dotted path, with options of its own. It is stepped after every optimiser step
-            (ReduceLROnPlateau: after every validation).
+            (ReduceLROnPlateau: after every epoch with a validation).
 
     Raises:
         ValueError: If a name is unknown or a number is out of range.
@@ -115,11 +115,11 @@ class Optimisation:
 
     def describe(self, optimizer: Optimizer, scheduler: object) -> str:
         """Describe optimiser, weight decay and schedule in a line for the log."""
-        decayed, plain = optimizer.param_groups
+        decayed, *plain = optimizer.param_groups  # one from outside may have divided them further
         schedule = f"{self.schedule} schedule" if self.scheduler is None else type(scheduler).__name__
         return (
             f"{type(optimizer).__name__}, weight decay {decayed.get('weight_decay', 0):g} on {len(decayed['params'])} "
-            f"weights and none on {len(plain['params'])} norms and biases, {schedule}"
+            f"weights and none on {sum(len(group['params']) for group in plain)} norms and biases, {schedule}"
         )
 
     def factor(self, total: float) -> Callable[[float], float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -20,6 +21,8 @@ from videogn.choices import ARCH, NORM, CropsName, EvaluationProtocol, NetworkIn
 from videogn.evaluation import ResultCollection, clip_probabilities, score_video, score_views, write_results
 from videogn.evaluation.results import TOP_K, VideoResult
 from videogn.models import make_model
+from videogn.models.fit_checkpoint import read_fit_checkpoint
+from videogn.models.inflation import DEFAULT
 from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
@@ -34,10 +37,6 @@ _log = logging.getLogger(__name__)
 INPUT = tuple(field.name for field in fields(NetworkInput))
 #: Hyper-parameters that define the network and its input. A checkpoint decides them.
 CONTRACT = ("arch", "norm", "norm_options", "arch_options", *INPUT)
-
-#: Input normalisation of the released code of Wang et al. 2018, the GN paper's baseline.
-_MEAN = (0.45, 0.45, 0.45)
-_STD = (0.225, 0.225, 0.225)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +105,7 @@ class VideoClassifier(pl.LightningModule):
             report = load_weights(self.net, init_from, class_names=class_names, norm=own_norm, mean=mean, std=std)
             _log.log(logging.WARNING if report.notes else logging.INFO, "init_from %s: %s", init_from, report)
             mean, std = mean or report.mean, std or report.std
-        self.settings = replace(self.settings, mean=mean or _MEAN, std=std or _STD)
+        self.settings = replace(self.settings, mean=mean or DEFAULT.mean, std=std or DEFAULT.std)
         # Buffers, so that no step waits for a transfer; a checkpoint has them as hyper-parameters.
         self.register_buffer("input_mean", torch.tensor(self.settings.mean), persistent=False)
         self.register_buffer("input_std", torch.tensor(self.settings.std), persistent=False)
@@ -121,6 +120,12 @@ class VideoClassifier(pl.LightningModule):
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
         self._restored: dict[str, Any] | None = None  # from the checkpoint, facts of its run
+
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, trust: Collection[str] = (), **options: Any) -> Any:
+        """Load a task as Lightning does; `trust` names the packages that the checkpoint may import from outside."""
+        read_fit_checkpoint(checkpoint_path, trust=trust)
+        return super().load_from_checkpoint(checkpoint_path, *args, **options)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Compute logits (B, K, T', H', W') of normalised clips (B, 3, T, H, W)."""
@@ -227,6 +232,8 @@ class VideoClassifier(pl.LightningModule):
         batch = together * trainer.accumulate_grad_batches
         optimizer = self.settings.make_optimizer(self.net, batch)
         scheduler = self.settings.make_scheduler(optimizer, total, position)
+        if "monitor" in scheduler:  # a value that only a validation gives
+            scheduler["frequency"] = trainer.check_val_every_n_epoch or 1
         self._run = {
             "clips_per_batch": together,
             "clips_per_step": batch,

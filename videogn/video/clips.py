@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from videogn.checks import check_choice, require_positive
+from videogn.choices import EvaluationProtocol
 
 Indices = NDArray[np.int64]
 
@@ -67,7 +68,12 @@ PROTOCOLS: dict[str, tuple[Callable[[int, int, int], list[int]], Callable[[Indic
 
 
 def clip_indices(
-    num_frames: int, *, clip_length: int, interval: int, num_clips: int = 10, protocol: str = "nonlocal"
+    num_frames: int,
+    *,
+    clip_length: int,
+    interval: int,
+    num_clips: int = EvaluationProtocol.num_clips,
+    protocol: str = EvaluationProtocol.protocol,
 ) -> Indices:
     """Return the frame indices of the test clips of one video.
 
