@@ -121,7 +121,10 @@ class RunCheckpoint(ModelCheckpoint):
 
 
 class _StepBuffers:
-    """Copies of a network's buffers after its last optimiser step: running statistics, which every forward pass changes, for checkpoints that undo batches."""
+    """Copies of a network's buffers after its last optimiser step, for checkpoints that undo batches.
+
+    Every forward pass changes running statistics.
+    """
 
     def __init__(self) -> None:
         self._copies: dict[str, Tensor] = {}
