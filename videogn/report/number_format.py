@@ -42,8 +42,3 @@ def listing(items: Iterable[object]) -> str:
     """Write a list: "1, 2 and 3"."""
     texts = [str(item) for item in items]
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}" if texts else ""
-
-
-def counted(number: int, thing: str) -> str:
-    """Write a number of things: "1 seed", "3 seeds"."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

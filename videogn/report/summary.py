@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from videogn.report.contrasts import Contrast
 from videogn.report.differences import Difference, Differences
 from videogn.report.layout import Layout, Row
-from videogn.report.number_format import between, counted, listing, signed
+from videogn.report.number_format import between, listing, signed
+from videogn.system.sizes import counted
 
 #: With more norms not every difference is put into words: sentences about every pair would hide the rest.
 _MOST_NORMS = 2

@@ -1,4 +1,4 @@
-"""Numbers of bytes in units that people write."""
+"""Numbers of bytes and of things, as people write them."""
 
 from __future__ import annotations
 
@@ -47,3 +47,9 @@ def format_size(size: int) -> str:
             break
         value /= 1024
     return f"{value:.1f} {unit}"
+
+
+def counted(number: int, thing: str) -> str:
+    """Write a number of things: "1 video", "1,200 videos", "2 classes"."""
+    ending = "" if number == 1 else "es" if thing.endswith("s") else "s"
+    return f"{number:,} {thing}{ending}"
