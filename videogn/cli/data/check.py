@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from videogn.choices import TIME_LIMIT
 from videogn.system.cores import available_cores
+from videogn.system.sizes import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -62,14 +63,14 @@ def run(options: Options) -> int:
         )
     console = Console(highlight=False, soft_wrap=True)
     if not checked.differences:
-        console.print(f"{checked.videos:,} videos, all as the index says")
+        console.print(f"{counted(checked.videos, 'video')}, all as the index says")
         return 0
     console.print(_table(checked.differences[:_SHOWN]), soft_wrap=False)
     if (more := len(checked.differences) - _SHOWN) > 0:
         console.print(f"and {more:,} more")
     kinds = Counter(difference.kind for difference in checked.differences)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-    console.print(f"{checked.videos:,} videos in the index; differences: {counts}")
+    console.print(f"{counted(checked.videos, 'video')} in the index; differences: {counts}")
     console.print("To update the index, run the `videogn data index` that made it again.")
     return 1
 

@@ -47,12 +47,13 @@ def run(options: Options) -> int:
 
 def _show_source(source: str, root: str | None) -> None:
     from videogn.data.sources import read_index
+    from videogn.system.sizes import counted
 
     index = read_index(source, root=root)
     missing = {record.path for record in index.missing()}
     counts = Counter(record.label for record in index.records)
     lost = Counter(record.label for record in index.records if record.path in missing)
-    print(f"{len(index)} videos, {len(index.classes)} classes, {len(missing)} missing")
+    print(f"{counted(len(index), 'video')}, {counted(len(index.classes), 'class')}, {len(missing)} missing")
     print(f"sha256 {index.fingerprint()}")
     for number, name in enumerate(index.classes):
         print(f"{counts[number]:8d}  {name}" + (f"  ({lost[number]} missing)" if lost[number] else ""))

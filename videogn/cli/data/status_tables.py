@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from videogn.indexing.catalogue import STATUSES
-from videogn.system.sizes import format_size
+from videogn.system.sizes import counted, format_size
 
 if TYPE_CHECKING:
     from videogn.indexing.catalogue import Catalogue
@@ -76,8 +76,8 @@ def status_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> Table:
 
 def _totals(catalogue: Catalogue) -> str:
     rows = catalogue.table
-    classes = len(catalogue.facts.classes)
+    classes = counted(len(catalogue.facts.classes), "class")
     hours = (pc.sum(rows["duration"]).as_py() or 0) / 3600
     size = format_size(pc.sum(rows["bytes"]).as_py() or 0)
-    frames = pc.sum(rows["frames"]).as_py() or 0
-    return f"{classes} class{'es' * (classes != 1)}, {frames:,} frames, {hours:,.1f} hours, {size}"
+    frames = counted(pc.sum(rows["frames"]).as_py() or 0, "frame")
+    return f"{classes}, {frames}, {hours:,.1f} hours, {size}"
