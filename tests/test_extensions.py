@@ -114,6 +114,20 @@ def test_a_norm_from_outside_in_a_network(outside):
 
 
 @pytest.mark.parametrize(
+    ("norm", "options", "reason"),
+    [
+        ("own_norms.rms_group_norm", {"groups": 32}, "ValueError: 16 channels cannot be split into 32 groups"),
+        ("own_norms.rms_group_norm", {"groups": 0}, "ZeroDivisionError: "),
+        ("rms", {"groups": 32}, "ValueError: 16 channels cannot be split into 32 groups"),
+        ("torch.nn.LayerNorm", {"eps": 0.1, "bias": True, "device": "nowhere"}, "RuntimeError: .*nowhere"),
+    ],
+)
+def test_a_norm_from_outside_that_cannot_be_made_is_one_line(registered, outside, norm, options, reason):
+    with pytest.raises(ValueError, match=rf"^norm '{norm}' cannot make a layer of 16 channels: {reason}"):
+        make_model("i3d_tiny", 5, norm, options)
+
+
+@pytest.mark.parametrize(
     ("name", "shape"), [("own_nets.small_net", (2, 5, 1, 1, 1)), ("small", (2, 5, 1, 1, 1)),
                         ("own_nets.positions_net", (2, 5, 2, 8, 8))]
 )  # fmt: skip

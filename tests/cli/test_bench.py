@@ -66,8 +66,11 @@ def test_nothing_but_bad_files(videogn, capsys, tmp_path):
     assert "videogn: error: none of the 2 videos can be decoded" in printed.err.splitlines()[-1]
 
 
-def test_lists_and_tables(videogn, capsys, motion, tmp_path):
-    """A list stands for its videos; what is read by people has the same numbers in it."""
+def test_lists_and_tables(videogn, capsys, monkeypatch, motion, tmp_path):
+    """A list stands for its videos; the tables have all their headings in a terminal of 80 columns."""
+    for name, value in (("COLUMNS", "80"), ("TERM", "dumb")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     videos = sorted(motion.rglob("*.mp4"))[:2]
     (tmp_path / "list.txt").write_text("".join(f"{video.relative_to(motion)}\tname\n" for video in videos))
     options = ["--workers", "0", "--root", motion]
@@ -75,6 +78,10 @@ def test_lists_and_tables(videogn, capsys, motion, tmp_path):
     printed = capsys.readouterr().out
     assert "2 of 2 videos" in printed
     assert "Milliseconds a video" in printed
+    assert "\N{HORIZONTAL ELLIPSIS}" not in printed
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    assert "decoder open decode resize in all videos/s frames/s failed" in lines
+    assert "workers auto pyav" in lines
     assert "--data.num_workers 0" in printed
 
 

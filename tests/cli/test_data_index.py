@@ -94,6 +94,48 @@ def test_show_prints_classes(videogn, capsys, index):
     assert "│ c │ 6 │ 1 │ 1 │ 1 │ 2 │ 1 │" in printed
 
 
+def _cells(printed: str) -> list[list[str]]:
+    """The rows of the printed tables, without their frames."""
+    return [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.splitlines() if "│" in line]
+
+
+def test_what_is_not_usable_is_named_with_its_reason(videogn, capsys, monkeypatch, damaged, tmp_path):
+    """The same by the command that finds it and the one that shows the index."""
+    monkeypatch.setenv("COLUMNS", "400")
+    out = tmp_path / "i.parquet"
+    assert videogn("data", "index", str(damaged), "--out", str(out)) == 0
+    written = capsys.readouterr().out
+    assert videogn("data", "show", str(out)) == 0
+    shown = capsys.readouterr().out
+    rows = [row for row in read_catalogue(out).table.to_pylist() if row["status"] not in ("ok", "short")]
+    assert sorted(Path(row["path"]).name for row in rows) == ["cut.mkv", "empty.mp4", "headless.mp4", "text.mp4"]
+    for printed in (written, shown):
+        found = [row for row in _cells(printed) if row[0].startswith("/")]
+        assert found == [[row["path"], row["status"], row["reason"]] for row in rows]
+        assert all(reason for _, _, reason in found)
+        assert " more" not in printed
+
+
+def test_a_long_list_of_what_is_not_usable_ends_after_ten(videogn, capsys, monkeypatch, tmp_path):
+    """Names that are markup, or no UTF-8, or longer than the table's column."""
+    folder = tmp_path / "set" / "[red]class[/red]"
+    folder.mkdir(parents=True)
+    names = [os.fsdecode(b"0\xff.mp4"), "x" * 200 + ".mp4", "[bold].mp4", *(f"y{number}.mp4" for number in range(10))]
+    for name in names:
+        (folder / name).touch()
+    out = tmp_path / "i.parquet"
+    monkeypatch.setenv("COLUMNS", "100")
+    for arguments in (["index", str(tmp_path / "set"), "--out", str(out)], ["show", str(out)]):
+        assert videogn("data", *arguments) == 0
+        printed = capsys.readouterr().out
+        assert "and 3 more; the index lists all" in printed
+        assert max(map(len, printed.splitlines()[:30])) <= 100
+        paths = "".join(row[0] for row in _cells(printed) if len(row) == 3)  # folded ones are whole again
+        shown = [name for name in names if f"[red]class[/red]/{name}" in paths.replace("\\xff", "\udcff")]
+        assert len(shown) == 10
+        assert set(names[:3]) <= set(shown)
+
+
 def test_quick_reads_packets_only(videogn, capsys, damaged, tmp_path):
     out = tmp_path / "i.parquet"
     assert videogn("data", "index", str(damaged), "--out", str(out), "--quick") == 0

@@ -60,10 +60,12 @@ def test_a_missing_configuration_names_the_nearest_file(videogn, capsys, tmp_pat
     [
         (["predict"], "required: videos, --checkpoint"),
         (["predict", ".", "--checkpont=x"], "no option --checkpont; did you mean '--checkpoint'?"),
-        (["predict", "no.mp4", "--checkpoint=x"], "no such file or folder: no.mp4"),
+        (["predict", "no.mp4", "--checkpoint=.."], "no such file or folder: no.mp4"),
+        (["predict", "no.mp4", "--checkpoint=no.ckpt"], "no such file or folder: no.ckpt"),
         (["data", "snth", "x"], "did you mean 'synth'?"),
         (["data", "synth", "x", "--videos-per-class=0"], "videos_per_class must be >= 1, got 0"),
         (["data", "synth", "x", "--size=33"], "size must be even"),
+        (["data", "synth", "x", "--workers=0"], "workers must be >= 1, got 0"),
         (["demo", "--quik"], "no option --quik; did you mean '--quick'?"),
     ],
 )

@@ -111,6 +111,14 @@ def test_an_unknown_optimiser_is_one_line(videogn, motion, tmp_path, capsys, opt
     assert expected in lines[0]
 
 
+def test_a_norm_that_does_not_take_the_channels_is_one_line(videogn, motion, tmp_path, outside, capsys):
+    norm = ["--model.norm=own_norms.rms_group_norm", "--model.norm_options={groups: 32}"]
+    assert videogn(*fit_arguments(motion, tmp_path, *norm)) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Seed set")]
+    assert len(lines) == 1
+    assert "norm 'own_norms.rms_group_norm' cannot make a layer of 8 channels: ValueError: 8 channels" in lines[0]
+
+
 @pytest.fixture(scope="module")
 def own(motion, tmp_path_factory):
     """A training run of a network, a norm, an optimiser and a schedule of one's own, in a process of its own."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import sys
 
 import pytest
 from matplotlib.image import imread
@@ -98,6 +100,33 @@ def test_the_table_says_what_it_leaves_out(videogn, capsys):
         "MiB",
     ):
         assert words in printed
+
+
+@pytest.mark.parametrize("norms", [("bn", "gn"), ("bn", "own_norms.rms_group_norm")])
+def test_the_table_fits_a_terminal_of_80_columns(videogn, capsys, monkeypatch, outside, norms):
+    """What differs has a column, what does not is said once; nothing is cut."""
+    for name, value in (("COLUMNS", "80"), ("TERM", "dumb")):
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    modes = ("plain", "lean", "block")
+    arguments = ["--norm", *norms, "--clips", "8x2", "16x1", "--memory-mode", *modes, "--memory", "16GiB"]
+    assert videogn("plan", *TINY, *arguments) == 0
+    printed = capsys.readouterr().out
+    assert "\N{HORIZONTAL ELLIPSIS}" not in printed
+    lines = printed.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].strip() == "For cuda: model i3d_tiny, crop 32, precision 32, optimizer SGD, memory 16.0 GiB"
+    assert " ".join(lines[2].split()) == "norm clips memory mode largest batch activation peak"
+    # A long norm goes on in the lines below.
+    width = lines[2].index("clips")
+    assert "".join(line[:width].strip() for line in lines[4:]).count(norms[1]) == 6
+    rows = [line[width:].split()[:2] for line in lines[4:] if "GiB" in line]
+    assert rows == [[*each] for each in itertools.product(("8x2", "16x1"), modes)] * 2
+
+
+def test_both_batches_where_they_differ(videogn, capsys):
+    assert videogn("plan", *TINY, "--clips=8x2", "--batch-size=2", "--memory=1GiB") == 0
+    assert " ".join(capsys.readouterr().out.splitlines()[2].split()) == "batch largest batch activation peak"
 
 
 def test_other_windows(videogn, capsys):

@@ -101,6 +101,35 @@ def test_a_second_run_opens_only_what_changed(source, tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("column", "checked"), [("codec", 0), ("reason", 0), ("rotation", 0), ("start", 0), ("mtime_ns", 7)]
+)
+def test_an_index_from_before_a_column_existed_is_continued(source, tmp_path, column, checked):
+    """The column is null; only without the time of change must unchanged files be opened again."""
+    out = tmp_path / "i.parquet"
+    build_index(str(source), out, _checks())
+    whole = read_catalogue(out)
+    pq.write_table(pq.read_table(out).drop_columns([column]), out)
+    older = read_catalogue(out)
+    assert older.table.schema == whole.table.schema
+    assert older.table[column].null_count == 8
+    assert older.table.drop_columns([column]) == whole.table.drop_columns([column])
+    _write(source / "run", d="ok 50")
+    built = build_index(str(source), out, _checks())
+    assert built.checked == max(checked, 1)
+    assert _statuses(out)["d"] == "ok"
+    assert _rows(out)["d.mp4"][column] is not None or column in ("reason", "start")
+
+
+@pytest.mark.parametrize("column", ["path", "status"])
+def test_a_file_without_an_essential_column_is_no_index(source, tmp_path, column):
+    out = tmp_path / "i.parquet"
+    build_index(str(source), out, _checks())
+    pq.write_table(pq.read_table(out).drop_columns([column]), out)
+    with pytest.raises(ValueError, match="is not an index that `videogn data index` wrote"):
+        read_catalogue(out)
+
+
 def test_another_way_of_checking_starts_again_and_other_min_frames_do_not(source, tmp_path):
     out = tmp_path / "i.parquet"
     build_index(str(source), out, _checks())

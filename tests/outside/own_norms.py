@@ -12,6 +12,8 @@ class RMSGroupNorm(nn.Module):
 
     def __init__(self, num_channels: int, groups: int, eps: float) -> None:
         super().__init__()
+        if num_channels % groups:
+            raise ValueError(f"{num_channels} channels cannot be split into {groups} groups")
         self.groups = groups
         self.eps = eps
         self.weight = nn.Parameter(torch.ones(num_channels))

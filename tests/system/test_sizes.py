@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from videogn.system.sizes import format_size, parse_size
+from videogn.system.sizes import counted, format_size, parse_size
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,11 @@ def test_more_than_there_is(text):
 )
 def test_the_unit_is_the_largest_that_fits(size, text):
     assert format_size(size) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "thing", "text"),
+    [(1, "class", "1 class"), (2, "class", "2 classes"), (0, "cell", "0 cells"), (1200, "video", "1,200 videos")],
+)
+def test_things_are_counted_in_the_plural_unless_there_is_one(number, thing, text):
+    assert counted(number, thing) == text

@@ -144,25 +144,24 @@ def _print(report: LoadingReport) -> None:
 
 
 def _table(title: str, first: str, columns: Sequence[str]) -> Table:
-    from rich.table import Table
+    from rich import box
+    from rich.table import Column, Table
 
-    table = Table(title=title, title_justify="left")
-    table.add_column(first)
-    for column in columns:
-        table.add_column(column, justify="right")
-    return table
+    numbers = (Column(name, justify="right", overflow="fold") for name in columns)
+    return Table(first, *numbers, title=title, title_justify="left", box=box.SIMPLE, padding=(0, 1, 0, 0))
 
 
 def _stage_table(report: LoadingReport) -> Table:
-    columns = ("open", "decode", "resize", "in all", "videos/s", "frames/s", "videos", "failed")
+    columns = ("open", "decode", "resize", "in all", "videos/s", "frames/s", "failed")
     table = _table("Milliseconds a video, in one process", "decoder", columns)
     for name, times in report.decoders.items():
         if not times.measured:
-            table.add_row(name, *["-"] * 6, "0", next(iter(times.failed.values()), ""))
+            table.add_row(name, *["-"] * 6, next(iter(times.failed.values()), ""))
             continue
         stages = (times.open_s, times.decode_s, times.resize_s, times.total_s)
-        rates = (f"{times.videos_per_s:.1f}", f"{times.frames_per_s:.0f}", str(times.measured))
-        table.add_row(name, *(f"{1000 * seconds:.1f}" for seconds in stages), *rates, str(len(times.failed)))
+        rates = (f"{times.videos_per_s:.1f}", f"{times.frames_per_s:.0f}")
+        failed = f"{len(times.failed)} of {times.measured + len(times.failed)}"
+        table.add_row(name, *(f"{1000 * seconds:.1f}" for seconds in stages), *rates, failed)
     transfer = report.transfer
     table.add_section()
     table.add_row("worker to main process", *[""] * 3, f"{1000 * transfer.worker_to_main_s:.1f}")
@@ -172,9 +171,10 @@ def _stage_table(report: LoadingReport) -> Table:
 
 
 def _worker_table(report: LoadingReport) -> Table:
-    workers = list(dict.fromkeys(each.workers for each in report.throughput))
-    table = _table("Videos/s (frames/s) by number of workers", "decoder", [str(number) for number in workers])
-    for decoder in dict.fromkeys(each.decoder for each in report.throughput):
-        row = {each.workers: each for each in report.throughput if each.decoder == decoder}
-        table.add_row(decoder, *(f"{row[n].videos_per_s:.1f} ({row[n].frames_per_s:.0f})" for n in workers))
+    # A machine may have many cores, but there are few decoders.
+    decoders = dict.fromkeys(each.decoder for each in report.throughput)
+    table = _table("Videos/s (frames/s) by number of workers", "workers", list(decoders))
+    for number in dict.fromkeys(each.workers for each in report.throughput):
+        rates = {each.decoder: each for each in report.throughput if each.workers == number}
+        table.add_row(str(number), *(f"{rates[d].videos_per_s:.1f} ({rates[d].frames_per_s:.0f})" for d in decoders))
     return table

@@ -23,6 +23,11 @@ _LEFT_OUT = (
     "loses to fragmentation, decoded frames that wait, gradient buckets of several processes."
 )
 
+#: Keys of a row that are columns of the table, or words of its caption where all rows have the same value.
+_SETTINGS = ("model", "norm", "clips", "crop", "precision", "memory_mode", "optimizer", "memory")
+#: Keys that always are columns.
+_RESULTS = ("batch_size", "largest_batch", "activation_bytes", "peak_bytes")
+
 
 @dataclass(frozen=True)
 class Options:
@@ -132,24 +137,35 @@ def _length_and_interval(text: str) -> tuple[int, int]:
 
 
 def _print_table(rows: Sequence[Mapping[str, Any]], device: str) -> None:
+    from rich import box
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    titles = ["model", "norm", "clips", "crop", "precision", "memory mode", "batch", "activations", "peak"]
-    with_largest = "largest_batch" in rows[0]
-    table = Table(*titles, *(["memory", "largest batch"] if with_largest else []))
-    for row in rows:
-        cells = [row["model"], row["norm"], f"{row['clip_length']}x{row['interval']}", row["crop"], row["precision"]]
-        cells += [row["memory_mode"], row["batch_size"]]
-        cells += [format_size(row["activation_bytes"]), format_size(row["peak_bytes"])]
-        cells += [format_size(row["memory"]), row["largest_batch"]] if with_largest else []
-        table.add_row(*map(str, cells))
+    texts = [{**row, "clips": f"{row['clip_length']}x{row['interval']}"} for row in rows]
+    columns = {
+        key: [format_size(row[key]) if key == "memory" or key.endswith("_bytes") else str(row[key]) for row in texts]
+        for key in (*_SETTINGS, *_RESULTS)
+        if key in texts[0]
+    }
+    same = [key for key in _SETTINGS if len(set(columns.get(key, ()))) == 1]
+    caption = ", ".join(f"{_title(key)} {columns.pop(key)[0]}" for key in same)
+    if columns["batch_size"] == columns.get("largest_batch"):
+        del columns["batch_size"]
+    titles = (Column(_title(key), overflow="fold") for key in columns)
+    table = Table(*titles, box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
     console = Console(width=None if sys.stdout.isatty() else 140)
-    console.print(table)
+    console.print(f"For {device}: {caption}", highlight=False)
+    console.print("", table, "")
     for model, length, crop in dict.fromkeys((row["model"], row["clip_length"], row["crop"]) for row in rows):
         row = next(r for r in rows if (r["model"], r["clip_length"], r["crop"]) == (model, length, crop))
         console.print(
             f"{model}, {length} x {crop} x {crop}: {row['parameters']:,} parameters, "
             f"{row['multiply_adds'] / 1e9:.3f} G multiply-adds per clip"
         )
-    console.print(f"Planned for {device} with {rows[0]['optimizer']}. {_LEFT_OUT}")
+    console.print(_LEFT_OUT)
+
+
+def _title(key: str) -> str:
+    return key.removesuffix("_bytes").removesuffix("_size").replace("_", " ")

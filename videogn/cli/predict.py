@@ -69,10 +69,10 @@ def run(options: Options) -> int:
     Returns:
         0, or 1 if a file failed.
     """
+    existing_path(options.checkpoint)  # before the seconds that the imports take
     paths = _paths(options.videos)
     if options.output is not None and os.path.isdir(options.output):
         raise ValueError(f"--output must be a file, got the folder {options.output}")
-    existing_path(options.checkpoint)  # before the seconds that the imports take
     from videogn.cli.progress import bar
     from videogn.inference.predictor import Predictor
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def bars() -> Iterator[Callable[[str, int, int | None], None]]:
-    """Show the progress of several tasks, one after the other.
+    """Show the progress of several tasks, one after the other; the bars are gone at the end.
 
     Yields:
         A function to call with (name of the task, done, total); the total is None while it is unknown.
@@ -42,11 +42,11 @@ def bars() -> Iterator[Callable[[str, int, int | None], None]]:
     )
     tasks: dict[str, TaskID] = {}
     announced: set[str] = set()
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
 
         def advance(name: str, done: int, total: int | None) -> None:
             if name not in tasks:
-                tasks[name] = progress.add_task(name)
+                tasks[name] = progress.add_task(name, total=None)
             progress.update(tasks[name], completed=done, total=total)
             if total is not None and total > 1 and name not in announced and not console.is_terminal:
                 announced.add(name)

@@ -1,6 +1,7 @@
 """The Parquet index: one row for each listed video with the result of checking its file, and a summary of all rows.
 
-A new column is a field of `FOUND`; its values come from the field of that name in `IntegrityReport`.
+A new column is a field of `FOUND`; its values come from the field of that name in `IntegrityReport`. In an older index
+it is null.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ FOUND = pa.schema(
     ]
 )
 COLUMNS = pa.schema([*(field for field in LISTED if field.name != "start"), *FOUND, LISTED.field("start")])
+#: Columns without which a file is no index.
+_REQUIRED = ("path", "status")
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def write_catalogue(path: Path, catalogue: Catalogue) -> None:
 
 
 def read_catalogue(path: str | Path) -> Catalogue:
-    """Read an index that `write_catalogue` wrote.
+    """Read an index that `write_catalogue` wrote. Columns and facts that an older version did not write are null.
 
     Raises:
         FileNotFoundError: If the file does not exist.
@@ -107,8 +110,11 @@ def read_catalogue(path: str | Path) -> Catalogue:
         facts = json.loads(table.schema.metadata[METADATA_KEY])
         if facts.pop("version") != VERSION:
             raise ValueError(f"{path} was written by another version of videogn; run `videogn data index` again")
-        # Facts that a later version adds are ignored; facts that an earlier version lacks are None.
+        # What a later version adds is ignored; what an earlier version lacks is null.
         known = {name: facts.get(name) for name in Facts.__dataclass_fields__}
+        for column in COLUMNS:
+            if column.name not in (*_REQUIRED, *table.column_names):
+                table = table.append_column(column, pa.nulls(table.num_rows, column.type))
         return Catalogue(
             table.select(COLUMNS.names).cast(COLUMNS), Facts(**{**known, "classes": tuple(facts["classes"])})
         )

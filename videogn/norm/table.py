@@ -48,8 +48,19 @@ class NormFactory:
     options: Mapping[str, Any]
 
     def __call__(self, num_channels: int) -> nn.Module:
-        """Make the layer for a tensor (B, num_channels, T, H, W)."""
-        return self.norm(num_channels, **self.options)
+        """Make the layer for a tensor (B, num_channels, T, H, W).
+
+        Raises:
+            ValueError: The norm does not take so many channels, or, from outside the package, fails in any way.
+        """
+        try:
+            return self.norm(num_channels, **self.options)
+        except Exception as error:
+            if self.name in NORMS:
+                raise
+            raise ValueError(
+                f"norm {self.name!r} cannot make a layer of {num_channels} channels: {type(error).__name__}: {error}"
+            ) from error
 
     @property
     def conv(self) -> type[nn.Conv3d]:

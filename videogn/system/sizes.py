@@ -1,4 +1,4 @@
-"""Numbers of bytes in units that people write, and of other things."""
+"""Numbers of bytes and of things, as people write them."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ def format_size(size: int) -> str:
     return f"{value:.1f} {unit}"
 
 
-def counted(number: int, thing: str, things: str | None = None) -> str:
-    """Write a number of things: "1 seed", "3 seeds"; `things` is an irregular plural."""
-    return f"{number} {thing if number == 1 else things or f'{thing}s'}"
+def counted(number: int, thing: str) -> str:
+    """Write a number of things: "1 video", "1,200 videos", "2 classes"."""
+    ending = "" if number == 1 else "es" if thing.endswith("s") else "s"
+    return f"{number:,} {thing}{ending}"

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from videogn.choices import TIME_LIMIT
 from videogn.system.cores import available_cores
-
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from videogn.indexing.index_check import Difference
+from videogn.system.sizes import counted
 
 #: Number of differences that are printed one by one.
 _SHOWN = 20
@@ -49,6 +44,7 @@ def run(options: Options) -> int:
     """
     from rich.console import Console
 
+    from videogn.cli.data.status_tables import print_first
     from videogn.cli.progress import bar
     from videogn.indexing.index_check import check_index
 
@@ -62,23 +58,12 @@ def run(options: Options) -> int:
         )
     console = Console(highlight=False, soft_wrap=True)
     if not checked.differences:
-        console.print(f"{checked.videos:,} videos, all as the index says")
+        console.print(f"{counted(checked.videos, 'video')}, all as the index says")
         return 0
-    console.print(_table(checked.differences[:_SHOWN]), soft_wrap=False)
-    if (more := len(checked.differences) - _SHOWN) > 0:
-        console.print(f"and {more:,} more")
+    headings = ("video", "what", "index", "disk")
+    print_first(console, headings, checked.differences[:_SHOWN], len(checked.differences))
     kinds = Counter(difference.kind for difference in checked.differences)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-    console.print(f"{checked.videos:,} videos in the index; differences: {counts}")
+    console.print(f"{counted(checked.videos, 'video')} in the index; differences: {counts}")
     console.print("To update the index, run the `videogn data index` that made it again.")
     return 1
-
-
-def _table(differences: list[Difference]) -> Table:
-    from rich.markup import escape
-    from rich.table import Column, Table
-
-    table = Table(*(Column(name, overflow="fold") for name in ("video", "what", "index", "disk")))
-    for difference in differences:
-        table.add_row(*map(escape, difference))
-    return table

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from videogn.choices import TIME_LIMIT, DecoderName, NetworkInput
 from videogn.cli.view_options import ViewOptions
 from videogn.system.files import displayable
+from videogn.system.sizes import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,7 +151,7 @@ def _shrunk(picture: np.ndarray) -> np.ndarray:
 def _title(facts: dict[str, Any], options: Options) -> str:
     kind = "training" if options.train else options.protocol
     return (
-        f"{Path(facts['path']).name}: {facts['frames']} frames, {facts['fps']:.4g} per second, "
+        f"{Path(facts['path']).name}: {counted(facts['frames'], 'frame')}, {facts['fps']:.4g} per second, "
         f"{facts['width']}x{facts['height']}; clips {options.clip_length} x {options.interval}, {kind}"
     )
 
@@ -172,7 +173,7 @@ def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], sheet: Path) -
     turned = f", turned by {facts['rotation']} degrees" if facts["rotation"] else ""
     console.print(facts["path"], soft_wrap=True)
     console.print(
-        f"{facts['frames']} frames, {facts['fps']:.4g} per second, {facts['seconds']:.2f} s, "
+        f"{counted(facts['frames'], 'frame')}, {facts['fps']:.4g} per second, {facts['seconds']:.2f} s, "
         f"{facts['width']}x{facts['height']}{turned}, {facts['codec']}, decoded by {facts['decoder']} ({facts['why']})"
     )
     numbers = (Column(name, justify="right", no_wrap=True) for name in ("clip", "start", "end", "seconds"))
@@ -184,10 +185,10 @@ def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], sheet: Path) -
     console.print(table)
     beyond = sum(clip.beyond for clip in clips)
     if beyond:
-        console.print(f"{beyond} frames lie past the end of the video: {_substitutes(clips)}.")
+        console.print(f"Past the end of the video: {counted(beyond, 'frame')}; {_substitutes(clips)}.")
     console.print(f"Contact sheet: {sheet}", soft_wrap=True)
 
 
 def _substitutes(clips: Sequence[ExplainedClip]) -> str:
-    words = {"wrapped": "the clip goes on at the beginning", "repeated": "the last frame stands in for them"}
+    words = {"wrapped": "the clip goes on at the beginning", "repeated": "the last frame stands in"}
     return ", or ".join(dict.fromkeys(words[clip.substitute] for clip in clips if clip.substitute))

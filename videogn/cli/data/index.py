@@ -49,7 +49,7 @@ def run(options: Options) -> int:
     from rich.console import Console
     from rich.markup import escape
 
-    from videogn.cli.data.status_tables import summary_table
+    from videogn.cli.data.status_tables import print_unusable, summary_table
     from videogn.cli.progress import bar
     from videogn.indexing.building import build_index
     from videogn.indexing.file_checks import FileChecks
@@ -61,6 +61,7 @@ def run(options: Options) -> int:
         )
     console = Console(highlight=False)
     console.print(summary_table(built.catalogue))
+    print_unusable(console, built.catalogue)
     if built.unlisted:
         console.print(f"unlisted, for instance {escape(displayable(built.unlisted[0]))}", soft_wrap=True)
     rest = built.catalogue.table.num_rows - built.checked

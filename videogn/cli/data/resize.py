@@ -57,6 +57,7 @@ def run(options: Options) -> int:
     from rich.console import Console
     from rich.markup import escape
 
+    from videogn.cli.data.status_tables import print_first
     from videogn.cli.progress import bar
     from videogn.indexing.resizing import INDEX, Copying, resize_index
     from videogn.video.transcode import CopySettings
@@ -67,10 +68,8 @@ def run(options: Options) -> int:
         resized = resize_index(options.index, options.out, copying, advance)
     console = Console(highlight=False)
     console.print(summary_table(resized))
-    for path, reason in list(resized.failures.items())[:_SHOWN]:
-        console.print(f"[red]{escape(path)}: {escape(reason)}[/red]", soft_wrap=True)
-    if (more := len(resized.failures) - _SHOWN) > 0:
-        console.print(f"and {more:,} more failures; the index lists them")
+    failures = list(resized.failures.items())
+    print_first(console, ("failed", "reason"), failures[:_SHOWN], len(failures), "; the index lists all")
     console.print(f"{escape(options.out)}/{INDEX}: written", soft_wrap=True)
     return 1 if resized.failures else 0
 

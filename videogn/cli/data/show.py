@@ -11,7 +11,7 @@ class Options:
     """Count the videos, classes and missing files of a source.
 
     For folders and lists it also prints the hash that results carry; for an index, the counts by status, split and
-    class.
+    class, and the first videos that are not usable.
 
     Attributes:
         source: Class folders, a Kinetics CSV, a list of 'path label' lines or an index (.parquet).
@@ -47,12 +47,13 @@ def run(options: Options) -> int:
 
 def _show_source(source: str, root: str | None) -> None:
     from videogn.data.sources import read_index
+    from videogn.system.sizes import counted
 
     index = read_index(source, root=root)
     missing = {record.path for record in index.missing()}
     counts = Counter(record.label for record in index.records)
     lost = Counter(record.label for record in index.records if record.path in missing)
-    print(f"{len(index)} videos, {len(index.classes)} classes, {len(missing)} missing")
+    print(f"{counted(len(index), 'video')}, {counted(len(index.classes), 'class')}, {len(missing)} missing")
     print(f"sha256 {index.fingerprint()}")
     for number, name in enumerate(index.classes):
         print(f"{counts[number]:8d}  {name}" + (f"  ({lost[number]} missing)" if lost[number] else ""))
@@ -61,12 +62,13 @@ def _show_source(source: str, root: str | None) -> None:
 def _show_index(path: str) -> None:
     from rich.console import Console
 
-    from videogn.cli.data.status_tables import status_table, summary_table
+    from videogn.cli.data.status_tables import print_unusable, status_table, summary_table
     from videogn.indexing.catalogue import read_catalogue
 
     catalogue = read_catalogue(path)
     console = Console()
     console.print(summary_table(catalogue))
+    print_unusable(console, catalogue)
     for title, counts in (("split", catalogue.facts.summary["splits"]), ("class", catalogue.facts.summary["classes"])):
         if counts:
             console.print(status_table(title, counts))

@@ -1,18 +1,24 @@
-"""Tables of the numbers of videos of an index by status."""
+"""Tables of an index: numbers of videos by status, and the first videos of a list."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from rich.markup import escape
 from rich.table import Column, Table
 
+from videogn.data.parquet_index import USABLE
+from videogn.data.stored_paths import opened_path
 from videogn.indexing.catalogue import STATUSES
-from videogn.system.sizes import format_size
+from videogn.system.files import displayable
+from videogn.system.sizes import counted, format_size
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from videogn.indexing.catalogue import Catalogue
 
 #: Status -> (name, meaning).
@@ -25,6 +31,8 @@ _MEANINGS = {
     "missing": ("missing", "listed, but not there"),
 }
 _PACKETS_ONLY = {"ok": "its packets are there; frames were not decoded (--quick)"}
+#: Number of unusable videos that are printed one by one.
+_SHOWN = 10
 
 
 def summary_table(catalogue: Catalogue) -> Table:
@@ -55,6 +63,41 @@ def summary_table(catalogue: Catalogue) -> Table:
     return table
 
 
+def print_unusable(console: Console, catalogue: Catalogue) -> None:
+    """Print the first videos of an index that are not usable, with status and reason.
+
+    Args:
+        console: Console to print on.
+        catalogue: Index.
+    """
+    usable = pc.is_in(catalogue.table["status"], pa.array(USABLE))
+    unusable = catalogue.table.filter(pc.invert(usable)).select(["path", "status", "reason"])
+    rows = [(row["path"], row["status"], row["reason"] or "") for row in unusable.slice(0, _SHOWN).to_pylist()]
+    print_first(console, ("not usable", "status", "reason"), rows, unusable.num_rows, "; the index lists all")
+
+
+def print_first(
+    console: Console, headings: Sequence[str], rows: Sequence[Sequence[str]], total: int, rest: str = ""
+) -> None:
+    """Print the first videos of a list as a table, and the number of the others below it; nothing if there are none.
+
+    Args:
+        console: Console to print on.
+        headings: Titles of the columns.
+        rows: Path, as stored, and the other cells of each video.
+        total: Number of videos in the list.
+        rest: End of the line about the others. Default: "".
+    """
+    if not rows:
+        return
+    table = Table(*(Column(heading, overflow="fold") for heading in headings))
+    for path, *cells in rows:
+        table.add_row(*map(escape, (displayable(opened_path(path)), *cells)))
+    console.print(table, soft_wrap=False)
+    if total > len(rows):
+        console.print(f"and {total - len(rows):,} more{rest}")
+
+
 def status_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> Table:
     """Count the videos of each class, or of each split, by status.
 
@@ -76,8 +119,8 @@ def status_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> Table:
 
 def _totals(catalogue: Catalogue) -> str:
     rows = catalogue.table
-    classes = len(catalogue.facts.classes)
+    classes = counted(len(catalogue.facts.classes), "class")
     hours = (pc.sum(rows["duration"]).as_py() or 0) / 3600
     size = format_size(pc.sum(rows["bytes"]).as_py() or 0)
-    frames = pc.sum(rows["frames"]).as_py() or 0
-    return f"{classes} class{'es' * (classes != 1)}, {frames:,} frames, {hours:,.1f} hours, {size}"
+    frames = counted(pc.sum(rows["frames"]).as_py() or 0, "frame")
+    return f"{classes}, {frames}, {hours:,.1f} hours, {size}"

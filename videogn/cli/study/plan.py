@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from videogn.choices import DeviceName
 from videogn.cli.study.grid_options import GridOptions
-from videogn.system.sizes import format_size
+from videogn.system.sizes import counted, format_size
 
 if TYPE_CHECKING:
     from videogn.study import Cell
@@ -104,7 +104,7 @@ def _print_table(rows: list[dict[str, Any]], seconds: float | None, device: str 
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(table, "")
     total = f", one after the other: {_or_dash(seconds, _duration)} of training and testing alone" if device else ""
-    console.print(f"{len(rows)} cells{total}.")
+    console.print(f"{counted(len(rows), 'cell')}{total}.")
     if device:
         console.print(
             f"Times: steps of each kind timed on {device} here, with the threads that torch takes here "

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from videogn.system.sizes import counted
+
 if TYPE_CHECKING:
     from videogn.study import Cell, Study
 
@@ -94,4 +96,4 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             console.print(f"{row['cell']} {row['phase']}: {row['reason']}", soft_wrap=True, highlight=False)
     phases = [row["phase"] for row in rows]
     counts = ", ".join(f"{phases.count(phase)} {phase}" for phase in dict.fromkeys(phases))
-    console.print(f"{len(rows)} cells: {counts}")
+    console.print(f"{counted(len(rows), 'cell')}: {counts}")

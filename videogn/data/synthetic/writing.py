@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from videogn.checks import require_at_least
 from videogn.choices import MotionSettings
 from videogn.data.synthetic.motion import MOTIONS, draw_video
 from videogn.system.files import write_json, write_text
@@ -56,8 +57,9 @@ def write_motion_dataset(
         `out`.
 
     Raises:
-        ValueError: If `out` holds something else.
+        ValueError: If `out` holds something else, or `workers` is less than 1.
     """
+    require_at_least("workers", workers, 1)
     out = Path(out).expanduser()
     manifest = {"version": _VERSION, **asdict(settings), "val_videos_per_class": settings.val_count}
     if _is_complete(out, manifest):
@@ -104,7 +106,7 @@ def _kinetics_csv(rows: list[list[str | int]]) -> str:
 
 
 def _write_videos(videos: list[_Video], workers: int, progress: Callable[[int, int], None]) -> None:
-    if workers <= 1:
+    if workers == 1:
         for done, video in enumerate(videos, 1):
             _write_one(video)
             progress(done, len(videos))

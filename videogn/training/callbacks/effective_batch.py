@@ -31,7 +31,7 @@ class EffectiveBatch(Callback):
             "%s with %s, %s parameters; %s; clips of %d x %d, %s; on %s",
             *(hparams["arch"], hparams["norm"], f"{sum(p.numel() for p in pl_module.net.parameters()):,}"),
             ", ".join(counted(len(splits[name]), f"{name} video") for name in ("train", "val") if name in splits),
-            *(hparams["clip_length"], hparams["interval"], counted(len(pl_module.class_names), "class", "classes")),
+            *(hparams["clip_length"], hparams["interval"], counted(len(pl_module.class_names), "class")),
             f"{trainer.world_size} x {device}" if trainer.world_size > 1 else device,
         )
 

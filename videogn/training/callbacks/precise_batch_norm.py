@@ -59,7 +59,7 @@ class PreciseBatchNorm(StatisticsCallback):
         )
         _log.info(
             "precise BN: running statistics of %s measured on %d training batches x %s",
-            *(counted(len(layers), "layer"), self.num_batches, counted(trainer.world_size, "process", "processes")),
+            *(counted(len(layers), "layer"), self.num_batches, counted(trainer.world_size, "process")),
         )
 
 
