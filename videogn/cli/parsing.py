@@ -139,7 +139,7 @@ def _value_type(hint: Any) -> tuple[bool, Any]:
 
 
 def _reword(message: str, parser: argparse.ArgumentParser) -> str:
-    if "'NestedArg' object" in message:  # jsonargparse's, of an option that takes no mapping
+    if "NestedArg" in message:  # jsonargparse's, of an option that takes no mapping
         return "options with a dot, as --model.arch, are those of `videogn fit`; see --help for the options here"
     if found := _UNKNOWN_OPTION.search(message):
         return f"no option {found['name']}{did_you_mean(found['name'], _options(parser))}"
