@@ -97,7 +97,7 @@ def test_values(words, name, value):
         (["--limit", "soon"], "--limit must be a number, got 'soon'"),
         (["--extra", "3"], "--extra must be a mapping, for instance {groups: 8}, got '3'"),
         (["--clip-lenght", "3"], "no option --clip-lenght; did you mean '--clip-length'?"),
-        (["--kinds.arch", "x"], "options with a dot, as --model.arch, are those of `videogn fit`"),
+        (["--kind.arch", "x"], "options with a dot, as --model.arch, are those of `videogn fit`"),
         (["--sizes", "x"], "'x'"),
         (["--kind", "jsno"], "--kind must be one of table, json, got 'jsno'; did you mean 'json'?"),
         (["--kinds", "a", "d"], "--kinds must be one of a, b, 32, got 'd'"),
