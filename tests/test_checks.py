@@ -11,7 +11,7 @@ from videogn.checks import check_choice, nearest, require_at_least, require_posi
 
 @pytest.mark.parametrize("value", [1, 0.001])
 def test_positive(value):
-    require_positive("num_clips", value)
+    assert require_positive("num_clips", value) is None
 
 
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
@@ -22,7 +22,7 @@ def test_not_positive(value):
 
 @pytest.mark.parametrize(("value", "least"), [(0, 0), (3, 2), (1.5, 1.5)])
 def test_at_least(value, least):
-    require_at_least("retries", value, least)
+    assert require_at_least("retries", value, least) is None
 
 
 @pytest.mark.parametrize(("value", "least"), [(-1, 0), (1, 2), (math.nan, 0), (math.inf, 0)])
