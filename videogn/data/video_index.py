@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -33,12 +34,14 @@ class VideoIndex:
         classes: Class names; the number of a class is its position.
         root: Folder that relative paths, and so the fingerprint, refer to.
         checked: Whether the errors of the records say which videos are unusable, so that the disk need not be asked.
+        aliases: Other spelling of a label -> label, for the lists of the other splits.
     """
 
     records: Records
     classes: tuple[str, ...]
     root: str
     checked: bool = False
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "records", Records.of(self.records))
