@@ -1,7 +1,7 @@
 """`read_index`: a source of any layout to a table of videos. No video is opened.
 
-Each layout has one reader: `read_class_folders`, `read_kinetics` and `read_list` in layouts.py, `read_shards` in
-shards.py, `read_parquet` in parquet_index.py. A new layout is a function that returns `Row`s, and a line of
+Each layout has one reader: `read_class_folders` in class_folders.py, `read_kinetics` and `read_list` in layouts.py,
+`read_shards` in shards.py, `read_parquet` in parquet_index.py. A new layout is a function that returns `Row`s, and a line of
 `read_index`. The meaning of a label is decided once, in labels.py.
 """
 
@@ -10,11 +10,14 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from videogn.checks import existing_path
+from videogn.data.archives import refuse_archive
+from videogn.data.class_folders import read_class_folders
 from videogn.data.labels import class_names, number_labels
-from videogn.data.layouts import LAYOUTS, Row, read_class_folders, read_kinetics, read_list, read_text
+from videogn.data.layouts import LAYOUTS, Row, read_kinetics, read_list, read_text
 from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
 from videogn.data.parquet_index import read_parquet
 from videogn.data.records import Records
@@ -22,6 +25,7 @@ from videogn.data.shards import find_shards, is_shards, read_shards, shards_root
 from videogn.data.stored_paths import opened_path
 from videogn.data.video_files import VIDEO_SUFFIXES
 from videogn.data.video_index import VideoIndex
+from videogn.data.windows_paths import with_slashes
 
 
 def read_index(
@@ -54,13 +58,16 @@ def read_index(
         FileNotFoundError: If `source` or `root` does not exist.
         ValueError: If no layout fits, a line or a label is wrong, or there is no video or no such split.
     """
-    if is_shards(name := opened_path(os.path.expanduser(source))):
+    name = opened_path(os.path.expanduser(source))
+    refuse_archive(name)
+    if is_shards(name):
         shards = find_shards(name)
         return _build(read_shards(shards), source, shards_root(shards), classes, numbers=True, checked=True)
     source = existing_path(source)
     if source.is_dir():
-        rows, folders = read_class_folders(source)
-        return _build(rows, source, source, folders if classes is None else classes)
+        found = read_class_folders(source)
+        index = _build(found.rows, source, source, found.classes if classes is None else classes)
+        return replace(index, left_out=found.left_out)
     if source.suffix.lower() == PARQUET_SUFFIX:
         return read_parquet(source, root=root, classes=classes, split=split, use_truncated=use_truncated)
     if source.suffix.lower() in VIDEO_SUFFIXES:
@@ -116,6 +123,7 @@ def _build(
     """Turn labels into class numbers. `classes` are those that occur by default; `numbers` allows numbers as labels."""
     if not rows:
         raise ValueError(f"no video in {source}; expected {LAYOUTS}")
+    rows = with_slashes(rows, str(root))
     places = _first_places(rows)
     if classes is None:
         classes = class_names(places) if numbers else sorted(places)

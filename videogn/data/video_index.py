@@ -6,13 +6,14 @@ import hashlib
 import itertools
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from videogn.axes import VideoRecord
+from videogn.data.left_out import LeftOut
 from videogn.data.records import Records
 from videogn.data.stored_paths import opened_path, stored_path
 from videogn.video.storage import exists, is_url
@@ -33,12 +34,14 @@ class VideoIndex:
         classes: Class names; the number of a class is its position.
         root: Folder that relative paths, and so the fingerprint, refer to.
         checked: Whether the errors of the records say which videos are unusable, so that the disk need not be asked.
+        left_out: Files in class folders that are not read, by folder; empty for other sources.
     """
 
     records: Records
     classes: tuple[str, ...]
     root: str
     checked: bool = False
+    left_out: LeftOut = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "records", Records.of(self.records))
@@ -93,6 +96,14 @@ class VideoIndex:
         with ThreadPoolExecutor(_ASKING) as pool:
             missing = pa.array(itertools.chain.from_iterable(pool.map(_missing, parts)), pa.bool_())
         return pc.if_else(pc.and_(missing, pc.is_null(errors)), "missing", errors)
+
+    def asked(self) -> VideoIndex:
+        """Return the same index with its `errors` in the records, so that the disk is asked only once."""
+        if self.checked:
+            return self
+        table = self.records.table
+        place = table.column_names.index("error")
+        return replace(self, records=Records(table.set_column(place, "error", self.errors())), checked=True)
 
     def missing(self) -> list[VideoRecord]:
         """Return the records whose files do not exist, in order."""
