@@ -68,6 +68,9 @@ class _TimedVideo:
         self.count += len(indices)
         return frames
 
+    def times(self) -> np.ndarray:
+        return self._video.times()
+
 
 class _TimedOpener:
     """An opener that keeps the time of opening and closing, and the video that it opened last."""

@@ -21,11 +21,13 @@ class DecodedVideo:
     Args:
         info: Number of frames, rate and size.
         frames: All frames, uint8 (N, H, W, 3).
+        times: When each frame is displayed, in seconds from the first one, float64 (N,).
     """
 
-    def __init__(self, info: VideoInfo, frames: np.ndarray) -> None:
+    def __init__(self, info: VideoInfo, frames: np.ndarray, times: np.ndarray) -> None:
         self.info = info
         self._frames = frames
+        self._times = times
 
     @property
     def nbytes(self) -> int:
@@ -35,6 +37,10 @@ class DecodedVideo:
     def frames(self, indices: np.ndarray, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
         """See `FrameSource.frames`. The result is a copy."""
         return np.take(self._frames if window is None else window.cut(self._frames), indices, axis=0, out=out)
+
+    def times(self) -> np.ndarray:
+        """See `FrameSource.times`."""
+        return self._times
 
 
 class FrameCache:
@@ -103,4 +109,4 @@ def _decoded(video: FrameSource) -> DecodedVideo:
     step = max(CHUNK_BYTES // (info.height * info.width * 3), 1)
     for first in range(0, info.frames, step):
         video.frames(np.arange(first, min(first + step, info.frames)), out=frames[first : first + step])
-    return DecodedVideo(info, frames)
+    return DecodedVideo(info, frames, video.times())

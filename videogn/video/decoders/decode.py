@@ -39,6 +39,7 @@ class OpenVideo:
             table, stream = opened.enter_context(open_frame_table(path))
             self.info = table.info
             self._path = table.path
+            self._table = table
             self._reader = reader_class(self.decoder)(table, stream)
             self._opened = opened.pop_all()
 
@@ -66,6 +67,10 @@ class OpenVideo:
         with reading(self._path):
             self._reader.read(wanted, window, out)
         return out
+
+    def times(self) -> np.ndarray:
+        """See `FrameSource.times`."""
+        return self._table.times()
 
     def close(self) -> None:
         """Release the file."""

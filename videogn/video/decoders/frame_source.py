@@ -34,6 +34,12 @@ class FrameSource(Protocol):
             `out`, or else uint8 (N, h, w, 3) that the next call may overwrite.
         """
 
+    def times(self) -> np.ndarray:
+        """Return when each frame is displayed: seconds from the first frame, float64 (info.frames,), increasing.
+
+        They are the file's time stamps, or index / fps where it has none that tell frames apart.
+        """
+
 
 #: Bytes of frames decoded at a time. The allocator keeps blocks up to about 32 MiB for the next call. Larger ones
 #: return to the system, and getting them again costs as much as decoding: 230 frames of 720p take 0.8 s in parts of

@@ -105,6 +105,11 @@ class Decoding:
         out = self._buffer.array((len(indices), window.height, window.width, 3))
         self._video.frames(indices, window, out)
 
+    def times(self) -> np.ndarray:
+        """Return when each frame is displayed; see `OpenVideo.times`."""
+        assert self._video is not None
+        return self._video.times()
+
     def close(self) -> None:
         """Close the video, if one is open."""
         if self._video is not None:
@@ -148,6 +153,11 @@ class GuardedVideo:
             return decoded
         np.copyto(out, decoded)
         return out
+
+    def times(self) -> np.ndarray:
+        """See `FrameSource.times`."""
+        times: np.ndarray = self._call("times")
+        return times
 
     def close(self) -> None:
         """Release the file."""
