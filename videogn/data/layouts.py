@@ -1,7 +1,4 @@
-"""Rows of a source, names of splits, and class folders: the reader of the layout without the meaning of labels.
-
-All readers return rows of path, label as written, and place where it was written. See `videogn.data.sources`.
-"""
+"""The rows of a source: path, label as written, and place where it was written. See `videogn.data.sources`."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from videogn.axes import Segment
-from videogn.data.video_files import VIDEO_SUFFIXES, walk_videos
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -56,26 +52,3 @@ def read_text(path: Path) -> str:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8 text; expected {LAYOUTS}") from None
-
-
-def read_class_folders(source: Path) -> tuple[list[Row], list[str]]:
-    """Read a folder with one folder per class.
-
-    Returns:
-        The rows, and the names of all class folders, sorted.
-
-    Raises:
-        ValueError: If it holds loose videos, no folders, or splits.
-    """
-    entries = sorted(entry for entry in source.iterdir() if not entry.name.startswith("."))
-    folders = [entry for entry in entries if entry.is_dir()]
-    loose = [entry for entry in entries if entry.suffix.lower() in VIDEO_SUFFIXES and entry not in folders]
-    if loose or not folders:
-        what = f"{loose[0].name} lies directly in it" if loose else "it has no folders"
-        raise ValueError(f"{source} is not a folder of class folders: {what}; expected {source}/<class>/<video>.mp4")
-    names = [folder.name for folder in folders]
-    if {split_name(name) for name in names} <= SPLIT_NAMES.keys():
-        raise ValueError(f"{source} holds splits ({', '.join(names)}), not classes; did you mean {folders[0]}?")
-    # An empty class folder is still a class: its videos may be missing, and the others must keep their numbers.
-    rows = [Row(path, folder.name, str(folder)) for folder in folders for path in sorted(walk_videos(str(folder)))]
-    return rows, names

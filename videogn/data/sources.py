@@ -1,8 +1,8 @@
 """`read_index`: a source of any layout to a table of videos. No video is opened.
 
-Each layout has one reader: `read_class_folders` in layouts.py, `read_list` in lists/ with the official lists of data
-sets, `read_shards` in shards.py, `read_parquet` in parquet_index.py. A new layout is a function that returns `Row`s,
-and a line of `read_index`. The meaning of a label is decided once, in labels.py.
+Each layout has one reader: `read_class_folders` in class_folders.py, `read_list` in lists/ with the official lists of
+data sets, `read_shards` in shards.py, `read_parquet` in parquet_index.py. A new layout is a function that returns
+`Row`s, and a line of `read_index`. The meaning of a label is decided once, in labels.py.
 """
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from videogn.checks import existing_path
+from videogn.data.archives import refuse_archive
+from videogn.data.class_folders import read_class_folders
 from videogn.data.labels import class_names, known_spelling, number_labels
-from videogn.data.layouts import LAYOUTS, Row, read_class_folders
+from videogn.data.layouts import LAYOUTS, Row
 from videogn.data.lists.hmdb51 import hmdb51_files, read_hmdb51
 from videogn.data.lists.listed import Listed, of_split
 from videogn.data.lists.reading import read_list
@@ -25,6 +27,7 @@ from videogn.data.shards import find_shards, is_shards, read_shards, shards_root
 from videogn.data.stored_paths import opened_path
 from videogn.data.video_files import VIDEO_SUFFIXES
 from videogn.data.video_index import VideoIndex
+from videogn.data.windows_paths import with_slashes
 
 
 def read_index(
@@ -62,16 +65,19 @@ def read_index(
         FileNotFoundError: If `source` or `root` does not exist.
         ValueError: If no layout fits, a line or a label is wrong, or there is no video or no such split.
     """
-    if is_shards(name := opened_path(os.path.expanduser(source))):
+    name = opened_path(os.path.expanduser(source))
+    refuse_archive(name)
+    if is_shards(name):
         shards = find_shards(name)
         return _build(Listed(read_shards(shards), numbers=True), source, shards_root(shards), classes, checked=True)
-    if files := hmdb51_files(os.path.expanduser(source)):
+    if files := hmdb51_files(name):
         folder = files[0].parent if root is None else existing_path(root)
         return _of_list(read_hmdb51(files, folder), source, folder, classes, split, aliases)
     source = existing_path(source)
     if source.is_dir():
-        rows, folders = read_class_folders(source)
-        return _build(Listed(rows), source, source, folders if classes is None else classes)
+        found = read_class_folders(source)
+        index = _build(Listed(found.rows, found.classes), source, source, classes)
+        return replace(index, left_out=found.left_out)
     if source.suffix.lower() == PARQUET_SUFFIX:
         return read_parquet(source, root=root, classes=classes, split=split, use_truncated=use_truncated)
     if source.suffix.lower() in VIDEO_SUFFIXES:
@@ -133,9 +139,9 @@ def _build(
     checked: bool = False,
 ) -> VideoIndex:
     """Turn labels into class numbers. `classes` are by default those that the list says, or else those that occur."""
-    rows = listed.rows
-    if not rows:
+    if not listed.rows:
         raise ValueError(f"no video in {source}; expected {LAYOUTS}")
+    rows = with_slashes(listed.rows, str(root))
     places = _first_places(rows)
     if classes is None:
         classes = listed.classes or (class_names(places) if listed.numbers else sorted(places))
@@ -148,4 +154,4 @@ def _build(
         errors=[row.error for row in rows] if any(row.error for row in rows) else None,
         segments=[row.segment for row in rows] if any(row.segment for row in rows) else None,
     )
-    return VideoIndex(records, tuple(classes), str(root), checked, listed.aliases)
+    return VideoIndex(records, tuple(classes), str(root), checked, aliases=listed.aliases)

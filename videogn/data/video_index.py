@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from videogn.axes import VideoRecord
+from videogn.data.left_out import LeftOut
 from videogn.data.records import Records
 from videogn.data.stored_paths import opened_path, stored_path
 from videogn.video.storage import exists, is_url
@@ -34,6 +35,7 @@ class VideoIndex:
         classes: Class names; the number of a class is its position.
         root: Folder that relative paths, and so the fingerprint, refer to.
         checked: Whether the errors of the records say which videos are unusable, so that the disk need not be asked.
+        left_out: Files in class folders that are not read, by folder; empty for other sources.
         aliases: Other spelling of a label -> label, for the lists of the other splits.
     """
 
@@ -41,6 +43,7 @@ class VideoIndex:
     classes: tuple[str, ...]
     root: str
     checked: bool = False
+    left_out: LeftOut = field(default_factory=dict)
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -96,6 +99,14 @@ class VideoIndex:
         with ThreadPoolExecutor(_ASKING) as pool:
             missing = pa.array(itertools.chain.from_iterable(pool.map(_missing, parts)), pa.bool_())
         return pc.if_else(pc.and_(missing, pc.is_null(errors)), "missing", errors)
+
+    def asked(self) -> VideoIndex:
+        """Return the same index with its `errors` in the records, so that the disk is asked only once."""
+        if self.checked:
+            return self
+        table = self.records.table
+        place = table.column_names.index("error")
+        return replace(self, records=Records(table.set_column(place, "error", self.errors())), checked=True)
 
     def missing(self) -> list[VideoRecord]:
         """Return the records whose files do not exist, in order."""

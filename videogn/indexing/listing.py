@@ -7,17 +7,19 @@ import hashlib
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
 from videogn.checks import existing_path
+from videogn.data.data_layout import INDEX, UNDIVIDED, find_layout
 from videogn.data.layouts import split_name
+from videogn.data.left_out import LeftOut
 from videogn.data.sources import check_root, read_index
-from videogn.data.splits import find_splits
+from videogn.data.splits import read_sources
 from videogn.data.stored_paths import path_array
-from videogn.data.video_files import VIDEO_SUFFIXES, walk_videos
+from videogn.data.video_files import is_video_name, walk_videos
 from videogn.data.video_index import VideoIndex
 from videogn.indexing.catalogue import LISTED, read_catalogue
 from videogn.system.files import displayable
@@ -36,12 +38,14 @@ class Listing:
         classes: Class names in the order of their numbers.
         root: Folder that relative paths refer to.
         searched: Folder whose videos should all be listed; None if there is none.
+        left_out: Files in class folders that are not read, by folder.
     """
 
     table: pa.Table
     classes: tuple[str, ...]
     root: str
     searched: str | None
+    left_out: LeftOut = field(default_factory=dict)
 
 
 def read_listing(source: str | Path, root: str | Path | None = None) -> Listing:
@@ -64,10 +68,8 @@ def read_listing(source: str | Path, root: str | Path | None = None) -> Listing:
     if path.is_dir():
         return _read_folder(path)
     if path.suffix.lower() == ".parquet":
-        catalogue = read_catalogue(path)
-        facts = catalogue.facts
-        return Listing(catalogue.table.select(LISTED.names), facts.classes, facts.root, facts.searched)
-    if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES:
+        return _read_again(path)
+    if path.is_file() and is_video_name(path.name):
         return Listing(_table([str(path)], None, None), (), str(path.parent), None)
     # Only a local file can be made absolute: shards may be a pattern or a URL.
     index = read_index(path if path.exists() else source, root=root and os.path.abspath(existing_path(root)))
@@ -98,32 +100,33 @@ def names_hash(paths: Iterable[str], folder: str) -> str:
 
 
 def _read_folder(folder: Path) -> Listing:
-    sources = find_splits(folder)
-    if not sources and _is_loose(folder):
-        found = sorted(walk_videos(str(folder)))
-        return Listing(_table(found, None, None), (), str(folder), str(folder))
-    if not sources:
-        index = read_index(folder)
-        return Listing(_rows(index, None), tuple(map(displayable, index.classes)), str(folder), str(folder))
-    indices = {split: read_index(source, root=folder) for split, source in sources.items()}
-    classes = _joined_classes(indices)
+    layout = find_layout(folder, anew=True)
+    if layout.kind == "index":
+        return _read_again(Path(folder, INDEX))
+    indices = read_sources(layout)
+    if UNDIVIDED in indices:
+        index = indices[UNDIVIDED]
+        return Listing(
+            _rows(index, None), tuple(map(displayable, index.classes)), str(folder), str(folder), index.left_out
+        )
+    classes = joined_classes(indices)
     spelling = {name.replace("_", " "): name for name in classes}
     tables = []
     for split, index in indices.items():
         table = _rows(index, [split] * len(index))
         labels = [None if name is None else spelling[name.replace("_", " ")] for name in table["label"].to_pylist()]
         tables.append(table.set_column(1, "label", pa.array(labels, pa.string())))
-    return Listing(pa.concat_tables(tables), classes, str(folder), str(folder))
+    left_out = {name: kinds for index in indices.values() for name, kinds in index.left_out.items()}
+    return Listing(pa.concat_tables(tables), classes, str(folder), str(folder), left_out)
 
 
-def _is_loose(folder: Path) -> bool:
-    """Whether videos lie directly in a folder, and none deeper."""
-    entries = [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
-    loose = any(entry.suffix.lower() in VIDEO_SUFFIXES and not entry.is_dir() for entry in entries)
-    return loose and not any(next(walk_videos(str(entry)), None) for entry in entries if entry.is_dir())
+def _read_again(index: Path) -> Listing:
+    catalogue = read_catalogue(index)
+    facts = catalogue.facts
+    return Listing(catalogue.table.select(LISTED.names), facts.classes, facts.root, facts.searched)
 
 
-def _joined_classes(indices: dict[str, VideoIndex]) -> tuple[str, ...]:
+def joined_classes(indices: dict[str, VideoIndex]) -> tuple[str, ...]:
     """The training split's classes in their order, then those that only other splits have.
 
     As everywhere, names that differ only in "_" for " " are the same.

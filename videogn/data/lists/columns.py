@@ -10,7 +10,7 @@ from pathlib import Path
 
 from videogn.checks import did_you_mean
 from videogn.data.layouts import SPLIT_NAMES, split_name
-from videogn.data.video_files import VIDEO_SUFFIXES
+from videogn.data.video_files import is_video_name
 from videogn.video.storage import is_url
 
 #: What a column can be. Times are in seconds, frames are counted from 0, and an end is exclusive.
@@ -59,7 +59,7 @@ class Column:
 
     def share_of_paths(self) -> float:
         """Share of the values that end as videos do."""
-        return _share(map(is_video_name, self.values), self.values)
+        return _share(map(looks_like_video, self.values), self.values)
 
     def share_of_files(self, root: Path) -> float:
         """Share of the values that are videos, or folders of image files, below a folder."""
@@ -96,9 +96,9 @@ def parse_columns(text: str | None) -> dict[str, str]:
     return columns
 
 
-def is_video_name(value: str) -> bool:
+def looks_like_video(value: str) -> bool:
     """Whether a value ends as videos do, or is a URL."""
-    return value.lower().endswith(VIDEO_SUFFIXES) or is_url(value)
+    return is_video_name(value) or is_url(value)
 
 
 def is_video_there(root: Path, value: str) -> bool:

@@ -13,7 +13,7 @@ from videogn.axes import Segment
 from videogn.data.layouts import Row
 from videogn.data.lists.listed import Listed, ListFile
 from videogn.data.lists.places import sampled
-from videogn.data.video_files import VIDEO_SUFFIXES
+from videogn.data.video_files import is_video_name
 
 _LINE = re.compile(r"(?P<path>\S+)(?P<numbers>(?:\s+[0-9]+){2,})")
 
@@ -24,7 +24,7 @@ def is_rawframes(file: ListFile) -> bool:
         return False
     lines = [line for _, line in file.lines]
     matches = [_LINE.fullmatch(line) for line in lines]
-    if not all(match and not match["path"].lower().endswith(VIDEO_SUFFIXES) for match in matches):
+    if not all(match and not is_video_name(match["path"]) for match in matches):
         return False
     return not any(os.path.exists(os.path.join(file.root, line.rsplit(None, 1)[0])) for line in sampled(lines))
 

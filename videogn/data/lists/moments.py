@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from videogn.data.layouts import Row, read_text
-from videogn.data.lists.columns import is_video_name
 from videogn.data.lists.listed import Listed, ListFile, folder_of
 from videogn.data.lists.places import sampled
+from videogn.data.video_files import is_video_name
 
 CLASS_LIST = "moments_categories.txt"
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from videogn.data.layouts import Row
 from videogn.data.lists.listed import Listed, ListFile, folder_of
-from videogn.data.lists.columns import is_video_name
+from videogn.data.lists.columns import looks_like_video
 from videogn.data.lists.places import joined, located, sampled
-from videogn.data.video_files import VIDEO_SUFFIXES
+from videogn.data.video_files import VIDEO_SUFFIXES, is_video_name
 
 _SUFFIX = "|".join(map(re.escape, VIDEO_SUFFIXES))
 _UP_TO_SUFFIX = re.compile(rf"(?P<path>.+(?:{_SUFFIX}))(?P<separator>\s*[,;]\s*|\s+)(?P<label>.+)", re.IGNORECASE)
@@ -33,11 +33,11 @@ def read_path_lines(file: ListFile, *, heading: bool, separator: str | None) -> 
         ValueError: If a line is wrong.
     """
     lines = file.lines[1:] if heading else file.lines
-    if lines and all(line.lower().endswith(VIDEO_SUFFIXES) for _, line in lines):
+    if lines and all(is_video_name(line) for _, line in lines):
         return _read_unlabelled(file, lines)
     pairs = [_split_line(line, separator, file, number) for number, line in lines]
     names = [path for path, _ in pairs]
-    with_suffix = any(map(is_video_name, sampled(names)))
+    with_suffix = any(map(looks_like_video, sampled(names)))
     paths = joined(file.root, names) if with_suffix else located(names, file.root)
     rows = [
         Row(path, label, file.where(number))
@@ -97,6 +97,6 @@ def _split_line(line: str, separator: str | None, file: ListFile, number: int) -
     path, label = path.strip(), label.strip()
     if len(label) > 1 and label[0] == label[-1] == '"':
         label = label[1:-1].replace('""', '"')
-    if not path or not label or label.lower().endswith(VIDEO_SUFFIXES):
+    if not path or not label or is_video_name(label):
         raise ValueError(f"{file.where(number)}: {line!r} has no label; expected 'path label', such as 'a/b.mp4 3'")
     return path, label

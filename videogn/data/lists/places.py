@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from videogn.data.lists.columns import is_video_name, is_video_there
+from videogn.data.lists.columns import is_video_there, looks_like_video
+from videogn.data.video_files import is_system_folder, is_video_name
 from videogn.video.storage import is_url
 
 #: Number of names that are tried before a folder is searched.
@@ -38,7 +39,7 @@ def located(names: Sequence[str], root: Path, suffix: str = "") -> list[str]:
     if any(is_url(name) or is_video_there(root, name) for name in sampled(names)):
         return joined(root, names)
     found = find_by_name(root, {os.path.basename(name) for name in names})
-    usual = joined(root, (name if is_video_name(name) else name + suffix for name in names))
+    usual = joined(root, (name if looks_like_video(name) else name + suffix for name in names))
     if not found:
         return usual
     return [found.get(os.path.basename(name), path) for name, path in zip(names, usual, strict=True)]
@@ -63,6 +64,8 @@ def find_by_name(root: Path, names: set[str]) -> dict[str, str]:
         for entry in _entries(folder):
             stem = os.path.splitext(entry.name)[0]
             if entry.is_dir():
+                if is_system_folder(entry.name):
+                    continue
                 if entry.name in names:
                     folders.setdefault(entry.name, entry.path)
                 else:

@@ -17,8 +17,8 @@ from videogn.data.lists.columns import (
     find_label,
     find_path,
     find_split,
-    is_video_name,
     is_video_there,
+    looks_like_video,
     named,
     parts_of_videos,
 )
@@ -93,7 +93,7 @@ def divide(file: ListFile) -> Table:
 
 def _is_heading(first: Sequence[str], some: Sequence[Sequence[str]], file: ListFile) -> bool:
     """Whether a line names columns: its names say so, or no field of it is a video where all other lines have one."""
-    if len(first) < 2 or any(is_video_name(text) or "/" in text or _is_number(text) for text in first):
+    if len(first) < 2 or any(looks_like_video(text) or "/" in text or _is_number(text) for text in first):
         return False
     names = [Column(text, ()).plain_name for text in first]
     if len(first) == 2 and names[1] in _LABELS:
@@ -106,7 +106,7 @@ def _is_heading(first: Sequence[str], some: Sequence[Sequence[str]], file: ListF
     same = [fields for fields in some if len(fields) == len(first)]
     recurs = any(text in (fields[place] for fields in same) for place, text in enumerate(first))
     columns = list(zip(*same, strict=True))
-    videos = any(all(is_video_name(text) or is_video_there(file.root, text) for text in column) for column in columns)
+    videos = any(all(looks_like_video(text) or is_video_there(file.root, text) for text in column) for column in columns)
     return videos and not recurs
 
 
@@ -135,7 +135,7 @@ def _is_divided(table: Table) -> bool:
         values = [fields[place] for fields in lines]
         if all(is_video_there(root, value) for value in values):
             return True
-        if len(table.first) == 2 and all(map(is_video_name, values)) and not any(is_video_name(f[0]) for f in lines):
+        if len(table.first) == 2 and all(map(looks_like_video, values)) and not any(looks_like_video(f[0]) for f in lines):
             return True
     return False
 
