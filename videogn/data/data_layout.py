@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from videogn.checks import existing_path
 from videogn.data.class_folders import is_loose
 from videogn.data.layouts import SPLIT_NAMES
+from videogn.data.lists.official_roots import official_splits
 from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
 from videogn.data.parquet_index import parquet_splits
 from videogn.data.shards import is_shards
@@ -77,7 +78,8 @@ def find_splits(root: str | Path) -> dict[str, Path]:
 
     Args:
         root: Folder of the data set. `train.csv` precedes `train.txt`, then the folder `train`, then the shards
-            `train-*.tar` or `train.tar`. Or a Parquet index, which is the source of every split in it.
+            `train-*.tar` or `train.tar`; if there are none, the official lists of a known data set. Or a Parquet index,
+            which is the source of every split in it.
 
     Returns:
         Split -> source for `read_index`, for the splits that exist.
@@ -97,7 +99,7 @@ def find_splits(root: str | Path) -> dict[str, Path]:
             for pattern in (f"{name}-*.tar", f"{name}.tar"):
                 if any(path.is_file() for path in root.glob(pattern)):
                     found.setdefault(split, Path(glob.escape(str(root)), pattern))
-    return found
+    return found or official_splits(root)
 
 
 def is_index(source: str | Path) -> bool:
@@ -116,7 +118,7 @@ def part_of_index(source: str, split: str) -> str | None:
 
 
 def _of_index(path: str, root: str | None = None) -> Layout:
-    splits = {split: path for split in find_splits(path)}
+    splits = dict.fromkeys(find_splits(path), path)
     return Layout("index", splits or {UNDIVIDED: path}, root)
 
 

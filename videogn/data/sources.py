@@ -17,9 +17,8 @@ from videogn.data.archives import refuse_archive
 from videogn.data.class_folders import read_class_folders
 from videogn.data.labels import class_names, known_spelling, number_labels
 from videogn.data.layouts import LAYOUTS, Row
-from videogn.data.lists.hmdb51 import hmdb51_files, read_hmdb51
 from videogn.data.lists.listed import Listed, of_split
-from videogn.data.lists.reading import read_list
+from videogn.data.lists.reading import is_list, read_list
 from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
 from videogn.data.parquet_index import read_parquet
 from videogn.data.records import Records
@@ -66,13 +65,15 @@ def read_index(
         ValueError: If no layout fits, a line or a label is wrong, or there is no video or no such split.
     """
     name = opened_path(os.path.expanduser(source))
+    if columns and not is_list(name):
+        raise ValueError(f"columns says which column of a list is which, and {source} is no list: leave it out")
     refuse_archive(name)
     if is_shards(name):
         shards = find_shards(name)
         return _build(Listed(read_shards(shards), numbers=True), source, shards_root(shards), classes, checked=True)
-    if files := hmdb51_files(name):
-        folder = files[0].parent if root is None else existing_path(root)
-        return _of_list(read_hmdb51(files, folder), source, folder, classes, split, aliases)
+    if is_list(name):
+        folder = Path(name).parent if root is None else existing_path(root)
+        return _of_list(read_list(Path(name), folder, columns), name, folder, classes, split, aliases or {})
     source = existing_path(source)
     if source.is_dir():
         found = read_class_folders(source)
@@ -82,8 +83,7 @@ def read_index(
         return read_parquet(source, root=root, classes=classes, split=split, use_truncated=use_truncated)
     if source.suffix.lower() in VIDEO_SUFFIXES:
         raise ValueError(f"{source} is a video, not an index; expected {LAYOUTS}")
-    folder = source.parent if root is None else existing_path(root)
-    return _of_list(read_list(source, folder, columns), source, folder, classes, split, aliases)
+    raise ValueError(f"{source} is no file; expected {LAYOUTS}")
 
 
 def check_root(source: str | Path, root: str | Path | None) -> None:
@@ -101,7 +101,7 @@ def check_root(source: str | Path, root: str | Path | None) -> None:
         return
     existing_path(root)
     path = Path(source).expanduser()
-    if is_shards(str(path)) or path.is_dir() or path.suffix.lower() in (PARQUET_SUFFIX, *VIDEO_SUFFIXES):
+    if not is_list(str(path)):
         raise ValueError(f"--root says where the videos of a CSV or list lie; {source} is neither, leave it out")
 
 
@@ -116,18 +116,21 @@ def _first_places(rows: Sequence[Row]) -> dict[str, str]:
 
 def _of_list(
     listed: Listed,
-    source: str | Path,
+    source: str,
     root: Path,
     classes: Sequence[str] | None,
     split: str | None,
-    aliases: Mapping[str, str] | None,
+    aliases: Mapping[str, str],
 ) -> VideoIndex:
     """The index of one split of a list; the classes are those of all of its splits."""
+    if classes is None and (others := aliases.keys() - set(aliases.values())):
+        rows = [row._replace(label=aliases[row.label]) if row.label in others else row for row in listed.rows]
+        listed = replace(listed, rows=rows, numbers=True)
     if classes is None and listed.classes is None:
         places = _first_places(listed.rows)
         classes = class_names(places) if listed.numbers else sorted(places)
     rows = of_split(listed.rows, split, Path(source))
-    return _build(replace(listed, rows=rows, aliases={**(aliases or {}), **listed.aliases}), source, root, classes)
+    return _build(replace(listed, rows=rows, aliases={**aliases, **listed.aliases}), source, root, classes)
 
 
 def _build(

@@ -20,8 +20,8 @@ def is_activitynet(content: Any) -> bool:
 def read_activitynet(file: ListFile, content: Any) -> Listed:
     """Read annotated parts of videos: one row for each annotation, in seconds.
 
-    A video of id X is a file named X or v_X. Where a video has one annotation that is no list, as in Kinetics' JSON, the
-    files are cut already, and named X_000010_000020.
+    A video of id X is a file named X or v_X. Where a video has one annotation that is no list, as in Kinetics' JSON,
+    the files are cut already, and named X_000010_000020.
 
     Returns:
         The rows with their splits; a video for testing has one row without a label.

@@ -10,29 +10,13 @@ from pathlib import Path
 
 from videogn.checks import did_you_mean
 from videogn.data.layouts import SPLIT_NAMES, split_name
+from videogn.data.lists.column_names import FACTS, LABEL_NAMES, PATH_NAMES, SPLIT_COLUMNS
 from videogn.data.video_files import is_video_name
 from videogn.video.storage import is_url
 
 #: What a column can be. Times are in seconds, frames are counted from 0, and an end is exclusive.
 ROLES = ("path", "label", "split", "start_time", "end_time", "start_frame", "end_frame", "frames")
 _PAIRS = (("start_time", "end_time"), ("start_frame", "end_frame"))
-
-PATH_NAMES = frozenset(
-    "path paths video_path videopath filepath file_path file files filename file_name fname video videos video_name "
-    "videoname video_file videofile video_id videoid clip clip_path clip_name clipname vid vid_name vid_path uri url "
-    "relative_path frames_path frame_dir frames_dir".split()
-)
-LABEL_NAMES = frozenset(
-    "label labels class classes class_name classname class_id classid class_label class_idx class_index category "
-    "category_name category_id action action_name action_label action_id activity target tag y gt ground_truth "
-    "label_name label_id labelid labelname label_idx gloss gesture emotion".split()
-)
-_SPLIT_COLUMNS = frozenset(("split", "subset", "partition", "set"))
-#: Columns that describe a video and are not what it shows.
-_FACTS = frozenset(
-    "id index idx duration length seconds fps frames num_frames n_frames nframes frame_count width height size bytes "
-    "codec subject person fold score".split()
-)
 _START = re.compile(r"(.*_)?(start|begin|from|onset|t0)(_.*)?")
 _END = re.compile(r"(.*_)?(end|stop|to|until|t1)(_.*)?")
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -128,7 +112,7 @@ def find_label(columns: Sequence[Column]) -> Column | None:
     named = [column for column in columns if column.plain_name in LABEL_NAMES]
     if named:
         return named[0] if len(named) == 1 else None
-    others = [column for column in columns if column.plain_name not in _FACTS]
+    others = [column for column in columns if column.plain_name not in FACTS]
     if len(others) != 1 or not any(others[0].values):
         return None
     values = others[0].values
@@ -138,7 +122,7 @@ def find_label(columns: Sequence[Column]) -> Column | None:
 def find_split(columns: Sequence[Column]) -> Column | None:
     """Find the column of the splits by its name and its values, or return None."""
     for column in columns:
-        if column.plain_name in _SPLIT_COLUMNS and {split_name(value.lower()) for value in column.values} <= {
+        if column.plain_name in SPLIT_COLUMNS and {split_name(value.lower()) for value in column.values} <= {
             *SPLIT_NAMES,
             "",
         }:

@@ -75,7 +75,5 @@ def read_hmdb51(files: Sequence[Path], root: Path) -> Listed:
                 names.append(os.path.join(match["name"], name.strip()))
                 found.append((match["name"], split, f"{path}, line {number}"))
     paths = located(names, root, suffix=".avi")
-    rows = [
-        Row(path, label, where, split=split) for path, (label, split, where) in zip(paths, found, strict=True)
-    ]
+    rows = [Row(path, label, where, split=split) for path, (label, split, where) in zip(paths, found, strict=True)]
     return Listed(rows, sorted(classes))

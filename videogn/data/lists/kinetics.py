@@ -16,8 +16,8 @@ from videogn.data.video_files import walk_videos
 
 
 def is_kinetics(file: ListFile) -> bool:
-    """Whether the heading of a list has a column youtube_id, and no columns were asked for."""
-    return "youtube_id" in _heading(file) and not file.columns
+    """Whether the heading of a list has a column youtube_id."""
+    return "youtube_id" in _heading(file)
 
 
 def read_kinetics(file: ListFile) -> Listed:

@@ -20,8 +20,6 @@ _LINE = re.compile(r"(?P<path>\S+)(?P<numbers>(?:\s+[0-9]+){2,})")
 
 def is_rawframes(file: ListFile) -> bool:
     """Whether each line is a folder and two or more numbers, and no path with a blank and a number."""
-    if file.columns:
-        return False
     lines = [line for _, line in file.lines]
     matches = [_LINE.fullmatch(line) for line in lines]
     if not all(match and not is_video_name(match["path"]) for match in matches):

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from videogn.data.layouts import Row
-from videogn.data.lists.listed import Listed, ListFile, folder_of
 from videogn.data.lists.columns import looks_like_video
+from videogn.data.lists.listed import Listed, ListFile, folder_of
 from videogn.data.lists.places import joined, located, sampled
 from videogn.data.video_files import VIDEO_SUFFIXES, is_video_name
 
@@ -40,8 +40,7 @@ def read_path_lines(file: ListFile, *, heading: bool, separator: str | None) -> 
     with_suffix = any(map(looks_like_video, sampled(names)))
     paths = joined(file.root, names) if with_suffix else located(names, file.root)
     rows = [
-        Row(path, label, file.where(number))
-        for path, (_, label), (number, _) in zip(paths, pairs, lines, strict=True)
+        Row(path, label, file.where(number)) for path, (_, label), (number, _) in zip(paths, pairs, lines, strict=True)
     ]
     return Listed(rows, numbers=True, aliases={name: number for number, name in folders_of_numbers(rows).items()})
 

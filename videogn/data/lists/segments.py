@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 from videogn.axes import Segment
 
@@ -25,21 +26,17 @@ def segment_of(values: Mapping[str, str], where: str) -> Segment | None:
     Raises:
         ValueError: If they are no such numbers, or the end is not after the start.
     """
-    for unit, (first, last) in {"seconds": ("start_time", "end_time"), "frames": ("start_frame", "end_frame")}.items():
-        if first in values:
-            texts = values[first], values[last]
-            break
-    else:
-        return None
+    unit: Literal["seconds", "frames"] = "frames" if "start_frame" in values else "seconds"
+    texts = [values.get(f"{side}_{'frame' if unit == 'frames' else 'time'}", "") for side in ("start", "end")]
     if not any(texts):
         return None
-    start, end = (_seconds(text) if unit == "seconds" else _frame(text) for text in texts)
+    start, end = map(_frame if unit == "frames" else _seconds, texts)
     if start is None or end is None:
         expected = "seconds, such as 5.4 or 0:01:05.4" if unit == "seconds" else "frame indices, such as 12"
         raise ValueError(f"{where}: a part from {texts[0]!r} to {texts[1]!r}; expected {expected}")
     if not 0 <= start < end:
         raise ValueError(f"{where}: a part from {texts[0]} to {texts[1]}; its end must come after its start")
-    return Segment(start, end, unit)  # type: ignore[arg-type]
+    return Segment(start, end, unit)
 
 
 def _seconds(text: str) -> float | None:

@@ -71,8 +71,7 @@ def read_something_csv(file: ListFile) -> Listed:
         labels.append(label or None)
     paths = located(names, file.root, _SUFFIX)
     rows = [
-        Row(path, label, file.where(number))
-        for path, label, (number, _) in zip(paths, labels, file.lines, strict=True)
+        Row(path, label, file.where(number)) for path, label, (number, _) in zip(paths, labels, file.lines, strict=True)
     ]
     lines = [] if class_file is None else read_text(class_file).splitlines()
     return Listed(rows, [line.strip() for line in lines if line.strip()] or None)

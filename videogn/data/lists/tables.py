@@ -10,9 +10,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from videogn.data.layouts import Row
+from videogn.data.lists.column_names import LABEL_NAMES, PATH_NAMES
 from videogn.data.lists.columns import (
-    LABEL_NAMES,
-    PATH_NAMES,
     Column,
     find_label,
     find_path,
@@ -75,9 +74,8 @@ class Table:
     def as_read(self) -> str:
         """The first two lines, field by field, for messages."""
         two = [self.first, *self.some[:1]]
-        return f"with {NAMES[self.separator]} between the fields, it begins " + ", then ".join(
-            " | ".join(fields) for fields in two
-        )
+        shown = ", then ".join(" | ".join(fields) for fields in two)
+        return f"with {NAMES[self.separator]} between the fields, it begins {shown}"
 
 
 def divide(file: ListFile) -> Table:
@@ -92,7 +90,7 @@ def divide(file: ListFile) -> Table:
 
 
 def _is_heading(first: Sequence[str], some: Sequence[Sequence[str]], file: ListFile) -> bool:
-    """Whether a line names columns: its names say so, or no field of it is a video where all other lines have one."""
+    """Whether a line names columns: its names say so, or it has no video where all other lines have one."""
     if len(first) < 2 or any(looks_like_video(text) or "/" in text or _is_number(text) for text in first):
         return False
     names = [Column(text, ()).plain_name for text in first]
@@ -106,7 +104,9 @@ def _is_heading(first: Sequence[str], some: Sequence[Sequence[str]], file: ListF
     same = [fields for fields in some if len(fields) == len(first)]
     recurs = any(text in (fields[place] for fields in same) for place, text in enumerate(first))
     columns = list(zip(*same, strict=True))
-    videos = any(all(looks_like_video(text) or is_video_there(file.root, text) for text in column) for column in columns)
+    videos = any(
+        all(looks_like_video(text) or is_video_there(file.root, text) for text in column) for column in columns
+    )
     return videos and not recurs
 
 
@@ -135,7 +135,8 @@ def _is_divided(table: Table) -> bool:
         values = [fields[place] for fields in lines]
         if all(is_video_there(root, value) for value in values):
             return True
-        if len(table.first) == 2 and all(map(looks_like_video, values)) and not any(looks_like_video(f[0]) for f in lines):
+        labels_first = len(table.first) == 2 and not any(looks_like_video(fields[0]) for fields in lines)
+        if labels_first and all(map(looks_like_video, values)):
             return True
     return False
 

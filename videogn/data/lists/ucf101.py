@@ -1,4 +1,7 @@
-"""UCF101: trainlist01.txt ("Class/video.avi 1", from 1), testlist01.txt ("Class/video.avi"), classInd.txt ("1 Class")."""
+"""UCF101: trainlist01.txt ("Class/video.avi 1"), testlist01.txt ("Class/video.avi"), classInd.txt ("1 Class").
+
+Classes are numbered from 1.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +63,7 @@ def _read_class_list(path: Path) -> dict[str, str]:
     pairs = [line.split() for line in read_text(path).splitlines() if line.strip()]
     if any(len(pair) != 2 or not pair[0].isdigit() for pair in pairs) or len(dict(pairs)) < len(pairs):
         raise ValueError(f"{path}: expected lines such as '1 ApplyEyeMakeup', each number once")
-    return {number: name for number, name in pairs}
+    return dict(map(tuple, pairs))
 
 
 def _root(file: ListFile, paths: list[str]) -> Path:
