@@ -114,7 +114,7 @@ def part_of_index(source: str, split: str) -> str | None:
 
 
 def _of_index(path: str, root: str | None = None) -> Layout:
-    splits = {split: path for split in find_splits(path)}
+    splits = dict.fromkeys(find_splits(path), path)
     return Layout("index", splits or {UNDIVIDED: path}, root)
 
 

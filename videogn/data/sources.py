@@ -1,8 +1,8 @@
 """`read_index`: a source of any layout to a table of videos. No video is opened.
 
 Each layout has one reader: `read_class_folders` in class_folders.py, `read_kinetics` and `read_list` in layouts.py,
-`read_shards` in shards.py, `read_parquet` in parquet_index.py. A new layout is a function that returns `Row`s, and a line of
-`read_index`. The meaning of a label is decided once, in labels.py.
+`read_shards` in shards.py, `read_parquet` in parquet_index.py. A new layout is a function that returns `Row`s, and a
+line of `read_index`. The meaning of a label is decided once, in labels.py.
 """
 
 from __future__ import annotations

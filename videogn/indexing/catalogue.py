@@ -24,7 +24,7 @@ from videogn.system.files import replacing
 STATUSES = ("ok", "short", "truncated", "corrupt", "empty", "missing")
 #: Columns from the listing; `start` is the position of a member in its shard, in bytes.
 LISTED = pa.schema([("path", pa.string()), ("label", pa.string()), ("split", pa.string()), ("start", pa.int64())])
-#: Columns from the check of the file, and the time of its last change.
+#: Columns from the check of the file, the time of its last change, and the hash of its bytes, in hexadecimal.
 FOUND = pa.schema(
     [
         ("frames", pa.int64()),
@@ -38,6 +38,7 @@ FOUND = pa.schema(
         ("status", pa.string()),
         ("reason", pa.string()),
         ("mtime_ns", pa.int64()),
+        ("sha256", pa.string()),
     ]
 )
 COLUMNS = pa.schema([*(field for field in LISTED if field.name != "start"), *FOUND, LISTED.field("start")])

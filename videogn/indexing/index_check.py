@@ -80,7 +80,7 @@ def check_index(
         ValueError: If the file is no index.
     """
     catalogue = read_catalogue(path)
-    checks = FileChecks(decode=catalogue.facts.decode, timeout=timeout, workers=workers, factory=checker)
+    checks = FileChecks(decode=catalogue.facts.decode, timeout=timeout, workers=workers, hashed=False, factory=checker)
     states = file_states(catalogue.table["path"])
     if quick:
         differences = _compare_states(catalogue, states)
