@@ -8,6 +8,7 @@ import logging
 import sys
 import warnings
 from argparse import Action, _ArgumentGroup
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -197,7 +198,8 @@ class VideoCLI(LightningCLI):
         if self._linked:
             for name in _SHARED:
                 parser.link_arguments(f"model.{name}", f"data.{name}")
-            parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
+            classes = VideoDataModule.training_classes if self._command == "fit" else attrgetter("class_names")
+            parser.link_arguments("data", "model.class_names", compute_fn=classes, apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
         """Write metrics.csv into runs/version_0 and so on, unless another logger is asked for."""

@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-#: Name of a class folder -> kind of file -> number of files. A kind is a suffix in lower case, or one of the words below.
+#: Name of a class folder -> kind of file -> number of files. A kind is a suffix in lower case, or a word below.
 LeftOut = Mapping[str, Mapping[str, int]]
 
 HIDDEN = "hidden"
@@ -19,9 +19,7 @@ SYSTEM = "system folder"
 
 #: What lies beside videos as a matter of course: notes, annotations, subtitles, features, sound.
 _NOTES = frozenset(
-    ".txt .md .rst .json .jsonl .csv .tsv .xml .yaml .yml .toml .ini .cfg .log .html .htm .url .pdf .doc .docx .xls .xlsx "
-    ".srt .vtt .ass .ssa .sub .idx .sha256 .md5 .pkl .pickle .npy .npz .pt .pth .h5 .hdf5 .mat .parquet .feather .db .py "
-    ".ipynb .sh .lnk .torrent .nfo .ytdl .mp3 .wav .m4a .aac .flac .ogg .opus .thm .eaf .bvh .c3d".split()
+    [".txt", ".md", ".rst", ".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".log", ".html", ".htm", ".url", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".srt", ".vtt", ".ass", ".ssa", ".sub", ".idx", ".sha256", ".md5", ".pkl", ".pickle", ".npy", ".npz", ".pt", ".pth", ".h5", ".hdf5", ".mat", ".parquet", ".feather", ".db", ".py", ".ipynb", ".sh", ".lnk", ".torrent", ".nfo", ".ytdl", ".mp3", ".wav", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".thm", ".eaf", ".bvh", ".c3d"]
 )
 _PICTURES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff .svg .heic .avif .ico".split())  # noqa: SIM905
 #: Number of classes that a line names.
@@ -82,3 +80,30 @@ def listed(parts: Sequence[str]) -> str:
     """Join parts with commas; of many, the first three and the number of the others."""
     shown = ", ".join(parts[:_NAMED])
     return shown if len(parts) <= _NAMED else f"{shown} and {len(parts) - _NAMED:,} more"
+
+
+def left_out_table(left_out: LeftOut, classes: Iterable[str]) -> list[str]:
+    """List everything that is left out, a line for each folder; system folders share one.
+
+    Args:
+        left_out: What was left out.
+        classes: Names of the classes.
+    """
+    known = set(classes)
+    lines = [
+        f"{name}{'' if name in known else ' (no class)'}: {in_words(kinds)}"
+        for name, kinds in left_out.items()
+        if kinds and SYSTEM not in kinds
+    ]
+    if system := [name for name, kinds in left_out.items() if SYSTEM in kinds]:
+        lines.append(f"{', '.join(system)} ({SYSTEM}{'s' if len(system) > 1 else ''})")
+    return lines
+
+
+def joined_left_out(parts: Iterable[LeftOut]) -> LeftOut:
+    """Add up what was left out of several folders of class folders."""
+    total: dict[str, Counter[str]] = {}
+    for part in parts:
+        for name, kinds in part.items():
+            total.setdefault(name, Counter()).update(kinds)
+    return total

@@ -15,8 +15,8 @@ from videogn.system.files import displayable
 
 _log = logging.getLogger(__name__)
 
-#: Suffixes of what FFmpeg reads as video: containers, cameras' and recorders' names for them, and raw streams. Those that
-#: mostly mean something else (.dat, .ps, .bin, .apng, .yuv without a size) are left out, and counted as such.
+#: Suffixes of what FFmpeg reads as video: containers, cameras' and recorders' names for them, and raw streams. Those
+#: that mostly mean something else (.dat, .ps, .bin, .apng) or lack their size (.yuv) are not among them.
 VIDEO_SUFFIXES = tuple(
     # ISO files and QuickTime
     ".mp4 .m4v .mov .qt .f4v .3gp .3gpp .3g2 .3gp2 .ismv .mp4v .mj2 .mjp2 .insv .lrv .360 "

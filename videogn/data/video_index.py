@@ -94,6 +94,18 @@ class VideoIndex:
         encoded = pa.array([path.encode("utf-8", "surrogatepass") for path in others], pa.large_binary())
         return pc.replace_with_mask(cut, pc.invert(tidy), encoded)
 
+    def absolute_paths(self) -> pa.Array:
+        """Return the absolute path of every record, without "." and "..", as stored: a large_string array."""
+        paths = self.records.table["path"].chunk(0)
+        here = os.path.join(os.getcwd(), "")
+        plain = os.sep == "/" and stored_path(here) == here
+        rough = pc.match_substring_regex(paths, _UNTIDY + r"|^\.{1,2}(/|$)") if plain else pa.repeat(True, len(paths))
+        whole = pc.binary_join_element_wise(pa.scalar(here, paths.type), paths, pa.scalar("", paths.type))
+        whole = pc.if_else(pc.starts_with(paths, "/"), paths, whole)
+        others = [opened_path(path) for path in paths.filter(rough).to_pylist()]
+        found = [stored_path(path if is_url(path) else os.path.abspath(path)) for path in others]
+        return pc.replace_with_mask(whole, rough, pa.array(found, paths.type))
+
     def errors(self) -> pa.Array:
         """Return why each video is unusable: as the records say, or if they were not checked, because it is missing.
 

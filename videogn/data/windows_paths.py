@@ -15,7 +15,7 @@ _LOOKED_UP = 100
 
 
 def with_slashes(rows: Sequence[Row], root: str) -> list[Row]:
-    """Read backslashes as slashes where the files lie there. On Linux a file name may hold a backslash, so the disk decides.
+    """Read backslashes as slashes where files lie there. On Linux a name may hold a backslash, so the disk decides.
 
     Args:
         rows: Rows of a source.

@@ -38,7 +38,7 @@ LISTED = pa.schema(
 )
 #: Those that stand first.
 NAMING = ("path", "label", "split")
-#: Columns from the check of the file, and the time of its last change.
+#: Columns from the check of the file, the time of its last change, and the hash of its bytes, in hexadecimal.
 FOUND = pa.schema(
     [
         ("frames", pa.int64()),
@@ -52,6 +52,7 @@ FOUND = pa.schema(
         ("status", pa.string()),
         ("reason", pa.string()),
         ("mtime_ns", pa.int64()),
+        ("sha256", pa.string()),
     ]
 )
 COLUMNS = pa.schema([*map(LISTED.field, NAMING), *FOUND, *(field for field in LISTED if field.name not in NAMING)])

@@ -81,7 +81,7 @@ def check_index(
     """
     catalogue = read_catalogue(path)
     videos = catalogue.table.num_rows
-    checks = FileChecks(decode=catalogue.facts.decode, timeout=timeout, workers=workers, factory=checker)
+    checks = FileChecks(decode=catalogue.facts.decode, timeout=timeout, workers=workers, hashed=False, factory=checker)
     catalogue = Catalogue(_once(catalogue.table), catalogue.facts)
     states = file_states(catalogue.table["path"])
     if quick:
