@@ -63,6 +63,7 @@ def root(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
         "path label",
         "my_column,its_meaning",
         '"path","label"',
+        "source,verb",
     ],
 )
 def test_a_heading_of_any_names_is_no_video(root: Path, heading: str) -> None:
@@ -125,6 +126,13 @@ def test_first_lines_that_are_videos_stay_videos(tmp_path: Path, lines, expected
 def test_a_first_video_without_a_suffix_that_exists_is_no_heading(tmp_path: Path) -> None:
     touch(tmp_path, "clip", "a.mp4")
     assert len(read_index(write(tmp_path / "train.txt", "clip swim", "a.mp4 bowl"))) == 2
+
+
+@pytest.mark.parametrize("heading", ["video_id,verb", "nr,verb", "clip;verb"])
+def test_headings_over_ids(tmp_path: Path, heading: str) -> None:
+    separator = heading.strip("_abcdefghijklmnopqrstuvwxyz")
+    index = read_index(write(tmp_path / "train.csv", heading, f"17{separator}left", f"18{separator}right"))
+    assert rows(index) == [("17", "left"), ("18", "right")]
 
 
 def test_ids_are_found_by_name_as_files_or_folders_of_frames(tmp_path: Path) -> None:

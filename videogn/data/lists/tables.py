@@ -93,24 +93,27 @@ def divide(file: ListFile) -> Table:
 
 
 def _is_heading(first: Sequence[str], some: Sequence[Sequence[str]], file: ListFile) -> bool:
-    """Whether a line names columns: its names say so, or it has no video where all other lines have one."""
+    """Whether a line names columns: its names say so, or it has no video or number where all other lines have one."""
     if len(first) < 2 or any(looks_like_video(text) or _NO_NAME.search(text) for text in first):
         return False
     names = [Column(text, ()).plain_name for text in first]
-    if len(first) == 2 and names[1] in _LABELS:
-        return True
     labels = LABEL_NAMES.intersection(names)
-    if (labels and PATH_NAMES.intersection(names) - labels) or ("youtube_id" in names):
+    paths = PATH_NAMES.intersection(names)
+    if (len(first) == 2 and names[1] in _LABELS) or (labels and paths - labels):
         return True
-    if not some or any(is_video_there(file.root, text) for text in first):
-        return False
     same = [fields for fields in some if len(fields) == len(first)]
-    recurs = any(text in (fields[place] for fields in same) for place, text in enumerate(first))
     columns = list(zip(*same, strict=True))
-    videos = any(
-        all(looks_like_video(text) or is_video_there(file.root, text) for text in column) for column in columns
-    )
-    return videos and not recurs
+    if any(is_video_there(file.root, text) for text in first):
+        return False
+    if not same or any(text in column for text, column in zip(first, columns, strict=True)):
+        return False
+    return bool(paths) or any(_is_of_one_kind(column, file) for column in columns)
+
+
+def _is_of_one_kind(values: Sequence[str], file: ListFile) -> bool:
+    """Whether all values are videos, or all are numbers."""
+    videos = all(looks_like_video(value) or is_video_there(file.root, value) for value in values)
+    return videos or all(value.isdigit() for value in values)
 
 
 def is_plain(table: Table) -> bool:
