@@ -8,7 +8,6 @@ import logging
 import sys
 import warnings
 from argparse import Action, _ArgumentGroup
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -198,8 +197,9 @@ class VideoCLI(LightningCLI):
         if self._linked:
             for name in _SHARED:
                 parser.link_arguments(f"model.{name}", f"data.{name}")
-            classes = VideoDataModule.training_classes if self._command == "fit" else attrgetter("class_names")
-            parser.link_arguments("data", "model.class_names", compute_fn=classes, apply_on="instantiate")
+            parser.link_arguments(
+                "data", "model.class_names", lambda data: data.classes_for(self._command), "instantiate"
+            )
 
     def before_instantiate_classes(self) -> None:
         """Write metrics.csv into runs/version_0 and so on, unless another logger is asked for."""

@@ -51,7 +51,7 @@ def run(options: Options) -> int:
 
     check_root(options.source, options.root)
     layout = find_layout(options.source)
-    splits = read_sources(layout, options.root)
+    splits = {split: index.asked() for split, index in read_sources(layout, options.root).items()}
     videos = videos_of(splits)
     if layout.kind == "index":
         index = next(iter(layout.sources.values()))
