@@ -78,9 +78,7 @@ def test_an_archive_at_a_url_or_in_a_root(tmp_path):
     with pytest.raises(ValueError, match="is a compressed archive"):
         read_index("s3://bucket/train.tar.gz")
     touch(tmp_path, "train.tar.gz", "val.tar.gz")
-    with pytest.raises(
-        ValueError, match=r"it has no folders; .*; train\.tar\.gz is a compressed archive, .*: unpack it$"
-    ):
+    with pytest.raises(ValueError, match=r"it has no folders; .*; train\.tar\.gz is a compressed archive"):
         read_index(tmp_path)
     with pytest.raises(FileNotFoundError):
         read_index(tmp_path / "gone.zip")

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 from videogn.checks import existing_path
 from videogn.data.class_folders import is_loose
 from videogn.data.layouts import SPLIT_NAMES
+from videogn.data.lists.official_roots import official_splits
 from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
 from videogn.data.parquet_index import parquet_splits
 from videogn.data.shards import is_shards
@@ -77,7 +78,8 @@ def find_splits(root: str | Path) -> dict[str, Path]:
 
     Args:
         root: Folder of the data set. `train.csv` precedes `train.txt`, then the folder `train`, then the shards
-            `train-*.tar` or `train.tar`. Or a Parquet index, which is the source of every split in it.
+            `train-*.tar` or `train.tar`; if there are none, the official lists of a known data set. Or a Parquet index,
+            which is the source of every split in it.
 
     Returns:
         Split -> source for `read_index`, for the splits that exist.
@@ -97,7 +99,7 @@ def find_splits(root: str | Path) -> dict[str, Path]:
             for pattern in (f"{name}-*.tar", f"{name}.tar"):
                 if any(path.is_file() for path in root.glob(pattern)):
                     found.setdefault(split, Path(glob.escape(str(root)), pattern))
-    return found
+    return found or official_splits(root)
 
 
 def is_index(source: str | Path) -> bool:
@@ -107,8 +109,10 @@ def is_index(source: str | Path) -> bool:
 
 def part_of_index(source: str, split: str) -> str | None:
     """Return the split to take from a source. An index of one other split, or of none, is taken as a whole: None."""
-    if split == UNDIVIDED or not is_index(source):
+    if split == UNDIVIDED:
         return None
+    if not is_index(source):
+        return split  # a list that names the splits of its videos decides by itself
     splits = parquet_splits(existing_path(source))
     return split if split in splits or len(splits) > 1 else None
 

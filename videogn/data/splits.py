@@ -28,6 +28,7 @@ def read_splits(
     class_names: Sequence[str] | None,
     seed: int,
     use_truncated: bool = False,
+    columns: Mapping[str, str] | None = None,
 ) -> dict[str, VideoIndex]:
     """Read the index of every split of a data set.
 
@@ -39,6 +40,7 @@ def read_splits(
         class_names: Order of the classes, for instance that of a checkpoint. Default: that of the training split.
         seed: Seed of the division.
         use_truncated: Whether to use videos of a Parquet index whose end is missing. Default: False.
+        columns: Role -> name of a column of the lists; see `videogn.data.lists.columns`. Default: as the lists say.
 
     Returns:
         Split -> index. "test" is the val split if there is no other.
@@ -53,7 +55,7 @@ def read_splits(
     layout = None if root is None else _layout_of(root)
     if layout is not None:
         given = {**layout.splits, **given}
-    options: dict[str, Any] = {"root": layout and layout.root, "use_truncated": use_truncated}
+    options: dict[str, Any] = {"root": layout and layout.root, "use_truncated": use_truncated, "columns": columns}
     if given:
         splits = _read_given(given, class_names, options)
     else:
@@ -68,12 +70,15 @@ def read_splits(
     return splits
 
 
-def read_sources(layout: Layout, root: str | Path | None = None) -> dict[str, VideoIndex]:
+def read_sources(
+    layout: Layout, root: str | Path | None = None, columns: Mapping[str, str] | None = None
+) -> dict[str, VideoIndex]:
     """Read every source of a layout for what it is: each has the classes that occur in it.
 
     Args:
         layout: Layout of a data set.
         root: Folder of the videos that a CSV or list names. Default: that of the layout, else of the file.
+        columns: Role -> name of a column of the lists. Default: as the lists say.
 
     Returns:
         Split -> index; `UNDIVIDED` -> index for a data set without splits. Loose videos have no class.
@@ -87,10 +92,14 @@ def read_sources(layout: Layout, root: str | Path | None = None) -> dict[str, Vi
         videos = sorted(walk_videos(folder))
         return {UNDIVIDED: VideoIndex(Records.of_columns(videos, [None] * len(videos)), (), folder)}
     root = layout.root if root is None else root
-    return {
-        split: read_index(source, root=root, split=part_of_index(source, split))
-        for split, source in layout.sources.items()
-    }
+    options: dict[str, Any] = {"root": root, "columns": columns}
+    splits: dict[str, VideoIndex] = {}
+    aliases: Mapping[str, str] = {}
+    for split, source in layout.sources.items():
+        part = part_of_index(source, split)
+        splits[split] = read_index(source, split=part, aliases=aliases, **options)
+        aliases = aliases or splits[split].aliases
+    return splits
 
 
 def _read_given(
@@ -98,10 +107,12 @@ def _read_given(
 ) -> dict[str, VideoIndex]:
     """Read the sources by split; without class names, those of the training split count for all."""
     splits: dict[str, VideoIndex] = {}
+    aliases: Mapping[str, str] = {}
     for split in sorted(given, key=[*SPLIT_NAMES].index):  # the training split names the classes
         part = part_of_index(given[split], split)
-        splits[split] = read_index(given[split], classes=class_names, split=part, **options)
+        splits[split] = read_index(given[split], classes=class_names, split=part, aliases=aliases, **options)
         class_names = class_names or splits[split].classes
+        aliases = aliases or splits[split].aliases
     return splits
 
 

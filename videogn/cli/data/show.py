@@ -23,10 +23,12 @@ class Options:
         source: What --data.root or --data.train take: a data set's root, class folders, a Kinetics CSV, a list of 'path
             label' lines, tar shards, or an index (.parquet); or a folder of videos without classes.
         root: Folder of the videos that a CSV or list names. By default the folder of that file.
+        columns (ROLE=NAME,...): Columns of a list where it is not clear which is which: path=video_name,label=tag.
     """
 
     source: str
     root: str | None = None
+    columns: str | None = None
 
 
 def run(options: Options) -> int:
@@ -45,13 +47,15 @@ def run(options: Options) -> int:
     from videogn.data.data_layout import find_layout
     from videogn.data.inspection import remarks
     from videogn.data.leaks import find_leaks, videos_of
+    from videogn.data.lists.columns import parse_columns
     from videogn.data.sources import check_root
     from videogn.data.splits import read_sources
     from videogn.indexing.file_hash import contents_of
 
     check_root(options.source, options.root)
     layout = find_layout(options.source)
-    splits = {split: index.asked() for split, index in read_sources(layout, options.root).items()}
+    found = read_sources(layout, options.root, parse_columns(options.columns))
+    splits = {split: index.asked() for split, index in found.items()}
     videos = videos_of(splits)
     if layout.kind == "index":
         index = next(iter(layout.sources.values()))
