@@ -8,7 +8,7 @@ import logging
 import sys
 import warnings
 from argparse import Action, _ArgumentGroup
-from operator import attrgetter
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -132,8 +132,7 @@ def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[Any]:
 
 
 def _section(action: Action) -> str:
-    first = action.dest.partition(".")[0]
-    return first if first in _SECTIONS else "run"
+    return first if (first := action.dest.partition(".")[0]) in _SECTIONS else "run"
 
 
 def _in_few_words(action: Action) -> Action:
@@ -198,8 +197,8 @@ class VideoCLI(LightningCLI):
         if self._linked:
             for name in _SHARED:
                 parser.link_arguments(f"model.{name}", f"data.{name}")
-            classes = VideoDataModule.training_classes if self._command == "fit" else attrgetter("class_names")
-            parser.link_arguments("data", "model.class_names", compute_fn=classes, apply_on="instantiate")
+            names = methodcaller("classes_for", self._command)
+            parser.link_arguments("data", "model.class_names", names, "instantiate")
 
     def before_instantiate_classes(self) -> None:
         """Write metrics.csv into runs/version_0 and so on, unless another logger is asked for."""

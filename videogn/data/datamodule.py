@@ -146,21 +146,23 @@ class VideoDataModule(pl.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Look for classes without a training video; warn once where plain loaders are used."""
-        if stage == "fit":
-            self.training_classes()
+        self.classes_for(stage)
         if stage == "fit" and not STATEFUL and rank() == 0:
             _log.warning(
                 "torchdata is not installed: plain loaders. `videogn fit` resumes in the middle of an epoch all the "
                 "same; a training loop of your own starts the epoch again"
             )
 
-    def training_classes(self) -> list[str]:
-        """Return the class names for a training run; those without a usable training video are named, once.
+    def classes_for(self, stage: str) -> list[str]:
+        """Return the class names. Before a fit, those without a usable training video are named, once.
+
+        Args:
+            stage: "fit", "validate" or "test".
 
         Raises:
             ValueError: If more than half of the classes have none, unless they were given or that is allowed.
         """
-        if self._emptiness is not None and "train" in self.splits:
+        if stage == "fit" and self._emptiness is not None and "train" in self.splits:
             self.splits["train"] = self.splits["train"].asked()
             _warn(inspect_classes(self.splits["train"], **self._emptiness))
             self._emptiness = None

@@ -60,12 +60,13 @@ def about_empty_classes(index: VideoIndex, *, given: bool = False) -> str | None
     who = f"class {next(iter(empty))} has" if number == 1 else f"{number:,} of {total:,} classes have"
     said = f"{who} no training video"
     if given:
-        return f"{said}: {listed(list(empty))}"
+        return said if number == 1 else f"{said}: {listed(list(empty))}"
     numbers = index.classes == tuple(map(str, range(total)))
     if numbers and set(empty.values()) == {"none is listed"}:
         if list(empty) == ["0"]:
             return f"{said}: do your labels start at 1? Number them from 0, or use names"
-        return f"{said} ({listed(list(empty))}): are there gaps in your labels? Number them from 0 on, or use names"
+        which = "" if number == 1 else f" ({listed(list(empty))})"
+        return f"{said}{which}: are there gaps in your labels? Number them from 0 on, or use names"
     if number == 1:
         return f"{said}: {next(iter(empty.values()))}"
     return f"{said}: {listed([f'{name} ({reason})' for name, reason in empty.items()])}"

@@ -19,20 +19,22 @@ def about_one_class(index: VideoIndex) -> str | None:
     if len(index.classes) != 1:
         return None
     (name,) = index.classes
+    if name not in index.left_out:  # no class folders
+        return f"there is only one class, {name}; at least two are needed"
     said = f"{os.path.basename(os.path.abspath(index.root))} has only one class, {name}"
-    if index.left_out and holds_classes(Path(index.root, name)):
-        return f"{said}: is its folder {name} meant?"
-    return f"{said}; at least two are needed"
+    meant = holds_classes(Path(index.root, name))
+    return f"{said}: is its folder {name} meant?" if meant else f"{said}; at least two are needed"
 
 
 def left_out_of(splits: Mapping[str, VideoIndex]) -> list[str]:
     """Say which files may have been meant as videos, and which folders are no classes, split by split."""
     lines = []
+    several = sum(bool(index.left_out) for index in splits.values()) > 1
     for split, index in splits.items():
         used = set(index.records.table["label"].unique().to_pylist())
         full = [name for number, name in enumerate(index.classes) if number in used]
-        before = f"{split}: " if split and len(splits) > 1 else ""
-        lines += [before + line for line in left_out_lines(index.left_out, full)]
+        before = f"{split}: " if several else ""
+        lines += [before + line for line in left_out_lines(index.left_out, index.classes, full)]
     return lines
 
 

@@ -58,7 +58,7 @@ def videos_of(splits: Mapping[str, VideoIndex]) -> pa.Table:
     parts: dict[str, pa.Table] = {}
     for split, index in splits.items():
         table = index.records.table
-        names = pa.array([displayable(name) for name in index.classes], pa.string())
+        names = pa.array([displayable(name).replace("_", " ") for name in index.classes], pa.string())
         labels = names.take(table["label"].chunk(0))
         known = [table[name] for name in ("content", *_SEGMENT)]
         parts[split] = pa.table(
@@ -160,12 +160,12 @@ def _line(kind: str, splits: Sequence[str], examples: Sequence[str]) -> str:
     number = len(examples)
     video, there = counted(number, "video"), " and in ".join(filter(None, splits))
     within = f" in {there}" if there else ""
-    is_, has = ("is", "has") if number == 1 else ("are", "have")
+    is_, has, exist = ("is", "has", "exists") if number == 1 else ("are", "have", "exist")
     said = {
         "shared": f"{video} {is_}{within}",
         "labels": f"{video} {has} two labels",
         "twice": f"{video} {is_} listed twice or more{within}",
-        "same file": f"{video} {is_}{within or ' there'} under two names (the same bytes)",
+        "same file": f"{video} {exist}{within} under two names (the same bytes)",
         "same file, labels": f"{video} {has} two names and two labels (the same bytes)",
     }[kind]
     return f"{said}, for instance {examples[0]}"

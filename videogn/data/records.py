@@ -33,11 +33,11 @@ SCHEMA = pa.schema(
         ("error", pa.large_string()),
         ("start", pa.int64()),
         ("length", pa.int64()),
+        ("content", pa.int64()),
         ("start_time", pa.float64()),
         ("end_time", pa.float64()),
         ("start_frame", pa.int64()),
         ("end_frame", pa.int64()),
-        ("content", pa.int64()),
     ]
 )
 #: Number of rows that iteration turns into Python objects at a time.
@@ -188,11 +188,11 @@ def _record(
     error: str | None,
     start: int | None,
     length: int | None,
+    content: int | None,
     start_time: float | None,
     end_time: float | None,
     start_frame: int | None,
     end_frame: int | None,
-    content: int | None,
 ) -> VideoRecord:
     path = opened_path(path)
     if start is not None and length is not None:

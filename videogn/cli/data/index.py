@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from videogn.choices import MIN_FRAMES, TIME_LIMIT
@@ -94,6 +94,6 @@ def _remarks(out: str, built: Built) -> list[str]:
     from videogn.data.left_out import left_out_table
     from videogn.data.splits import read_sources
 
-    splits = read_sources(find_layout(out))
+    splits = {split: replace(index, left_out=built.left_out) for split, index in read_sources(find_layout(out)).items()}
     left_out = left_out_table(built.left_out, built.catalogue.facts.classes)
     return [*(f"left out: {line}" for line in left_out), *remarks(splits, find_leaks(videos_of(splits)))]

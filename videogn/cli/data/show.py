@@ -54,7 +54,8 @@ def run(options: Options) -> int:
 
     check_root(options.source, options.root)
     layout = find_layout(options.source)
-    splits = read_sources(layout, options.root, parse_columns(options.columns))
+    found = read_sources(layout, options.root, parse_columns(options.columns))
+    splits = {split: index.asked() for split, index in found.items()}
     videos = videos_of(splits)
     if layout.kind == "index":
         index = next(iter(layout.sources.values()))
