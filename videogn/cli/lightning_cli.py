@@ -197,9 +197,8 @@ class VideoCLI(LightningCLI):
         if self._linked:
             for given, follower in _LINKS.items():
                 parser.link_arguments(given, follower)
-            parser.link_arguments(
-                "data", "model.class_names", methodcaller("classes_for", self._command), "instantiate"
-            )
+            names = methodcaller("classes_for", self._command)
+            parser.link_arguments("data", "model.class_names", names, "instantiate")
 
     def before_instantiate_classes(self) -> None:
         """Write metrics.csv into runs/version_0 and so on, unless another logger is asked for."""
