@@ -85,6 +85,11 @@ def looks_like_video(value: str) -> bool:
     return is_video_name(value) or is_url(value)
 
 
+def option(columns: str) -> str:
+    """Write the option that says what columns are, for messages."""
+    return f"--data.columns {columns} (in `videogn data`: --columns)"
+
+
 def is_video_there(root: Path, value: str) -> bool:
     """Whether a value is the path of a file below a folder, or of a folder of image files."""
     path = os.path.join(root, value)

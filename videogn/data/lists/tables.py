@@ -20,6 +20,7 @@ from videogn.data.lists.columns import (
     is_video_there,
     looks_like_video,
     named,
+    option,
     parts_of_videos,
 )
 from videogn.data.lists.listed import Listed, ListFile
@@ -30,7 +31,7 @@ from videogn.data.lists.separators import NAMES, fields_of, find_separator
 #: Names of a second column that make the first line a heading whatever the first column is called.
 _LABELS = ("label", "class", "target")
 #: What is in no name of a column: a folder, a suffix, nothing but a number.
-_NO_NAME = re.compile(r"[/\\]|\.\w{1,5}$|^[-+.\d]*$")
+_NO_NAME = re.compile(r"[/\\]|\.\w{1,5}$|^[-+.\d]+$")
 
 
 class _Line(NamedTuple):
@@ -132,7 +133,7 @@ def _is_divided(table: Table) -> bool:
 
     So it is in "swim,a.mp4" and "7,a.mp4,swim", and not in "my clip, part 2.mp4,swim".
     """
-    if len(table.first) < 2 or table.separator is None or any(len(some) != len(table.first) for some in table.some):
+    if len(table.first) < 2 or any(len(some) != len(table.first) for some in table.some):
         return False
     root, lines = table.file.root, [table.first, *table.some]
     for place in range(1, len(table.first)):
@@ -142,7 +143,11 @@ def _is_divided(table: Table) -> bool:
         values = [fields[place] for fields in lines]
         if all(is_video_there(root, value) for value in values):
             return True
-        labels_first = len(table.first) == 2 and not any(looks_like_video(fields[0]) for fields in lines)
+        labels_first = (
+            table.separator is not None
+            and len(table.first) == 2
+            and not any(looks_like_video(fields[0]) for fields in lines)
+        )
         if labels_first and all(map(looks_like_video, values)):
             return True
     return False
@@ -206,7 +211,7 @@ def _roles(table: Table, defaults: Mapping[str, str]) -> dict[str, Column]:
     if "path" not in found:
         path = find_path(rest, file.root)
         if path is None:
-            raise ValueError(_unclear(table, "path"))
+            raise ValueError(_unclear(table, "path", rest[0].name, rest))
         found["path"] = path
         rest.remove(path)
     if "split" not in found and (split := find_split(rest)) is not None:
@@ -216,22 +221,23 @@ def _roles(table: Table, defaults: Mapping[str, str]) -> dict[str, Column]:
     if parts is not None and not found.keys() & {"start_time", "start_frame"} and not {"path", "label"} <= asked.keys():
         start, end = (column.name for column in parts)
         raise ValueError(
-            f"{file.source} has the columns {start} and {end}: for parts of videos give --data.columns "
-            f"start_time={start},end_time={end} (or start_frame, end_frame), for whole ones path=...,label=..."
+            f"{file.source} has the columns {start} and {end}: for parts of videos give "
+            f"{option(f'start_time={start},end_time={end}')}, or start_frame and end_frame; for whole videos give "
+            "path=...,label=... alone"
         )
     if "label" not in found:
         label = find_label(rest)
         if label is None:
-            raise ValueError(_unclear(table, "label"))
+            raise ValueError(_unclear(table, "label", found["path"].name, rest))
         found["label"] = label
     return found
 
 
-def _unclear(table: Table, role: str) -> str:
-    names = [column.name for column in table.columns]
+def _unclear(table: Table, role: str, path: str, others: Sequence[Column]) -> str:
+    label = next((column.name for column in others[::-1] if column.name != path), "LABEL")
     return (
         f"{table.file.source}: it is not clear which column is the {role}; {table.as_read()}: say which, for instance "
-        f"--data.columns path={names[0]},label={names[-1]}"
+        f"{option(f'path={path},label={label}')}"
     )
 
 
