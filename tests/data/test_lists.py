@@ -300,6 +300,17 @@ def test_a_list_without_labels_follows_the_numbers_of_the_training_list(tmp_path
     assert [record.label for record in splits["val"].records] == [first, first + 1, first + 2]
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_lists_that_are_numbered_from_0_and_from_1(tmp_path: Path, first: int) -> None:
+    names = ("right", "down", "left")
+    for split, start in (("train", first), ("val", 1 - first)):
+        write(tmp_path / f"{split}.txt", *(f"{name}/{split}.mp4 {n}" for n, name in enumerate(names, start)))
+    with pytest.raises(
+        ValueError, match=f"of down have the label {2 - first}, and {1 + first} in the training list: on"
+    ):
+        read_splits(str(tmp_path), {}, val_fraction=0.5, class_names=None, seed=0)
+
+
 # The pieces
 
 
