@@ -102,6 +102,7 @@ def test_the_root_of_ucf101(tmp_path: Path) -> None:
     [
         (["Archery/a.avi 1"], r"line 1: class 1 is YoYo in .*classInd\.txt, but the video lies in Archery"),
         (["Archery/a.avi 2", "YoYo/b.avi 2"], r"line 2: class 2 is Archery in .*, but the video lies in YoYo"),
+        (["Archery/a.avi 2", "YoYo/b.avi 0"], r"line 2: 0 is no number of a class in .*classInd\.txt"),
         (["Archery/a.avi 2", "b.avi 1"], r"line 2: 'b\.avi 1'; expected 'Class/video\.avi 1' or 'Class/video\.avi'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Which sources are lists, and the official lists in the folder of a data set. Nothing is read."""
+"""Which sources are lists, and the official lists in the folder of a data set: by names, before any is read."""
 
 from __future__ import annotations
 

@@ -39,12 +39,13 @@ def read_ucf101(file: ListFile) -> Listed:
     """
     class_list = file.beside(CLASS_LIST)
     names = {} if class_list is None else _read_class_list(class_list)
-    # Lists of other labels than UCF101's own may lie beside a class list: their numbers decide, as everywhere.
     found = []
     for number, line in file.lines:
         match = _LINE.fullmatch(line)
         if match is None or not (folder := folder_of(match["path"])):
             raise ValueError(f"{file.where(number)}: {line!r}; expected 'Class/video.avi 1' or 'Class/video.avi'")
+        if match["number"] and class_list is not None and match["number"] not in names:
+            raise ValueError(f"{file.where(number)}: {match['number']} is no number of a class in {class_list}")
         name = names.setdefault(match["number"], folder) if match["number"] else folder
         if name != folder:
             raise ValueError(
