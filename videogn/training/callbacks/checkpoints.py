@@ -40,6 +40,7 @@ class RunCheckpoint(ModelCheckpoint):
         super().__init__(**options)
         self.minutes = minutes
         self._saved_at = time.monotonic()
+        self._first_step: int | None = None  # of this process; None before it trains
         self._unwritten_logs = False
         self._buffers = _StepBuffers()
 
@@ -51,6 +52,7 @@ class RunCheckpoint(ModelCheckpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
+        self._first_step = trainer.global_step
         self._saved_at = time.monotonic()
         self._buffers.keep(pl_module)
 
@@ -77,6 +79,8 @@ class RunCheckpoint(ModelCheckpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the end of the run, which may be inside an epoch (max_steps, max_time) or between two validations."""
+        if self._should_skip_saving_checkpoint(trainer):  # Lightning's own would write in a fast_dev_run
+            return
         super().on_train_end(trainer, pl_module)
         if self.save_last is True and not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
@@ -105,6 +109,11 @@ class RunCheckpoint(ModelCheckpoint):
         self._saved_at = time.monotonic()
         self._unwritten_logs = True
         self._write_logs(trainer)
+
+    def _should_save_on_exception(self, trainer: Trainer) -> bool:
+        """Save what this process has trained: a refused start has nothing, but would be the newest checkpoint."""
+        trained = self._first_step is not None and trainer.global_step > self._first_step
+        return trained and super()._should_save_on_exception(trainer)
 
     def _should_save_on_train_epoch_end(self, trainer: Trainer) -> bool:
         """Save after the validation if there is one: Lightning resumes wrongly with max_steps from before it."""
