@@ -50,7 +50,7 @@ class Poison(Callback):
 
 
 class States(Callback):
-    """Keeps weights, running statistics and the optimiser's state after every batch in `after`, of the last training."""
+    """Keeps weights, running statistics and momenta after every batch of the last training, in `after`."""
 
     after: ClassVar[list[Any]] = []
 

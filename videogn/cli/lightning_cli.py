@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from videogn.checks import check_choice
+from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
 from videogn.data.datamodule import VideoDataModule
@@ -50,6 +51,7 @@ _IGNORED = (
     ".*your dataloader is not resumable.*",
     ".*smaller than the logging interval.*",
     ".*`self.log.'train/loss', ..., sync_dist=True.`.*",
+    ".*`self.log..` but `Trainer.barebones=True.` is configured.*",
 )
 
 
@@ -113,14 +115,10 @@ class VideoCLI(LightningCLI):
             parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        """Write metrics.csv into runs/version_0 and so on, unless another logger is asked for."""
+        """Check and complete the flags of the trainer; give the optimiser the rate of --model.lr."""
         config = self.config[self._command]
-        trainer = config.trainer
-        if trainer.logger is None or trainer.logger is True:  # Lightning would take whichever is installed
-            trainer.logger = Namespace(
-                class_path="lightning.pytorch.loggers.CSVLogger",
-                init_args=Namespace(save_dir=trainer.default_root_dir, name="", version=None, prefix=""),
-            )
+        check_flags(config.trainer, self._command)
+        complete_flags(config.trainer)
         # jsonargparse has filled in the optimiser's own default.
         optimizer = config.model.optimizer
         own_rate = optimizer is not None and "lr" in optimizer.init_args
@@ -131,9 +129,16 @@ class VideoCLI(LightningCLI):
         """Make the trainer; its progress takes one line, unless another bar or none is asked for."""
         asked = self.config_init[self._command].trainer
         callbacks = [asked.callbacks] if isinstance(asked.callbacks, Callback) else list(asked.callbacks or ())
-        if asked.enable_progress_bar is not False and not any(isinstance(each, ProgressBar) for each in callbacks):
+        wanted = asked.enable_progress_bar is not False and not asked.barebones
+        if wanted and not any(isinstance(each, ProgressBar) for each in callbacks):
             callbacks.append(OneLineBar())
         return super().instantiate_trainer(callbacks=callbacks, **options)
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        """Leave out the checkpoints of --checkpoint where none are to be written."""
+        if config["enable_checkpointing"] is False or config["barebones"]:
+            callbacks = [each for each in callbacks if not isinstance(each, RunCheckpoint)]
+        return super()._instantiate_trainer(config, callbacks)
 
     def before_fit(self) -> None:
         """Refuse to resume with other batches while no file has been written yet."""
@@ -149,8 +154,7 @@ class VideoCLI(LightningCLI):
         if trainer.is_global_zero:
             top1 = trainer.callback_metrics.get("val/top1")
             best = "" if top1 is None else f"val/top1 {100 * float(top1):.1f} %; "
-            written = trainer.checkpoint_callback
-            _log.info("%s%s", best, written.last_model_path or written.best_model_path or trainer.log_dir)
+            _log.info("%s%s", best, _place(trainer))
             for callback in trainer.callbacks:
                 if isinstance(callback, FeaturePercentiles) and callback.path.is_file():
                     from videogn.report.percentile_figure import plot_percentiles
@@ -193,6 +197,16 @@ class VideoCLI(LightningCLI):
             self._resumed = (content.get("training", {}), stopped_in_epoch(content))
 
 
+def _place(trainer: Any) -> str:
+    """Say where the outcome of a training run is: its last checkpoint, or its folder."""
+    if trainer.fast_dev_run:
+        return "nothing is kept of a fast_dev_run"
+    for callback in trainer.checkpoint_callbacks:
+        if path := callback.last_model_path or callback.best_model_path:
+            return str(path)
+    return str(trainer.log_dir or trainer.default_root_dir)
+
+
 def run_lightning(command: str, description: str, help_section: str) -> int:
     """Run fit, validate or test with the arguments of the process.
 
@@ -211,7 +225,9 @@ def run_lightning(command: str, description: str, help_section: str) -> int:
     for message in _IGNORED:
         warnings.filterwarnings("ignore", message=message)
     torch.set_float32_matmul_precision("high")
-    callbacks: list[Any] = VideoCLI(command, description, help_section).trainer.callbacks  # type: ignore[attr-defined]
+    with one_reason():
+        trainer = VideoCLI(command, description, help_section).trainer
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     return int(any(isinstance(callback, FailurePolicy) and callback.exceeded for callback in callbacks))
 
 

@@ -96,12 +96,13 @@ class _Step:
 
 
 class NonfinitePolicy(Callback):
-    """Stops a training run, or skips its step, when loss or gradients are NaN or infinite; keeps them out of checkpoints.
+    """Stops a training run, or skips its step, when loss or gradients are NaN or infinite.
 
     Before every optimiser step the losses of its batches and its gradients are looked at, in all processes together, so
     that all decide alike. With `stop` on CUDA the answer is read one step later, which costs no waiting; no checkpoint
-    comes between. `skip` waits for the device in every step. A skipped step changes no weight, no state of the
-    optimiser and no running statistics; the schedule counts it. It logs `train/skipped`, the skipped steps of an epoch.
+    comes between, and none is written of weights that are not finite. `skip` waits for the device in every step. A
+    skipped step changes no weight, no state of the optimiser and no running statistics; the schedule counts it. It logs
+    `train/skipped`, the skipped steps of an epoch.
 
     With 16-mixed an infinite gradient of a finite loss is part of finding the loss scale, and is left to it.
 

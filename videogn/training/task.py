@@ -274,7 +274,8 @@ class VideoClassifier(pl.LightningModule):
         return self.net(self._normalise(clips)), labels
 
     def _normalise(self, clips: Tensor) -> Tensor:
-        return normalise(clips, self.input_mean, self.input_std)
+        values = normalise(clips, self.input_mean, self.input_std)
+        return values.to(self.input_mean.dtype)  # like the weights: --trainer.precision ...-true converts both
 
     def _test_video(self, sample: Sample) -> VideoResult:
         short = is_short(sample.num_frames, clip_length=self.hparams["clip_length"], interval=self.hparams["interval"])
@@ -291,5 +292,6 @@ def _accuracy(num_classes: int, k: int) -> MulticlassAccuracy:
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Average the cross-entropy of logits (B, K, T', H', W') with labels (B,) over all positions."""
+    """Average the cross-entropy of logits (B, K, T', H', W') with labels (B,) over all positions, float32 or wider."""
+    logits = logits if logits.dtype == torch.float64 else logits.float()
     return F.cross_entropy(logits, labels[:, None, None, None].expand(-1, *logits.shape[2:]))
