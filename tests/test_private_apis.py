@@ -25,6 +25,7 @@ from videogn.training.callbacks.checkpoints import RunCheckpoint
         ("_save_last_checkpoint", ["self", "trainer", "monitor_candidates"]),
         ("_monitor_candidates", ["self", "trainer"]),
         ("_should_skip_saving_checkpoint", ["self", "trainer"]),
+        ("_should_save_on_exception", ["self", "trainer"]),
     ],
 )
 def test_methods_of_model_checkpoint(name, parameters):

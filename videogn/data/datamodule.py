@@ -144,18 +144,20 @@ class VideoDataModule(pl.LightningDataModule):
         videos = len(self._training())
         if self._order is None:
             self._order = {"seed": shared_seed(), "videos": videos}
-        loader = self.training_loader(self._order["seed"])
+        overfits = self.trainer is not None and self.trainer.overfit_batches > 0
+        loader = self.training_loader(self._order["seed"], same_order=overfits)
         if self.trainer is not None:
             loader.seed_of_order = self._seed_of_order
             progress = self.trainer.fit_loop.epoch_loop.batch_progress
             loader.trained_batches = lambda: progress.current.ready
         return loader
 
-    def training_loader(self, seed: int) -> VideoLoader:
+    def training_loader(self, seed: int, *, same_order: bool = False) -> VideoLoader:
         """Make a loader of training batches that is independent of the trainer's.
 
         Args:
             seed: Seed of the order and of the clips.
+            same_order: Whether all epochs have the same batches of videos. Default: False.
 
         Returns:
             A loader at the beginning of epoch 0; `sampler.set_epoch` selects another epoch.
@@ -170,7 +172,7 @@ class VideoDataModule(pl.LightningDataModule):
         dataset = VideoDataset(
             records, self._train_plan, decoder=self.decoder, seed=seed, replace_failed=True, opener=self._kept_opener
         )
-        sampler = VideoSampler(len(records), shuffle=True, seed=seed)
+        sampler = VideoSampler(len(records), shuffle=True, seed=seed, same_order=same_order)
         return video_loader(dataset, sampler, batch_size=self.batch_size, num_workers=self.num_workers, drop_last=True)
 
     def val_dataloader(self) -> VideoLoader | list[Any]:

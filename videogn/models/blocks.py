@@ -185,7 +185,9 @@ class FullyConvolutionalHead(nn.Module):
         window = tuple(
             size if wanted is None else wanted for wanted, size in zip(self.pool_window, x.shape[2:], strict=True)
         )
-        x = F.avg_pool3d(x, window, stride=1)  # (B, C, T'', H'', W'')
+        narrow = x.device.type == "cpu" and x.dtype.itemsize < 4  # which torch's pool does not take there
+        pooled = F.avg_pool3d(x.float() if narrow else x, window, stride=1)  # (B, C, T'', H'', W'')
+        x = pooled.to(x.dtype)
         x = self.proj(self.dropout(x.movedim(1, -1)))  # (B, T'', H'', W'', K)
         return x.movedim(-1, 1)  # (B, K, T'', H'', W'')
 

@@ -17,7 +17,7 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from videogn.axes import Batch, Sample
 from videogn.checks import check_choice, require_positive
-from videogn.choices import ARCH, NORM, CropsName, EvaluationProtocol, NetworkInput
+from videogn.choices import ARCH, NORM, CropsName, EvaluationProtocol, NetworkInput, NonfiniteName
 from videogn.evaluation import ResultCollection, clip_probabilities, score_video, score_views, write_results
 from videogn.evaluation.results import TOP_K, VideoResult, in_words
 from videogn.models import make_model
@@ -26,6 +26,7 @@ from videogn.models.inflation import DEFAULT
 from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
+from videogn.training.nonfinite_policy import NonfinitePolicy, naming_validation
 from videogn.training.optimisation import Optimisation, dotted_path
 from videogn.training.resuming import check_resumable, drawing
 from videogn.video.clips import is_short
@@ -63,6 +64,8 @@ class VideoClassifier(pl.LightningModule):
             training run, use --ckpt_path.
         clips_per_forward: Number of views that go through the network at once in testing. Lower it when memory is
             short.
+        nonfinite: What a loss or gradient that is NaN or infinite does to a training run: `stop`, with status 1, or
+            `skip` the step, at most 10 steps one after the other and 100 in all.
         results_dir: Folder of the test results. Default: the log folder.
         save_clip_probabilities: Write the probabilities of every clip too, clips x classes numbers per video.
         **settings: Fields of `videogn.choices.NetworkInput` and `videogn.training.optimisation.Optimisation`.
@@ -85,6 +88,7 @@ class VideoClassifier(pl.LightningModule):
         crops: CropsName = EvaluationProtocol.crops,
         init_from: str | None = None,
         clips_per_forward: int = 10,
+        nonfinite: NonfiniteName = "stop",
         results_dir: str | None = None,
         save_clip_probabilities: bool = False,
         **settings: Any,
@@ -96,6 +100,7 @@ class VideoClassifier(pl.LightningModule):
             raise ValueError("class_names must name at least one class, got none")
         require_positive("clips_per_forward", clips_per_forward)
         self.class_names = class_names
+        self._nonfinite = NonfinitePolicy(nonfinite)
         self.results_dir = results_dir
         self.save_clip_probabilities = save_clip_probabilities
         self.net = make_model(arch, len(class_names), norm, norm_options, arch_options)
@@ -146,7 +151,9 @@ class VideoClassifier(pl.LightningModule):
         """Update loss, top-1 and top-5 with one clip per video that decodes."""
         if batch.samples:
             logits, labels = self.training_logits(batch)
-            self.val_metrics.update(clip_probabilities(logits), labels)
+            with naming_validation(self.trainer, batch):
+                probabilities = clip_probabilities(logits)
+            self.val_metrics.update(probabilities, labels)
             self.val_loss.update(_cross_entropy(logits, labels), len(labels))
         # Metric objects, not numbers: numbers of uneven processes would be averaged wrongly. Logged without videos too,
         # since all processes must take part in the exchange.
@@ -156,7 +163,8 @@ class VideoClassifier(pl.LightningModule):
         self.log("val/loss", self.val_loss, batch_size=size)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the facts that a result or a resumed training run needs."""
+        """Store the facts that a result or a resumed training run needs; refuse weights that are not finite."""
+        self._nonfinite.check_weights(checkpoint["state_dict"], self.trainer.global_step)
         checkpoint["training"] = {"seed": self._seed, **self._run}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -164,8 +172,8 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count the videos that cannot be decoded in every run."""
-        return [FailurePolicy()]
+        """Count the videos that cannot be decoded, and look for numbers that are not finite, in every run."""
+        return [FailurePolicy(), self._nonfinite]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -266,7 +274,8 @@ class VideoClassifier(pl.LightningModule):
         return self.net(self._normalise(clips)), labels
 
     def _normalise(self, clips: Tensor) -> Tensor:
-        return normalise(clips, self.input_mean, self.input_std)
+        values = normalise(clips, self.input_mean, self.input_std)
+        return values.to(self.input_mean.dtype)  # like the weights: --trainer.precision ...-true converts both
 
     def _test_video(self, sample: Sample) -> VideoResult:
         short = is_short(sample.num_frames, clip_length=self.hparams["clip_length"], interval=self.hparams["interval"])
@@ -283,5 +292,6 @@ def _accuracy(num_classes: int, k: int) -> MulticlassAccuracy:
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Average the cross-entropy of logits (B, K, T', H', W') with labels (B,) over all positions."""
+    """Average the cross-entropy of logits (B, K, T', H', W') with labels (B,) over all positions, float32 or wider."""
+    logits = logits if logits.dtype == torch.float64 else logits.float()
     return F.cross_entropy(logits, labels[:, None, None, None].expand(-1, *logits.shape[2:]))
