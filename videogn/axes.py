@@ -68,6 +68,7 @@ class Sample:
         starts: Frame index in the video of the first frame of each clip.
         num_frames: Number of frames in the video; 0 if it failed.
         error: Reason why the video failed, or None.
+        fallback: Reason why PyAV decoded the video and not the decoder that was asked for, or None.
     """
 
     position: int
@@ -79,6 +80,7 @@ class Sample:
     starts: tuple[int, ...] = ()
     num_frames: int = 0
     error: str | None = None
+    fallback: str | None = None
 
 
 @dataclass

@@ -111,6 +111,36 @@ def test_a_video_that_hangs_or_crashes_costs_only_itself(video, tmp_path, monkey
     guarded.close()
 
 
+@pytest.mark.parametrize(
+    ("what", "where", "words"),
+    [
+        ("hang", "frames", "not decoded within 2 s; the decoder was stopped"),
+        ("crash", "frames", "the decoder crashed (its process was ended by SIGSEGV)"),
+        ("leave", "open", "the decoder crashed (its process ended with status 3)"),
+    ],
+)
+def test_pyav_decodes_what_another_decoder_hangs_or_crashes_on(video, tmp_path, monkeypatch, what, where, words):
+    pytest.importorskip("decord")
+    monkeypatch.setattr(guard, "_FACTORY", "unruly_decoding:UnrulyDecoding")
+    path = tmp_path / f"{what} in {where} of decord.mp4"
+    path.write_bytes(video("gop12.mp4").read_bytes())
+    guarded = VideoGuard(2.0)
+    with guarded.open(path, "decord") as opened:
+        assert read_numbers(opened.frames([0, 33])) == [0, 33]
+        assert read_numbers(opened.frames([34])) == [34]
+        assert (opened.decoder, opened.fallback) == ("pyav", words)
+    with guarded.open(video("gop12.mp4"), "decord") as opened:
+        assert read_numbers(opened.frames([7])) == [7]
+        assert (opened.decoder, opened.fallback) == ("decord", None)
+    guarded.close()
+
+
+def test_the_decoder_that_takes_over_in_the_process_is_known_here(video, guarded):
+    pytest.importorskip("decord")
+    with guarded.open(video("mpegts.ts"), "decord") as opened:
+        assert (opened.decoder, opened.fallback) == ("pyav", "container mpegts")
+
+
 def test_a_process_killed_from_outside_is_replaced(video, guarded):
     with guarded.open(video("gop12.mp4")) as opened:
         opened.frames([0])

@@ -52,7 +52,7 @@ class StageTimes:
     bytes: int = 0
 
 
-class _TimedVideo:
+class _TimedVideo(FrameSource):
     """A video that adds up the seconds and the frames of its decoding."""
 
     def __init__(self, video: FrameSource) -> None:
@@ -61,12 +61,13 @@ class _TimedVideo:
         self.seconds = 0.0
         self.count = 0
 
-    def frames(self, indices: np.ndarray, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
+    def pixels(self, indices: np.ndarray, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
         started = perf_counter()
-        frames = self._video.frames(indices, window, out)
+        pixels = self._video.pixels(indices, window, out)
         self.seconds += perf_counter() - started
         self.count += len(indices)
-        return frames
+        self.fallback = self._video.fallback
+        return pixels
 
 
 class _TimedOpener:

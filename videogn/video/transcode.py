@@ -136,12 +136,11 @@ def _durations(pts: list[int]) -> list[int]:
 
 
 def _resized(reader: PyAVReader, table: FrameTable, height: int, width: int) -> Iterator[Any]:
-    """All frames of a video, upright and resized, as pictures to encode."""
-    info = table.info
-    whole = Crop(0, 0, info.height, info.width)
-    frame = np.empty((1, info.height, info.width, 3), np.uint8)
+    """All frames of a video, upright, resized and with square pixels, as pictures to encode."""
+    whole = Crop(0, 0, *table.info.stored_size)
+    frame = np.empty((1, whole.height, whole.width, 3), np.uint8)
     reformatter = VideoReformatter()
-    for number in range(info.frames):
+    for number in range(table.info.frames):
         with reading(table.path):
             reader.read(np.array([number]), whole, frame)
         picture = av.VideoFrame.from_ndarray(frame[0], format="rgb24")

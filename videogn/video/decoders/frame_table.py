@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 
 from videogn.video.decoders.packet_list import PacketList, frame_rate
 from videogn.video.decoders.packets import colour_risk, decord_risk
+from videogn.video.decoders.pixel_aspect import displayed_width
 from videogn.video.decoders.stream import OpenStream, open_stream, pictures
 from videogn.video.errors import VideoDecodeError, reading
 from videogn.video.storage import Source, read_source
@@ -36,6 +37,8 @@ class VideoInfo:
         width: Displayed width in pixels.
         rotation: Anticlockwise rotation of the coded picture for display, in degrees: 0, 90, 180 or 270.
         codec: FFmpeg's name of the codec, or "" if it is unknown.
+        stored: Height and width of the upright picture in the pixels of the file where these are not square, so that
+            the displayed size is another; None where they are square.
     """
 
     frames: int
@@ -44,6 +47,12 @@ class VideoInfo:
     width: int
     rotation: int = 0
     codec: str = ""
+    stored: tuple[int, int] | None = None
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Height and width of the upright picture in the pixels of the file."""
+        return self.stored or (self.height, self.width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +91,7 @@ class FrameTable:
     @property
     def coded_size(self) -> tuple[int, int]:
         """Height and width of the coded picture, before rotation."""
-        return _turned(self.info.height, self.info.width, self.info.rotation)
+        return _turned(*self.info.stored_size, self.info.rotation)
 
     def index_of(self, pts: int | None) -> int | None:
         """Return the index of the frame with a time stamp, or None. Only if the table has time stamps."""
@@ -139,18 +148,27 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
     stamps = None if guessed else listed.pts()
     pts, readable, frames = _count(path, source, listed, stamps)
     rotation = round(picture.rotation / 90) % 4 * 90
-    height, width = _turned(picture.height, picture.width, rotation)
+    stored = _turned(picture.height, picture.width, rotation)
+    width = displayed_width(picture.width, stream.sample_aspect_ratio)
+    shown = _turned(picture.height, width, rotation)
     risk = listed.decord_risk(stamps is not None)
     return FrameTable(
         path=str(path),
-        info=VideoInfo(frames, frame_rate(stream, pts), height, width, rotation, stream.codec.canonical_name),
+        info=VideoInfo(
+            frames,
+            frame_rate(stream, pts),
+            *shown,
+            rotation,
+            stream.codec.canonical_name,
+            stored=None if shown == stored else stored,
+        ),
         container=container.format.name,
         stream=stream.index,
         readable=readable,
         pts=pts,
         time_base=stream.time_base or Fraction(1),
         keyframes=listed.starts(pts),
-        decord_risk=risk or decord_risk(container, stream, listed.packets, picture, width),
+        decord_risk=risk or decord_risk(container, stream, listed.packets, picture, stored[1]),
         colour_risk=colour_risk(picture),
         unmarked=listed.unmarked,
         source=source,

@@ -20,9 +20,11 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.system.killable import ON_POSIX, KillableProcess, ProcessDiedError, TimeLimitError, check_limit
-from videogn.video.decoders.decode import OpenVideo, check_indices, check_window, open_video
+from videogn.video.decoders.decode import OpenVideo, check_indices, open_video
+from videogn.video.decoders.frame_source import FrameSource, check_window
 from videogn.video.decoders.frame_table import VideoInfo
-from videogn.video.errors import VideoDecodeError
+from videogn.video.decoders.readers import AUTO
+from videogn.video.errors import NotExactError, VideoDecodeError
 
 if TYPE_CHECKING:
     from videogn.video.decoders.decode import Indices
@@ -89,21 +91,26 @@ class Decoding:
         self._buffer = SharedBuffer(descriptor)
         self._video: OpenVideo | None = None
 
-    def open(self, path: str, decoder: str) -> tuple[VideoInfo, str]:
+    def open(self, path: str, decoder: str) -> tuple[VideoInfo, str | None]:
         """Open a video.
 
         Returns:
-            The facts of the video, and the decoder in use.
+            The facts of the video, and its `fallback`.
         """
         self.close()
         self._video = OpenVideo(path, decoder)
-        return self._video.info, self._video.decoder
+        return self._video.info, self._video.fallback
 
-    def frames(self, indices: np.ndarray, window: Crop) -> None:
-        """Decode frames into the buffer."""
+    def pixels(self, indices: np.ndarray, window: Crop) -> str | None:
+        """Decode frames into the buffer.
+
+        Returns:
+            The `fallback` of the video.
+        """
         assert self._video is not None
         out = self._buffer.array((len(indices), window.height, window.width, 3))
-        self._video.frames(indices, window, out)
+        self._video.pixels(indices, window, out)
+        return self._video.fallback
 
     def close(self) -> None:
         """Close the video, if one is open."""
@@ -112,12 +119,13 @@ class Decoding:
         self._video = None
 
 
-class GuardedVideo:
+class GuardedVideo(FrameSource):
     """An open video that another process decodes; see `VideoGuard.open`.
 
     Attributes:
         info: Number of frames, rate and size.
         decoder: Decoder in use.
+        fallback: Reason why PyAV took the place of the decoder that was asked for, or None.
     """
 
     def __init__(self, path: str, decoder: str, process: KillableProcess, buffer: SharedBuffer, limit: float) -> None:
@@ -128,10 +136,10 @@ class GuardedVideo:
         if process.pid is None:  # starting the process does not count as the video's time
             self._call("close")
             self._left = limit
-        self.info, self.decoder = self._call("open", path, decoder)
+        self._open(decoder)
 
-    def frames(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
-        """Decode frames; see `OpenVideo.frames`.
+    def pixels(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """Decode frames; see `OpenVideo.pixels`.
 
         Returns:
             `out`, or else uint8 (N, h, w, 3) that the next call overwrites.
@@ -141,9 +149,13 @@ class GuardedVideo:
             VideoDecodeError: If a frame cannot be decoded, the time is up, or the decoder crashed.
         """
         wanted = check_indices(indices, self.info, self._path)
-        window = check_window(window, self.info)
+        window = check_window(window, *self.info.stored_size)
         decoded = self._buffer.array((len(wanted), window.height, window.width, 3))
-        self._call("frames", wanted, window)
+        try:
+            self._note(self._call("pixels", wanted, window))
+        except NotExactError as error:
+            self._replace(error)
+            self._call("pixels", wanted, window)
         if out is None:
             return decoded
         np.copyto(out, decoded)
@@ -156,15 +168,36 @@ class GuardedVideo:
                 self._call("close")
         self._buffer.trim()
 
+    def _open(self, decoder: str) -> None:
+        self.decoder = AUTO if decoder == "auto" else decoder
+        try:
+            self.info, fallback = self._call("open", self._path, decoder)
+        except NotExactError as error:
+            self._replace(error)
+        else:
+            self._note(fallback)
+
+    def _replace(self, error: NotExactError) -> None:
+        """Let PyAV take the place of a decoder that hung or crashed, with the same time; give up if it was PyAV."""
+        if self.decoder == AUTO:
+            raise error
+        self._left = self._limit
+        self._open(AUTO)
+        self._note(error.reason)
+
+    def _note(self, fallback: str | None) -> None:
+        if fallback is not None:
+            self.decoder, self.fallback = AUTO, fallback
+
     def _call(self, method: str, *arguments: Any) -> Any:
         start = time.monotonic()
         try:
             return self._process.call(method, *arguments, limit=max(self._left, _NO_TIME))
         except TimeLimitError as error:
             reason = f"not decoded within {self._limit:g} s; the decoder was stopped"
-            raise VideoDecodeError(self._path, reason) from error
+            raise NotExactError(self._path, reason) from error
         except ProcessDiedError as error:
-            raise VideoDecodeError(self._path, f"the decoder crashed ({error})") from error
+            raise NotExactError(self._path, f"the decoder crashed ({error})") from error
         finally:
             self._left -= time.monotonic() - start
 

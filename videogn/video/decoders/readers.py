@@ -24,7 +24,8 @@ class Reader(Protocol):
         opened: Stream that the table was read from. It stays open as long as the reader.
 
     Raises:
-        VideoDecodeError: If the decoder cannot be used here, or not for this file.
+        NotExactError: If the decoder is not exact on this file.
+        VideoDecodeError: If the decoder cannot be used here.
     """
 
     def __init__(self, table: FrameTable, opened: OpenStream) -> None: ...
@@ -38,10 +39,11 @@ class Reader(Protocol):
 
         Args:
             indices: int64 (N,), strictly increasing, in [0, frames).
-            window: Rectangle of the upright picture.
+            window: Rectangle of the upright picture as stored, not stretched to displayed proportions.
             out: uint8 (N, window.height, window.width, 3), written in place.
 
         Raises:
+            NotExactError: If the decoder is not exact on this file.
             VideoDecodeError: If a frame cannot be decoded.
         """
 
@@ -53,9 +55,9 @@ class Reader(Protocol):
 READERS = {
     # Always installed. Reads every file that FFmpeg reads, and says which frames are damaged.
     "pyav": "videogn.video.decoders.pyav_reader:PyAVReader",
-    # FFmpeg 4.1. Files of which it gives other frames are refused.
+    # FFmpeg 4.1. Files of which it gives other frames go to PyAV.
     "decord": "videogn.video.decoders.decord_reader:DecordReader",
-    # Optional; needs FFmpeg's shared libraries. Files of which it gives other frames are refused.
+    # Optional; needs FFmpeg's shared libraries. Files of which it gives other frames go to PyAV.
     "torchcodec": "videogn.video.decoders.torchcodec_reader:TorchcodecReader",
 }
 #: The decoder of "auto". Of 616 files with random damage decord passes a wrong frame in 233, PyAV in 196; ten clips of
