@@ -17,6 +17,7 @@ from videogn.choices import TIME_LIMIT, CropsName, DecoderName, EvaluationProtoc
 from videogn.system.files import displayable, replacing
 
 if TYPE_CHECKING:
+    from videogn.data.fallbacks import Fallbacks
     from videogn.inference.predictor import Prediction
 
 Format = Literal["table", "json", "csv"]
@@ -37,7 +38,7 @@ class Options:
         output (FILE): File to write to, in place of printing.
         protocol: Placement of the clips.
         crops: Part of the frame that is seen. By default as in the checkpoint.
-        decoder: Decoder; auto is pyav.
+        decoder: Decoder; auto is pyav. PyAV takes the place of another one on files where that is not exact.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
         time_limit (SECONDS): Time limit for decoding one video; a slower one fails, and its decoder is stopped. 0 waits
             without limit.
@@ -74,8 +75,10 @@ def run(options: Options) -> int:
     if options.output is not None and os.path.isdir(options.output):
         raise ValueError(f"--output must be a file, got the folder {options.output}")
     from videogn.cli.progress import bar
+    from videogn.data.fallbacks import Fallbacks
     from videogn.inference.predictor import Predictor
 
+    fallbacks = Fallbacks(options.decoder)
     predictor = Predictor(
         options.checkpoint,
         num_clips=options.clips,
@@ -90,7 +93,7 @@ def run(options: Options) -> int:
     shown: list[Prediction] | None = None
     with bar("Classifying") as advance:
         predictions = predictor.predict(paths, top_k=options.top_k, workers=options.workers)
-        found = _watched(predictions, failed, lambda done: advance(done, len(paths)))
+        found = _watched(predictions, failed, fallbacks, lambda done: advance(done, len(paths)))
         if options.output is not None:
             with replacing(options.output) as temporary, temporary.open("w", encoding="utf-8") as file:
                 file.writelines(_TEXTS[options.format](found))
@@ -100,18 +103,22 @@ def run(options: Options) -> int:
             shown = list(found)  # printed when the bar has ended, which is on the same terminal
     if shown is not None:
         _show(shown, options.format)
+    if (line := fallbacks.message()) is not None:
+        print(line, file=sys.stderr)
     print(f"{len(paths)} expected, {len(paths) - len(failed)} evaluated, {len(failed)} failed", file=sys.stderr)
     return 1 if failed else 0
 
 
 def _watched(
-    predictions: Iterable[Prediction], failed: list[str], advance: Callable[[int], None]
+    predictions: Iterable[Prediction], failed: list[str], fallbacks: Fallbacks, advance: Callable[[int], None]
 ) -> Iterator[Prediction]:
-    """Pass predictions on, name and collect the files that failed, and move the bar."""
+    """Pass predictions on, name and collect the files that failed, count those that fell back, and move the bar."""
     for number, prediction in enumerate(predictions, 1):
         if prediction.error is not None:
             failed.append(prediction.path)
             print(f"{displayable(prediction.path)}: {prediction.error}", file=sys.stderr)
+        else:
+            fallbacks.add(prediction.path, prediction.fallback)
         advance(number)
         yield prediction
 

@@ -33,11 +33,13 @@ class Prediction:
         path: Path of the file.
         scores: Pairs of class name and probability, best first; empty if the file failed.
         error: Reason why the file failed, or None.
+        fallback: Reason why PyAV decoded the file and not the decoder that was asked for, or None.
     """
 
     path: str
     scores: tuple[tuple[str, float], ...] = ()
     error: str | None = None
+    fallback: str | None = None
 
 
 class Predictor:
@@ -48,7 +50,8 @@ class Predictor:
         num_clips: Number of clips per video. Default: 10.
         protocol: Rule that places the clips: "nonlocal", "slowfast" or "endpoint". Default: "nonlocal".
         crops: Part of the frame that is tested: "full", "three_crop" or "center". Default: as the checkpoint says.
-        decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec". Default: "auto".
+        decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec"; files on which it is not exact go to PyAV. Default:
+            "auto".
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
         time_limit: Seconds that a video may take to decode. Decoding runs in a process of its own, which is killed and
             replaced when the time is over. 0 decodes in this process without a limit. Default: 60.
@@ -145,7 +148,8 @@ class Predictor:
         try:
             probabilities = video_probabilities(score_views(self._net, chunks, len(sample.crops)))
         except ValueError as error:  # a file too small for the network, say
-            return Prediction(sample.path, error=str(error))
+            return Prediction(sample.path, error=str(error), fallback=sample.fallback)
         scores, classes = probabilities.topk(min(top_k, len(probabilities)))
         names = [self.class_names[number] for number in classes.tolist()]
-        return Prediction(sample.path, scores=tuple(zip(names, scores.tolist(), strict=True)))
+        pairs = tuple(zip(names, scores.tolist(), strict=True))
+        return Prediction(sample.path, scores=pairs, fallback=sample.fallback)

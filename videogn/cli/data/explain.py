@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from videogn.data.explanation import ExplainedClip
     from videogn.report.contact_sheet import ClipRow
+    from videogn.video.decoders.decode import OpenVideo
     from videogn.video.decoders.frame_source import FrameSource
-    from videogn.video.decoders.frame_table import VideoInfo
+    from videogn.video.decoders.guard import GuardedVideo
 
 #: Number of frames per clip on the contact sheet.
 _THUMBNAILS = 8
@@ -83,7 +84,7 @@ def run(options: Options) -> int:
         with closing(VideoGuard(TIME_LIMIT)) as guard, guard.open(path, options.decoder) as video:
             clips = explain_clips(video.info, plan, interval=options.interval, draws=draws, seed=options.seed)
             rows = _rows(video, clips)
-            facts = _facts(path, video.info, video.decoder, options)
+            facts = _facts(path, video, options)
     except VideoDecodeError as error:
         raise ValueError(str(error)) from error
     write_contact_sheet(rows, sheet, title=_title(facts, options))
@@ -103,9 +104,12 @@ def _video_path(video: str) -> str:
     return str(existing_path(video))
 
 
-def _facts(path: str, info: VideoInfo, decoder: str, options: Options) -> dict[str, Any]:
+def _facts(path: str, video: GuardedVideo | OpenVideo, options: Options) -> dict[str, Any]:
+    info = video.info
     seconds, why = info.frames / info.fps, "the default" if options.decoder == "auto" else "as asked"
-    return {"path": displayable(path), **asdict(info), "seconds": seconds, "decoder": decoder, "why": why}
+    if video.fallback is not None:
+        why = f"not by {options.decoder}: {video.fallback}"
+    return {"path": displayable(path), **asdict(info), "seconds": seconds, "decoder": video.decoder, "why": why}
 
 
 def _rows(video: FrameSource, clips: Sequence[ExplainedClip]) -> list[ClipRow]:
@@ -171,10 +175,12 @@ def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], sheet: Path) -
 
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
     turned = f", turned by {facts['rotation']} degrees" if facts["rotation"] else ""
+    stored = "" if facts["stored"] is None else " (stored {1}x{0}, pixels not square)".format(*facts["stored"])
     console.print(facts["path"], soft_wrap=True)
     console.print(
         f"{counted(facts['frames'], 'frame')}, {facts['fps']:.4g} per second, {facts['seconds']:.2f} s, "
-        f"{facts['width']}x{facts['height']}{turned}, {facts['codec']}, decoded by {facts['decoder']} ({facts['why']})"
+        f"{facts['width']}x{facts['height']}{stored}{turned}, {facts['codec']}, "
+        f"decoded by {facts['decoder']} ({facts['why']})"
     )
     numbers = (Column(name, justify="right", no_wrap=True) for name in ("clip", "start", "end", "seconds"))
     table = Table(*numbers, "frames")
