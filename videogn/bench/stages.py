@@ -72,6 +72,9 @@ class _TimedVideo(FrameSource):
         self.fallback = self._video.fallback
         return pixels
 
+    def times(self) -> np.ndarray:
+        return self._video.times()
+
 
 class _TimedOpener:
     """An opener that keeps the time of opening and closing, and the video that it opened last."""

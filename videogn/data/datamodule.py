@@ -11,6 +11,7 @@ from videogn.checks import check_choice, require_at_least, require_positive
 from videogn.choices import TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, ValViewName
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
+from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sampler import VideoSampler
@@ -56,6 +57,9 @@ class VideoDataModule(pl.LightningDataModule):
         max_failures: Share of an epoch's videos that may fail, at least one video unless it is 0. With more failures a
             training run ends; a validation or test goes on to its results and exits with status 1.
         use_truncated: Use the readable frames of videos that an index calls truncated.
+        columns: Columns of a list by their names, or numbers from 1, where it is not clear which is which:
+            `path=video_name,label=tag`. Parts of videos have `start_time` and `end_time` in seconds, or `start_frame`
+            and `end_frame`.
         seed: Seed of the division and of the augmented validation clips.
         **views: Fields of `videogn.choices.EvaluationViews`: what the network sees, and the test protocol.
 
@@ -83,6 +87,7 @@ class VideoDataModule(pl.LightningDataModule):
         time_limit: float = TIME_LIMIT,
         max_failures: float = 0.05,
         use_truncated: bool = False,
+        columns: str | None = None,
         seed: int = 0,
         **views: Any,
     ) -> None:
@@ -112,6 +117,7 @@ class VideoDataModule(pl.LightningDataModule):
             class_names=class_names,
             seed=seed,
             use_truncated=use_truncated,
+            columns=parse_columns(columns),
         )
         # Results name their videos: the test videos may be the validation ones, or a part held out.
         own_test = self.splits.get("test") is not self.splits.get("val")

@@ -80,13 +80,20 @@ def check_index(
         ValueError: If the file is no index.
     """
     catalogue = read_catalogue(path)
+    videos = catalogue.table.num_rows
     checks = FileChecks(decode=catalogue.facts.decode, timeout=timeout, workers=workers, factory=checker)
+    catalogue = Catalogue(_once(catalogue.table), catalogue.facts)
     states = file_states(catalogue.table["path"])
     if quick:
         differences = _compare_states(catalogue, states)
     else:
         differences = _compare_rows(catalogue, _as_now(catalogue, states, checks, progress))
-    return Checked(catalogue.table.num_rows, differences + _unlisted(catalogue))
+    return Checked(videos, differences + _unlisted(catalogue))
+
+
+def _once(table: pa.Table) -> pa.Table:
+    """The first row of each path: a file may have a row for each of its segments."""
+    return table.take(pc.index_in(table["path"].unique(), value_set=table["path"]))
 
 
 def _as_now(

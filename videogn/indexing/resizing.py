@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from videogn.data.parquet_index import USABLE
 from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import writing
-from videogn.indexing.catalogue import Catalogue, read_catalogue, summarise, write_catalogue
+from videogn.indexing.catalogue import LISTED, Catalogue, read_catalogue, summarise, write_catalogue
 from videogn.indexing.file_checks import RESULTS, FileWork, joined, report_columns, results_table
 from videogn.indexing.file_states import file_state, file_states
 from videogn.indexing.listing import names_hash
@@ -273,6 +273,7 @@ def _copies_table(catalogue: Catalogue, targets: dict[str, str], journal: Path, 
     why_unusable = pc.binary_join_element_wise("the original is ", rows["status"], "")
     reason = pc.binary_join_element_wise("not copied: ", pc.if_else(usable, why_failed, why_unusable), "")
     states = pa.table({"status": pc.if_else(pc.is_valid(reason), "missing", None), "reason": reason})
-    table = joined(rows.select(["path", "label", "split"]), states, _copies(journal), catalogue.facts.min_frames)
+    listed = rows.select([name for name in LISTED.names if name != "start"])
+    table = joined(listed, states, _copies(journal), catalogue.facts.min_frames)
     paths = path_array([targets[path] for path in rows["path"].to_pylist()])
     return table.set_column(0, "path", paths).append_column("start", pa.nulls(rows.num_rows, pa.int64()))

@@ -22,6 +22,7 @@ class Options:
             videos without classes, one video, tar shards, or an index to make anew.
         out (FILE.parquet): Index to write.
         root: Folder of the videos that a CSV or list names. By default the folder of that file.
+        columns (ROLE=NAME,...): Columns of a list where it is not clear which is which: path=video_name,label=tag.
         timeout (SECONDS): Time limit for one file.
         workers: Number of files that are read at once.
         min_frames: Number of frames below which a video is called too short.
@@ -31,6 +32,7 @@ class Options:
     source: str
     out: str = field(kw_only=True)
     root: str | None = None
+    columns: str | None = None
     timeout: float = TIME_LIMIT
     workers: int = field(default_factory=available_cores)
     min_frames: int = MIN_FRAMES
@@ -51,13 +53,20 @@ def run(options: Options) -> int:
 
     from videogn.cli.data.status_tables import print_unusable, summary_table
     from videogn.cli.progress import bar
+    from videogn.data.lists.columns import parse_columns
     from videogn.indexing.building import build_index
     from videogn.indexing.file_checks import FileChecks
 
     checks = FileChecks(decode=not options.quick, timeout=options.timeout, workers=options.workers)
     with bar("Checking files") as advance:
         built = build_index(
-            options.source, options.out, checks, root=options.root, min_frames=options.min_frames, progress=advance
+            options.source,
+            options.out,
+            checks,
+            root=options.root,
+            columns=parse_columns(options.columns),
+            min_frames=options.min_frames,
+            progress=advance,
         )
     console = Console(highlight=False)
     console.print(summary_table(built.catalogue))

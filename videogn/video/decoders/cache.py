@@ -21,13 +21,15 @@ class DecodedVideo(FrameSource):
     Args:
         info: Number of frames, rate and size.
         pixels: All frames as stored, uint8 (N, h, w, 3).
+        times: When each frame is displayed, in seconds from the first one, float64 (N,).
         fallback: See `FrameSource`.
     """
 
-    def __init__(self, info: VideoInfo, pixels: np.ndarray, fallback: str | None) -> None:
+    def __init__(self, info: VideoInfo, pixels: np.ndarray, times: np.ndarray, fallback: str | None) -> None:
         self.info = info
         self.fallback = fallback
         self._pixels = pixels
+        self._times = times
 
     @property
     def nbytes(self) -> int:
@@ -37,6 +39,10 @@ class DecodedVideo(FrameSource):
     def pixels(self, indices: np.ndarray, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
         """See `FrameSource.pixels`. The result is a copy."""
         return np.take(self._pixels if window is None else window.cut(self._pixels), indices, axis=0, out=out)
+
+    def times(self) -> np.ndarray:
+        """See `FrameSource.times`."""
+        return self._times
 
 
 class FrameCache:
@@ -107,4 +113,4 @@ def _decoded(video: FrameSource) -> DecodedVideo:
     step = max(CHUNK_BYTES // (height * width * 3), 1)
     for first in range(0, info.frames, step):
         video.pixels(np.arange(first, min(first + step, info.frames)), out=pixels[first : first + step])
-    return DecodedVideo(info, pixels, video.fallback)
+    return DecodedVideo(info, pixels, video.times(), video.fallback)

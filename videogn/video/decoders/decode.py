@@ -76,6 +76,10 @@ class OpenVideo(FrameSource):
                 self._reader.read(wanted, window, out)
         return out
 
+    def times(self) -> np.ndarray:
+        """See `FrameSource.times`."""
+        return self._table.times()
+
     def close(self) -> None:
         """Release the file."""
         self._reader.close()

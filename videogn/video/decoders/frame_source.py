@@ -62,6 +62,12 @@ class FrameSource(Protocol):
         np.copyto(out, frames)
         return out
 
+    def times(self) -> np.ndarray:
+        """Return when each frame is displayed: seconds from the first frame, float64 (info.frames,), increasing.
+
+        They are the file's time stamps, or index / fps where it has none that tell frames apart.
+        """
+
 
 def check_window(window: Crop | None, height: int, width: int) -> Crop:
     """Check that a window lies within a picture.

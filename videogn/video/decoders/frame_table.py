@@ -99,6 +99,16 @@ class FrameTable:
         index = len(self.pts) if pts is None else int(np.searchsorted(self.pts, pts))
         return index if index < len(self.pts) and self.pts[index] == pts else None
 
+    def times(self) -> np.ndarray:
+        """Return when each frame is displayed: seconds from the first frame, float64 (info.frames,), increasing.
+
+        Frames without a time stamp follow one another at the mean rate.
+        """
+        stamped = np.zeros(1) if self.pts is None else (self.pts - self.pts[0]) * self.time_base.numerator
+        seconds = stamped / (1 if self.pts is None else self.time_base.denominator)
+        unstamped = np.arange(1, self.info.frames - len(seconds) + 1)
+        return np.concatenate([seconds, seconds[-1] + unstamped / self.info.fps])
+
 
 def read_frame_table(path: str | os.PathLike[str]) -> FrameTable:
     """Read which frames a video file has, from its packets and its first picture.

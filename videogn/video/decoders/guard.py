@@ -112,6 +112,11 @@ class Decoding:
         self._video.pixels(indices, window, out)
         return self._video.fallback
 
+    def times(self) -> np.ndarray:
+        """Return when each frame is displayed; see `OpenVideo.times`."""
+        assert self._video is not None
+        return self._video.times()
+
     def close(self) -> None:
         """Close the video, if one is open."""
         if self._video is not None:
@@ -160,6 +165,11 @@ class GuardedVideo(FrameSource):
             return decoded
         np.copyto(out, decoded)
         return out
+
+    def times(self) -> np.ndarray:
+        """See `FrameSource.times`."""
+        times: np.ndarray = self._call("times")
+        return times
 
     def close(self) -> None:
         """Release the file."""
