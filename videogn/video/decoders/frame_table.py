@@ -32,7 +32,7 @@ class VideoInfo:
 
     Attributes:
         frames: Number of frames. In a file that is cut short, lost frames count where the file lists them.
-        fps: Mean frames per second.
+        fps: Mean frames per second, from the first time stamp to the last; what the container says if it has no stamps.
         height: Displayed height in pixels.
         width: Displayed width in pixels.
         rotation: Anticlockwise rotation of the coded picture for display, in degrees: 0, 90, 180 or 270.

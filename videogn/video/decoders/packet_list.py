@@ -155,7 +155,8 @@ class PacketList:
         lost = round(after * rate) - 1
         if not self.ends_early:
             # A last picture may stand for long, and another stream may go on.
-            well_beyond = len(times) > 1 and after > 2 * float(np.diff(times).max()) + 1 / rate
+            usual = max(1 / rate, 1 / frame_rate(stream, None))
+            well_beyond = len(times) > 1 and after > 2 * float(np.diff(times).max()) + usual
             return max(int(self.cut), lost) if well_beyond and "DURATION" in stream.metadata else int(self.cut)
         before, in_gaps = _before_gaps(times, rate)
         if in_gaps:
