@@ -13,7 +13,7 @@ from av.video.stream import VideoStream
 
 from videogn.video.decoders.frame_table import FrameTable, read_frame_table
 from videogn.video.decoders.packet_list import REORDERED
-from videogn.video.decoders.stream import flush, open_stream, packets
+from videogn.video.decoders.stream import flush, from_key_frame, open_stream, packets
 from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, explain, reading
 from videogn.video.integrity import damage
 from videogn.video.storage import size
@@ -154,8 +154,11 @@ class _Decoded:
         self._count = 0
         with open_stream(table.path, table.source) as (container, stream):
             try:
-                waiting = not table.unmarked
-                for packet in packets(container, stream):
+                waiting = False
+                sent = from_key_frame(
+                    packets(container, stream), unmarked=table.unmarked, leaving_out=table.leaving_out
+                )
+                for packet in sent:
                     if packet.size:
                         self.fails_at_end = False
                         waiting = waiting and not packet.is_keyframe

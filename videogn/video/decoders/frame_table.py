@@ -18,6 +18,7 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from videogn.video.decoders.leading import read_leading
 from videogn.video.decoders.packet_list import PacketList, frame_rate
 from videogn.video.decoders.packets import colour_risk, decord_risk
 from videogn.video.decoders.pixel_aspect import displayed_width
@@ -32,7 +33,7 @@ class VideoInfo:
 
     Attributes:
         frames: Number of frames. In a file that is cut short, lost frames count where the file lists them.
-        fps: Mean frames per second.
+        fps: Mean frames per second, from the first time stamp to the last; what the container says if it has no stamps.
         height: Displayed height in pixels.
         width: Displayed width in pixels.
         rotation: Anticlockwise rotation of the coded picture for display, in degrees: 0, 90, 180 or 270.
@@ -72,6 +73,7 @@ class FrameTable:
         decord_risk: Reason why decord would fail or give wrong frames, or None.
         colour_risk: Reason why other decoders than PyAV would give other colours, or None.
         unmarked: Whether no packet is marked as a key frame although the first is one.
+        leaving_out: Number of packets after the first key frame that a decoder must not be given.
         source: Absolute path, or the bytes of a video that is not a separate file.
     """
 
@@ -86,6 +88,7 @@ class FrameTable:
     decord_risk: str | None
     colour_risk: str | None
     unmarked: bool
+    leaving_out: int
     source: Source = field(repr=False)
 
     @property
@@ -153,6 +156,7 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
         raise VideoDecodeError(path, "its first key frame is damaged")
     if (picture := listed.picture) is None:
         raise VideoDecodeError(path, listed.problem)
+    listed.leading = read_leading(path, source, listed.packets, container.format.name, unmarked=listed.unmarked)
     # AVI stores no times: those of reordered frames are guesses.
     guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
     stamps = None if guessed else listed.pts()
@@ -181,6 +185,7 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
         decord_risk=risk or decord_risk(container, stream, listed.packets, picture, stored[1]),
         colour_risk=colour_risk(picture),
         unmarked=listed.unmarked,
+        leaving_out=listed.leading.undecodable,
         source=source,
     )
 
@@ -194,7 +199,7 @@ def _count(
         readable = len(pts)
         frames = shown + listed.missing if listed.cut else readable
     else:
-        pts, readable, failed = _decode_all(path, source, listed.unmarked)
+        pts, readable, failed = _decode_all(path, source, listed)
         frames = max(readable, shown) if failed else readable
         if listed.cut:
             frames = max(frames, shown + listed.missing)
@@ -205,13 +210,16 @@ def _count(
     return pts, readable, frames
 
 
-def _decode_all(path: str | os.PathLike[str], source: Source, unmarked: bool) -> tuple[np.ndarray | None, int, bool]:
+def _decode_all(
+    path: str | os.PathLike[str], source: Source, listed: PacketList
+) -> tuple[np.ndarray | None, int, bool]:
     """Decode the whole file: the pictures' time stamps (None if useless), their number, and whether it failed."""
     stamps: list[int | None] = []
     failed = False
     with open_stream(path, source) as (container, stream):
+        decoded = pictures(container, stream, unmarked=listed.unmarked, leaving_out=listed.leading.undecodable)
         try:
-            stamps.extend(picture.pts for picture in pictures(container, stream, unmarked=unmarked))
+            stamps.extend(picture.pts for picture in decoded)
         except av.error.FFmpegError:
             failed = True
     known = [stamp for stamp in stamps if stamp is not None]
