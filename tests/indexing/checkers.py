@@ -31,7 +31,7 @@ class Report:
 class PlainChecker:
     """Reads "STATUS FRAMES" or one of the commands hang, crash, crash-once, vanish from the file."""
 
-    def check(self, path: str, decode: bool) -> Report:
+    def check(self, path: str, decode: bool, frame_rate: float) -> Report:
         words = Path(path).read_text(encoding="utf-8").split()
         if words[0] == "hang":
             ctypes.PyDLL(None).pause()
@@ -55,7 +55,7 @@ class PlainChecker:
 class BadTranscoder:
     """Copies nothing."""
 
-    def copy(self, source: str, target: str, settings: object) -> Report:
+    def copy(self, source: str, target: str, settings: object, frame_rate: float) -> Report:
         Path(target).write_text("half")
         if source.endswith("a.mp4"):
             ctypes.PyDLL(None).pause()

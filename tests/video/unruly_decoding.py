@@ -14,8 +14,8 @@ from videogn.video.decoders.guard import Decoding
 
 
 class UnrulyDecoding(Decoding):
-    def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor)
+    def __init__(self, descriptor: int, frame_rate: float) -> None:
+        super().__init__(descriptor, frame_rate)
         self._name = ""
 
     def open(self, path: str, decoder: str) -> tuple[VideoInfo, str | None]:

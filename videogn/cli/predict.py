@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.checks import existing_path
-from videogn.choices import TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName
+from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName
 from videogn.system.files import displayable, replacing
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Options:
     The exit status is 1 if a file failed.
 
     Attributes:
-        videos (VIDEO): Video files, and folders that are searched for video files.
+        videos (VIDEO): Video files, and folders that are searched for videos: files, or folders of numbered images.
         checkpoint (FILE): Checkpoint of `videogn fit`; it holds everything about the network and its input.
         clips: Number of clips per video.
         top_k: Number of classes that are named for each video.
@@ -39,6 +39,7 @@ class Options:
         protocol: Placement of the clips.
         crops: Part of the frame that is seen. By default as in the checkpoint.
         decoder: Decoder; auto is pyav. PyAV takes the place of another one on files where that is not exact.
+        frame_rate: Frames per second of videos that are folders of numbered images.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
         time_limit (SECONDS): Time limit for decoding one video; a slower one fails, and its decoder is stopped. 0 waits
             without limit.
@@ -55,6 +56,7 @@ class Options:
     protocol: ProtocolName = EvaluationProtocol.protocol
     crops: CropsName | None = None
     decoder: DecoderName = "auto"
+    frame_rate: float = FRAME_RATE
     device: str = "auto"
     time_limit: float = TIME_LIMIT
     workers: int = 0
@@ -85,6 +87,7 @@ def run(options: Options) -> int:
         protocol=options.protocol,
         crops=options.crops,
         decoder=options.decoder,
+        frame_rate=options.frame_rate,
         device=options.device,
         time_limit=options.time_limit,
         trust=options.trust,

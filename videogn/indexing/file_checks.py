@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from videogn.checks import require_at_least
+from videogn.checks import require_at_least, require_positive
+from videogn.choices import FRAME_RATE
 from videogn.data.stored_paths import opened_path
 from videogn.indexing.catalogue import FOUND, Facts
 from videogn.indexing.file_states import file_state
@@ -55,10 +58,16 @@ class FileChecks(FileWork):
     Args:
         decode: Whether to decode all frames. Otherwise only packets are read.
         factory: "module:name" of the checker's class, which is created in each process.
+        frame_rate: Frames per second of folders of images.
     """
 
     decode: bool
     factory: str = CHECKER
+    frame_rate: float = FRAME_RATE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive("frame_rate", self.frame_rate)
 
     def check(self, process: KillableProcess, path: str) -> dict[str, Any]:
         """Check one file. A file that cannot be checked has a status that says so.
@@ -82,10 +91,11 @@ class FileChecks(FileWork):
         return report_columns(report)
 
     def _ask(self, process: KillableProcess, path: str) -> Any:
+        arguments = (path, self.decode, self.frame_rate)
         try:
-            return process.call("check", path, self.decode, limit=self.timeout)
+            return process.call("check", *arguments, limit=self.timeout)
         except ProcessDiedError:  # perhaps because of an earlier file, or for want of memory
-            return process.call("check", path, self.decode, limit=self.timeout)
+            return process.call("check", *arguments, limit=self.timeout)
 
 
 def known_results(table: pa.Table | None, facts: Facts | None, journal: Path, checks: FileChecks) -> pa.Table:
@@ -103,7 +113,7 @@ def known_results(table: pa.Table | None, facts: Facts | None, journal: Path, ch
     found = [_without_slow(part, limit, checks) for part, limit in _journalled(journal, checks.decode)]
     if table is not None and facts is not None and facts.decode == checks.decode:
         found.append(_without_slow(table.select(RESULTS.names), facts.timeout, checks))
-    known = pa.concat_tables([RESULTS.empty_table(), *found])
+    known = _without_other_rates(pa.concat_tables([RESULTS.empty_table(), *found]), checks.frame_rate)
     return known.filter(pc.is_valid(known["mtime_ns"]))
 
 
@@ -224,6 +234,15 @@ def _without_slow(found: pa.Table, limit: float, checks: FileChecks) -> pa.Table
     if checks.timeout <= limit:
         return found
     return found.filter(pc.invert(pc.fill_null(pc.starts_with(found["reason"], _TOO_SLOW), False)))
+
+
+def _without_other_rates(found: pa.Table, frame_rate: float) -> pa.Table:
+    """Leave out folders of images that were taken for videos of another frame rate."""
+    images = pc.is_in(found["codec"], pa.array(["mjpeg", "png"]))
+    perhaps = np.flatnonzero(pc.and_(images, pc.fill_null(pc.not_equal(found["fps"], frame_rate), False)))
+    paths = found["path"].take(pa.array(perhaps)).to_pylist()
+    other = [row for row, path in zip(perhaps.tolist(), paths, strict=True) if os.path.isdir(opened_path(path))]
+    return found.take(pa.array(np.delete(np.arange(len(found)), other))) if other else found
 
 
 def _journalled(journal: Path, decode: bool) -> list[tuple[pa.Table, float]]:

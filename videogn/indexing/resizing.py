@@ -44,11 +44,12 @@ _PARTIAL = re.compile(r"\..+\.[0-9a-f]{8}\.partial\.mp4")
 
 
 class _Task(NamedTuple):
-    """A video to copy: path as stored, path of the copy, and number of frames if they were counted."""
+    """A video to copy: path as stored, path of the copy, number of frames if they were counted, and their rate."""
 
     path: str
     target: str
     frames: int | None
+    fps: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,8 +197,8 @@ def _tasks(videos: pa.Table, counted: bool, targets: dict[str, str], journal: Pa
     """The videos to copy, each once; `counted` says whether the index counted the frames that decode."""
     rows = videos.filter(pc.invert(_is_copied(videos["path"], targets, journal, how)))
     tasks = {
-        row["path"]: _Task(row["path"], targets[row["path"]], row["frames"] if counted else None)
-        for row in rows.select(["path", "frames"]).to_pylist()
+        row["path"]: _Task(row["path"], targets[row["path"]], row["frames"] if counted else None, row["fps"])
+        for row in rows.select(["path", "frames", "fps"]).to_pylist()
     }
     return list(tasks.values())
 
@@ -246,7 +247,8 @@ def _copy_one(process: KillableProcess, task: _Task, how: Copying) -> dict[str, 
     """Write one copy under a temporary name, check it and rename it. Returns its columns, or the reason of failure."""
     try:
         with replacing(task.target) as temporary:
-            report = process.call("copy", opened_path(task.path), str(temporary), how.settings, limit=how.timeout)
+            arguments = (opened_path(task.path), str(temporary), how.settings, task.fps)
+            report = process.call("copy", *arguments, limit=how.timeout)
             if report.status != "ok":
                 raise VideoDecodeError(task.path, f"its copy is {report.status} ({report.reason})")
             if task.frames not in (None, report.frames):

@@ -13,15 +13,14 @@ from torch.utils.data import DataLoader
 
 from videogn.axes import Sample
 from videogn.checks import require_at_least, require_positive
-from videogn.choices import TIME_LIMIT, CropsName, DecoderName, EvaluationViews, ProtocolName, chosen
+from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationViews, ProtocolName, chosen
 from videogn.data.dataset import VideoDataset, collate
 from videogn.data.plans import evaluation_plan
 from videogn.data.records import Records
 from videogn.evaluation.views import score_views, video_probabilities
 from videogn.inference.loading import load_network
 from videogn.system.devices import device_named
-from videogn.video.decoders.decode import open_video
-from videogn.video.decoders.guard import VideoGuard
+from videogn.video.decoders.guard import video_opener
 from videogn.video.transforms import normalise, view_chunks
 
 
@@ -52,6 +51,7 @@ class Predictor:
         crops: Part of the frame that is tested: "full", "three_crop" or "center". Default: as the checkpoint says.
         decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec"; files on which it is not exact go to PyAV. Default:
             "auto".
+        frame_rate: Frames per second of folders of numbered images. Default: 25.
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
         time_limit: Seconds that a video may take to decode. Decoding runs in a process of its own, which is killed and
             replaced when the time is over. 0 decodes in this process without a limit. Default: 60.
@@ -93,12 +93,13 @@ class Predictor:
         protocol: ProtocolName = EvaluationViews.protocol,
         crops: CropsName | None = None,
         decoder: DecoderName = "auto",
+        frame_rate: float = FRAME_RATE,
         device: str = "auto",
         time_limit: float = TIME_LIMIT,
         trust: Sequence[str] = (),
     ) -> None:
         require_at_least("time_limit", time_limit, 0)
-        self._opener = VideoGuard(time_limit).open if time_limit > 0 else open_video
+        self._opener = video_opener(time_limit, frame_rate)
         self._decoder = decoder
         self.device = device_named(device)
         net, about = load_network(checkpoint, trust=trust)
@@ -115,7 +116,7 @@ class Predictor:
         """Classify files one after the other. A bad file gives a prediction with an error and does not stop the rest.
 
         Args:
-            paths: One video file or several.
+            paths: One video or several: files, or folders of numbered images.
             top_k: Number of classes to name, at most. Default: 5.
             workers: Number of processes that decode ahead; 0 decodes as predictions are asked for. Default: 0.
 

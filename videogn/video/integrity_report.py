@@ -11,6 +11,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from videogn.choices import FRAME_RATE
+from videogn.video.decoded_images import DecodedImages
 from videogn.video.decoders.frame_table import FrameTable, read_frame_table
 from videogn.video.decoders.packet_list import REORDERED
 from videogn.video.decoders.stream import flush, from_key_frame, open_stream, packets
@@ -53,13 +55,16 @@ class IntegrityReport:
     reason: str = ""
 
 
-def check_integrity(path: str | os.PathLike[str], *, decode: bool = True) -> IntegrityReport:
+def check_integrity(
+    path: str | os.PathLike[str], *, decode: bool = True, frame_rate: float = FRAME_RATE
+) -> IntegrityReport:
     """Check how much of a video file can be decoded.
 
     Args:
-        path: File, member of a tar shard, or URL of either.
+        path: File, member of a tar shard, or URL of either; or a folder of numbered images.
         decode: Whether to decode all frames. Otherwise the packets are trusted, and damage that does not change their
             number stays unseen. Default: True.
+        frame_rate: Frames per second of a folder of images. Default: 25.
 
     Returns:
         The report, also for a file that cannot be opened. The call may hang or crash if the decoder does; for a call in
@@ -69,7 +74,7 @@ def check_integrity(path: str | os.PathLike[str], *, decode: bool = True) -> Int
     try:
         with reading(path):
             report = replace(report, bytes=size(path))
-            table = read_frame_table(path)
+            table = read_frame_table(path, frame_rate)
             info = table.info
             report = replace(
                 report, fps=info.fps, width=info.width, height=info.height, rotation=info.rotation, codec=info.codec
@@ -86,9 +91,9 @@ def check_integrity(path: str | os.PathLike[str], *, decode: bool = True) -> Int
 class IntegrityChecker:
     """Checks files in a killable process: `KillableProcess("videogn.video.integrity_report:IntegrityChecker")`."""
 
-    def check(self, path: str, decode: bool = True) -> IntegrityReport:
+    def check(self, path: str, decode: bool = True, frame_rate: float = FRAME_RATE) -> IntegrityReport:
         """See `check_integrity`."""
-        return check_integrity(path, decode=decode)
+        return check_integrity(path, decode=decode, frame_rate=frame_rate)
 
 
 def _judge_listed(report: IntegrityReport, table: FrameTable) -> IntegrityReport:
@@ -99,11 +104,11 @@ def _judge_listed(report: IntegrityReport, table: FrameTable) -> IntegrityReport
 
 def _judge_decoded(report: IntegrityReport, table: FrameTable) -> IntegrityReport:
     """Judge by decoding all frames."""
-    decoded = _Decoded(table)
+    decoded = _Decoded(table) if table.images is None else DecodedImages(table)
     whole = np.array(sorted(decoded.whole), np.int64)
     leading = int(np.argmax(np.append(whole, -1) != np.arange(len(whole) + 1)))
     total = max(table.info.frames, leading)
-    broken = damage(table.source, table.container)
+    broken = damage(table.source, table.container) if table.images is None else None
     problem = decoded.problem or broken
     lost_at_end = table.readable < table.info.frames and leading == len(whole)
     # A decoder that fails at the last packet also loses pictures that it holds back to reorder.

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videogn.choices import TIME_LIMIT, DecoderName, NetworkInput
+from videogn.checks import require_positive
+from videogn.choices import FRAME_RATE, TIME_LIMIT, DecoderName, NetworkInput
 from videogn.cli.view_options import ViewOptions
 from videogn.system.files import displayable
 from videogn.system.sizes import counted
@@ -37,11 +38,12 @@ class Options(ViewOptions):
     Prints a table and writes a contact sheet with one row per clip.
 
     Attributes:
-        video: Video file.
+        video: Video file, or folder of numbered images.
         crop_size: Side of the center or the training crop, in pixels.
         train: Draw random clips and crops, as training does.
         seed: Seed of the random clips and crops.
-        decoder: Decoder; auto is pyav.
+        decoder: Decoder; auto is pyav, which takes the place of another one that is not exact on the file.
+        frame_rate: Frames per second of a folder of images.
         out (FILE.png): Contact sheet. By default VIDEO_clips.png in this folder.
         json: Print one JSON object and nothing else.
     """
@@ -51,6 +53,7 @@ class Options(ViewOptions):
     train: bool = False
     seed: int = 0
     decoder: DecoderName = "auto"
+    frame_rate: float = FRAME_RATE
     out: str | None = None
     json: bool = False
 
@@ -74,6 +77,7 @@ def run(options: Options) -> int:
     from videogn.video.errors import VideoDecodeError
 
     check_decoder(options.decoder)
+    require_positive("--frame-rate", options.frame_rate)
     plan = options.plan(train=options.train, crop_size=options.crop_size)
     path = _video_path(options.video)
     sheet = Path(options.out or f"{Path(path).stem}_clips.png").expanduser()
@@ -81,7 +85,7 @@ def run(options: Options) -> int:
         raise ValueError(f"--out must be the file to write, {sheet} is a folder")
     draws = options.clips if options.train else 1
     try:
-        with closing(VideoGuard(TIME_LIMIT)) as guard, guard.open(path, options.decoder) as video:
+        with closing(VideoGuard(TIME_LIMIT, options.frame_rate)) as guard, guard.open(path, options.decoder) as video:
             clips = explain_clips(video.info, plan, interval=options.interval, draws=draws, seed=options.seed)
             rows = _rows(video, clips)
             facts = _facts(path, video, options)

@@ -15,9 +15,10 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.checks import check_choice
+from videogn.choices import FRAME_RATE
 from videogn.video.decoders.frame_source import FrameSource, check_window
 from videogn.video.decoders.frame_table import VideoInfo, open_frame_table
-from videogn.video.decoders.readers import AUTO, DECODERS, reader_class
+from videogn.video.decoders.readers import AUTO, DECODERS, open_reader
 from videogn.video.errors import NotExactError, reading
 
 if TYPE_CHECKING:
@@ -34,14 +35,14 @@ class OpenVideo(FrameSource):
         fallback: Reason why PyAV took the place of the decoder that was asked for, or None.
     """
 
-    def __init__(self, path: str | os.PathLike[str], decoder: str = "auto") -> None:
+    def __init__(self, path: str | os.PathLike[str], decoder: str = "auto", frame_rate: float = FRAME_RATE) -> None:
         check_choice("decoder", decoder, DECODERS)
         self.decoder = AUTO if decoder == "auto" else decoder
         with reading(path), ExitStack() as opened:
-            self._table, self._stream = opened.enter_context(open_frame_table(path))
+            self._table, self._stream = opened.enter_context(open_frame_table(path, frame_rate))
             self.info = self._table.info
             try:
-                self._reader = reader_class(self.decoder)(self._table, self._stream)
+                self._reader = open_reader(self.decoder, self._table, self._stream)
             except NotExactError as error:
                 self._fall_back(error)
             self._opened = opened.pop_all()
@@ -88,7 +89,7 @@ class OpenVideo(FrameSource):
     def _fall_back(self, error: NotExactError) -> None:
         """Go on with PyAV, which reads every file exactly or says what is damaged."""
         self.decoder, self.fallback = AUTO, error.reason
-        self._reader = reader_class(AUTO)(self._table, self._stream)
+        self._reader = open_reader(AUTO, self._table, self._stream)
 
 
 def check_indices(indices: Indices, info: VideoInfo, path: str | os.PathLike[str]) -> np.ndarray:
@@ -114,13 +115,17 @@ def check_indices(indices: Indices, info: VideoInfo, path: str | os.PathLike[str
 
 
 @contextmanager
-def open_video(path: str | os.PathLike[str], decoder: str = "auto") -> Iterator[OpenVideo]:
+def open_video(
+    path: str | os.PathLike[str], decoder: str = "auto", frame_rate: float = FRAME_RATE
+) -> Iterator[OpenVideo]:
     """Open a video to decode frames of it in several calls. Open it in the process that reads it.
 
     Args:
-        path: File, member of a tar shard, or URL of either; see `videogn.video.storage`.
+        path: File, member of a tar shard, or URL of either, see `videogn.video.storage`; or a folder of numbered
+            images, such as img_00001.jpg.
         decoder: Decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec". PyAV takes its place, and `fallback` of the
             open video says why, for a file on which it is not exact. Default: "auto".
+        frame_rate: Frames per second of a folder of images. Default: 25.
 
     Yields:
         The open video.
@@ -129,7 +134,7 @@ def open_video(path: str | os.PathLike[str], decoder: str = "auto") -> Iterator[
         ValueError: If the decoder is unknown.
         VideoDecodeError: If the file cannot be read, or the decoder is not installed.
     """
-    video = OpenVideo(path, decoder)
+    video = OpenVideo(path, decoder, frame_rate)
     try:
         yield video
     finally:
@@ -140,7 +145,8 @@ def decode_frames(path: str | os.PathLike[str], indices: Indices, decoder: str =
     """Decode frames by their indices. Each distinct frame is decoded once.
 
     Args:
-        path: File, member of a tar shard, or URL of either; see `videogn.video.storage`.
+        path: File, member of a tar shard, or URL of either, see `videogn.video.storage`; or a folder of numbered
+            images.
         indices: Frame indices, integers (N,) in [0, frames), in any order and possibly repeated: a list, an array or a
             tensor on the CPU.
         decoder: Decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec". PyAV takes its place for a file on which it

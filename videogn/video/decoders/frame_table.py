@@ -18,6 +18,10 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from videogn.checks import require_positive
+from videogn.choices import FRAME_RATE
+from videogn.video.decoders.image_folder import ImageFolder, read_image_folder
+from videogn.video.decoders.images import decode_image
 from videogn.video.decoders.leading import read_leading
 from videogn.video.decoders.packet_list import PacketList, frame_rate
 from videogn.video.decoders.packets import colour_risk, decord_risk
@@ -75,6 +79,7 @@ class FrameTable:
         unmarked: Whether no packet is marked as a key frame although the first is one.
         leaving_out: Number of packets after the first key frame that a decoder must not be given.
         source: Absolute path, or the bytes of a video that is not a separate file.
+        images: The frames of a folder of numbered images; None for a video file.
     """
 
     path: str
@@ -90,6 +95,7 @@ class FrameTable:
     unmarked: bool
     leaving_out: int
     source: Source = field(repr=False)
+    images: ImageFolder | None = None
 
     @property
     def coded_size(self) -> tuple[int, int]:
@@ -113,13 +119,15 @@ class FrameTable:
         return np.concatenate([seconds, seconds[-1] + unstamped / self.info.fps])
 
 
-def read_frame_table(path: str | os.PathLike[str]) -> FrameTable:
-    """Read which frames a video file has, from its packets and its first picture.
+def read_frame_table(path: str | os.PathLike[str], frame_rate: float = FRAME_RATE) -> FrameTable:
+    """Read which frames a video has: a file from its packets and its first picture, a folder of images from the names.
 
     Only files whose time stamps are missing, repeated or (AVI) made up are decoded, to count their frames.
 
     Args:
-        path: File, member of a tar shard, or URL of either; see `videogn.video.storage`.
+        path: File, member of a tar shard, or URL of either, see `videogn.video.storage`; or a folder of numbered
+            images, see `videogn.video.decoders.image_folder`.
+        frame_rate: Frames per second of a folder of images. Default: 25.
 
     Returns:
         The frame table; its `info` has the number of frames, the rate and the displayed size.
@@ -127,25 +135,56 @@ def read_frame_table(path: str | os.PathLike[str]) -> FrameTable:
     Raises:
         VideoDecodeError: If the file cannot be opened, or no picture of it can be decoded.
     """
-    with open_frame_table(path) as (table, _):
+    with open_frame_table(path, frame_rate) as (table, _):
         return table
 
 
 @contextmanager
-def open_frame_table(path: str | os.PathLike[str]) -> Iterator[tuple[FrameTable, OpenStream]]:
+def open_frame_table(
+    path: str | os.PathLike[str], frame_rate: float = FRAME_RATE
+) -> Iterator[tuple[FrameTable, OpenStream | None]]:
     """Read the frame table of a file, and keep the file open. See `read_frame_table`.
 
     Args:
-        path: File, member of a tar shard, or URL of either.
+        path: File, member of a tar shard, or URL of either; or a folder of numbered images.
+        frame_rate: Frames per second of a folder of images. Default: 25.
 
     Yields:
-        The frame table, and the stream that it was read from, at any position.
+        The frame table, and the stream that it was read from, at any position; None for a folder.
     """
+    if os.path.isdir(path):
+        with reading(path):
+            table = _of_images(path, frame_rate)
+        yield table, None
+        return
     source = read_source(path)
     with open_stream(path, source) as (container, stream):
         with reading(path):
             table = _table(path, source, container, stream)
         yield table, (container, stream)
+
+
+def _of_images(path: str | os.PathLike[str], frame_rate: float) -> FrameTable:
+    require_positive("frame_rate", frame_rate)
+    images = read_image_folder(path)
+    first = decode_image(images.image(0))
+    numbers = np.arange(images.frames, dtype=np.int64)
+    return FrameTable(
+        path=str(path),
+        info=VideoInfo(images.frames, float(frame_rate), *first.pixels.shape[:2], first.rotation, first.codec),
+        container="images",
+        stream=0,
+        readable=images.frames,
+        pts=numbers,
+        time_base=1 / Fraction(frame_rate).limit_denominator(100_000),
+        keyframes=numbers,
+        decord_risk=None,
+        colour_risk=None,
+        unmarked=False,
+        leaving_out=0,
+        source=os.path.abspath(path),
+        images=images,
+    )
 
 
 def _table(path: str | os.PathLike[str], source: Source, container: InputContainer, stream: VideoStream) -> FrameTable:

@@ -19,9 +19,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from videogn.axes import Crop
+from videogn.checks import require_positive
+from videogn.choices import FRAME_RATE
 from videogn.system.killable import ON_POSIX, KillableProcess, ProcessDiedError, TimeLimitError, check_limit
 from videogn.video.decoders.decode import OpenVideo, check_indices, open_video
-from videogn.video.decoders.frame_source import FrameSource, check_window
+from videogn.video.decoders.frame_source import FrameSource, Opener, check_window
 from videogn.video.decoders.frame_table import VideoInfo
 from videogn.video.decoders.readers import AUTO
 from videogn.video.errors import NotExactError, VideoDecodeError
@@ -84,11 +86,13 @@ class Decoding:
 
     Args:
         descriptor: File descriptor of the buffer that frames are written to.
+        frame_rate: Frames per second of folders of images.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, frame_rate: float) -> None:
         logging.disable()  # the process that receives the frames reports all errors
         self._buffer = SharedBuffer(descriptor)
+        self._frame_rate = frame_rate
         self._video: OpenVideo | None = None
 
     def open(self, path: str, decoder: str) -> tuple[VideoInfo, str | None]:
@@ -98,7 +102,7 @@ class Decoding:
             The facts of the video, and its `fallback`.
         """
         self.close()
-        self._video = OpenVideo(path, decoder)
+        self._video = OpenVideo(path, decoder, self._frame_rate)
         return self._video.info, self._video.fallback
 
     def pixels(self, indices: np.ndarray, window: Crop) -> str | None:
@@ -219,27 +223,29 @@ class VideoGuard:
 
     Args:
         limit: Seconds for one video, to open it and to decode all its frames. Time between the calls does not count.
+        frame_rate: Frames per second of folders of images. Default: 25.
 
     Raises:
         ValueError: If the limit is not positive, or exceeds 11 days.
     """
 
-    def __init__(self, limit: float) -> None:
+    def __init__(self, limit: float, frame_rate: float = FRAME_RATE) -> None:
         check_limit("the time limit of a video", limit)
         self.limit = limit
+        self.frame_rate = frame_rate
         self._owner: int | None = None
         self._buffer: SharedBuffer
         self._process: KillableProcess
 
-    def __reduce__(self) -> tuple[type[VideoGuard], tuple[float]]:
-        return VideoGuard, (self.limit,)
+    def __reduce__(self) -> tuple[type[VideoGuard], tuple[float, float]]:
+        return VideoGuard, (self.limit, self.frame_rate)
 
     @contextmanager
     def open(self, path: str | os.PathLike[str], decoder: str = "auto") -> Iterator[GuardedVideo | OpenVideo]:
-        """Open a video in the process; one video at a time.
+        """Open a video in the process; one video at a time. See `open_video`.
 
         Args:
-            path: File, member of a tar shard, or URL of either.
+            path: File, member of a tar shard, or URL of either; or a folder of numbered images.
             decoder: One of `DECODERS`. Default: "auto".
 
         Yields:
@@ -252,12 +258,13 @@ class VideoGuard:
         """
         if not ON_POSIX:
             _say_unguarded()
-            with open_video(path, decoder) as video:
+            with open_video(path, decoder, self.frame_rate) as video:
                 yield video
             return
         if self._owner != os.getpid():  # after a fork the buffer is the parent's
             self._buffer = SharedBuffer()
-            self._process = KillableProcess(_FACTORY, self._buffer.descriptor, inherit=[self._buffer.descriptor])
+            buffer = self._buffer.descriptor
+            self._process = KillableProcess(_FACTORY, buffer, self.frame_rate, inherit=[buffer])
             self._owner = os.getpid()
         guarded = GuardedVideo(os.fspath(path), decoder, self._process, self._buffer, self.limit)
         try:
@@ -269,6 +276,22 @@ class VideoGuard:
         """End the process; a later `open` starts another one."""
         if self._owner == os.getpid():
             self._process.close()
+
+
+def video_opener(time_limit: float, frame_rate: float = FRAME_RATE) -> Opener:
+    """Make the function that opens videos for training, testing and prediction.
+
+    Args:
+        time_limit: Seconds for one video, which is then decoded in a `VideoGuard`; 0 decodes in this process.
+        frame_rate: Frames per second of folders of images. Default: 25.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+    require_positive("frame_rate", frame_rate)
+    if time_limit == 0:
+        return functools.partial(open_video, frame_rate=frame_rate)
+    return VideoGuard(time_limit, frame_rate).open
 
 
 @functools.cache

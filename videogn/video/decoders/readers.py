@@ -10,6 +10,7 @@ import numpy as np
 from videogn.axes import Crop
 from videogn.checks import check_choice
 from videogn.choices import DecoderName
+from videogn.video.errors import NotExactError
 
 if TYPE_CHECKING:
     from videogn.video.decoders.frame_table import FrameTable
@@ -74,6 +75,26 @@ def reader_class(decoder: str) -> type[Reader]:
     """
     module, name = READERS[decoder].split(":")
     reader: type[Reader] = getattr(importlib.import_module(module), name)
+    return reader
+
+
+def open_reader(decoder: str, table: FrameTable, opened: OpenStream | None) -> Reader:
+    """Open a reader.
+
+    Args:
+        decoder: Key of `READERS`.
+        table: Frame table of the video.
+        opened: Stream that the table was read from. It stays open as long as the reader.
+
+    Raises:
+        NotExactError: If the decoder is not exact on this file.
+        VideoDecodeError: If the decoder cannot be used here.
+    """
+    if opened is not None:
+        return reader_class(decoder)(table, opened)
+    if decoder != AUTO:
+        raise NotExactError(table.path, "its frames are image files")
+    reader: Reader = importlib.import_module("videogn.video.decoders.image_reader").ImageReader(table)
     return reader
 
 
