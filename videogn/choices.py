@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_args
 from videogn.checks import check_choice, require_at_least, require_positive
 
 DecoderName = Literal["auto", "pyav", "decord", "torchcodec"]
-ProtocolName = Literal["nonlocal", "slowfast", "endpoint"]
+ProtocolName = Literal["nonlocal", "slowfast", "mmaction2", "endpoint"]
 CropsName = Literal["full", "three_crop", "center"]
 ValViewName = Literal["center", "augmented"]
 MemoryModeName = Literal["plain", "lean", "block", "stage"]
