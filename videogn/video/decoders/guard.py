@@ -22,6 +22,7 @@ from videogn.axes import Crop
 from videogn.system.killable import ON_POSIX, KillableProcess, ProcessDiedError, TimeLimitError, check_limit
 from videogn.video.decoders.decode import OpenVideo, check_indices, check_window, open_video
 from videogn.video.decoders.frame_table import VideoInfo
+from videogn.video.decoders.time_limit import in_seconds, time_limit
 from videogn.video.errors import VideoDecodeError
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class GuardedVideo:
             self._call("close")
             self._left = limit
         self.info, self.decoder = self._call("open", path, decoder)
+        self._base = limit
 
     def frames(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
         """Decode frames; see `OpenVideo.frames`.
@@ -143,6 +145,7 @@ class GuardedVideo:
         wanted = check_indices(indices, self.info, self._path)
         window = check_window(window, self.info)
         decoded = self._buffer.array((len(wanted), window.height, window.width, 3))
+        self._extend(time_limit(self._base, self.info, int(wanted[-1]) + 1))
         self._call("frames", wanted, window)
         if out is None:
             return decoded
@@ -156,12 +159,18 @@ class GuardedVideo:
                 self._call("close")
         self._buffer.trim()
 
+    def _extend(self, limit: float) -> None:
+        """Give more time to frames that lie far from the beginning: all those before them may have to be decoded."""
+        more = max(0.0, limit - self._limit)
+        self._limit += more
+        self._left += more
+
     def _call(self, method: str, *arguments: Any) -> Any:
         start = time.monotonic()
         try:
             return self._process.call(method, *arguments, limit=max(self._left, _NO_TIME))
         except TimeLimitError as error:
-            reason = f"not decoded within {self._limit:g} s; the decoder was stopped"
+            reason = f"not decoded within {in_seconds(self._limit)}; the decoder was stopped"
             raise VideoDecodeError(self._path, reason) from error
         except ProcessDiedError as error:
             raise VideoDecodeError(self._path, f"the decoder crashed ({error})") from error
@@ -175,7 +184,8 @@ class VideoGuard:
     The process starts with the first video. After a fork, and when unpickled, the guard starts another one.
 
     Args:
-        limit: Seconds for one video, to open it and to decode all its frames. Time between the calls does not count.
+        limit: Seconds for one small video, to open it and to decode all its frames; a large one has more, see
+            `time_limit`. Time between the calls does not count.
 
     Raises:
         ValueError: If the limit is not positive, or exceeds 11 days.
