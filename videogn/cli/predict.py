@@ -39,8 +39,8 @@ class Options:
         crops: Part of the frame that is seen. By default as in the checkpoint.
         decoder: Decoder; auto is pyav.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
-        time_limit (SECONDS): Time limit for decoding one video; a slower one fails, and its decoder is stopped. 0 waits
-            without limit.
+        time_limit (SECONDS): Time limit for decoding one video, of which a long or large one has more; a slower one
+            fails, and its decoder is stopped. 0 waits without limit.
         workers: Number of processes that decode ahead.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """

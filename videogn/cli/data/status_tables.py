@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MEANINGS = {
     "ok": ("ok", "every frame decodes"),
     "short": ("too short", "fewer than {min_frames} frames, which all decode; usable"),
-    "slow": ("slow", "the time limit was over; good as far as it was decoded; usable"),
+    "slow": ("slow", "not decoded within the time limit, good so far; usable"),
     "truncated": ("truncated", "the end is missing"),
     "corrupt": ("corrupt", "cannot be opened, or frames are damaged"),
     "empty": ("empty", "0 bytes"),

@@ -97,7 +97,7 @@ def _judge(name: int, data: bytes, others: frozenset[int], where: str) -> Damage
     parts = [part for child in children if (part := _beside(*child, others)) is not None]
     if _is_of_video(parts, len(data), wrong):
         return Damage(f"the data at {where} are damaged")
-    return Damage(f"the data at {where}, of which not all are video, have a wrong check sum", of_video=False)
+    return Damage(f"the check sum of {where}, which are not all video, is wrong", of_video=False)
 
 
 def _is_of_video(parts: list[_Part], length: int, wrong: int) -> bool:
