@@ -41,8 +41,8 @@ class Options:
         decoder: Decoder; auto is pyav. PyAV takes the place of another one on files where that is not exact.
         frame_rate: Frames per second of videos that are folders of numbered images.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
-        time_limit (SECONDS): Time limit for decoding one video; a slower one fails, and its decoder is stopped. 0 waits
-            without limit.
+        time_limit (SECONDS): Time limit for decoding one video, of which a long or large one has more; a slower one
+            fails, and its decoder is stopped. 0 waits without limit.
         workers: Number of processes that decode ahead.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """

@@ -53,8 +53,9 @@ class VideoDataModule(pl.LightningDataModule):
         frame_rate: Frames per second of videos that are folders of numbered images, which state none.
         cache: Memory for decoded videos in each loader process, such as 2GiB (frames x height x width x 3 bytes per
             video). Useful for small data sets of small videos; 0 keeps none.
-        time_limit: Seconds that a video may take to decode. A slower one counts as failed, and its decoder, a process
-            of its own, is replaced. With 0 the loader process decodes, and a decoder that hangs stops everything.
+        time_limit: Seconds that a small video may take to decode; a long or large one has more. A slower one counts as
+            failed, and its decoder, a process of its own, is replaced. With 0 the loader process decodes, and a decoder
+            that hangs stops everything.
         max_failures: Share of an epoch's videos that may fail, at least one video unless it is 0. With more failures a
             training run ends; a validation or test goes on to its results and exits with status 1.
         use_truncated: Use the readable frames of videos that an index calls truncated.

@@ -20,14 +20,19 @@ from videogn.data.stored_paths import opened_path
 from videogn.indexing.catalogue import FOUND, Facts
 from videogn.indexing.file_states import file_state
 from videogn.system.journal import Journal, read_journal
-from videogn.system.killable import KillableProcess, ProcessDiedError, TimeLimitError, check_limit
+from videogn.system.killable import LONGEST, KillableProcess, ProcessDiedError, TimeLimitError, check_limit
 from videogn.system.killable_pool import end_of, work_through
+from videogn.video.decoders.time_limit import in_seconds
 
 #: Columns of the results of file checks: path as stored, and what `catalogue.FOUND` has of the file.
 RESULTS = pa.schema([("path", pa.string()), *FOUND])
 CHECKER = "videogn.video.integrity_report:IntegrityChecker"
 
-_TOO_SLOW = "not read within"
+#: Seconds more than a check takes by itself; a decoder that has not answered then hangs.
+_GRACE = 10.0
+_NOT_OPENED = "not opened within"
+_HANGS = "its decoder hangs"
+_NOT_READ = "not read within"  # the reason of slow files before they had a status of their own
 _ROWS_AT_ONCE = 1 << 14
 
 
@@ -36,7 +41,7 @@ class FileWork:
     """Work on many files in killable processes.
 
     Args:
-        timeout: Seconds for one file.
+        timeout: Seconds for one small file; a large one has more, see `videogn.video.decoders.time_limit`.
         workers: Number of files at once.
 
     Raises:
@@ -82,20 +87,26 @@ class FileChecks(FileWork):
         Raises:
             StartError: If the process cannot be started.
         """
+        path = opened_path(path)
         try:
-            report = self._ask(process, opened_path(path))
-        except TimeLimitError:
-            return {"status": "corrupt", "reason": f"{_TOO_SLOW} {self.timeout:g} s"}
+            return self._check_once(process, path)
+        except ProcessDiedError:  # perhaps because of an earlier file, or for want of memory
+            pass
+        try:
+            return self._check_once(process, path)
         except ProcessDiedError as error:
             return {"status": "corrupt", "reason": f"crashed the decoder ({end_of(error)})"}
-        return report_columns(report)
 
-    def _ask(self, process: KillableProcess, path: str) -> Any:
-        arguments = (path, self.decode, self.frame_rate)
+    def _check_once(self, process: KillableProcess, path: str) -> dict[str, Any]:
         try:
-            return process.call("check", *arguments, limit=self.timeout)
-        except ProcessDiedError:  # perhaps because of an earlier file, or for want of memory
-            return process.call("check", *arguments, limit=self.timeout)
+            limit = process.call("open", path, self.timeout, self.frame_rate, limit=self.timeout)
+        except TimeLimitError:
+            return {"status": "slow", "reason": f"{_NOT_OPENED} {in_seconds(self.timeout)}"}
+        limit = min(limit + min(self.timeout, _GRACE), LONGEST)
+        try:
+            return report_columns(process.call("check", self.decode, self.timeout, limit=limit))
+        except TimeLimitError:  # the check ends by itself before that, unless the decoder does not come back
+            return {"status": "corrupt", "reason": f"{_HANGS} (no answer within {in_seconds(limit)})"}
 
 
 def known_results(table: pa.Table | None, facts: Facts | None, journal: Path, checks: FileChecks) -> pa.Table:
@@ -226,14 +237,19 @@ def joined(listed: pa.Table, states: pa.Table, known: pa.Table, min_frames: int)
 def report_columns(report: Any) -> dict[str, Any]:
     """Return the values of an IntegrityReport by column; for a file that could not be opened only status and reason."""
     opened = asdict(report) if report.width else {"status": report.status, "reason": report.reason}
+    if report.notes:
+        more = f" (and {len(report.notes) - 1} more)" if len(report.notes) > 1 else ""
+        opened["note"] = report.notes[0] + more
     return {name: opened[name] for name in FOUND.names if name in opened and opened[name] not in ("", None)}
 
 
 def _without_slow(found: pa.Table, limit: float, checks: FileChecks) -> pa.Table:
     """Leave out files that took too long, if this run gives them more time."""
-    if checks.timeout <= limit:
-        return found
-    return found.filter(pc.invert(pc.fill_null(pc.starts_with(found["reason"], _TOO_SLOW), False)))
+    again = pc.starts_with(found["reason"], _NOT_READ)
+    if checks.timeout > limit:
+        slow = pc.equal(found["status"], "slow")
+        again = pc.or_kleene(pc.or_kleene(again, pc.starts_with(found["reason"], _HANGS)), slow)
+    return found.filter(pc.invert(pc.fill_null(again, False)))
 
 
 def _without_other_rates(found: pa.Table, frame_rate: float) -> pa.Table:

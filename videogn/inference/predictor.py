@@ -53,8 +53,9 @@ class Predictor:
             "auto".
         frame_rate: Frames per second of folders of numbered images. Default: 25.
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
-        time_limit: Seconds that a video may take to decode. Decoding runs in a process of its own, which is killed and
-            replaced when the time is over. 0 decodes in this process without a limit. Default: 60.
+        time_limit: Seconds that a small video may take to decode; a long or large one has more. Decoding runs in a
+            process of its own, which is killed and replaced when the time is over. 0 decodes in this process without a
+            limit. Default: 60.
         trust: Packages that may be imported where the checkpoint names a norm or a network from outside videogn.
             Default: none.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from videogn.video.decoders.frame_table import FrameTable
 from videogn.video.decoders.image_reader import ImageReader
 from videogn.video.errors import VideoDecodeError
@@ -14,15 +16,20 @@ class DecodedImages:
         whole: Indices of the intact frames.
         problem: First problem met, or None.
         fails_at_end: Whether only the last packet failed: never, since an image depends on no other.
+        unfinished: Whether the time was up before the last image.
     """
 
     fails_at_end = False
 
-    def __init__(self, table: FrameTable) -> None:
+    def __init__(self, table: FrameTable, deadline: float) -> None:
         self.whole: set[int] = set()
         self.problem: str | None = None
+        self.unfinished = False
         reader = ImageReader(table)
         for index in range(table.info.frames):
+            if time.monotonic() > deadline:
+                self.unfinished = True
+                return
             try:
                 reader.picture(index)
             except VideoDecodeError as error:

@@ -15,8 +15,9 @@ from av.video.reformatter import VideoReformatter
 
 from videogn.axes import Crop
 from videogn.choices import FRAME_RATE
-from videogn.video.decoders.frame_table import FrameTable, open_frame_table
+from videogn.video.decoders.frame_table import FrameTable, open_frame_table, read_frame_table
 from videogn.video.decoders.readers import AUTO, Reader, open_reader
+from videogn.video.decoders.time_limit import time_limit
 from videogn.video.encode import open_encoder
 from videogn.video.errors import VideoDecodeError, explain, reading
 from videogn.video.integrity_report import IntegrityReport, check_integrity
@@ -67,6 +68,10 @@ def copied_size(height: int, width: int, short_side: int) -> tuple[int, int]:
 
 class Transcoder:
     """Copies videos in a killable process: `KillableProcess("videogn.video.transcode:Transcoder")`."""
+
+    def time_limit(self, source: str, base: float) -> float:
+        """Return how many seconds a copy may take; see `videogn.video.decoders.time_limit`."""
+        return time_limit(base, read_frame_table(source).info)
 
     def copy(self, source: str, target: str, settings: CopySettings, frame_rate: float) -> IntegrityReport:
         """Write a copy and check it; see `copy_video`."""

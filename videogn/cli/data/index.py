@@ -13,9 +13,9 @@ from videogn.system.files import displayable
 class Options:
     """Open every video of a data set and write one row for each to a Parquet file.
 
-    A row holds path, label, split, frames (that decode), fps, duration, width, height, rotation, codec, bytes, status
-    and reason. Train with --data.train FILE. A run that was interrupted, or is repeated, opens only files that are new
-    or changed. Videos are only read.
+    A row holds path, label, split, frames (that decode), fps, duration, width, height, rotation, codec, bytes, status,
+    reason and note. Train with --data.train FILE. A run that was interrupted, or is repeated, opens only files that are
+    new or changed. Videos are only read.
 
     Attributes:
         source: Class folders, a data set's root with splits, a Kinetics CSV, a list of 'path label' lines, a folder of
@@ -25,7 +25,7 @@ class Options:
         root: Folder of the videos that a CSV or list names. By default the folder of that file.
         columns (ROLE=NAME,...): Columns of a list where it is not clear which is which: path=video_name,label=tag.
         frame_rate: Frames per second of videos that are folders of numbered images.
-        timeout (SECONDS): Time limit for one file.
+        timeout (SECONDS): Time limit for one file; a long or large one has more.
         workers: Number of files that are read at once.
         min_frames: Number of frames below which a video is called too short.
         quick: Read packets only: fast, but damaged frames go unseen.
@@ -54,7 +54,7 @@ def run(options: Options) -> int:
     from rich.console import Console
     from rich.markup import escape
 
-    from videogn.cli.data.status_tables import print_unusable, summary_table
+    from videogn.cli.data.status_tables import print_noted, print_unusable, summary_table
     from videogn.cli.progress import bar
     from videogn.data.lists.columns import parse_columns
     from videogn.indexing.building import build_index
@@ -79,6 +79,7 @@ def run(options: Options) -> int:
     console = Console(highlight=False)
     console.print(summary_table(built.catalogue))
     print_unusable(console, built.catalogue)
+    print_noted(console, built.catalogue)
     if built.unlisted:
         console.print(f"unlisted, for instance {escape(displayable(built.unlisted[0]))}", soft_wrap=True)
     rest = built.catalogue.table.num_rows - built.checked

@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import functools
 import logging
-import mmap
 import os
-import tempfile
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -26,59 +23,18 @@ from videogn.video.decoders.decode import OpenVideo, check_indices, open_video
 from videogn.video.decoders.frame_source import FrameSource, Opener, check_window
 from videogn.video.decoders.frame_table import VideoInfo
 from videogn.video.decoders.readers import AUTO
+from videogn.video.decoders.shared_buffer import SharedBuffer
+from videogn.video.decoders.time_limit import in_seconds, time_limit
 from videogn.video.errors import NotExactError, VideoDecodeError
 
 if TYPE_CHECKING:
     from videogn.video.decoders.decode import Indices
-
-#: Bytes of the buffer that are kept; pages beyond are given back after the video that needed them.
-_KEPT = 256 << 20
 
 #: Seconds left to a video whose time is up: a limit has to be positive.
 _NO_TIME = 1e-3
 _FACTORY = "videogn.video.decoders.guard:Decoding"
 
 _log = logging.getLogger(__name__)
-
-
-class SharedBuffer:
-    """Memory that several processes map through a file descriptor; it grows as needed.
-
-    Args:
-        descriptor: File descriptor of another process's buffer. Default: a new buffer.
-    """
-
-    def __init__(self, descriptor: int | None = None) -> None:
-        if descriptor is None:
-            descriptor = _memory_file()
-            weakref.finalize(self, os.close, descriptor)
-        self.descriptor = descriptor
-        self._map: mmap.mmap | None = None
-
-    def array(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return the beginning of the memory as a uint8 array of this shape. The next use overwrites it."""
-        size = int(np.prod(shape))
-        if self._map is None or len(self._map) < size:
-            if os.fstat(self.descriptor).st_size < size:
-                os.ftruncate(self.descriptor, size)
-            # Arrays made from the previous map keep it alive.
-            self._map = mmap.mmap(self.descriptor, os.fstat(self.descriptor).st_size)
-        return np.frombuffer(self._map, np.uint8, size).reshape(shape)
-
-    def trim(self) -> None:
-        """Give the pages of a large buffer back to the system; they are zeros when they are used again."""
-        if self._map is not None and len(self._map) > _KEPT and hasattr(mmap, "MADV_REMOVE"):
-            with suppress(OSError):  # a file system that does not support it
-                self._map.madvise(mmap.MADV_REMOVE, _KEPT)
-
-
-def _memory_file() -> int:
-    """A file without a name: in memory if the system supports it (/dev/shm may be small), else on disk."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("videogn frames")
-    descriptor, name = tempfile.mkstemp(prefix="videogn-")
-    os.unlink(name)
-    return descriptor
 
 
 class Decoding:
@@ -145,6 +101,7 @@ class GuardedVideo(FrameSource):
         if process.pid is None:  # starting the process does not count as the video's time
             self._call("close")
             self._left = limit
+        self._base = limit
         self._open(decoder)
 
     def pixels(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
@@ -160,6 +117,7 @@ class GuardedVideo(FrameSource):
         wanted = check_indices(indices, self.info, self._path)
         window = check_window(window, *self.info.stored_size)
         decoded = self._buffer.array((len(wanted), window.height, window.width, 3))
+        self._extend(time_limit(self._base, self.info, int(wanted[-1]) + 1))
         try:
             self._note(self._call("pixels", wanted, window))
         except NotExactError as error:
@@ -203,12 +161,18 @@ class GuardedVideo(FrameSource):
         if fallback is not None:
             self.decoder, self.fallback = AUTO, fallback
 
+    def _extend(self, limit: float) -> None:
+        """Give more time to frames that lie far from the beginning: all those before them may have to be decoded."""
+        more = max(0.0, limit - self._limit)
+        self._limit += more
+        self._left += more
+
     def _call(self, method: str, *arguments: Any) -> Any:
         start = time.monotonic()
         try:
             return self._process.call(method, *arguments, limit=max(self._left, _NO_TIME))
         except TimeLimitError as error:
-            reason = f"not decoded within {self._limit:g} s; the decoder was stopped"
+            reason = f"not decoded within {in_seconds(self._limit)}; the decoder was stopped"
             raise NotExactError(self._path, reason) from error
         except ProcessDiedError as error:
             raise NotExactError(self._path, f"the decoder crashed ({error})") from error
@@ -222,7 +186,8 @@ class VideoGuard:
     The process starts with the first video. After a fork, and when unpickled, the guard starts another one.
 
     Args:
-        limit: Seconds for one video, to open it and to decode all its frames. Time between the calls does not count.
+        limit: Seconds for one small video, to open it and to decode all its frames; a large one has more, see
+            `time_limit`. Time between the calls does not count.
         frame_rate: Frames per second of folders of images. Default: 25.
 
     Raises:
@@ -278,20 +243,20 @@ class VideoGuard:
             self._process.close()
 
 
-def video_opener(time_limit: float, frame_rate: float = FRAME_RATE) -> Opener:
+def video_opener(limit: float, frame_rate: float = FRAME_RATE) -> Opener:
     """Make the function that opens videos for training, testing and prediction.
 
     Args:
-        time_limit: Seconds for one video, which is then decoded in a `VideoGuard`; 0 decodes in this process.
+        limit: Seconds for one small video, which is then decoded in a `VideoGuard`; 0 decodes in this process.
         frame_rate: Frames per second of folders of images. Default: 25.
 
     Raises:
         ValueError: If a number is out of range.
     """
     require_positive("frame_rate", frame_rate)
-    if time_limit == 0:
+    if limit == 0:
         return functools.partial(open_video, frame_rate=frame_rate)
-    return VideoGuard(time_limit, frame_rate).open
+    return VideoGuard(limit, frame_rate).open
 
 
 @functools.cache
