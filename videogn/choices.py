@@ -31,6 +31,8 @@ NORM = "gn"
 NUM_CLASSES = 400
 #: Seconds that a video may take to decode.
 TIME_LIMIT = 60.0
+#: Frames per second of a video that is a folder of numbered images, which state none; FFmpeg assumes the same.
+FRAME_RATE = 25.0
 #: Share of each class held out for validation where a data set has no division of its own.
 VAL_FRACTION = 0.2
 #: Largest rate of clips, in frames per second; in a much larger one, a video has more frames than memory holds.

@@ -46,17 +46,18 @@ class Workload:
         place = number % len(self.records)
         return load_sample(self.records[place], place, self.plan, decoder=decoder, rng=_rng(place), opener=opener)
 
-    def clips(self, number: int, num_frames: int) -> Indices:
+    def clips(self, number: int, num_frames: int, fps: float) -> Indices:
         """Compute the frame indices of a video's clips, for loading the same frames in another way.
 
         Args:
             number: Number of the record.
             num_frames: Number of frames in the video.
+            fps: Frames per second of the video.
 
         Returns:
             Frame indices (V, T), int64.
         """
-        return self.plan.clips(num_frames, _rng(number % len(self.records)))
+        return self.plan.clips(num_frames, _rng(number % len(self.records)), fps)
 
 
 def _rng(place: int) -> np.random.Generator:

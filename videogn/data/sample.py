@@ -53,7 +53,7 @@ def load_sample(
             crops = plan.crops(*resized, rng)
             region = _around(crops)
             wanted, clips = np.unique(indices, return_inverse=True)  # (N,), (clips * T,) or (clips, T)
-            frames = _decode(video, wanted, Resizing((info.height, info.width), resized, region))
+            frames = _decode(video, wanted, Resizing(info.stored_size, resized, region))
     except VideoDecodeError as error:
         return Sample(position, record.name, label, error=error.reason)
     return Sample(
@@ -65,6 +65,7 @@ def load_sample(
         crops=tuple(crop._replace(top=crop.top - region.top, left=crop.left - region.left) for crop in crops),
         starts=tuple(indices[:, 0].tolist()),
         num_frames=len(timeline),
+        fallback=video.fallback,
     )
 
 
@@ -84,9 +85,9 @@ def _decode(video: FrameSource, wanted: np.ndarray, resizing: Resizing) -> Tenso
     for first in range(0, len(wanted), step):
         part = frames[first : first + step]
         if resizing.changes_nothing:
-            video.frames(wanted[first : first + step], window, part.numpy())
+            video.pixels(wanted[first : first + step], window, part.numpy())
         else:
-            part.copy_(resizing(torch.from_numpy(video.frames(wanted[first : first + step], window))))
+            part.copy_(resizing(torch.from_numpy(video.pixels(wanted[first : first + step], window))))
     return frames
 
 

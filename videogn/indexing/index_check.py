@@ -47,10 +47,12 @@ class Checked:
         videos: Number of rows of the index.
         differences: One difference for each video that differs, in the order of the index, then one for all unlisted
             videos.
+        noted: Number of rows with a note: damage beside the video.
     """
 
     videos: int
     differences: list[Difference]
+    noted: int
 
 
 def check_index(
@@ -80,13 +82,22 @@ def check_index(
         ValueError: If the file is no index.
     """
     catalogue = read_catalogue(path)
+    videos = catalogue.table.num_rows
     checks = FileChecks(decode=catalogue.facts.decode, timeout=timeout, workers=workers, factory=checker)
+    catalogue = Catalogue(_once(catalogue.table), catalogue.facts)
     states = file_states(catalogue.table["path"])
+    rows = catalogue.table
     if quick:
         differences = _compare_states(catalogue, states)
     else:
-        differences = _compare_rows(catalogue, _as_now(catalogue, states, checks, progress))
-    return Checked(catalogue.table.num_rows, differences + _unlisted(catalogue))
+        rows = _as_now(catalogue, states, checks, progress)
+        differences = _compare_rows(catalogue, rows)
+    return Checked(videos, differences + _unlisted(catalogue), pc.count(rows["note"]).as_py())
+
+
+def _once(table: pa.Table) -> pa.Table:
+    """The first row of each path: a file may have a row for each of its segments."""
+    return table.take(pc.index_in(table["path"].unique(), value_set=table["path"]))
 
 
 def _as_now(
@@ -104,10 +115,18 @@ def _compare_rows(catalogue: Catalogue, now: pa.Table) -> list[Difference]:
     differs = pc.not_equal(then["status"], now["status"])
     for name in _COMPARED:
         differs = pc.or_(differs, pc.fill_null(pc.not_equal(then[name], now[name]), False))
+    # How far a slow video was decoded in time says nothing about its file.
+    slow = pc.and_(_is_slow_or_whole(then), _is_slow_or_whole(now))
+    slow = pc.and_(slow, pc.or_(pc.equal(then["status"], "slow"), pc.equal(now["status"], "slow")))
+    differs = pc.and_not(differs, pc.and_(slow, pc.fill_null(pc.equal(then["bytes"], now["bytes"]), False)))
     return [
         _difference(before, after)
         for before, after in zip(then.filter(differs).to_pylist(), now.filter(differs).to_pylist(), strict=True)
     ]
+
+
+def _is_slow_or_whole(rows: pa.Table) -> pa.ChunkedArray:
+    return pc.is_in(rows["status"], pa.array(("ok", "short", "slow")))
 
 
 def _difference(then: dict[str, Any], now: dict[str, Any]) -> Difference:

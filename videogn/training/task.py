@@ -26,6 +26,7 @@ from videogn.models.inflation import DEFAULT
 from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
+from videogn.training.fallback_notice import FallbackNotice
 from videogn.training.nonfinite_policy import NonfinitePolicy, naming_validation
 from videogn.training.optimisation import Optimisation, dotted_path
 from videogn.training.resuming import check_resumable, drawing
@@ -172,8 +173,8 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count the videos that cannot be decoded, and look for numbers that are not finite, in every run."""
-        return [FailurePolicy(), self._nonfinite]
+        """Count the videos that cannot be decoded or only by PyAV, and look for numbers that are not finite."""
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -282,7 +283,9 @@ class VideoClassifier(pl.LightningModule):
         try:
             clips = self.clip_probabilities(sample)
         except ValueError as error:
-            return VideoResult(sample.position, sample.path, sample.label, error=str(error), short=short)
+            return VideoResult(
+                sample.position, sample.path, sample.label, error=str(error), short=short, fallback=sample.fallback
+            )
         return score_video(sample, clips, short=short, keep_clips=self.save_clip_probabilities)
 
 

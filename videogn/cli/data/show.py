@@ -62,13 +62,14 @@ def _show_source(source: str, root: str | None) -> None:
 def _show_index(path: str) -> None:
     from rich.console import Console
 
-    from videogn.cli.data.status_tables import print_unusable, status_table, summary_table
+    from videogn.cli.data.status_tables import print_noted, print_unusable, status_table, summary_table
     from videogn.indexing.catalogue import read_catalogue
 
     catalogue = read_catalogue(path)
     console = Console()
     console.print(summary_table(catalogue))
     print_unusable(console, catalogue)
+    print_noted(console, catalogue)
     for title, counts in (("split", catalogue.facts.summary["splits"]), ("class", catalogue.facts.summary["classes"])):
         if counts:
             console.print(status_table(title, counts))
