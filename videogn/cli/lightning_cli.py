@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 
 #: Options that model and data module share, for checkpoints to hold them: the one that is given -> its follower.
 _LINKS = {f"model.{name}": f"data.{name}" for name in (*INPUT, "crops") if name != "fps"} | {"data.fps": "model.fps"}
+#: Kind of initial weights -> the protocol that their accuracy was published with, where it is not the default.
+_PUBLISHED_WITH = {"zoo": "slowfast"}
 #: Beginnings of Lightning's lines that say nothing about the run, or that ours say too.
 _NOISE = (
     "Tip:",
@@ -184,8 +186,13 @@ class VideoCLI(LightningCLI):
                     f"no checkpoints/last.ckpt in {config['trainer.default_root_dir']}: nothing to {command}"
                 )
         if config.ckpt_path is None:
-            if command != "fit" and config["model.init_from"] is None:
+            source = config["model.init_from"]
+            if command != "fit" and source is None:
                 raise ValueError(f"nothing to {command}: name a checkpoint with --ckpt_path")
+            published = _PUBLISHED_WITH.get(str(source).partition(":")[0])
+            if command == "test" and published and "data.protocol" not in self._given():
+                config["data.protocol"] = published
+                _log.info("--data.protocol %s, as the accuracy of %s was published", published, source)
             return
         if config.ckpt_path in ("best", "hpc", "registry"):
             return
