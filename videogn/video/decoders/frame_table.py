@@ -168,10 +168,11 @@ def _of_images(path: str | os.PathLike[str], frame_rate: float) -> FrameTable:
     require_positive("frame_rate", frame_rate)
     images = read_image_folder(path)
     first = decode_image(images.image(0))
+    height, width = first.pixels.shape[:2]
     numbers = np.arange(images.frames, dtype=np.int64)
     return FrameTable(
         path=str(path),
-        info=VideoInfo(images.frames, float(frame_rate), *first.pixels.shape[:2], first.rotation, first.codec),
+        info=VideoInfo(images.frames, float(frame_rate), height, width, first.rotation, first.codec),
         container="images",
         stream=0,
         readable=images.frames,
