@@ -64,8 +64,8 @@ class FrameTable:
         decord_risk: Reason why decord would fail or give wrong frames, or None.
         colour_risk: Reason why other decoders than PyAV would give other colours, or None.
         unmarked: Whether no packet is marked as a key frame although the first is one.
-        leaving_out: Number of packets after the first key frame that a decoder must not be given.
         source: Absolute path, or the bytes of a video that is not a separate file.
+        leaving_out: Number of packets after the first key frame that a decoder must not be given.
     """
 
     path: str
@@ -79,8 +79,8 @@ class FrameTable:
     decord_risk: str | None
     colour_risk: str | None
     unmarked: bool
-    leaving_out: int
     source: Source = field(repr=False)
+    leaving_out: int = 0
 
     @property
     def coded_size(self) -> tuple[int, int]:
@@ -157,8 +157,8 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
         decord_risk=risk or decord_risk(container, stream, listed.packets, picture, width),
         colour_risk=colour_risk(picture),
         unmarked=listed.unmarked,
-        leaving_out=listed.leading.undecodable,
         source=source,
+        leaving_out=listed.leading.undecodable,
     )
 
 
