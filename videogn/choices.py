@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_args
 from videogn.checks import check_choice, require_at_least, require_positive
 
 DecoderName = Literal["auto", "pyav", "decord", "torchcodec"]
-ProtocolName = Literal["nonlocal", "slowfast", "endpoint"]
+ProtocolName = Literal["nonlocal", "slowfast", "mmaction2", "endpoint"]
 CropsName = Literal["full", "three_crop", "center"]
 ValViewName = Literal["center", "augmented"]
 MemoryModeName = Literal["plain", "lean", "block", "stage"]
@@ -30,6 +30,8 @@ NORM = "gn"
 NUM_CLASSES = 400
 #: Seconds that a video may take to decode.
 TIME_LIMIT = 60.0
+#: Frames per second of a video that is a folder of numbered images, which state none; FFmpeg assumes the same.
+FRAME_RATE = 25.0
 #: Share of each class held out for validation where a data set has no division of its own.
 VAL_FRACTION = 0.2
 #: Number of frames of the shortest clips in use; an index calls a video with fewer "short".

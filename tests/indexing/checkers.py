@@ -32,7 +32,7 @@ class Report:
 class PlainChecker:
     """Reads "STATUS FRAMES" or one of the commands hang, hang-first, crash, crash-once, slow, note from the file."""
 
-    def open(self, path: str, limit: float) -> float:
+    def open(self, path: str, limit: float, frame_rate: float) -> float:
         if Path(path).read_text(encoding="utf-8").startswith("hang-first"):
             ctypes.PyDLL(None).pause()
         self._path = path
@@ -70,7 +70,7 @@ class BadTranscoder:
     def time_limit(self, source: str, base: float) -> float:
         return base
 
-    def copy(self, source: str, target: str, settings: object) -> Report:
+    def copy(self, source: str, target: str, settings: object, frame_rate: float) -> Report:
         Path(target).write_text("half")
         if source.endswith("a.mp4"):
             ctypes.PyDLL(None).pause()

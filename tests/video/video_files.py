@@ -48,12 +48,14 @@ def write(
     gop: int = 12,
     pts: np.ndarray | None = None,
     rotation: int | None = None,
+    ratio: Fraction | None = None,
 ) -> Path:
     """Encode at 30 frames per second.
 
     Args:
         pts: presentation times in units of 1/30 s, for a variable frame rate.
         rotation: degrees for the display matrix.
+        ratio: sample aspect ratio.
     """
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream: Any = container.add_stream(codec, rate=30, options={"threads": "1", **(options or {})})
@@ -61,6 +63,8 @@ def write(
         stream.pix_fmt = pix_fmt
         stream.codec_context.gop_size = gop
         stream.codec_context.time_base = Fraction(1, 30)
+        if ratio is not None:
+            stream.codec_context.sample_aspect_ratio = ratio
         if rotation is not None:
             stream.set_display_rotation(rotation)
         for number, picture in enumerate(frames):

@@ -8,9 +8,10 @@ from typing import Any, get_args
 import lightning.pytorch as pl
 
 from videogn.checks import check_choice, require_at_least, require_positive
-from videogn.choices import TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, ValViewName
+from videogn.choices import FRAME_RATE, TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, ValViewName
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
+from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sampler import VideoSampler
@@ -20,9 +21,8 @@ from videogn.data.video_index import VideoIndex
 from videogn.system.ranks import rank, shared_seed, world_size
 from videogn.system.sizes import parse_size
 from videogn.video.decoders.cache import FrameCache
-from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import Opener
-from videogn.video.decoders.guard import VideoGuard
+from videogn.video.decoders.guard import video_opener
 from videogn.video.decoders.readers import check_decoder
 
 _log = logging.getLogger(__name__)
@@ -48,7 +48,9 @@ class VideoDataModule(pl.LightningDataModule):
         flip: Probability of mirroring a training clip. Use 0 where left and right are different classes.
         val_view: Clip of validation: "center" (middle of video and frame) or "augmented" (drawn as in training, the
             same in every epoch: the curve of the GN paper's Figure 7).
-        decoder: Decoder: `auto` (PyAV), `pyav`, `decord` or `torchcodec`.
+        decoder: Decoder: `auto` (PyAV), `pyav`, `decord` or `torchcodec`. PyAV takes the place of another one on files
+            where that is not exact; one line counts them.
+        frame_rate: Frames per second of videos that are folders of numbered images, which state none.
         cache: Memory for decoded videos in each loader process, such as 2GiB (frames x height x width x 3 bytes per
             video). Useful for small data sets of small videos; 0 keeps none.
         time_limit: Seconds that a small video may take to decode; a long or large one has more. A slower one counts as
@@ -57,6 +59,9 @@ class VideoDataModule(pl.LightningDataModule):
         max_failures: Share of an epoch's videos that may fail, at least one video unless it is 0. With more failures a
             training run ends; a validation or test goes on to its results and exits with status 1.
         use_truncated: Use the readable frames of videos that an index calls truncated.
+        columns: Columns of a list by their names, or numbers from 1, where it is not clear which is which:
+            `path=video_name,label=tag`. Parts of videos have `start_time` and `end_time` in seconds, or `start_frame`
+            and `end_frame`.
         seed: Seed of the division and of the augmented validation clips.
         **views: Fields of `videogn.choices.EvaluationViews`: what the network sees, and the test protocol.
 
@@ -80,10 +85,12 @@ class VideoDataModule(pl.LightningDataModule):
         flip: float = 0.5,
         val_view: ValViewName = "center",
         decoder: DecoderName = "auto",
+        frame_rate: float = FRAME_RATE,
         cache: str | int | bool = "0",
         time_limit: float = TIME_LIMIT,
         max_failures: float = 0.05,
         use_truncated: bool = False,
+        columns: str | None = None,
         seed: int = 0,
         **views: Any,
     ) -> None:
@@ -113,6 +120,7 @@ class VideoDataModule(pl.LightningDataModule):
             class_names=class_names,
             seed=seed,
             use_truncated=use_truncated,
+            columns=parse_columns(columns),
         )
         # Results name their videos: the test videos may be the validation ones, or a part held out.
         own_test = self.splits.get("test") is not self.splits.get("val")
@@ -123,7 +131,7 @@ class VideoDataModule(pl.LightningDataModule):
         self.max_failures = max_failures
         self.seed = seed
         # Shared by all loaders: where this process decodes it needs one decoding process, and a worker gets its own.
-        self._opener: Opener = VideoGuard(time_limit).open if time_limit > 0 else open_video
+        self._opener = video_opener(time_limit, frame_rate)
         # Training and validation share one cache of `cache_bytes`.
         self._kept_opener = FrameCache(cache_bytes, self._opener).open if cache_bytes else self._opener
         self._usable: VideoIndex | None = None

@@ -40,6 +40,22 @@ def number_labels(labels: Mapping[str, str], classes: Sequence[str], *, numbers:
     return found
 
 
+def known_spelling(label: str, classes: Sequence[str], aliases: Mapping[str, str]) -> str:
+    """Return a label as it names a class.
+
+    Args:
+        label: Label as written.
+        classes: Class names.
+        aliases: Other spelling -> label: a list may have the number from 1 of a class, or its name, where another list
+            of the same data set has the other.
+
+    Returns:
+        The other spelling if only that is a class; otherwise the label.
+    """
+    other = aliases.get(label)
+    return label if other is None or label in classes or other not in classes else other
+
+
 def class_names(labels: Mapping[str, str]) -> list[str]:
     """Name the classes of labels that are all names, or all numbers.
 

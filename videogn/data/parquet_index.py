@@ -28,7 +28,8 @@ VERSION = 1
 #: decode in time.
 _USABLE = ("ok", "short", "slow")
 
-_READ = ("path", "label", "split", "frames", "status", "reason", "start", "bytes")
+_SEGMENT = ("start_time", "end_time", "start_frame", "end_frame")
+_READ = ("path", "label", "split", "frames", "status", "reason", "start", "bytes", *_SEGMENT)
 _ANCHORED = r"^(/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://)"
 
 
@@ -44,7 +45,8 @@ def read_parquet(
 
     Args:
         source: The file. It must have the columns "path" and "label" (class name), and may have "split", "frames",
-            "status", "reason", "start" and "bytes" (place of a member in its shard).
+            "status", "reason", "start" and "bytes" (place of a member in its shard), and "start_time" and "end_time" in
+            seconds or "start_frame" and "end_frame" (the part of the video that is the example).
         root: Present folder of the data set, if it was moved; it replaces the root in the file. In a file without a
             root, paths are relative to this folder, or by default to the folder of the file.
         classes: Class names in order. Default: those in the file.
@@ -79,6 +81,7 @@ def read_parquet(
             columns["frames"] = pc.if_else(pc.equal(_statuses(table), "slow"), None, table["frames"])
     if {"start", "bytes"} <= set(table.column_names):  # members of shards
         columns |= {"start": table["start"], "length": table["bytes"]}
+    columns |= {name: table[name] for name in _SEGMENT if name in table.column_names}
     return VideoIndex(Records(pa.table(columns)).mapped(), tuple(names), base, "status" in table.column_names)
 
 

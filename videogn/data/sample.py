@@ -15,6 +15,7 @@ from videogn.data.plans import ViewPlan
 from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import CHUNK_BYTES, FrameSource, Opener
 from videogn.video.errors import VideoDecodeError
+from videogn.video.timeline import make_timeline
 from videogn.video.window import Resizing, resized_size
 
 
@@ -42,28 +43,29 @@ def load_sample(
     """
     label = -1 if record.label is None else record.label
     if record.error is not None:
-        return Sample(position, record.path, label, error=record.error)
+        return Sample(position, record.name, label, error=record.error)
     try:
         with opener(record.path, decoder) as video:
             info = video.info
-            num_frames = info.frames if record.frames is None else min(record.frames, info.frames)
-            indices = plan.clips(num_frames, rng)  # (clips, T)
+            timeline = make_timeline(video, record)
+            indices = timeline.frames[plan.clips(len(timeline), rng)]  # (clips, T)
             resized = resized_size(info.height, info.width, plan.short_side(rng))
             crops = plan.crops(*resized, rng)
             region = _around(crops)
             wanted, clips = np.unique(indices, return_inverse=True)  # (N,), (clips * T,) or (clips, T)
-            frames = _decode(video, wanted, Resizing((info.height, info.width), resized, region))
+            frames = _decode(video, wanted, Resizing(info.stored_size, resized, region))
     except VideoDecodeError as error:
-        return Sample(position, record.path, label, error=error.reason)
+        return Sample(position, record.name, label, error=error.reason)
     return Sample(
         position,
-        record.path,
+        record.name,
         label,
         frames=frames,
         clips=torch.from_numpy(clips.reshape(indices.shape)),
         crops=tuple(crop._replace(top=crop.top - region.top, left=crop.left - region.left) for crop in crops),
         starts=tuple(indices[:, 0].tolist()),
-        num_frames=num_frames,
+        num_frames=len(timeline),
+        fallback=video.fallback,
     )
 
 
@@ -83,9 +85,9 @@ def _decode(video: FrameSource, wanted: np.ndarray, resizing: Resizing) -> Tenso
     for first in range(0, len(wanted), step):
         part = frames[first : first + step]
         if resizing.changes_nothing:
-            video.frames(wanted[first : first + step], window, part.numpy())
+            video.pixels(wanted[first : first + step], window, part.numpy())
         else:
-            part.copy_(resizing(torch.from_numpy(video.frames(wanted[first : first + step], window))))
+            part.copy_(resizing(torch.from_numpy(video.pixels(wanted[first : first + step], window))))
     return frames
 
 

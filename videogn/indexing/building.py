@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,7 @@ def build_index(
     checks: FileChecks,
     *,
     root: str | None = None,
+    columns: Mapping[str, str] | None = None,
     min_frames: int = MIN_FRAMES,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Built:
@@ -52,6 +53,7 @@ def build_index(
         out: Index to write, ending in .parquet. Results of an index that exists already are used.
         checks: Settings of the file checks.
         root: Folder with the videos of a CSV or list. Default: that of the CSV or list.
+        columns: Role -> name of a column of a list; see `videogn.data.lists.columns`. Default: as the list says.
         min_frames: Least number of frames; a video with fewer is "short". Default: 8.
         progress: Called with (files checked, files to check).
 
@@ -64,7 +66,7 @@ def build_index(
     """
     require_at_least("min_frames", min_frames, 1)
     out = checked_out(out)
-    listing = read_listing(source, root)
+    listing = read_listing(source, root, columns)
     with writing(out):
         table, checked = _rows(listing, out, checks, min_frames, progress)
         unlisted = [] if listing.searched is None else unlisted_videos(listing.searched, listing.table)

@@ -22,8 +22,22 @@ from videogn.system.files import replacing
 
 #: Statuses of videos; `parquet_index.usable` says which are used.
 STATUSES = ("ok", "short", "slow", "truncated", "corrupt", "empty", "missing")
-#: Columns from the listing; `start` is the position of a member in its shard, in bytes.
-LISTED = pa.schema([("path", pa.string()), ("label", pa.string()), ("split", pa.string()), ("start", pa.int64())])
+#: Columns from the listing: `start` is the position of a member in its shard, in bytes; the part of the video that is
+#: the example has times in seconds, or frame indices.
+LISTED = pa.schema(
+    [
+        ("path", pa.string()),
+        ("label", pa.string()),
+        ("split", pa.string()),
+        ("start", pa.int64()),
+        ("start_time", pa.float64()),
+        ("end_time", pa.float64()),
+        ("start_frame", pa.int64()),
+        ("end_frame", pa.int64()),
+    ]
+)
+#: Those that stand first.
+NAMING = ("path", "label", "split")
 #: Columns from the check of the file, and the time of its last change.
 FOUND = pa.schema(
     [
@@ -41,7 +55,7 @@ FOUND = pa.schema(
         ("mtime_ns", pa.int64()),
     ]
 )
-COLUMNS = pa.schema([*(field for field in LISTED if field.name != "start"), *FOUND, LISTED.field("start")])
+COLUMNS = pa.schema([*map(LISTED.field, NAMING), *FOUND, *(field for field in LISTED if field.name not in NAMING)])
 #: Columns without which a file is no index.
 _REQUIRED = ("path", "status")
 

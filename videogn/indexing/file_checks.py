@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from videogn.checks import require_at_least
+from videogn.checks import require_at_least, require_positive
+from videogn.choices import FRAME_RATE
 from videogn.data.stored_paths import opened_path
 from videogn.indexing.catalogue import FOUND, Facts
 from videogn.indexing.file_states import file_state
@@ -59,10 +62,16 @@ class FileChecks(FileWork):
     Args:
         decode: Whether to decode all frames. Otherwise only packets are read.
         factory: "module:name" of the checker's class, which is created in each process.
+        frame_rate: Frames per second of folders of images.
     """
 
     decode: bool
     factory: str = CHECKER
+    frame_rate: float = FRAME_RATE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive("frame_rate", self.frame_rate)
 
     def check(self, process: KillableProcess, path: str) -> dict[str, Any]:
         """Check one file. A file that cannot be checked has a status that says so.
@@ -89,7 +98,7 @@ class FileChecks(FileWork):
 
     def _check_once(self, process: KillableProcess, path: str) -> dict[str, Any]:
         try:
-            limit = process.call("open", path, self.timeout, limit=self.timeout)
+            limit = process.call("open", path, self.timeout, self.frame_rate, limit=self.timeout)
         except TimeLimitError:
             return {"status": "slow", "reason": f"{_NOT_OPENED} {in_seconds(self.timeout)}"}
         # Decoding ends by itself when the time is up; what is still at work much later does not come back.
@@ -115,7 +124,7 @@ def known_results(table: pa.Table | None, facts: Facts | None, journal: Path, ch
     found = [_without_slow(part, limit, checks) for part, limit in _journalled(journal, checks.decode)]
     if table is not None and facts is not None and facts.decode == checks.decode:
         found.append(_without_slow(table.select(RESULTS.names), facts.timeout, checks))
-    known = pa.concat_tables([RESULTS.empty_table(), *found])
+    known = _without_other_rates(pa.concat_tables([RESULTS.empty_table(), *found]), checks.frame_rate)
     return known.filter(pc.is_valid(known["mtime_ns"]))
 
 
@@ -241,6 +250,15 @@ def _without_slow(found: pa.Table, limit: float, checks: FileChecks) -> pa.Table
         slow = pc.equal(found["status"], "slow")
         again = pc.or_kleene(pc.or_kleene(again, pc.starts_with(found["reason"], _HANGS)), slow)
     return found.filter(pc.invert(pc.fill_null(again, False)))
+
+
+def _without_other_rates(found: pa.Table, frame_rate: float) -> pa.Table:
+    """Leave out folders of images that were taken for videos of another frame rate."""
+    images = pc.is_in(found["codec"], pa.array(["mjpeg", "png"]))
+    perhaps = np.flatnonzero(pc.and_(images, pc.fill_null(pc.not_equal(found["fps"], frame_rate), False)))
+    paths = found["path"].take(pa.array(perhaps)).to_pylist()
+    other = [row for row, path in zip(perhaps.tolist(), paths, strict=True) if os.path.isdir(opened_path(path))]
+    return found.take(pa.array(np.delete(np.arange(len(found)), other))) if other else found
 
 
 def _journalled(journal: Path, decode: bool) -> list[tuple[pa.Table, float]]:

@@ -83,7 +83,9 @@ def check_index(
         ValueError: If the file is no index.
     """
     catalogue = read_catalogue(path)
+    videos = catalogue.table.num_rows
     checks = FileChecks(decode=catalogue.facts.decode, timeout=timeout, workers=workers, factory=checker)
+    catalogue = Catalogue(_once(catalogue.table), catalogue.facts)
     states = file_states(catalogue.table["path"])
     rows = catalogue.table
     if quick:
@@ -91,7 +93,12 @@ def check_index(
     else:
         rows = _as_now(catalogue, states, checks, progress)
         differences = _compare_rows(catalogue, rows)
-    return Checked(rows.num_rows, differences + _unlisted(catalogue), pc.count(rows["note"]).as_py())
+    return Checked(videos, differences + _unlisted(catalogue), pc.count(rows["note"]).as_py())
+
+
+def _once(table: pa.Table) -> pa.Table:
+    """The first row of each path: a file may have a row for each of its segments."""
+    return table.take(pc.index_in(table["path"].unique(), value_set=table["path"]))
 
 
 def _as_now(

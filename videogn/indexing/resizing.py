@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from videogn.data.parquet_index import usable
 from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import writing
-from videogn.indexing.catalogue import Catalogue, read_catalogue, summarise, write_catalogue
+from videogn.indexing.catalogue import LISTED, Catalogue, read_catalogue, summarise, write_catalogue
 from videogn.indexing.file_checks import RESULTS, FileWork, joined, report_columns, results_table
 from videogn.indexing.file_states import file_state, file_states
 from videogn.indexing.listing import names_hash
@@ -45,11 +45,12 @@ _PARTIAL = re.compile(r"\..+\.[0-9a-f]{8}\.partial\.mp4")
 
 
 class _Task(NamedTuple):
-    """A video to copy: path as stored, path of the copy, and number of frames if they were counted."""
+    """A video to copy: path as stored, path of the copy, number of frames if they were counted, and their rate."""
 
     path: str
     target: str
     frames: int | None
+    fps: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,9 +199,12 @@ def _tasks(videos: pa.Table, counted: bool, targets: dict[str, str], journal: Pa
     rows = videos.filter(pc.invert(_is_copied(videos["path"], targets, journal, how)))
     tasks = {
         row["path"]: _Task(
-            row["path"], targets[row["path"]], row["frames"] if counted and row["status"] != "slow" else None
+            row["path"],
+            targets[row["path"]],
+            row["frames"] if counted and row["status"] != "slow" else None,
+            row["fps"],
         )
-        for row in rows.select(["path", "frames", "status"]).to_pylist()
+        for row in rows.select(["path", "frames", "fps", "status"]).to_pylist()
     }
     return list(tasks.values())
 
@@ -251,7 +255,7 @@ def _copy_one(process: KillableProcess, task: _Task, how: Copying) -> dict[str, 
     try:
         with replacing(task.target) as temporary:
             limit = process.call("time_limit", path, how.timeout, limit=how.timeout)
-            report = process.call("copy", path, str(temporary), how.settings, limit=limit)
+            report = process.call("copy", path, str(temporary), how.settings, task.fps, limit=limit)
             if report.status != "ok":
                 raise VideoDecodeError(task.path, f"its copy is {report.status} ({report.reason})")
             if task.frames not in (None, report.frames):
@@ -277,6 +281,7 @@ def _copies_table(catalogue: Catalogue, targets: dict[str, str], journal: Path, 
     why_unusable = pc.binary_join_element_wise("the original is ", rows["status"], "")
     reason = pc.binary_join_element_wise("not copied: ", pc.if_else(usable(rows), why_failed, why_unusable), "")
     states = pa.table({"status": pc.if_else(pc.is_valid(reason), "missing", None), "reason": reason})
-    table = joined(rows.select(["path", "label", "split"]), states, _copies(journal), catalogue.facts.min_frames)
+    listed = rows.select([name for name in LISTED.names if name != "start"])
+    table = joined(listed, states, _copies(journal), catalogue.facts.min_frames)
     paths = path_array([targets[path] for path in rows["path"].to_pylist()])
     return table.set_column(0, "path", paths).append_column("start", pa.nulls(rows.num_rows, pa.int64()))

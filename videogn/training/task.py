@@ -26,6 +26,7 @@ from videogn.models.inflation import DEFAULT
 from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
+from videogn.training.fallback_notice import FallbackNotice
 from videogn.training.optimisation import Optimisation, dotted_path
 from videogn.training.resuming import check_resumable, drawing
 from videogn.video.clips import is_short
@@ -164,8 +165,8 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count the videos that cannot be decoded in every run."""
-        return [FailurePolicy()]
+        """Count the videos that cannot be decoded, and those that only PyAV decodes, in every run."""
+        return [FailurePolicy(), FallbackNotice()]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -273,7 +274,9 @@ class VideoClassifier(pl.LightningModule):
         try:
             clips = self.clip_probabilities(sample)
         except ValueError as error:
-            return VideoResult(sample.position, sample.path, sample.label, error=str(error), short=short)
+            return VideoResult(
+                sample.position, sample.path, sample.label, error=str(error), short=short, fallback=sample.fallback
+            )
         return score_video(sample, clips, short=short, keep_clips=self.save_clip_probabilities)
 
 

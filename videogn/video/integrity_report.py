@@ -13,6 +13,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from videogn.choices import FRAME_RATE
+from videogn.video.decoded_images import DecodedImages
 from videogn.video.decoders.frame_table import FrameTable, read_frame_table
 from videogn.video.decoders.packet_list import REORDERED
 from videogn.video.decoders.stream import flush, from_key_frame, open_stream, packets
@@ -59,22 +61,27 @@ class IntegrityReport:
 
 
 def check_integrity(
-    path: str | os.PathLike[str], *, decode: bool = True, limit: float | None = None
+    path: str | os.PathLike[str],
+    *,
+    decode: bool = True,
+    limit: float | None = None,
+    frame_rate: float = FRAME_RATE,
 ) -> IntegrityReport:
     """Check how much of a video file can be decoded.
 
     Args:
-        path: File, member of a tar shard, or URL of either.
+        path: File, member of a tar shard, or URL of either; or a folder of numbered images.
         decode: Whether to decode all frames. Otherwise the packets are trusted, and damage that does not change their
             number stays unseen. Default: True.
         limit: Seconds after which decoding stops and the file is "slow"; for a large one `videogn.video.decoders.
             time_limit.time_limit` adds to them. Default: no limit.
+        frame_rate: Frames per second of a folder of images. Default: 25.
 
     Returns:
         The report, also for a file that cannot be opened. The call may hang or crash if the decoder does; for a call in
         a process that can be killed see `IntegrityChecker`.
     """
-    report, table = _open(path)
+    report, table = _open(path, frame_rate)
     return report if table is None else _judge(report, table, decode, limit)
 
 
@@ -84,13 +91,13 @@ class IntegrityChecker:
     def __init__(self) -> None:
         self._opened: tuple[IntegrityReport, FrameTable | None] | None = None
 
-    def open(self, path: str, limit: float) -> float:
+    def open(self, path: str, limit: float, frame_rate: float = FRAME_RATE) -> float:
         """Open a file to check it.
 
         Returns:
             Seconds after which the check ends by itself, with the limit that `check_integrity` takes.
         """
-        self._opened = _, table = _open(path)
+        self._opened = _, table = _open(path, frame_rate)
         return limit if table is None else time_limit(limit, table.info)
 
     def check(self, decode: bool, limit: float | None) -> IntegrityReport:
@@ -100,13 +107,13 @@ class IntegrityChecker:
         return report if table is None else _judge(report, table, decode, limit)
 
 
-def _open(path: str | os.PathLike[str]) -> tuple[IntegrityReport, FrameTable | None]:
+def _open(path: str | os.PathLike[str], frame_rate: float) -> tuple[IntegrityReport, FrameTable | None]:
     """The facts of a file and its frames, or else what is wrong with it and None."""
     report = IntegrityReport()
     try:
         with reading(path):
             report = replace(report, bytes=size(path))
-            table = read_frame_table(path)
+            table = read_frame_table(path, frame_rate)
     except MissingVideoError as error:
         return replace(report, status="missing", reason=error.reason), None
     except EmptyVideoError as error:
@@ -139,8 +146,9 @@ def _judge_listed(report: IntegrityReport, table: FrameTable) -> IntegrityReport
 
 def _judge_decoded(report: IntegrityReport, table: FrameTable, limit: float) -> IntegrityReport:
     """Judge by decoding all frames, or those that decode within `limit` seconds."""
-    decoded = _Decoded(table, time.monotonic() + limit)
-    found = [] if decoded.unfinished else damage(table.source, table.container)
+    deadline = time.monotonic() + limit
+    decoded = _Decoded(table, deadline) if table.images is None else DecodedImages(table, deadline)
+    found = [] if decoded.unfinished or table.images is not None else damage(table.source, table.container)
     report = replace(report, notes=tuple(each.what for each in found if not each.of_video))
     broken = next((each.what for each in found if each.of_video), None)
     whole = np.array(sorted(decoded.whole), np.int64)

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videogn.choices import TIME_LIMIT, DecoderName, NetworkInput
+from videogn.checks import require_positive
+from videogn.choices import FRAME_RATE, TIME_LIMIT, DecoderName, NetworkInput
 from videogn.cli.view_options import ViewOptions
 from videogn.system.files import displayable
 from videogn.system.sizes import counted
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
     from videogn.data.explanation import ExplainedClip
     from videogn.report.contact_sheet import ClipRow
+    from videogn.video.decoders.decode import OpenVideo
     from videogn.video.decoders.frame_source import FrameSource
-    from videogn.video.decoders.frame_table import VideoInfo
+    from videogn.video.decoders.guard import GuardedVideo
 
 #: Number of frames per clip on the contact sheet.
 _THUMBNAILS = 8
@@ -36,11 +38,12 @@ class Options(ViewOptions):
     Prints a table and writes a contact sheet with one row per clip.
 
     Attributes:
-        video: Video file.
+        video: Video file, or folder of numbered images.
         crop_size: Side of the center or the training crop, in pixels.
         train: Draw random clips and crops, as training does.
         seed: Seed of the random clips and crops.
-        decoder: Decoder; auto is pyav.
+        decoder: Decoder; auto is pyav, which takes the place of another one that is not exact on the file.
+        frame_rate: Frames per second of a folder of images.
         out (FILE.png): Contact sheet. By default VIDEO_clips.png in this folder.
         json: Print one JSON object and nothing else.
     """
@@ -50,6 +53,7 @@ class Options(ViewOptions):
     train: bool = False
     seed: int = 0
     decoder: DecoderName = "auto"
+    frame_rate: float = FRAME_RATE
     out: str | None = None
     json: bool = False
 
@@ -73,6 +77,7 @@ def run(options: Options) -> int:
     from videogn.video.errors import VideoDecodeError
 
     check_decoder(options.decoder)
+    require_positive("--frame-rate", options.frame_rate)
     plan = options.plan(train=options.train, crop_size=options.crop_size)
     path = _video_path(options.video)
     sheet = Path(options.out or f"{Path(path).stem}_clips.png").expanduser()
@@ -80,10 +85,10 @@ def run(options: Options) -> int:
         raise ValueError(f"--out must be the file to write, {sheet} is a folder")
     draws = options.clips if options.train else 1
     try:
-        with closing(VideoGuard(TIME_LIMIT)) as guard, guard.open(path, options.decoder) as video:
+        with closing(VideoGuard(TIME_LIMIT, options.frame_rate)) as guard, guard.open(path, options.decoder) as video:
             clips = explain_clips(video.info, plan, interval=options.interval, draws=draws, seed=options.seed)
             rows = _rows(video, clips)
-            facts = _facts(path, video.info, video.decoder, options)
+            facts = _facts(path, video, options)
     except VideoDecodeError as error:
         raise ValueError(str(error)) from error
     write_contact_sheet(rows, sheet, title=_title(facts, options))
@@ -103,9 +108,12 @@ def _video_path(video: str) -> str:
     return str(existing_path(video))
 
 
-def _facts(path: str, info: VideoInfo, decoder: str, options: Options) -> dict[str, Any]:
+def _facts(path: str, video: GuardedVideo | OpenVideo, options: Options) -> dict[str, Any]:
+    info = video.info
     seconds, why = info.frames / info.fps, "the default" if options.decoder == "auto" else "as asked"
-    return {"path": displayable(path), **asdict(info), "seconds": seconds, "decoder": decoder, "why": why}
+    if video.fallback is not None:
+        why = f"not by {options.decoder}: {video.fallback}"
+    return {"path": displayable(path), **asdict(info), "seconds": seconds, "decoder": video.decoder, "why": why}
 
 
 def _rows(video: FrameSource, clips: Sequence[ExplainedClip]) -> list[ClipRow]:
@@ -171,10 +179,12 @@ def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], sheet: Path) -
 
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
     turned = f", turned by {facts['rotation']} degrees" if facts["rotation"] else ""
+    stored = "" if facts["stored"] is None else " (stored {1}x{0}, pixels not square)".format(*facts["stored"])
     console.print(facts["path"], soft_wrap=True)
     console.print(
         f"{counted(facts['frames'], 'frame')}, {facts['fps']:.4g} per second, {facts['seconds']:.2f} s, "
-        f"{facts['width']}x{facts['height']}{turned}, {facts['codec']}, decoded by {facts['decoder']} ({facts['why']})"
+        f"{facts['width']}x{facts['height']}{stored}{turned}, {facts['codec']}, "
+        f"decoded by {facts['decoder']} ({facts['why']})"
     )
     numbers = (Column(name, justify="right", no_wrap=True) for name in ("clip", "start", "end", "seconds"))
     table = Table(*numbers, "frames")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from videogn.choices import MIN_FRAMES, TIME_LIMIT
+from videogn.choices import FRAME_RATE, MIN_FRAMES, TIME_LIMIT
 from videogn.system.cores import available_cores
 from videogn.system.files import displayable
 
@@ -19,9 +19,12 @@ class Options:
 
     Attributes:
         source: Class folders, a data set's root with splits, a Kinetics CSV, a list of 'path label' lines, a folder of
-            videos without classes, one video, tar shards, or an index to make anew.
+            videos without classes, one video, tar shards, or an index to make anew. A video may be a folder of numbered
+            images.
         out (FILE.parquet): Index to write.
         root: Folder of the videos that a CSV or list names. By default the folder of that file.
+        columns (ROLE=NAME,...): Columns of a list where it is not clear which is which: path=video_name,label=tag.
+        frame_rate: Frames per second of videos that are folders of numbered images.
         timeout (SECONDS): Time limit for one file; a long or large one has more.
         workers: Number of files that are read at once.
         min_frames: Number of frames below which a video is called too short.
@@ -31,6 +34,8 @@ class Options:
     source: str
     out: str = field(kw_only=True)
     root: str | None = None
+    columns: str | None = None
+    frame_rate: float = FRAME_RATE
     timeout: float = TIME_LIMIT
     workers: int = field(default_factory=available_cores)
     min_frames: int = MIN_FRAMES
@@ -51,13 +56,25 @@ def run(options: Options) -> int:
 
     from videogn.cli.data.status_tables import print_noted, print_unusable, summary_table
     from videogn.cli.progress import bar
+    from videogn.data.lists.columns import parse_columns
     from videogn.indexing.building import build_index
     from videogn.indexing.file_checks import FileChecks
 
-    checks = FileChecks(decode=not options.quick, timeout=options.timeout, workers=options.workers)
+    checks = FileChecks(
+        decode=not options.quick,
+        timeout=options.timeout,
+        workers=options.workers,
+        frame_rate=options.frame_rate,
+    )
     with bar("Checking files") as advance:
         built = build_index(
-            options.source, options.out, checks, root=options.root, min_frames=options.min_frames, progress=advance
+            options.source,
+            options.out,
+            checks,
+            root=options.root,
+            columns=parse_columns(options.columns),
+            min_frames=options.min_frames,
+            progress=advance,
         )
     console = Console(highlight=False)
     console.print(summary_table(built.catalogue))

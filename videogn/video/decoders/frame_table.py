@@ -18,9 +18,14 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from videogn.checks import require_positive
+from videogn.choices import FRAME_RATE
+from videogn.video.decoders.image_folder import ImageFolder, read_image_folder
+from videogn.video.decoders.images import decode_image
 from videogn.video.decoders.leading import read_leading
 from videogn.video.decoders.packet_list import PacketList, frame_rate
 from videogn.video.decoders.packets import colour_risk, decord_risk
+from videogn.video.decoders.pixel_aspect import displayed_width
 from videogn.video.decoders.stream import OpenStream, open_stream, pictures
 from videogn.video.errors import VideoDecodeError, reading
 from videogn.video.storage import Source, read_source
@@ -37,6 +42,8 @@ class VideoInfo:
         width: Displayed width in pixels.
         rotation: Anticlockwise rotation of the coded picture for display, in degrees: 0, 90, 180 or 270.
         codec: FFmpeg's name of the codec, or "" if it is unknown.
+        stored: Height and width of the upright picture in the pixels of the file where these are not square, so that
+            the displayed size is another; None where they are square.
     """
 
     frames: int
@@ -45,6 +52,12 @@ class VideoInfo:
     width: int
     rotation: int = 0
     codec: str = ""
+    stored: tuple[int, int] | None = None
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Height and width of the upright picture in the pixels of the file."""
+        return self.stored or (self.height, self.width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +78,11 @@ class FrameTable:
         colour_risk: Reason why other decoders than PyAV would give other colours, or None.
         unmarked: Whether no packet is marked as a key frame although the first is one.
         source: Absolute path, or the bytes of a video that is not a separate file.
+<<<<<<< HEAD
         leaving_out: Number of packets after the first key frame that a decoder must not be given.
+=======
+        images: The frames of a folder of numbered images; None for a video file.
+>>>>>>> readers
     """
 
     path: str
@@ -80,12 +97,16 @@ class FrameTable:
     colour_risk: str | None
     unmarked: bool
     source: Source = field(repr=False)
+<<<<<<< HEAD
     leaving_out: int = 0
+=======
+    images: ImageFolder | None = None
+>>>>>>> readers
 
     @property
     def coded_size(self) -> tuple[int, int]:
         """Height and width of the coded picture, before rotation."""
-        return _turned(self.info.height, self.info.width, self.info.rotation)
+        return _turned(*self.info.stored_size, self.info.rotation)
 
     def index_of(self, pts: int | None) -> int | None:
         """Return the index of the frame with a time stamp, or None. Only if the table has time stamps."""
@@ -93,14 +114,26 @@ class FrameTable:
         index = len(self.pts) if pts is None else int(np.searchsorted(self.pts, pts))
         return index if index < len(self.pts) and self.pts[index] == pts else None
 
+    def times(self) -> np.ndarray:
+        """Return when each frame is displayed: seconds from the first frame, float64 (info.frames,), increasing.
 
-def read_frame_table(path: str | os.PathLike[str]) -> FrameTable:
-    """Read which frames a video file has, from its packets and its first picture.
+        Frames without a time stamp follow one another at the mean rate.
+        """
+        stamped = np.zeros(1) if self.pts is None else (self.pts - self.pts[0]) * self.time_base.numerator
+        seconds = stamped / (1 if self.pts is None else self.time_base.denominator)
+        unstamped = np.arange(1, self.info.frames - len(seconds) + 1)
+        return np.concatenate([seconds, seconds[-1] + unstamped / self.info.fps])
+
+
+def read_frame_table(path: str | os.PathLike[str], frame_rate: float = FRAME_RATE) -> FrameTable:
+    """Read which frames a video has: a file from its packets and its first picture, a folder of images from the names.
 
     Only files whose time stamps are missing, repeated or (AVI) made up are decoded, to count their frames.
 
     Args:
-        path: File, member of a tar shard, or URL of either; see `videogn.video.storage`.
+        path: File, member of a tar shard, or URL of either, see `videogn.video.storage`; or a folder of numbered
+            images, see `videogn.video.decoders.image_folder`.
+        frame_rate: Frames per second of a folder of images. Default: 25.
 
     Returns:
         The frame table; its `info` has the number of frames, the rate and the displayed size.
@@ -108,25 +141,56 @@ def read_frame_table(path: str | os.PathLike[str]) -> FrameTable:
     Raises:
         VideoDecodeError: If the file cannot be opened, or no picture of it can be decoded.
     """
-    with open_frame_table(path) as (table, _):
+    with open_frame_table(path, frame_rate) as (table, _):
         return table
 
 
 @contextmanager
-def open_frame_table(path: str | os.PathLike[str]) -> Iterator[tuple[FrameTable, OpenStream]]:
+def open_frame_table(
+    path: str | os.PathLike[str], frame_rate: float = FRAME_RATE
+) -> Iterator[tuple[FrameTable, OpenStream | None]]:
     """Read the frame table of a file, and keep the file open. See `read_frame_table`.
 
     Args:
-        path: File, member of a tar shard, or URL of either.
+        path: File, member of a tar shard, or URL of either; or a folder of numbered images.
+        frame_rate: Frames per second of a folder of images. Default: 25.
 
     Yields:
-        The frame table, and the stream that it was read from, at any position.
+        The frame table, and the stream that it was read from, at any position; None for a folder.
     """
+    if os.path.isdir(path):
+        with reading(path):
+            table = _of_images(path, frame_rate)
+        yield table, None
+        return
     source = read_source(path)
     with open_stream(path, source) as (container, stream):
         with reading(path):
             table = _table(path, source, container, stream)
         yield table, (container, stream)
+
+
+def _of_images(path: str | os.PathLike[str], frame_rate: float) -> FrameTable:
+    require_positive("frame_rate", frame_rate)
+    images = read_image_folder(path)
+    first = decode_image(images.image(0))
+    numbers = np.arange(images.frames, dtype=np.int64)
+    return FrameTable(
+        path=str(path),
+        info=VideoInfo(images.frames, float(frame_rate), *first.pixels.shape[:2], first.rotation, first.codec),
+        container="images",
+        stream=0,
+        readable=images.frames,
+        pts=numbers,
+        time_base=1 / Fraction(frame_rate).limit_denominator(100_000),
+        keyframes=numbers,
+        decord_risk=None,
+        colour_risk=None,
+        unmarked=False,
+        leaving_out=0,
+        source=os.path.abspath(path),
+        images=images,
+    )
 
 
 def _table(path: str | os.PathLike[str], source: Source, container: InputContainer, stream: VideoStream) -> FrameTable:
@@ -143,18 +207,27 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
     stamps = None if guessed else listed.pts()
     pts, readable, frames = _count(path, source, listed, stamps)
     rotation = round(picture.rotation / 90) % 4 * 90
-    height, width = _turned(picture.height, picture.width, rotation)
+    stored = _turned(picture.height, picture.width, rotation)
+    width = displayed_width(picture.width, stream.sample_aspect_ratio)
+    shown = _turned(picture.height, width, rotation)
     risk = listed.decord_risk(stamps is not None)
     return FrameTable(
         path=str(path),
-        info=VideoInfo(frames, frame_rate(stream, pts), height, width, rotation, stream.codec.canonical_name),
+        info=VideoInfo(
+            frames,
+            frame_rate(stream, pts),
+            *shown,
+            rotation,
+            stream.codec.canonical_name,
+            stored=None if shown == stored else stored,
+        ),
         container=container.format.name,
         stream=stream.index,
         readable=readable,
         pts=pts,
         time_base=stream.time_base or Fraction(1),
         keyframes=listed.starts(pts),
-        decord_risk=risk or decord_risk(container, stream, listed.packets, picture, width),
+        decord_risk=risk or decord_risk(container, stream, listed.packets, picture, stored[1]),
         colour_risk=colour_risk(picture),
         unmarked=listed.unmarked,
         source=source,
