@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 
 from videogn.checks import require_at_least, require_positive
 from videogn.choices import FRAME_RATE
+from videogn.data.parquet_index import USABLE
 from videogn.data.stored_paths import opened_path
 from videogn.indexing.catalogue import FOUND, Facts
+from videogn.indexing.file_hash import sha256_of
 from videogn.indexing.file_states import file_state
 from videogn.system.journal import Journal, read_journal
 from videogn.system.killable import LONGEST, KillableProcess, ProcessDiedError, TimeLimitError, check_limit
@@ -61,11 +63,13 @@ class FileChecks(FileWork):
 
     Args:
         decode: Whether to decode all frames. Otherwise only packets are read.
+        hashed: Whether to hash the bytes of usable files too. Default: True.
         factory: "module:name" of the checker's class, which is created in each process.
         frame_rate: Frames per second of folders of images.
     """
 
     decode: bool
+    hashed: bool = True
     factory: str = CHECKER
     frame_rate: float = FRAME_RATE
 
@@ -184,7 +188,10 @@ def checked(
         count, changed, status, reason = file_state(path)
         if status is not None:
             return {"path": path, "status": status, "reason": reason}
-        return {"path": path, **checks.check(process, path), "bytes": count, "mtime_ns": changed}
+        found = checks.check(process, path)
+        if checks.hashed and found.get("status") in (*USABLE, "truncated"):  # its bytes are still in memory
+            found["sha256"] = sha256_of(opened_path(path))
+        return {"path": path, **found, "bytes": count, "mtime_ns": changed}
 
     tasks = (path.as_py() for path in paths)
     with closing(work_through(checks.factory, work, tasks, workers=min(checks.workers, len(paths)))) as results:

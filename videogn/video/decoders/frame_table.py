@@ -78,11 +78,8 @@ class FrameTable:
         colour_risk: Reason why other decoders than PyAV would give other colours, or None.
         unmarked: Whether no packet is marked as a key frame although the first is one.
         source: Absolute path, or the bytes of a video that is not a separate file.
-<<<<<<< HEAD
         leaving_out: Number of packets after the first key frame that a decoder must not be given.
-=======
         images: The frames of a folder of numbered images; None for a video file.
->>>>>>> readers
     """
 
     path: str
@@ -97,11 +94,8 @@ class FrameTable:
     colour_risk: str | None
     unmarked: bool
     source: Source = field(repr=False)
-<<<<<<< HEAD
     leaving_out: int = 0
-=======
     images: ImageFolder | None = None
->>>>>>> readers
 
     @property
     def coded_size(self) -> tuple[int, int]:
@@ -187,7 +181,6 @@ def _of_images(path: str | os.PathLike[str], frame_rate: float) -> FrameTable:
         decord_risk=None,
         colour_risk=None,
         unmarked=False,
-        leaving_out=0,
         source=os.path.abspath(path),
         images=images,
     )
