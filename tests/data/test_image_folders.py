@@ -78,9 +78,7 @@ def test_pictures_beside_videos_are_none(tmp_path):
 def test_a_class_of_single_images_is_refused(tmp_path):
     _touch(tmp_path / "left", "1.jpg", "2.jpg")
     _touch(tmp_path / "right", "1.jpg", "2.jpg")
-    with pytest.raises(
-        ValueError, match=r"left holds images, where a class has one folder of images for each video: "
-    ):
+    with pytest.raises(ValueError, match=r"left holds images, where a class has one folder of images for each video: "):
         read_class_folders(tmp_path)
     with pytest.raises(ValueError, match="it holds the images of one video"):
         read_class_folders(tmp_path / "left")

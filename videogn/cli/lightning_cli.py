@@ -8,6 +8,7 @@ import logging
 import sys
 import warnings
 from argparse import Action, _ArgumentGroup
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,7 @@ def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[Any]:
 
 
 def _section(action: Action) -> str:
-    first = action.dest.partition(".")[0]
-    return first if first in _SECTIONS else "run"
+    return first if (first := action.dest.partition(".")[0]) in _SECTIONS else "run"
 
 
 def _in_few_words(action: Action) -> Action:
@@ -197,7 +197,8 @@ class VideoCLI(LightningCLI):
         if self._linked:
             for name in _SHARED:
                 parser.link_arguments(f"model.{name}", f"data.{name}")
-            parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
+            names = methodcaller("classes_for", self._command)
+            parser.link_arguments("data", "model.class_names", names, "instantiate")
 
     def before_instantiate_classes(self) -> None:
         """Write metrics.csv into runs/version_0 and so on, unless another logger is asked for."""
