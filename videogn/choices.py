@@ -24,6 +24,7 @@ NonfiniteName = Literal["stop", "skip"]
 BudgetName = Literal["epochs", "iterations", "frames", "minutes"]
 EngineName = Literal["local", "ray"]
 DeviceName = Literal["cpu", "cuda"]
+LeaksName = Literal["warn", "error"]
 
 #: Network and norm that are trained unless others are named, and their number of classes (Kinetics-400).
 ARCH = "i3d_r50"

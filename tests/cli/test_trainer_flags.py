@@ -1,4 +1,4 @@
-"""Every flag of Lightning's Trainer works, or is refused in one line: the table of docs/trainer-flags.md, row by row."""
+"""Every flag of the Trainer works, or is refused in one line: the table of docs/trainer-flags.md, row by row."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ import pytest
 
 from videogn.axes import VideoRecord
 from videogn.checks import did_you_mean, existing_path, nearest
-from videogn.data.sources import read_index
 from videogn.data.data_layout import find_splits
+from videogn.data.sources import read_index
 from videogn.data.video_files import VIDEO_SUFFIXES, find_videos
 from videogn.data.video_index import VideoIndex, split_index
 

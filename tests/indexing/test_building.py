@@ -84,8 +84,10 @@ def test_every_status_and_the_summary(source, tmp_path):
 def test_the_columns_and_the_metadata(source, tmp_path):
     build_index(str(source), tmp_path / "i.parquet", _checks())
     schema = pq.read_schema(tmp_path / "i.parquet")
-    columns = "path label split frames fps duration width height rotation codec bytes status reason note mtime_ns start"
-    assert schema.names == [*columns.split(), "start_time", "end_time", "start_frame", "end_frame"]
+    columns = (
+        "path label split frames fps duration width height rotation codec bytes status reason note mtime_ns sha256"
+    )
+    assert schema.names == [*columns.split(), "start", "start_time", "end_time", "start_frame", "end_frame"]
     facts = json.loads(schema.metadata[b"videogn.index"])
     assert (facts["version"], facts["root"], facts["min_frames"]) == (1, str(source), 8)
 
@@ -169,11 +171,12 @@ def test_slow_files_are_tried_again_with_more_time_only(tmp_path):
     assert build_index(str(tmp_path / "set"), out, _checks(timeout=1.5)).checked == 2
 
 
-def test_files_that_an_older_version_called_corrupt_for_want_of_time_are_tried_again(source, tmp_path):
+@pytest.mark.parametrize("reason", ["not read within 20 s", "the data at bytes 1163 to 103254 are damaged"])
+def test_files_that_an_older_version_called_corrupt_are_tried_again(source, tmp_path, reason):
     out = tmp_path / "i.parquet"
     build_index(str(source), out, _checks())
     table = pq.read_table(out)
-    reasons = ["not read within 20 s", *table["reason"].to_pylist()[1:]]
+    reasons = [reason, *table["reason"].to_pylist()[1:]]
     pq.write_table(table.set_column(table.column_names.index("reason"), "reason", pa.array(reasons)), out)
     assert build_index(str(source), out, _checks()).checked == 1
 

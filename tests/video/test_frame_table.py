@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from video_files import BROKEN, COUNT, H264, MEDIA, RISKY, SAFE, UNEVEN, numbered, write
 
 from videogn.video.decoders.frame_table import read_frame_table
+from videogn.video.decoders.packet_list import frame_rate
 from videogn.video.decoders.packets import decord_width_fails
 from videogn.video.errors import VideoDecodeError
 from videogn.video.integrity_report import check_integrity
@@ -100,6 +102,21 @@ def test_the_rate_is_that_of_the_time_stamps(tmp_path, suffix, times, told, fps)
 def test_times_rounded_to_ticks_leave_the_exact_rate(tmp_path, rate):
     times = [round(number * 1000 / rate) for number in range(50)]
     assert read_frame_table(_timed(tmp_path / "a.mkv", times, rate)).info.fps == pytest.approx(float(rate), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "told", "fps"),
+    [
+        ([0, 1, 2, 3, 4], 15, 15),
+        ([0, 1, 2, 3, 5], 15, 12),  # in coarse ticks, one is no rounding
+        ([7], 15, 15),
+        (None, 15, 15),
+        (None, None, 30),
+    ],
+)
+def test_the_mean_rate(ticks, told, fps):
+    stream = SimpleNamespace(average_rate=told and Fraction(told), guessed_rate=None, time_base=Fraction(1, 15))
+    assert frame_rate(stream, None if ticks is None else np.array(ticks)) == pytest.approx(fps)
 
 
 @pytest.mark.parametrize("told", [1000, 5])

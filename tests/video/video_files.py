@@ -273,7 +273,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str | None]] = {
     "empty.mp4": (lambda path: path.touch(), "file is empty"),
     "text.mp4": (lambda path: path.write_text("no video\n" * 99), "not a readable video"),
     "text.txt": (lambda path: path.write_text("no video\n" * 99), "not a readable video"),
-    "folder.mp4": (lambda path: path.mkdir(), "is a directory"),
+    "folder.mp4": (lambda path: path.mkdir(), "is a folder without numbered images"),
     "missing.mp4": (lambda path: None, "file not found"),
     "no_moov.mp4": (_headless, "not a readable video (Invalid data found when processing input)"),
     "no_key_frame.mkv": (lambda path: _from(path, 5, count=30, gop=250), "no key frame"),

@@ -6,6 +6,7 @@ import inspect
 import logging
 import sys
 import warnings
+from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,8 @@ class VideoCLI(LightningCLI):
         if self._linked:
             for given, follower in _LINKS.items():
                 parser.link_arguments(given, follower)
-            parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
+            names = methodcaller("classes_for", self._command)
+            parser.link_arguments("data", "model.class_names", names, "instantiate")
 
     def before_instantiate_classes(self) -> None:
         """Check and complete the flags of the trainer; give the optimiser the rate of --model.lr."""

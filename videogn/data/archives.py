@@ -8,8 +8,9 @@ from pathlib import Path
 from videogn.video.storage import is_url
 
 #: Suffixes of archives other than plain tar files.
-ARCHIVE_SUFFIXES = tuple(
-    ".tar.gz .tgz .tar.bz2 .tbz .tbz2 .tar.xz .txz .tar.zst .tzst .tar.lz4 .gz .bz2 .xz .zst .zip .7z .rar".split()  # noqa: SIM905
+ARCHIVE_SUFFIXES = (
+    *(".tar.gz", ".tgz", ".tar.bz2", ".tbz", ".tbz2", ".tar.xz", ".txz", ".tar.zst", ".tzst", ".tar.lz4"),
+    *(".gz", ".bz2", ".xz", ".zst", ".zip", ".7z", ".rar"),
 )
 
 

@@ -70,6 +70,13 @@ def read_class_folders(source: Path) -> ClassFolders:
     return ClassFolders(rows, classes, {**left_out, **system})
 
 
+def holds_classes(folder: Path) -> bool:
+    """Return whether a folder has folders with videos, as one of class folders or of splits has."""
+    with os.scandir(folder) as entries:
+        folders = [entry.path for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
+    return len(folders) > 1 and any(next(walk_videos(below), None) for below in folders)
+
+
 def is_loose(folder: str | Path) -> bool:
     """Return whether videos lie directly in a folder, and none deeper; also if the folder is itself one of images."""
     beginning = len(os.path.join(folder, ""))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import lightning.pytorch as pl
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from videogn.checks import check_choice, require_at_least, require_positive
-from videogn.choices import FRAME_RATE, TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, ValViewName
+from videogn.choices import FRAME_RATE, TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, LeaksName, ValViewName
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
+from videogn.data.inspection import inspect_classes, inspect_splits
 from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
@@ -40,6 +43,8 @@ class VideoDataModule(pl.LightningDataModule):
         test: Test videos outside `root`, in the same forms. Default: the validation videos.
         val_fraction: Share of each class held out for validation where `root` holds class folders only.
         class_names: Class names in the order of the class numbers. Default: the sorted names of the training videos.
+        allow_empty_classes: Train although more than half of the classes have no usable training video.
+        leaks: What to do about videos that are in two splits, listed twice or under two labels: `warn` or `error`.
         batch_size: Number of clips per device in training.
         eval_batch_size: Number of videos per device in validation. Default: `batch_size`.
         num_workers: Number of loader processes per device, also where it exceeds the number of cores. 0 decodes in the
@@ -78,6 +83,8 @@ class VideoDataModule(pl.LightningDataModule):
         test: str | None = None,
         val_fraction: float = VAL_FRACTION,
         class_names: list[str] | None = None,
+        allow_empty_classes: bool = False,
+        leaks: LeaksName = "warn",
         batch_size: int = 8,
         eval_batch_size: int | None = None,
         num_workers: int = 2,
@@ -97,6 +104,7 @@ class VideoDataModule(pl.LightningDataModule):
         super().__init__()
         self.views = EvaluationViews(**views)
         check_choice("val_view", val_view, get_args(ValViewName))
+        check_choice("leaks", leaks, get_args(LeaksName))
         check_decoder(decoder)
         cache_bytes = _cache_size(cache)
         self.batch_size = batch_size
@@ -126,6 +134,8 @@ class VideoDataModule(pl.LightningDataModule):
         own_test = self.splits.get("test") is not self.splits.get("val")
         self._test_source = {"split": "test" if own_test else "val", "root": root, "given": test if own_test else val}
         self.class_names = list(next(iter(self.splits.values())).classes)
+        _warn(inspect_splits(self.splits, leaks=leaks, given_classes=class_names is not None))
+        self._emptiness: dict[str, bool] | None = {"given": class_names is not None, "allowed": allow_empty_classes}
         self.num_workers = num_workers
         self.decoder = decoder
         self.max_failures = max_failures
@@ -138,12 +148,28 @@ class VideoDataModule(pl.LightningDataModule):
         self._order: dict[str, int] | None = None  # of the training videos, as begun or as a checkpoint says
 
     def setup(self, stage: str) -> None:
-        """Warn once where plain loaders are used."""
+        """Look for classes without a training video; warn once where plain loaders are used."""
+        self.classes_for(stage)
         if stage == "fit" and not STATEFUL and rank() == 0:
             _log.warning(
                 "torchdata is not installed: plain loaders. `videogn fit` resumes in the middle of an epoch all the "
                 "same; a training loop of your own starts the epoch again"
             )
+
+    def classes_for(self, stage: str) -> list[str]:
+        """Return the class names. Before a fit, those without a usable training video are named, once.
+
+        Args:
+            stage: "fit", "validate" or "test".
+
+        Raises:
+            ValueError: If more than half of the classes have none, unless they were given or that is allowed.
+        """
+        if stage == "fit" and self._emptiness is not None and "train" in self.splits:
+            self.splits["train"] = self.splits["train"].asked()
+            _warn(inspect_classes(self.splits["train"], **self._emptiness))
+            self._emptiness = None
+        return self.class_names
 
     def train_dataloader(self) -> VideoLoader:
         """Make the loader of random clips in random order. An incomplete last batch is dropped, since norms see it.
@@ -260,6 +286,12 @@ class VideoDataModule(pl.LightningDataModule):
         dataset = VideoDataset(index.records, plan, decoder=self.decoder, seed=self.seed, opener=opener)
         sampler = VideoSampler(len(index), shuffle=False)
         return video_loader(dataset, sampler, batch_size=batch_size, num_workers=self.num_workers)
+
+
+def _warn(lines: Sequence[str]) -> None:
+    if rank_zero_only.rank == 0:  # also before the processes know one another
+        for line in lines:
+            _log.warning("%s", line)
 
 
 def _cache_size(cache: str | int | bool) -> int:

@@ -9,7 +9,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-#: Name of a class folder -> kind of file -> number of files. A kind is a suffix in lower case, or one of the words below.
+#: Name of a class folder -> kind of file -> number of files. A kind is a suffix in lower case, or a word below.
 LeftOut = Mapping[str, Mapping[str, int]]
 
 HIDDEN = "hidden"
@@ -19,11 +19,15 @@ SYSTEM = "system folder"
 
 #: What lies beside videos as a matter of course: notes, annotations, subtitles, features, sound.
 _NOTES = frozenset(
-    ".txt .md .rst .json .jsonl .csv .tsv .xml .yaml .yml .toml .ini .cfg .log .html .htm .url .pdf .doc .docx .xls .xlsx "
-    ".srt .vtt .ass .ssa .sub .idx .sha256 .md5 .pkl .pickle .npy .npz .pt .pth .h5 .hdf5 .mat .parquet .feather .db .py "
-    ".ipynb .sh .lnk .torrent .nfo .ytdl .mp3 .wav .m4a .aac .flac .ogg .opus .thm .eaf .bvh .c3d".split()
+    [
+        *(".txt", ".md", ".rst", ".pdf", ".doc", ".docx", ".html", ".htm", ".url", ".lnk", ".nfo", ".log", ".torrent"),
+        *(".json", ".jsonl", ".csv", ".tsv", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg", ".xls", ".xlsx", ".db"),
+        *(".srt", ".vtt", ".ass", ".ssa", ".sub", ".idx", ".ytdl", ".sha256", ".md5", ".py", ".ipynb", ".sh"),
+        *(".pkl", ".pickle", ".npy", ".npz", ".pt", ".pth", ".h5", ".hdf5", ".mat", ".parquet", ".feather"),
+        *(".mp3", ".wav", ".m4a", ".aac", ".flac", ".ogg", ".opus", ".thm", ".eaf", ".bvh", ".c3d"),
+    ]
 )
-_PICTURES = frozenset(".jpg .jpeg .png .webp .bmp .tif .tiff .svg .heic .avif .ico".split())  # noqa: SIM905
+_PICTURES = frozenset([".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".svg", ".heic", ".avif", ".ico"])
 #: Number of classes that a line names.
 _NAMED = 3
 
@@ -62,18 +66,20 @@ def in_words(kinds: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])))
 
 
-def left_out_lines(left_out: LeftOut, classes: Iterable[str]) -> list[str]:
+def left_out_lines(left_out: LeftOut, classes: Sequence[str], full: Iterable[str]) -> list[str]:
     """Say in a line or two what may have been meant as a video or a class, but is not read.
 
     Args:
         left_out: What was left out.
-        classes: Names of the classes with videos; the others are named with the reason elsewhere.
+        classes: Names of all classes.
+        full: Names of the classes with videos; the others are named with the reason elsewhere.
     """
     lines = []
-    files = {name: suspicious(left_out[name]) for name in classes if name in left_out}
+    files = {name: suspicious(left_out[name]) for name in full if name in left_out}
     if parts := [f"{in_words(kinds)} of class {name}" for name, kinds in files.items() if kinds]:
         lines.append(f"left out: {listed(parts)}; no suffix of a video (`videogn data show` counts all)")
-    if notes := [f"{name} ({in_words(kinds)})" for name, kinds in left_out.items() if are_notes(kinds)]:
+    others = {name: kinds for name, kinds in left_out.items() if name not in classes and are_notes(kinds)}
+    if notes := [f"{name} ({in_words(kinds)})" for name, kinds in others.items()]:
         lines.append(f"no class, since it holds no video: {listed(notes)}")
     return lines
 
@@ -82,3 +88,30 @@ def listed(parts: Sequence[str]) -> str:
     """Join parts with commas; of many, the first three and the number of the others."""
     shown = ", ".join(parts[:_NAMED])
     return shown if len(parts) <= _NAMED else f"{shown} and {len(parts) - _NAMED:,} more"
+
+
+def left_out_table(left_out: LeftOut, classes: Iterable[str]) -> list[str]:
+    """List everything that is left out, a line for each folder; system folders share one.
+
+    Args:
+        left_out: What was left out.
+        classes: Names of the classes.
+    """
+    known = set(classes)
+    lines = [
+        f"{name}{'' if name in known else ' (no class)'}: {in_words(kinds)}"
+        for name, kinds in left_out.items()
+        if kinds and SYSTEM not in kinds
+    ]
+    if system := [name for name, kinds in left_out.items() if SYSTEM in kinds]:
+        lines.append(f"{', '.join(system)} ({SYSTEM}{'s' if len(system) > 1 else ''})")
+    return lines
+
+
+def joined_left_out(parts: Iterable[LeftOut]) -> LeftOut:
+    """Add up what was left out of several folders of class folders."""
+    total: dict[str, Counter[str]] = {}
+    for part in parts:
+        for name, kinds in part.items():
+            total.setdefault(name, Counter()).update(kinds)
+    return total

@@ -23,7 +23,8 @@ from videogn.video.storage import MemberPath
 
 #: `large_string`, because all paths together may exceed the 2 GiB that `string` can address. They are written as in
 #: `stored_paths`. `start` and `length` are the place of a member in its shard, in bytes. A segment has either times, in
-#: seconds, or frame indices.
+#: seconds, or frame indices. `content` is the beginning of a hash of the file, where an index has one; it serves to
+#: compare videos, and is no part of a VideoRecord.
 SCHEMA = pa.schema(
     [
         ("path", pa.large_string()),
@@ -32,6 +33,7 @@ SCHEMA = pa.schema(
         ("error", pa.large_string()),
         ("start", pa.int64()),
         ("length", pa.int64()),
+        ("content", pa.int64()),
         ("start_time", pa.float64()),
         ("end_time", pa.float64()),
         ("start_frame", pa.int64()),
@@ -186,6 +188,7 @@ def _record(
     error: str | None,
     start: int | None,
     length: int | None,
+    content: int | None,
     start_time: float | None,
     end_time: float | None,
     start_frame: int | None,
@@ -194,12 +197,18 @@ def _record(
     path = opened_path(path)
     if start is not None and length is not None:
         path = MemberPath(path, start, length)
-    segment = None
+    return VideoRecord(path, label, frames, error, segment_of(start_time, end_time, start_frame, end_frame))
+
+
+def segment_of(
+    start_time: float | None, end_time: float | None, start_frame: int | None, end_frame: int | None
+) -> Segment | None:
+    """Return the segment of a row, in seconds or frames, or None if the row is a whole video."""
     if start_time is not None and end_time is not None:
-        segment = Segment(start_time, end_time)
-    elif start_frame is not None and end_frame is not None:
-        segment = Segment(start_frame, end_frame, "frames")
-    return VideoRecord(path, label, frames, error, segment)
+        return Segment(start_time, end_time)
+    if start_frame is not None and end_frame is not None:
+        return Segment(start_frame, end_frame, "frames")
+    return None
 
 
 def _segment_columns(segments: Sequence[Segment | None]) -> dict[str, pa.Array]:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from videogn.data.video_index import VideoIndex
+from videogn.data.windows_paths import backslash_hint
 from videogn.system.ranks import of_all_processes, world_size
 
 _log = logging.getLogger(__name__)
@@ -40,9 +41,13 @@ def without_missing(index: VideoIndex, split: str) -> VideoIndex:
     known = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
     what = "missing" if set(statuses) == {"missing"} else f"unusable ({known})"
     if lost == len(index):
-        raise ValueError(f"all {lost} {split} videos are {what}, for instance {example}; is root right?")
+        raise ValueError(f"all {lost} {split} videos are {what}, for instance {example}; {_hint(example)}")
     _log.warning("%s: %d of %d videos are %s, for instance %s", split, lost, len(index), what, example)
     return replace(index, records=index.records.take(usable))
+
+
+def _hint(path: str) -> str:
+    return backslash_hint(path) or "is root right?"
 
 
 def _check_all_see_the_same(index: VideoIndex, usable: pa.Array, split: str) -> None:

@@ -16,20 +16,23 @@ from videogn.video.decoders.image_folder import has_numbered_images
 
 _log = logging.getLogger(__name__)
 
-#: Suffixes of what FFmpeg reads as video: containers, cameras' and recorders' names for them, and raw streams. Those that
-#: mostly mean something else (.dat, .ps, .bin, .apng, .yuv without a size) are left out, and counted as such.
-VIDEO_SUFFIXES = tuple(
+#: Suffixes of what FFmpeg reads as video: containers, cameras' and recorders' names for them, and raw streams. Those
+#: that mostly mean something else (.dat, .ps, .bin, .apng) or lack their size (.yuv) are not among them.
+VIDEO_SUFFIXES = (
     # ISO files and QuickTime
-    ".mp4 .m4v .mov .qt .f4v .3gp .3gpp .3g2 .3gp2 .ismv .mp4v .mj2 .mjp2 .insv .lrv .360 "
+    *(".mp4", ".m4v", ".mov", ".qt", ".f4v", ".3gp", ".3gpp", ".3g2", ".3gp2", ".ismv", ".mp4v", ".mj2", ".mjp2"),
+    *(".insv", ".lrv", ".360"),
     # Matroska, AVI, Ogg, Flash, Windows Media, RealMedia
-    ".mkv .mk3d .webm .avi .divx .xvid .ogv .ogm .ogx .flv .swf .wmv .asf .wm .dvr-ms .wtv .rm .rmvb "
+    *(".mkv", ".mk3d", ".webm", ".avi", ".divx", ".xvid", ".ogv", ".ogm", ".ogx", ".flv", ".swf"),
+    *(".wmv", ".asf", ".wm", ".dvr-ms", ".wtv", ".rm", ".rmvb"),
     # MPEG program and transport streams
-    ".mpg .mpeg .mpe .m2p .vob .vro .evo .mod .ts .mts .m2ts .m2t .tp .trp .tod "
+    *(".mpg", ".mpeg", ".mpe", ".m2p", ".vob", ".vro", ".evo", ".mod"),
+    *(".ts", ".mts", ".m2ts", ".m2t", ".tp", ".trp", ".tod"),
     # professional, DV and others
-    ".mxf .gxf .dv .dif .nut .ivf .amv .nsv .nuv .viv .roq .flc .fli .gif "
+    *(".mxf", ".gxf", ".dv", ".dif", ".nut", ".ivf", ".amv", ".nsv", ".nuv", ".viv", ".roq", ".flc", ".fli", ".gif"),
     # raw streams
-    ".h264 .264 .avc .h265 .265 .hevc .h266 .266 .vvc .av1 .obu .m1v .m2v .mp2v .mpv .mpv2 .m4e .h261 .h263 "
-    ".vc1 .cavs .drc .mjpeg .mjpg .y4m".split()
+    *(".h264", ".264", ".avc", ".h265", ".265", ".hevc", ".h266", ".266", ".vvc", ".av1", ".obu", ".vc1", ".cavs"),
+    *(".m1v", ".m2v", ".mp2v", ".mpv", ".mpv2", ".m4e", ".h261", ".h263", ".drc", ".mjpeg", ".mjpg", ".y4m"),
 )
 
 #: Folders that operating systems, file servers and tools put beside data, in lower case. Hidden ones need no entry.

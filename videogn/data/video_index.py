@@ -52,6 +52,11 @@ class VideoIndex:
     def __len__(self) -> int:
         return len(self.records)
 
+    def has_segments(self) -> bool:
+        """Return whether some records are parts of videos."""
+        table = self.records.table
+        return not table["start_time"].null_count == table["start_frame"].null_count == len(table)
+
     def relative_path(self, record: VideoRecord) -> str:
         """Return the path of a record relative to `root`, with forward slashes on every system."""
         return _relative(record.path, self._prefix())
@@ -75,8 +80,8 @@ class VideoIndex:
 
     def _relative_names(self) -> pa.Array:
         """The relative paths, those of segments with their fragments."""
-        paths, table = self.relative_paths(), self.records.table
-        if table["start_time"].null_count == table["start_frame"].null_count == len(paths):
+        paths = self.relative_paths()
+        if not self.has_segments():
             return paths
         fragments = ["" if row.segment is None else f"#{row.segment.fragment}" for row in self.records]
         ends = pa.array(fragments).cast(pa.large_binary())
@@ -93,6 +98,18 @@ class VideoIndex:
         others = [_relative(opened_path(path), prefix) for path in paths.filter(pc.invert(tidy)).to_pylist()]
         encoded = pa.array([path.encode("utf-8", "surrogatepass") for path in others], pa.large_binary())
         return pc.replace_with_mask(cut, pc.invert(tidy), encoded)
+
+    def absolute_paths(self) -> pa.Array:
+        """Return the absolute path of every record, without "." and "..", as stored: a large_string array."""
+        paths = self.records.table["path"].chunk(0)
+        here = os.path.join(os.getcwd(), "")
+        plain = os.sep == "/" and stored_path(here) == here
+        rough = pc.match_substring_regex(paths, _UNTIDY + r"|^\.{1,2}(/|$)") if plain else pa.repeat(True, len(paths))
+        whole = pc.binary_join_element_wise(pa.scalar(here, paths.type), paths, pa.scalar("", paths.type))
+        whole = pc.if_else(pc.starts_with(paths, "/"), paths, whole)
+        others = [opened_path(path) for path in paths.filter(rough).to_pylist()]
+        found = [stored_path(path if is_url(path) else os.path.abspath(path)) for path in others]
+        return pc.replace_with_mask(whole, rough, pa.array(found, paths.type))
 
     def errors(self) -> pa.Array:
         """Return why each video is unusable: as the records say, or if they were not checked, because it is missing.

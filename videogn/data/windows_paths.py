@@ -15,7 +15,7 @@ _LOOKED_UP = 100
 
 
 def with_slashes(rows: Sequence[Row], root: str) -> list[Row]:
-    """Read backslashes as slashes where the files lie there. On Linux a file name may hold a backslash, so the disk decides.
+    """Read backslashes as slashes where files lie there. On Linux a name may hold a backslash, so the disk decides.
 
     Args:
         rows: Rows of a source.
@@ -37,7 +37,7 @@ def with_slashes(rows: Sequence[Row], root: str) -> list[Row]:
         if os.path.exists(row.path):
             break
         if os.path.exists(slashed(row.path)):
-            _log.info(
+            _log.warning(
                 "%s: its paths have backslashes, as on Windows; they are read as slashes",
                 row.where.partition(", line")[0],
             )
@@ -46,7 +46,7 @@ def with_slashes(rows: Sequence[Row], root: str) -> list[Row]:
 
 
 def backslash_hint(path: str) -> str:
-    r"""Return the end of a message about a missing file, where its path looks written on Windows; else ""."""
+    r"""Return a question for the end of a message about a missing file whose path looks written on Windows; else ""."""
     if os.sep == "\\" or "\\" not in path:
         return ""
-    return "; its backslashes are no separators here: was the list written on Windows? Use / and paths below the root"
+    return "was the list written on Windows? Its backslashes separate no folders here: use /, and paths below the root"

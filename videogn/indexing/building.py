@@ -12,6 +12,7 @@ from filelock import FileLock, Timeout
 
 from videogn.checks import require_at_least
 from videogn.choices import MIN_FRAMES
+from videogn.data.left_out import LeftOut
 from videogn.data.stored_paths import stored_path
 from videogn.indexing.catalogue import Catalogue, Facts, read_catalogue, summarise, write_catalogue
 from videogn.indexing.file_checks import FileChecks, check_files, joined, known_results, stale_paths
@@ -27,11 +28,13 @@ class Built:
         catalogue: The index as written.
         unlisted: Videos on disk that no row lists.
         checked: Number of files checked; the others were known, or there was nothing to check.
+        left_out: Files in class folders that are not read, by folder.
     """
 
     catalogue: Catalogue
     unlisted: list[str]
     checked: int
+    left_out: LeftOut
 
 
 def build_index(
@@ -84,7 +87,7 @@ def build_index(
         catalogue = Catalogue(table, facts)
         write_catalogue(out, catalogue)
         _journal(out).unlink(missing_ok=True)
-    return Built(catalogue, unlisted, checked)
+    return Built(catalogue, unlisted, checked, listing.left_out)
 
 
 def checked_out(out: str | Path) -> Path:

@@ -38,7 +38,7 @@ LISTED = pa.schema(
 )
 #: Those that stand first.
 NAMING = ("path", "label", "split")
-#: Columns from the check of the file, and the time of its last change.
+#: Columns from the check of the file, the time of its last change, and the hash of its bytes, in hexadecimal.
 FOUND = pa.schema(
     [
         ("frames", pa.int64()),
@@ -53,6 +53,7 @@ FOUND = pa.schema(
         ("reason", pa.string()),
         ("note", pa.string()),
         ("mtime_ns", pa.int64()),
+        ("sha256", pa.string()),
     ]
 )
 COLUMNS = pa.schema([*map(LISTED.field, NAMING), *FOUND, *(field for field in LISTED if field.name not in NAMING)])
@@ -135,6 +136,11 @@ def read_catalogue(path: str | Path) -> Catalogue:
         )
     except (pa.ArrowInvalid, KeyError, TypeError, IsADirectoryError) as error:
         raise ValueError(f"{path} is not an index that `videogn data index` wrote") from error
+
+
+def files_of(table: pa.Table) -> pa.Table:
+    """Return the first row of each file: a video has a row for each part of it that is listed."""
+    return table.take(pc.index_in(table["path"].unique(), value_set=table["path"]))
 
 
 def summarise(table: pa.Table, classes: Sequence[str], unlisted: int) -> dict[str, Any]:

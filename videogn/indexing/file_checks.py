@@ -16,8 +16,10 @@ import pyarrow.compute as pc
 
 from videogn.checks import require_at_least, require_positive
 from videogn.choices import FRAME_RATE
+from videogn.data.parquet_index import USABLE
 from videogn.data.stored_paths import opened_path
 from videogn.indexing.catalogue import FOUND, Facts
+from videogn.indexing.file_hash import sha256_of
 from videogn.indexing.file_states import file_state
 from videogn.system.journal import Journal, read_journal
 from videogn.system.killable import LONGEST, KillableProcess, ProcessDiedError, TimeLimitError, check_limit
@@ -28,11 +30,10 @@ from videogn.video.decoders.time_limit import in_seconds
 RESULTS = pa.schema([("path", pa.string()), *FOUND])
 CHECKER = "videogn.video.integrity_report:IntegrityChecker"
 
-#: Seconds more than a check takes by itself; a decoder that has not answered then hangs.
-_GRACE = 10.0
 _NOT_OPENED = "not opened within"
 _HANGS = "its decoder hangs"
-_NOT_READ = "not read within"  # the reason of slow files before they had a status of their own
+#: Beginnings of reasons by which earlier versions called files corrupt: slow ones, and those damaged beside the video.
+_EARLIER = r"^(not read within|the data at bytes)"
 _ROWS_AT_ONCE = 1 << 14
 
 
@@ -62,11 +63,13 @@ class FileChecks(FileWork):
 
     Args:
         decode: Whether to decode all frames. Otherwise only packets are read.
+        hashed: Whether to hash the bytes of usable files too. Default: True.
         factory: "module:name" of the checker's class, which is created in each process.
         frame_rate: Frames per second of folders of images.
     """
 
     decode: bool
+    hashed: bool = True
     factory: str = CHECKER
     frame_rate: float = FRAME_RATE
 
@@ -102,10 +105,11 @@ class FileChecks(FileWork):
             limit = process.call("open", path, self.timeout, self.frame_rate, limit=self.timeout)
         except TimeLimitError:
             return {"status": "slow", "reason": f"{_NOT_OPENED} {in_seconds(self.timeout)}"}
-        limit = min(limit + min(self.timeout, _GRACE), LONGEST)
+        # Decoding ends by itself when the time is up; what is still at work much later does not come back.
+        limit = min(limit + self.timeout, LONGEST)
         try:
             return report_columns(process.call("check", self.decode, self.timeout, limit=limit))
-        except TimeLimitError:  # the check ends by itself before that, unless the decoder does not come back
+        except TimeLimitError:
             return {"status": "corrupt", "reason": f"{_HANGS} (no answer within {in_seconds(limit)})"}
 
 
@@ -184,7 +188,10 @@ def checked(
         count, changed, status, reason = file_state(path)
         if status is not None:
             return {"path": path, "status": status, "reason": reason}
-        return {"path": path, **checks.check(process, path), "bytes": count, "mtime_ns": changed}
+        found = checks.check(process, path)
+        if checks.hashed and found.get("status") in (*USABLE, "truncated"):  # its bytes are still in memory
+            found["sha256"] = sha256_of(opened_path(path))
+        return {"path": path, **found, "bytes": count, "mtime_ns": changed}
 
     tasks = (path.as_py() for path in paths)
     with closing(work_through(checks.factory, work, tasks, workers=min(checks.workers, len(paths)))) as results:
@@ -244,8 +251,8 @@ def report_columns(report: Any) -> dict[str, Any]:
 
 
 def _without_slow(found: pa.Table, limit: float, checks: FileChecks) -> pa.Table:
-    """Leave out files that took too long, if this run gives them more time."""
-    again = pc.starts_with(found["reason"], _NOT_READ)
+    """Leave out files that took too long, if this run gives them more time, and what is judged otherwise today."""
+    again = pc.match_substring_regex(found["reason"], _EARLIER)
     if checks.timeout > limit:
         slow = pc.equal(found["status"], "slow")
         again = pc.or_kleene(pc.or_kleene(again, pc.starts_with(found["reason"], _HANGS)), slow)

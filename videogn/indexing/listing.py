@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from videogn.checks import existing_path
 from videogn.data.data_layout import INDEX, UNDIVIDED, find_layout
-from videogn.data.left_out import LeftOut
-from videogn.data.lists.reading import is_list, split_column
+from videogn.data.left_out import LeftOut, joined_left_out
+from videogn.data.lists.list_sources import is_list
+from videogn.data.lists.reading import split_column
 from videogn.data.sources import check_root, read_index
 from videogn.data.splits import read_sources
 from videogn.data.stored_paths import path_array
@@ -111,17 +112,17 @@ def _read_folder(folder: Path, root: str | Path | None, columns: Mapping[str, st
     place = None if root is None else os.path.abspath(existing_path(root))
     base = place or str(folder)
     indices = read_sources(layout, place, columns)
+    classes = joined_classes(indices)
     if UNDIVIDED in indices:
         index = indices[UNDIVIDED]
-        return Listing(_rows(index, None), tuple(map(displayable, index.classes)), base, base, index.left_out)
-    classes = joined_classes(indices)
+        return Listing(_rows(index, None), classes, base, base, index.left_out)
     spelling = {name.replace("_", " "): name for name in classes}
     tables = []
     for split, index in indices.items():
         table = _rows(index, [split] * len(index))
         labels = [None if name is None else spelling[name.replace("_", " ")] for name in table["label"].to_pylist()]
         tables.append(table.set_column(1, "label", pa.array(labels, pa.string())))
-    left_out = {name: kinds for index in indices.values() for name, kinds in index.left_out.items()}
+    left_out = joined_left_out(index.left_out for index in indices.values())
     return Listing(pa.concat_tables(tables), classes, base, base, left_out)
 
 
@@ -131,18 +132,26 @@ def _read_again(index: Path) -> Listing:
     return Listing(catalogue.table.select(LISTED.names), facts.classes, facts.root, facts.searched)
 
 
-def joined_classes(indices: dict[str, VideoIndex]) -> tuple[str, ...]:
-    """The training split's classes in their order, then those that only other splits have.
+def joined_classes(indices: Mapping[str, VideoIndex]) -> tuple[str, ...]:
+    """Join the classes of the splits of a data set.
 
-    As everywhere, names that differ only in "_" for " " are the same.
+    Args:
+        indices: Split -> index.
+
+    Returns:
+        The first split's classes in their order, then those that only other splits have. As everywhere, names of two
+        splits that differ only in "_" for " " are the same.
     """
-    joined: dict[str, str] = {}
-    for split, index in indices.items():
+    first, *others = indices.items()
+    joined = list(map(displayable, first[1].classes))
+    known = {name.replace("_", " ") for name in joined}
+    for split, index in others:
         new = {name.replace("_", " "): displayable(name) for name in index.classes}
-        if joined and (unknown := sorted(new.keys() - joined.keys())):
+        if unknown := sorted(new.keys() - known):
             _log.warning("class %r occurs in %s, but not before it", unknown[0], split)
-        joined = {**new, **joined} if not joined else joined | {key: new[key] for key in new if key not in joined}
-    return tuple(joined.values())
+        joined += [new[name] for name in new if name not in known]
+        known |= new.keys()
+    return tuple(joined)
 
 
 def _rows(index: VideoIndex, splits: Sequence[str | None] | None) -> pa.Table:

@@ -20,6 +20,7 @@ from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import writing
 from videogn.indexing.catalogue import LISTED, Catalogue, read_catalogue, summarise, write_catalogue
 from videogn.indexing.file_checks import RESULTS, FileWork, joined, report_columns, results_table
+from videogn.indexing.file_hash import sha256_of
 from videogn.indexing.file_states import file_state, file_states
 from videogn.indexing.listing import names_hash
 from videogn.system.files import replacing
@@ -271,7 +272,8 @@ def _copy_one(process: KillableProcess, task: _Task, how: Copying) -> dict[str, 
             raise
         return "its name is too long"
     found = os.stat(task.target)
-    return {**report_columns(report), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+    sizes = {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+    return {**report_columns(report), **sizes, "sha256": sha256_of(task.target)}
 
 
 def _copies_table(catalogue: Catalogue, targets: dict[str, str], journal: Path, failures: dict[str, str]) -> pa.Table:

@@ -89,7 +89,7 @@ class IntegrityChecker:
     """Checks files in a killable process: `KillableProcess("videogn.video.integrity_report:IntegrityChecker")`."""
 
     def __init__(self) -> None:
-        self._opened: tuple[IntegrityReport, FrameTable | None] = IntegrityReport(), None
+        self._opened: tuple[IntegrityReport, FrameTable | None] | None = None
 
     def open(self, path: str, limit: float, frame_rate: float = FRAME_RATE) -> float:
         """Open a file to check it.
@@ -97,12 +97,12 @@ class IntegrityChecker:
         Returns:
             Seconds after which the check ends by itself, with the limit that `check_integrity` takes.
         """
-        self._opened = _open(path, frame_rate)
-        _, table = self._opened
+        self._opened = _, table = _open(path, frame_rate)
         return limit if table is None else time_limit(limit, table.info)
 
     def check(self, decode: bool, limit: float | None) -> IntegrityReport:
         """Check the file that was opened last; see `check_integrity`."""
+        assert self._opened is not None
         report, table = self._opened
         return report if table is None else _judge(report, table, decode, limit)
 
@@ -121,8 +121,10 @@ def _open(path: str | os.PathLike[str], frame_rate: float) -> tuple[IntegrityRep
     except VideoDecodeError as error:
         return replace(report, status="corrupt", reason=error.reason), None
     info = table.info
-    size_and_rate = {"fps": info.fps, "width": info.width, "height": info.height, "rotation": info.rotation}
-    return replace(report, **size_and_rate, codec=info.codec), table
+    report = replace(
+        report, fps=info.fps, width=info.width, height=info.height, rotation=info.rotation, codec=info.codec
+    )
+    return report, table
 
 
 def _judge(report: IntegrityReport, table: FrameTable, decode: bool, limit: float | None) -> IntegrityReport:
@@ -146,7 +148,7 @@ def _judge_decoded(report: IntegrityReport, table: FrameTable, limit: float) -> 
     """Judge by decoding all frames, or those that decode within `limit` seconds."""
     deadline = time.monotonic() + limit
     decoded = _Decoded(table, deadline) if table.images is None else DecodedImages(table, deadline)
-    found = damage(table.source, table.container) if table.images is None else []
+    found = [] if decoded.unfinished or table.images is not None else damage(table.source, table.container)
     report = replace(report, notes=tuple(each.what for each in found if not each.of_video))
     broken = next((each.what for each in found if each.of_video), None)
     whole = np.array(sorted(decoded.whole), np.int64)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from videogn.choices import FRAME_RATE, MIN_FRAMES, TIME_LIMIT
 from videogn.system.cores import available_cores
 from videogn.system.files import displayable
+
+if TYPE_CHECKING:
+    from videogn.indexing.building import Built
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def run(options: Options) -> int:
     from videogn.cli.progress import bar
     from videogn.data.lists.columns import parse_columns
     from videogn.indexing.building import build_index
+    from videogn.indexing.catalogue import files_of
     from videogn.indexing.file_checks import FileChecks
 
     checks = FileChecks(
@@ -82,7 +87,22 @@ def run(options: Options) -> int:
     print_noted(console, built.catalogue)
     if built.unlisted:
         console.print(f"unlisted, for instance {escape(displayable(built.unlisted[0]))}", soft_wrap=True)
-    rest = built.catalogue.table.num_rows - built.checked
+    rest = files_of(built.catalogue.table).num_rows - built.checked
     known = f", {rest:,} known or missing" if rest else ""
+    for line in _remarks(options.out, built):
+        console.print(escape(line), soft_wrap=True)
     console.print(f"{escape(options.out)}: written; {built.checked:,} checked{known}", soft_wrap=True)
     return 0
+
+
+def _remarks(out: str, built: Built) -> list[str]:
+    """What was left out, and what `data show` would say about the index too."""
+    from videogn.data.data_layout import find_layout
+    from videogn.data.inspection import remarks
+    from videogn.data.leaks import find_leaks, videos_of
+    from videogn.data.left_out import left_out_table
+    from videogn.data.splits import read_sources
+
+    splits = {split: replace(index, left_out=built.left_out) for split, index in read_sources(find_layout(out)).items()}
+    left_out = left_out_table(built.left_out, built.catalogue.facts.classes)
+    return [*(f"left out: {line}" for line in left_out), *remarks(splits, find_leaks(videos_of(splits)))]

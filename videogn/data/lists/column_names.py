@@ -4,8 +4,8 @@ from __future__ import annotations
 
 _PATHS = """
 path paths video_path videopath filepath file_path file files filename file_name fname video videos video_name videoname
-video_file videofile video_id videoid clip clip_path clip_name clipname vid vid_name vid_path uri url relative_path
-frames_path frame_dir frames_dir
+video_file videofile video_id videoid clip clip_id clip_path clip_name clipname vid vid_name vid_path uri url
+relative_path frames_path frame_dir frames_dir
 """
 _LABELS = """
 label labels label_name label_id labelid labelname label_idx class classes class_name classname class_id classid

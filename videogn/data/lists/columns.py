@@ -154,6 +154,8 @@ def named(columns: Sequence[Column], wanted: Mapping[str, str], source: Path) ->
     found: dict[str, Column] = {}
     for role, name in wanted.items():
         column = there.get(name) or plain.get(Column(name, ()).plain_name)
+        if column is None and name.isdigit() and 0 < int(name) <= len(columns):
+            column = columns[int(name) - 1]
         if column is None:
             hint = did_you_mean(name, there)
             raise ValueError(f"{source} has no column {name!r} (columns: {role}={name}){hint}; it has {_list(there)}")

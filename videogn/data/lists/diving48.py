@@ -12,7 +12,8 @@ from videogn.data.lists.segments import segment_of
 
 def is_diving48(content: Any) -> bool:
     """Whether a JSON list has entries with vid_name and label."""
-    return isinstance(content, list) and bool(content) and {"vid_name", "label"} <= set(content[0])
+    entries = content if isinstance(content, list) else []
+    return isinstance(next(iter(entries), None), dict) and {"vid_name", "label"} <= set(entries[0])
 
 
 def read_diving48(file: ListFile, content: Any) -> Listed:
@@ -25,11 +26,11 @@ def read_diving48(file: ListFile, content: Any) -> Listed:
         ValueError: If an entry is wrong.
     """
     rows = []
-    paths = located([str(entry.get("vid_name")) for entry in content], file.root, ".mp4")
-    for number, (entry, path) in enumerate(zip(content, paths, strict=True), start=1):
+    for number, entry in enumerate(content, start=1):
         where = f"{file.source}, entry {number}"
-        if absent := {"vid_name", "label", "start_frame", "end_frame"} - set(entry):
-            raise ValueError(f"{where}: without {min(absent)!r}, got {entry!r:.80}")
+        if not isinstance(entry, dict) or {"vid_name", "label", "start_frame", "end_frame"} - entry.keys():
+            raise ValueError(f"{where}: {entry!r:.80}; expected vid_name, label, start_frame and end_frame")
         frames = {name: str(entry[name]) for name in ("start_frame", "end_frame")}
-        rows.append(Row(path, str(entry["label"]), where, segment=segment_of(frames, where)))
-    return Listed(rows, numbers=True)
+        rows.append(Row(str(entry["vid_name"]), str(entry["label"]), where, segment=segment_of(frames, where)))
+    paths = located([row.path for row in rows], file.root, ".mp4")
+    return Listed([row._replace(path=path) for row, path in zip(rows, paths, strict=True)], numbers=True)

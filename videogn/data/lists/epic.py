@@ -10,7 +10,7 @@ _COLUMNS = {"path": "video_id", "start_time": "start_timestamp", "end_time": "st
 
 def is_epic(table: Table) -> bool:
     """Whether a list has the columns of EPIC-KITCHENS."""
-    return table.heading and {"narration_id", *_COLUMNS.values()} <= {*table.first}
+    return {"narration_id", *_COLUMNS.values()} <= {*table.first}
 
 
 def read_epic(table: Table) -> Listed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +29,8 @@ from videogn.data.lists.separators import NAMES, fields_of, find_separator
 
 #: Names of a second column that make the first line a heading whatever the first column is called.
 _LABELS = ("label", "class", "target")
+#: What is in no name of a column: a folder, a suffix, nothing but a number.
+_NO_NAME = re.compile(r"[/\\]|\.\w{1,5}$|^[-+.\d]*$")
 
 
 class _Line(NamedTuple):
@@ -84,30 +87,33 @@ def divide(file: ListFile) -> Table:
     others = list(sampled(lines[1:]))
     separator = find_separator(lines[0], others)
     first, some = fields_of(lines[0], separator), [fields_of(line, separator) for line in others]
-    asked = {*file.columns.values()}
-    heading = bool(asked & {*first}) or (not asked and _is_heading(first, some, file))
+    by_name = not all(name.isdigit() for name in file.columns.values())
+    heading = by_name or _is_heading(first, some, file)
     return Table(file, separator, first, heading, some)
 
 
 def _is_heading(first: Sequence[str], some: Sequence[Sequence[str]], file: ListFile) -> bool:
-    """Whether a line names columns: its names say so, or it has no video where all other lines have one."""
-    if len(first) < 2 or any(looks_like_video(text) or "/" in text or _is_number(text) for text in first):
+    """Whether a line names columns: its names say so, or it has no video or number where all other lines have one."""
+    if len(first) < 2 or any(looks_like_video(text) or _NO_NAME.search(text) for text in first):
         return False
     names = [Column(text, ()).plain_name for text in first]
-    if len(first) == 2 and names[1] in _LABELS:
-        return True
     labels = LABEL_NAMES.intersection(names)
-    if (labels and PATH_NAMES.intersection(names) - labels) or ("youtube_id" in names):
+    paths = PATH_NAMES.intersection(names)
+    if (len(first) == 2 and names[1] in _LABELS) or (labels and paths - labels):
         return True
-    if not some or any(is_video_there(file.root, text) for text in first):
-        return False
     same = [fields for fields in some if len(fields) == len(first)]
-    recurs = any(text in (fields[place] for fields in same) for place, text in enumerate(first))
     columns = list(zip(*same, strict=True))
-    videos = any(
-        all(looks_like_video(text) or is_video_there(file.root, text) for text in column) for column in columns
-    )
-    return videos and not recurs
+    if any(is_video_there(file.root, text) for text in first):
+        return False
+    if not same or any(text in column for text, column in zip(first, columns, strict=True)):
+        return False
+    return bool(paths) or any(_is_of_one_kind(column, file) for column in columns)
+
+
+def _is_of_one_kind(values: Sequence[str], file: ListFile) -> bool:
+    """Whether all values are videos, or all are numbers."""
+    videos = all(looks_like_video(value) or is_video_there(file.root, value) for value in values)
+    return videos or all(value.isdigit() for value in values)
 
 
 def is_plain(table: Table) -> bool:
@@ -116,7 +122,8 @@ def is_plain(table: Table) -> bool:
         return False
     if table.heading:
         path = find_path(table.columns, table.file.root)
-        return len(table.first) == 2 and (path is None or path.name == table.first[0])
+        in_order = len(table.first) == 2 and (path is None or path.name == table.first[0])
+        return in_order and find_label(table.columns[1:]) is not None
     return not _is_divided(table)
 
 
@@ -234,11 +241,3 @@ def _count(text: str | None, where: str) -> int | None:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise ValueError(f"{where}: {text!r} frames; expected a number such as 163")
     return int(text)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

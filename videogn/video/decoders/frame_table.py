@@ -77,8 +77,8 @@ class FrameTable:
         decord_risk: Reason why decord would fail or give wrong frames, or None.
         colour_risk: Reason why other decoders than PyAV would give other colours, or None.
         unmarked: Whether no packet is marked as a key frame although the first is one.
-        leaving_out: Number of packets after the first key frame that a decoder must not be given.
         source: Absolute path, or the bytes of a video that is not a separate file.
+        leaving_out: Number of packets after the first key frame that a decoder must not be given.
         images: The frames of a folder of numbered images; None for a video file.
     """
 
@@ -93,8 +93,8 @@ class FrameTable:
     decord_risk: str | None
     colour_risk: str | None
     unmarked: bool
-    leaving_out: int
     source: Source = field(repr=False)
+    leaving_out: int = 0
     images: ImageFolder | None = None
 
     @property
@@ -168,10 +168,11 @@ def _of_images(path: str | os.PathLike[str], frame_rate: float) -> FrameTable:
     require_positive("frame_rate", frame_rate)
     images = read_image_folder(path)
     first = decode_image(images.image(0))
+    height, width = first.pixels.shape[:2]
     numbers = np.arange(images.frames, dtype=np.int64)
     return FrameTable(
         path=str(path),
-        info=VideoInfo(images.frames, float(frame_rate), *first.pixels.shape[:2], first.rotation, first.codec),
+        info=VideoInfo(images.frames, float(frame_rate), height, width, first.rotation, first.codec),
         container="images",
         stream=0,
         readable=images.frames,
@@ -181,7 +182,6 @@ def _of_images(path: str | os.PathLike[str], frame_rate: float) -> FrameTable:
         decord_risk=None,
         colour_risk=None,
         unmarked=False,
-        leaving_out=0,
         source=os.path.abspath(path),
         images=images,
     )
@@ -224,8 +224,8 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
         decord_risk=risk or decord_risk(container, stream, listed.packets, picture, stored[1]),
         colour_risk=colour_risk(picture),
         unmarked=listed.unmarked,
-        leaving_out=listed.leading.undecodable,
         source=source,
+        leaving_out=listed.leading.undecodable,
     )
 
 

@@ -19,6 +19,8 @@ from videogn.video.storage import Source
 _DEFAULT_FPS = 30.0
 #: Largest number of frames that may be stored before, but displayed after others: H.264 allows 16.
 REORDERED = 17
+#: Most that a span of time stamps differs from that of the exact times because of its ticks, as a share.
+_ROUNDED = 0.02
 #: Seconds; a container that says more (or no number at all) is not believed.
 _LONGEST = 1e7
 
@@ -260,5 +262,5 @@ def frame_rate(stream: VideoStream, pts: np.ndarray | None) -> float:
     if pts is None or len(pts) < 2 or not stream.time_base:
         return next(iter(told), _DEFAULT_FPS)
     steps, ticks = len(pts) - 1, int(pts[-1] - pts[0])
-    exact = (rate for rate in told if abs(steps / (rate * stream.time_base) - ticks) <= 1)
+    exact = (rate for rate in told if abs(steps / (rate * stream.time_base) - ticks) <= min(1, _ROUNDED * ticks))
     return next(exact, float(steps / (ticks * stream.time_base)))

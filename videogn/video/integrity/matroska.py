@@ -91,12 +91,12 @@ def _judge(name: int, data: bytes, others: frozenset[int], where: str) -> Damage
         return Damage(f"the check sum of its {_BESIDE[name]} is wrong ({where})", of_video=False)
     children = _children(data)
     if children is None:
-        return Damage(f"the data at {where} are damaged")
+        return Damage(f"{where} are damaged")
     if not wrong:
         return None
     parts = [part for child in children if (part := _beside(*child, others)) is not None]
     if _is_of_video(parts, len(data), wrong):
-        return Damage(f"the data at {where} are damaged")
+        return Damage(f"{where} are damaged")
     return Damage(f"the check sum of {where}, which are not all video, is wrong", of_video=False)
 
 

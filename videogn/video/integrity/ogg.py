@@ -52,7 +52,7 @@ def damage(file: BinaryIO, length: int) -> Iterator[Damage]:
             others.add(stream)
         what = None
         if _check_sum(header[:22] + bytes(4) + header[26:] + body) != int.from_bytes(header[22:26], "little"):
-            what = f"the data at bytes {start} to {file.tell()} are damaged"
+            what = f"bytes {start} to {file.tell()} are damaged"
         elif not header[5] & _FIRST and stream in numbers and number != numbers[stream] + 1:
             what = f"pages are missing before byte {start}"
         if what is not None and stream not in others:
