@@ -121,9 +121,9 @@ def test_fit_says_it_before_anything_is_built_and_once(tmp_path, caplog):
     (tmp_path / "up").mkdir()
     module = data(tmp_path)
     with caplog.at_level(logging.WARNING):
-        assert module.classes_for("test") == ["left", "right", "up"]
+        module.setup("test")
         assert not caplog.messages
-        assert module.classes_for("fit") == ["left", "right", "up"]
+        assert module.training_classes == ["left", "right", "up"]
         module.setup("fit")
     assert caplog.messages == ["class up has no training video: its folder is empty"]
 
@@ -133,10 +133,10 @@ def test_more_than_half_is_an_error_unless_allowed_or_given(tmp_path, caplog):
     for name in ("right", "up"):
         (tmp_path / name).mkdir()
     with pytest.raises(ValueError, match=r"2 of 3 classes .* --data\.allow_empty_classes true"):
-        data(tmp_path).classes_for("fit")
-    assert data(tmp_path).classes_for("validate") == ["left", "right", "up"]
-    data(tmp_path, allow_empty_classes=True).classes_for("fit")
-    data(tmp_path, class_names=["left", "right", "up", "down"]).classes_for("fit")
+        data(tmp_path).setup("fit")
+    data(tmp_path).setup("validate")
+    data(tmp_path, allow_empty_classes=True).setup("fit")
+    data(tmp_path, class_names=["left", "right", "up", "down"]).setup("fit")
     assert caplog.messages == [
         "2 of 3 classes have no training video: right (its folder is empty), up (its folder is empty)",
         "3 of 4 classes have no training video: right, up, down",
@@ -146,7 +146,7 @@ def test_more_than_half_is_an_error_unless_allowed_or_given(tmp_path, caplog):
 def test_a_clean_data_set_says_nothing(tmp_path, caplog):
     folders(tmp_path, "left", "right")
     touch(tmp_path, "left/0.json", "left/readme.txt", "right/1.srt", "right/Thumbs.db", "notes.txt")
-    data(tmp_path).classes_for("fit")
+    data(tmp_path).setup("fit")
     assert not caplog.messages
 
 

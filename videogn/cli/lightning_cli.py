@@ -8,7 +8,6 @@ import logging
 import sys
 import warnings
 from argparse import Action, _ArgumentGroup
-from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -197,8 +196,8 @@ class VideoCLI(LightningCLI):
         if self._linked:
             for name in _SHARED:
                 parser.link_arguments(f"model.{name}", f"data.{name}")
-            names = methodcaller("classes_for", self._command)
-            parser.link_arguments("data", "model.class_names", names, "instantiate")
+            names = "data.training_classes" if self._command == "fit" else "data.class_names"
+            parser.link_arguments(names, "model.class_names", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
         """Write metrics.csv into runs/version_0 and so on, unless another logger is asked for."""
