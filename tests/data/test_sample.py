@@ -242,7 +242,7 @@ def test_plans_can_be_sent_to_processes(plan, wide):
 def test_a_plan_of_ones_own(wide):
     """The functions of a plan are all that decides: one clip backwards, no resizing, two crops."""
     plan = ViewPlan(
-        clips=lambda frames, rng: np.array([[frames - 1, frames - 2, 0]]),
+        clips=lambda frames, rng, fps: np.array([[frames - 1, frames - 2, 0]]),
         short_side=lambda rng: 40,
         crops=lambda height, width, rng: (Crop(0, 0, 4, 4), Crop(height - 4, width - 4, 4, 4)),
     )

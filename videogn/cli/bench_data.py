@@ -125,7 +125,7 @@ def _as_json(report: LoadingReport, options: Options) -> dict[str, Any]:
 
     found = asdict(report)
     videos = {name: found.pop(name) for name in ("expected", "measured", "failed")}
-    names = ("mode", "clips", "clip_length", "interval", "protocol", "crops", "short_side", "repeats")
+    names = ("mode", "clips", "clip_length", "interval", "protocol", "crops", "short_side", "fps", "repeats")
     settings = {name: getattr(options, name) for name in names}
     machine = {"cores": available_cores(), "torch": torch.__version__, "threads": 1, "files": "in the system's cache"}
     return {"videos": videos, "settings": settings, "machine": machine, **found}

@@ -32,8 +32,8 @@ from videogn.training.task import CONTRACT, INPUT, VideoClassifier
 
 _log = logging.getLogger(__name__)
 
-#: Options that the data module takes over from the model, whose checkpoints hold them.
-_SHARED = (*INPUT, "crops")
+#: Options that model and data module share, for checkpoints to hold them: the one that is given -> its follower.
+_LINKS = {f"model.{name}": f"data.{name}" for name in (*INPUT, "crops") if name != "fps"} | {"data.fps": "model.fps"}
 #: Beginnings of Lightning's lines that say nothing about the run, or that ours say too.
 _NOISE = (
     "Tip:",
@@ -194,8 +194,8 @@ class VideoCLI(LightningCLI):
         parser.set_defaults({"checkpoint.filename": "{epoch}", "trainer.default_root_dir": "runs"})
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_on_exception": True})
         if self._linked:
-            for name in _SHARED:
-                parser.link_arguments(f"model.{name}", f"data.{name}")
+            for given, follower in _LINKS.items():
+                parser.link_arguments(given, follower)
             names = "data.training_classes" if self._command == "fit" else "data.class_names"
             parser.link_arguments(names, "model.class_names", apply_on="instantiate")
 
@@ -266,7 +266,7 @@ class VideoCLI(LightningCLI):
         given = self._given()
         typed = [given[key] for key in ("model.arch", "model.norm") if given.get(key)]
         content = read_fit_checkpoint(config.ckpt_path, trust=[*config.trust, *typed])
-        _adopt(config, content["hyper_parameters"], given)
+        _adopt(config, content["hyper_parameters"], given, training=command == "fit")
 
 
 def run_lightning(command: str, description: str, help_section: str) -> int:
@@ -299,9 +299,13 @@ class _AboveBar(logging.StreamHandler[Any]):
         super().emit(record)
 
 
-def _adopt(config: Namespace, hparams: dict[str, Any], given: Namespace) -> None:
+def _adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, training: bool) -> None:
     """Take over a checkpoint's settings, unless the user has given others."""
-    wanted = {f"model.{name}": hparams[name] for name in CONTRACT if name in hparams}
+    wanted = {f"model.{name}": hparams[name] for name in CONTRACT if name in hparams and name != "fps"}
+    # A network may well be tested on other crops or at another rate than it was made for.
+    wanted |= {"data.fps": hparams.get("fps")} if training or given.get("data.fps") is None else {}
+    if "model.crops" not in given:
+        config["model.crops"] = hparams["crops"]
     wanted["data.class_names"] = hparams["class_names"]
     for key, value in wanted.items():
         # A saved configuration spells out what was left open: null asks for nothing.
@@ -312,15 +316,12 @@ def _adopt(config: Namespace, hparams: dict[str, Any], given: Namespace) -> None
             asked, made = (_architecture(hparams["arch"], options) for options in (asked, made))
         if key in given and config[key] is not None and asked != made:
             raise ValueError(
-                f"{key} is {config[key]}, but {config.ckpt_path} was trained with {value}; "
+                f"{key} is {config[key]}, but {config.ckpt_path} was trained with {value or 'none'}; "
                 "leave it out, or start from its weights with --model.init_from"
             )
         config[key] = value
-    # A network may well be tested on other crops than it was made for.
-    if "model.crops" not in given:
-        config["model.crops"] = hparams["crops"]
-    for name in _SHARED:
-        config[f"data.{name}"] = config[f"model.{name}"]
+    for source, follower in _LINKS.items():
+        config[follower] = config[source]
     config["model.init_from"] = None  # the checkpoint has all weights, and the file may not exist any more
 
 

@@ -25,11 +25,13 @@ _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
 _UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P<key>[^']+)' is not expected")
 _UNKNOWN_OF_CLASS = re.compile(r"Option '(?P<name>[^']+)' is not accepted")
 _MISSING_OPTIONS = re.compile(r"arguments are required: (?P<names>.+)")
+_FOLLOWER = re.compile(r"argument (?P<source>\S+) --> (?P<key>[^:\s]+): ")
 _MISSING_FILE = re.compile(r"File does not exist: '(?P<path>[^']+)'")
 _WRONG_VALUE = re.compile(
     r"key \"(?P<key>[\w.]+)\".*:\s+Expected a (?P<type><class|typing\.Literal)(?P<names>.+)\. Got value: (?P<value>.+)"
 )
 _UNKNOWN_CLASS = re.compile(r"Parser key \"(?P<key>[^\"]+)\".*(?:Union subtypes|import path|subclass).*", re.DOTALL)
+_OPTIONAL = re.compile(r"Parser key \"(?P<key>\S+)\".*Subtypes: \[<class '(?P<type>int|float)'>, <class 'NoneType'>\]")
 _GIVEN_VALUE = re.compile(r"Given value: (?P<value>.+?)\s*$")
 _CLASS_PATH = re.compile(r"class_path'(?:: |, val=)'(?P<path>[^']+)'")
 _TYPES = {"int": "a whole number", "float": "a number", "dict": "a mapping, for instance {groups: 8}"}
@@ -149,6 +151,8 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
     if found := _UNKNOWN_OF_CLASS.search(message):  # the part after the last dot is all that jsonargparse says
         typed = [argument.partition("=")[0] for argument in sys.argv]
         return f"no option {next((name for name in typed if name.endswith('.' + found['name'])), found['name'])}"
+    if found := _FOLLOWER.search(message):
+        return f'Linked "{found["key"]}" must be given via "{found["source"]}".'  # as jsonargparse says it of an int
     flags = {option.lstrip("-").replace("-", "_"): option for option in _options(parser)}
     if found := _MISSING_OPTIONS.search(message):
         names = [flags.get(name, name) for name in found["names"].split(", ")]
@@ -164,6 +168,8 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
             existing_path(found["path"])
         except FileNotFoundError as error:
             return str(error)
+    if (found := _OPTIONAL.search(message.replace("\n", " "))) and (given := _GIVEN_VALUE.search(message)):
+        return f"--{found['key']} must be {_TYPES[found['type']]}, got {given['value']!r}"
     if (found := _UNKNOWN_CLASS.search(message)) and (given := _GIVEN_VALUE.search(message)):
         path = _CLASS_PATH.search(given["value"])
         name = path["path"] if path else given["value"]

@@ -37,6 +37,7 @@ class Options:
         output (FILE): File to write to, in place of printing.
         protocol: Placement of the clips.
         crops: Part of the frame that is seen. By default as in the checkpoint.
+        fps: Frames per second at which clips are taken, by the time stamps. By default as in the checkpoint.
         decoder: Decoder; auto is pyav.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
         time_limit (SECONDS): Time limit for decoding one video; a slower one fails, and its decoder is stopped. 0 waits
@@ -53,6 +54,7 @@ class Options:
     output: str | None = None
     protocol: ProtocolName = EvaluationProtocol.protocol
     crops: CropsName | None = None
+    fps: float | None = None
     decoder: DecoderName = "auto"
     device: str = "auto"
     time_limit: float = TIME_LIMIT
@@ -81,6 +83,7 @@ def run(options: Options) -> int:
         num_clips=options.clips,
         protocol=options.protocol,
         crops=options.crops,
+        fps=options.fps,
         decoder=options.decoder,
         device=options.device,
         time_limit=options.time_limit,

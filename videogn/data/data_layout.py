@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from videogn.checks import existing_path
 from videogn.data.class_folders import is_loose
 from videogn.data.layouts import SPLIT_NAMES
-from videogn.data.lists.official_roots import official_splits
+from videogn.data.lists.list_sources import official_splits
 from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
 from videogn.data.parquet_index import came_along, parquet_splits
 from videogn.data.shards import is_shards

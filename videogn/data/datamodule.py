@@ -239,6 +239,7 @@ class VideoDataModule(pl.LightningDataModule):
                 "short_side": self.views.short_side,
                 "clip_length": self.views.clip_length,
                 "interval": self.views.interval,
+                **({} if self.views.fps is None else {"fps": self.views.fps}),
             },
             "decoder": self.decoder,
             "index_sha256": self._split("test").fingerprint(),

@@ -47,8 +47,8 @@ def load_sample(
     try:
         with opener(record.path, decoder) as video:
             info = video.info
-            timeline = make_timeline(video, record)
-            indices = timeline.frames[plan.clips(len(timeline), rng)]  # (clips, T)
+            timeline = make_timeline(video, record, plan.fps)
+            indices = timeline[plan.clips(len(timeline), rng, info.fps)]  # (clips, T)
             resized = resized_size(info.height, info.width, plan.short_side(rng))
             crops = plan.crops(*resized, rng)
             region = _around(crops)

@@ -17,8 +17,8 @@ from videogn.data.archives import refuse_archive
 from videogn.data.class_folders import read_class_folders
 from videogn.data.labels import class_names, known_spelling, number_labels
 from videogn.data.layouts import LAYOUTS, Row
+from videogn.data.lists.list_sources import is_list
 from videogn.data.lists.listed import Listed, of_split
-from videogn.data.lists.reading import is_list, read_list
 from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
 from videogn.data.parquet_index import read_parquet
 from videogn.data.records import Records
@@ -72,6 +72,8 @@ def read_index(
         shards = find_shards(name)
         return _build(Listed(read_shards(shards), numbers=True), source, shards_root(shards), classes, checked=True)
     if is_list(name):
+        from videogn.data.lists.reading import read_list  # a dozen formats; other sources do without
+
         folder = Path(name).parent if root is None else existing_path(root)
         return _of_list(read_list(Path(name), folder, columns), name, folder, classes, split, aliases or {})
     source = existing_path(source)

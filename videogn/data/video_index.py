@@ -52,6 +52,11 @@ class VideoIndex:
     def __len__(self) -> int:
         return len(self.records)
 
+    def has_segments(self) -> bool:
+        """Return whether some records are parts of videos."""
+        table = self.records.table
+        return not table["start_time"].null_count == table["start_frame"].null_count == len(table)
+
     def relative_path(self, record: VideoRecord) -> str:
         """Return the path of a record relative to `root`, with forward slashes on every system."""
         return _relative(record.path, self._prefix())
@@ -75,8 +80,8 @@ class VideoIndex:
 
     def _relative_names(self) -> pa.Array:
         """The relative paths, those of segments with their fragments."""
-        paths, table = self.relative_paths(), self.records.table
-        if table["start_time"].null_count == table["start_frame"].null_count == len(paths):
+        paths = self.relative_paths()
+        if not self.has_segments():
             return paths
         fragments = ["" if row.segment is None else f"#{row.segment.fragment}" for row in self.records]
         ends = pa.array(fragments).cast(pa.large_binary())

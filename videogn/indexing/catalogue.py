@@ -137,6 +137,11 @@ def read_catalogue(path: str | Path) -> Catalogue:
         raise ValueError(f"{path} is not an index that `videogn data index` wrote") from error
 
 
+def files_of(table: pa.Table) -> pa.Table:
+    """Return the first row of each file: a video has a row for each part of it that is listed."""
+    return table.take(pc.index_in(table["path"].unique(), value_set=table["path"]))
+
+
 def summarise(table: pa.Table, classes: Sequence[str], unlisted: int) -> dict[str, Any]:
     """Count the rows of an index.
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from videogn.data.stored_paths import opened_path, stored_path
-from videogn.indexing.catalogue import Catalogue, read_catalogue
+from videogn.indexing.catalogue import Catalogue, files_of, read_catalogue
 from videogn.indexing.file_checks import CHECKER, FileChecks, checked, joined, results_table
 from videogn.indexing.file_states import file_states
 from videogn.indexing.listing import names_hash, unlisted_videos
@@ -82,18 +82,13 @@ def check_index(
     catalogue = read_catalogue(path)
     videos = catalogue.table.num_rows
     checks = FileChecks(decode=catalogue.facts.decode, timeout=timeout, workers=workers, hashed=False, factory=checker)
-    catalogue = Catalogue(_once(catalogue.table), catalogue.facts)
+    catalogue = Catalogue(files_of(catalogue.table), catalogue.facts)
     states = file_states(catalogue.table["path"])
     if quick:
         differences = _compare_states(catalogue, states)
     else:
         differences = _compare_rows(catalogue, _as_now(catalogue, states, checks, progress))
     return Checked(videos, differences + _unlisted(catalogue))
-
-
-def _once(table: pa.Table) -> pa.Table:
-    """The first row of each path: a file may have a row for each of its segments."""
-    return table.take(pc.index_in(table["path"].unique(), value_set=table["path"]))
 
 
 def _as_now(

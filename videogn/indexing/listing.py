@@ -15,7 +15,8 @@ import pyarrow as pa
 from videogn.checks import existing_path
 from videogn.data.data_layout import INDEX, UNDIVIDED, find_layout
 from videogn.data.left_out import LeftOut, joined_left_out
-from videogn.data.lists.reading import is_list, split_column
+from videogn.data.lists.list_sources import is_list
+from videogn.data.lists.reading import split_column
 from videogn.data.sources import check_root, read_index
 from videogn.data.splits import read_sources
 from videogn.data.stored_paths import path_array

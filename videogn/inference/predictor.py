@@ -46,8 +46,9 @@ class Predictor:
     Args:
         checkpoint: Checkpoint written by `videogn fit`.
         num_clips: Number of clips per video. Default: 10.
-        protocol: Rule that places the clips: "nonlocal", "slowfast" or "endpoint". Default: "nonlocal".
+        protocol: Rule that places the clips: "nonlocal", "slowfast", "mmaction2" or "endpoint". Default: "nonlocal".
         crops: Part of the frame that is tested: "full", "three_crop" or "center". Default: as the checkpoint says.
+        fps: Frames per second at which clips are taken, by the videos' time stamps. Default: as the checkpoint says.
         decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec". Default: "auto".
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
         time_limit: Seconds that a video may take to decode. Decoding runs in a process of its own, which is killed and
@@ -89,6 +90,7 @@ class Predictor:
         num_clips: int = EvaluationViews.num_clips,
         protocol: ProtocolName = EvaluationViews.protocol,
         crops: CropsName | None = None,
+        fps: float | None = None,
         decoder: DecoderName = "auto",
         device: str = "auto",
         time_limit: float = TIME_LIMIT,
@@ -103,6 +105,7 @@ class Predictor:
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
         test = {"num_clips": num_clips, "protocol": protocol, "crops": crops or about["crops"]}
+        test |= {} if fps is None else {"fps": fps}
         self._plan = evaluation_plan(chosen(EvaluationViews, {**about, **test}))
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 

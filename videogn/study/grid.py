@@ -27,6 +27,7 @@ _DECIDED = {
     "model.norm_options": "the axis norm, for instance {name: gn, groups: 8}",
     "model.clip_length": "the axis clip",
     "model.interval": "the axis clip",
+    "model.fps": "data.fps",
     "model.scaling": "scaling of the budget",
     "data.batch_size": "the axis batch_size",
     "trainer.max_epochs": "the budget",

@@ -6,14 +6,13 @@ the video. A file of 10 frames per second has these timelines, where t is in sec
     frame              0       1       2       3       4      t 0, 0.1, ... 0.4
     all of it          0       1       2       3       4
     0.1 to 0.3 s               1       2
-    20 per second      0   0   1   1   2   2   3   3   4   4  the nearest frame to 0, 0.05, ... 0.45; the earlier of two
+    20 per second      0   0   1   1   2   2   3   3   4   4  the nearest frame to 0, 0.05, ... 0.45, or the earlier one
     5 per second       0               2               4      the nearest frame to 0, 0.2, 0.4
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,25 +25,11 @@ from videogn.video.errors import VideoDecodeError
 _NO_STEP = 0.1
 #: Seconds; frames whose distances from a time differ by less are equally near.
 _EQUAL = 1e-6
+#: Largest number of places; time stamps that ask for more are damaged. It is 92 hours at 30 frames per second.
+_MOST = 10_000_000
 
 
-@dataclass(frozen=True)
-class Timeline:
-    """Frames in the order of time.
-
-    Attributes:
-        frames: Frame indices in the video, int64 (L,), not decreasing; at least one.
-        fps: Frames of the timeline per second.
-    """
-
-    frames: Indices
-    fps: float
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-
-def make_timeline(video: FrameSource, record: VideoRecord, fps: float | None = None) -> Timeline:
+def make_timeline(video: FrameSource, record: VideoRecord, fps: float | None = None) -> Indices:
     """Choose the frames that the clips of a video are laid over.
 
     The time stamps of the frames are only asked for where they are needed.
@@ -56,14 +41,14 @@ def make_timeline(video: FrameSource, record: VideoRecord, fps: float | None = N
             frame, or from the start of the segment, on. Default: every frame once.
 
     Returns:
-        The timeline.
+        Frame indices in the video, int64 (L,), not decreasing; at least one if the video has one.
 
     Raises:
-        VideoDecodeError: If the segment holds no frame of the video.
+        VideoDecodeError: If the segment holds no frame of the video, or its time stamps cannot be true.
     """
     count = video.info.frames if record.frames is None else min(record.frames, video.info.frames)
     if record.segment is None and fps is None:
-        return Timeline(np.arange(count, dtype=np.int64), video.info.fps)
+        return np.arange(count, dtype=np.int64)
     by_time = fps is not None or (record.segment is not None and record.segment.unit == "seconds")
     times = video.times()[:count] if by_time else np.empty(0)
     segment = record.segment or Segment(0, count, "frames")
@@ -74,11 +59,13 @@ def make_timeline(video: FrameSource, record: VideoRecord, fps: float | None = N
         raise VideoDecodeError(record.name, f"the segment holds no frame: the video {there}")
     frames = np.arange(first, stop, dtype=np.int64)
     if fps is None:
-        return Timeline(frames, video.info.fps)
+        return frames
     start, end = float(times[first]), _end(times[:stop], video)
     if segment.unit == "seconds":
         start, end = segment.start, min(segment.end, end)
-    return Timeline(frames[_nearest(times[first:stop], start, end, fps)], fps)
+    if (end - start) * fps > _MOST:
+        raise VideoDecodeError(record.name, f"its time stamps must be wrong: they make it last {end - start:.0f} s")
+    return frames[_nearest(times[first:stop], start, end, fps)]
 
 
 def _nearest(times: np.ndarray, start: float, end: float, fps: float) -> Indices:

@@ -59,6 +59,7 @@ def run(options: Options) -> int:
     from videogn.cli.progress import bar
     from videogn.data.lists.columns import parse_columns
     from videogn.indexing.building import build_index
+    from videogn.indexing.catalogue import files_of
     from videogn.indexing.file_checks import FileChecks
 
     checks = FileChecks(decode=not options.quick, timeout=options.timeout, workers=options.workers)
@@ -77,7 +78,7 @@ def run(options: Options) -> int:
     print_unusable(console, built.catalogue)
     if built.unlisted:
         console.print(f"unlisted, for instance {escape(displayable(built.unlisted[0]))}", soft_wrap=True)
-    rest = built.catalogue.table.num_rows - built.checked
+    rest = files_of(built.catalogue.table).num_rows - built.checked
     known = f", {rest:,} known or missing" if rest else ""
     for line in _remarks(options.out, built):
         console.print(escape(line), soft_wrap=True)

@@ -97,7 +97,10 @@ def _by_class(split: str, index: VideoIndex) -> dict[str, tuple[int, int]]:
 
     missing = Counter(record.label for record in index.missing())
     counts = Counter(record.label for record in index.records)
-    totals = f"{counted(len(index), 'video')}, {counted(len(index.classes), 'class')}, {missing.total()} missing"
+    rows = counted(len(index), "video")
+    if (videos := len(index.records.table["path"].unique())) < len(index) and index.has_segments():
+        rows = f"{counted(len(index), 'part')} of {counted(videos, 'video')}"
+    totals = f"{rows}, {counted(len(index.classes), 'class')}, {missing.total()} missing"
     print(f"{split}: {totals}" if split else totals)
     print(f"sha256 {index.fingerprint()}")
     return {name.replace("_", " "): (counts[number], missing[number]) for number, name in enumerate(index.classes)}

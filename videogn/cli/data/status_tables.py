@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from videogn.data.parquet_index import USABLE
 from videogn.data.stored_paths import opened_path
-from videogn.indexing.catalogue import STATUSES
+from videogn.indexing.catalogue import STATUSES, files_of
 from videogn.system.files import displayable
 from videogn.system.sizes import counted, format_size
 
@@ -71,7 +71,7 @@ def print_unusable(console: Console, catalogue: Catalogue) -> None:
         catalogue: Index.
     """
     usable = pc.is_in(catalogue.table["status"], pa.array(USABLE))
-    unusable = catalogue.table.filter(pc.invert(usable)).select(["path", "status", "reason"])
+    unusable = files_of(catalogue.table.filter(pc.invert(usable)).select(["path", "status", "reason"]))
     rows = [(row["path"], row["status"], row["reason"] or "") for row in unusable.slice(0, _SHOWN).to_pylist()]
     print_first(console, ("not usable", "status", "reason"), rows, unusable.num_rows, "; the index lists all")
 
@@ -118,9 +118,10 @@ def status_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> Table:
 
 
 def _totals(catalogue: Catalogue) -> str:
-    rows = catalogue.table
+    rows = files_of(catalogue.table)
+    parts = "" if len(rows) == len(catalogue.table) else f"rows for {counted(len(rows), 'video')}, "
     classes = counted(len(catalogue.facts.classes), "class")
     hours = (pc.sum(rows["duration"]).as_py() or 0) / 3600
     size = format_size(pc.sum(rows["bytes"]).as_py() or 0)
     frames = counted(pc.sum(rows["frames"]).as_py() or 0, "frame")
-    return f"{classes}, {frames}, {hours:,.1f} hours, {size}"
+    return f"{parts}{classes}, {frames}, {hours:,.1f} hours, {size}"

@@ -5,39 +5,19 @@ The number says what a video is used for: 1 training, 2 testing, 0 neither.
 
 from __future__ import annotations
 
-import glob
 import logging
 import os
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from videogn.data.layouts import Row, read_text
+from videogn.data.lists.list_sources import HMDB51_NAME
 from videogn.data.lists.listed import Listed
 from videogn.data.lists.places import located
 
 _log = logging.getLogger(__name__)
 
-_NAME = re.compile(r"(?P<name>.+)_test_split(?P<split>[123])\.txt")
-_FIRST = "*_test_split1.txt"
 _USES = {"0": None, "1": "train", "2": "test"}
-
-
-def hmdb51_files(source: str | Path) -> list[Path]:
-    """Find the split files of HMDB51 that a source stands for.
-
-    Args:
-        source: One such file; a pattern of them, such as "splits/*_test_split2.txt"; or their folder, which stands for
-            the first of the three splits.
-
-    Returns:
-        The files, sorted; empty if there are none.
-    """
-    source = Path(source)
-    if source.is_dir():
-        return sorted(path for path in source.glob(_FIRST) if _NAME.fullmatch(path.name))
-    named_so = _NAME.fullmatch(source.name.replace("*", "x"))
-    return sorted(map(Path, glob.glob(str(source)))) if named_so else []
 
 
 def read_hmdb51(files: Sequence[Path], root: Path) -> Listed:
@@ -53,7 +33,7 @@ def read_hmdb51(files: Sequence[Path], root: Path) -> Listed:
     Raises:
         ValueError: If a line is wrong, or the files are of several splits.
     """
-    splits = {match["split"] for path in files if (match := _NAME.fullmatch(path.name))}
+    splits = {match["split"] for path in files if (match := HMDB51_NAME.fullmatch(path.name))}
     if len(splits) > 1:
         raise ValueError(f"{files[0].parent}: files of splits {' and '.join(sorted(splits))}; give those of one")
     if len(files) > 1:
@@ -62,7 +42,7 @@ def read_hmdb51(files: Sequence[Path], root: Path) -> Listed:
     found: list[tuple[str, str, str]] = []
     classes = []
     for path in files:
-        match = _NAME.fullmatch(path.name)
+        match = HMDB51_NAME.fullmatch(path.name)
         assert match is not None
         classes.append(match["name"])
         for number, line in enumerate(read_text(path).split("\n"), start=1):

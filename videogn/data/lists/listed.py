@@ -68,8 +68,8 @@ def of_split(rows: list[Row], split: str | None, source: Path) -> list[Row]:
 
     Args:
         rows: Rows of a list.
-        split: Usual name of the split, or None for all rows. Where there is no "val", "test" stands for it: the data
-            sets that have only these two are validated on their test videos.
+        split: Usual name of the split, or None for all rows. Of "val" and "test", the one that is there stands for the
+            other one: a data set that has training and test videos only is validated on the latter.
         source: The list, for the message.
 
     Raises:
@@ -78,7 +78,8 @@ def of_split(rows: list[Row], split: str | None, source: Path) -> list[Row]:
     there = splits_of(rows)
     if split is None or len(there) < 2:
         return rows
-    wanted = "test" if split == "val" and "val" not in there else split
+    other = {"val": "test", "test": "val"}.get(split)
+    wanted = other if other in there and split not in there else split
     if wanted not in there:
         raise ValueError(f"{source} has no split {split!r}; those there are: {', '.join(sorted(there))}")
     return [row for row in rows if row.split and split_name(row.split) == wanted]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from videogn.data.lists.columns import is_video_there, looks_like_video
 from videogn.data.video_files import is_system_folder, is_video_name
 from videogn.video.storage import is_url
 
+_Value = TypeVar("_Value")
+
 #: Number of names that are tried before a folder is searched.
 _TRIED = 32
 
 
-def sampled(values: Sequence[str], count: int = _TRIED) -> Sequence[str]:
+def sampled(values: Sequence[_Value], count: int = _TRIED) -> Sequence[_Value]:
     """Return at most `count` values, at even distances."""
     return values[:: max(-(-len(values) // count), 1)]
 

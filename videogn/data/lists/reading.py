@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,8 +11,9 @@ from videogn.data.layouts import LAYOUTS, read_text, split_name
 from videogn.data.lists.activitynet import is_activitynet, read_activitynet
 from videogn.data.lists.diving48 import is_diving48, read_diving48
 from videogn.data.lists.epic import is_epic, read_epic
-from videogn.data.lists.hmdb51 import hmdb51_files, read_hmdb51
+from videogn.data.lists.hmdb51 import read_hmdb51
 from videogn.data.lists.kinetics import is_kinetics, read_kinetics
+from videogn.data.lists.list_sources import hmdb51_files
 from videogn.data.lists.listed import Listed, ListFile
 from videogn.data.lists.mmaction2 import is_rawframes, read_rawframes
 from videogn.data.lists.moments import is_moments, read_moments
@@ -21,11 +21,6 @@ from videogn.data.lists.path_lines import read_path_lines
 from videogn.data.lists.something import is_something_csv, is_something_json, read_something_csv, read_something_json
 from videogn.data.lists.tables import divide, is_plain, read_table
 from videogn.data.lists.ucf101 import is_ucf101, read_ucf101
-from videogn.data.shards import is_shards
-from videogn.data.video_files import VIDEO_SUFFIXES
-
-#: Suffixes of files that are other sources.
-_OTHERS = (".parquet", *VIDEO_SUFFIXES)
 
 
 class _TextFormat(NamedTuple):
@@ -50,13 +45,6 @@ JSON_FORMATS = (
     _JsonFormat(is_diving48, read_diving48),
     _JsonFormat(is_activitynet, read_activitynet),
 )
-
-
-def is_list(source: str) -> bool:
-    """Whether a source is a list of videos: a file that is no video, index or shard, or HMDB51's many files."""
-    if hmdb51_files(source):
-        return True
-    return not is_shards(source) and os.path.isfile(source) and not source.lower().endswith(_OTHERS)
 
 
 def split_column(source: Path, root: Path, columns: Mapping[str, str]) -> list[str | None] | None:

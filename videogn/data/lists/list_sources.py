@@ -1,11 +1,19 @@
-"""The official lists in the folder of a data set, by their names."""
+"""Which sources are lists, and the official lists in the folder of a data set. Nothing is read."""
 
 from __future__ import annotations
 
+import glob
+import os
+import re
 from pathlib import Path
 
-from videogn.data.lists.hmdb51 import hmdb51_files
+from videogn.data.shards import is_shards
+from videogn.data.video_files import is_video_name
 
+#: Name of one of HMDB51's many files; `hmdb51.py` says what is in them.
+HMDB51_NAME = re.compile(r"(?P<name>.+)_test_split(?P<split>[123])\.txt")
+#: Those of the first of the three splits.
+_FIRST = "*_test_split1.txt"
 #: Names of the lists for training and validation. Data sets that have no others are validated on their test videos.
 _NAMES = (
     ("trainlist01.txt", "testlist01.txt"),  # UCF101
@@ -19,6 +27,32 @@ _NAMES = (
 #: Folders in which they lie; "" is that of the data set.
 _FOLDERS = ("", "ucfTrainTestlist", "labels", "annotations")
 _HMDB51 = ("", "testTrainMulti_7030_splits", "annotations")
+
+
+def is_list(source: str) -> bool:
+    """Return whether a source is a list of videos: a file that is no video, index or shard, or HMDB51's many."""
+    if hmdb51_files(source):
+        return True
+    return os.path.isfile(source) and not (
+        is_video_name(source) or is_shards(source) or source.lower().endswith(".parquet")
+    )
+
+
+def hmdb51_files(source: str | Path) -> list[Path]:
+    """Find the split files of HMDB51 that a source stands for.
+
+    Args:
+        source: One such file; a pattern of them, such as "splits/*_test_split2.txt"; or their folder, which stands for
+            the first of the three splits.
+
+    Returns:
+        The files, sorted; empty if there are none.
+    """
+    source = Path(source)
+    if source.is_dir():
+        return sorted(path for path in source.glob(_FIRST) if HMDB51_NAME.fullmatch(path.name))
+    named_so = HMDB51_NAME.fullmatch(source.name.replace("*", "x"))
+    return sorted(map(Path, glob.glob(str(source)))) if named_so else []
 
 
 def official_splits(root: Path) -> dict[str, Path]:
