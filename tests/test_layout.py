@@ -114,7 +114,7 @@ def test_reports_need_no_torch():
 @pytest.mark.parametrize(
     ("module", "most", "foreign"),
     [
-        ("videogn.cli.lightning_cli", 97, {"videogn.report", "videogn.study", "videogn.inference"}),
+        ("videogn.cli.lightning_cli", 100, {"videogn.report", "videogn.study", "videogn.inference"}),
         ("videogn.inference", 60, {"videogn.training", "lightning", "torchmetrics", "matplotlib"}),
     ],
 )

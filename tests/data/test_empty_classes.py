@@ -167,3 +167,20 @@ def test_one_class_of_videos(tmp_path):
     (tmp_path / "l.txt").write_text("set/left/0.mp4 x\nset/left/1.mp4 x\n")
     with pytest.raises(ValueError, match=r"^there is only one class, x; at least two are needed$"):
         VideoDataModule(train=str(tmp_path / "l.txt"), num_workers=0)
+
+
+def test_what_is_left_out_is_said_once_where_the_test_videos_are_the_validation_videos(tmp_path, caplog):
+    for split in ("train", "val"):
+        folders(tmp_path / split, "left", "right")
+        touch(tmp_path / split, f"left/{split}.part")
+    data(tmp_path)
+    assert caplog.messages == [
+        f"{split}: left out: 1 .part of class left; no suffix of a video (`videogn data show` counts all)"
+        for split in ("train", "val")
+    ]
+
+
+def test_where_no_video_is_there_at_all_that_is_what_is_said(tmp_path):
+    (tmp_path / "train.txt").write_text("1.mp4 a\n2.mp4 b\n3.mp4 b\n")
+    with pytest.raises(ValueError, match=r"all 3 train videos are missing, for instance .*1\.mp4; is root right\?"):
+        data(tmp_path).setup("fit")

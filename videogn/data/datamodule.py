@@ -19,7 +19,7 @@ from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sampler import VideoSampler
 from videogn.data.splits import read_splits
-from videogn.data.usable import without_missing
+from videogn.data.usable import refuse_unusable, without_missing
 from videogn.data.video_index import VideoIndex
 from videogn.system.ranks import rank, shared_seed, world_size
 from videogn.system.sizes import parse_size
@@ -253,6 +253,7 @@ class VideoDataModule(pl.LightningDataModule):
     def _look_for_empty_classes(self) -> None:
         if self._emptiness is not None and "train" in self.splits:
             self.splits["train"] = self.splits["train"].asked()
+            refuse_unusable(self.splits["train"], "train")
             _warn(inspect_classes(self.splits["train"], **self._emptiness))
             self._emptiness = None
 
