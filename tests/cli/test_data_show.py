@@ -53,7 +53,7 @@ def test_show_a_root_with_splits(videogn, capsys, root):
         "  left: 1 .part",
         "  up: 2 .xyz",
         "  __MACOSX (system folder)",
-        "class up has no training video: its folder has only 2 .xyz",
+        "class up has no training video: its folder holds no video, only 2 .xyz",
         *(line.format(root) for line in COPY),
     ]
     assert len([line for line in printed if line.startswith("sha256 ")]) == 2
@@ -69,7 +69,7 @@ def test_index_says_the_same_and_keeps_the_hashes(videogn, capsys, root, tmp_pat
         "left out: left: 1 .part",
         "left out: up: 2 .xyz",
         "left out: __MACOSX (system folder)",
-        "class up has no training video: its folder has only 2 .xyz",
+        "class up has no training video: its folder holds no video, only 2 .xyz",
         *(line.format(root) for line in COPY),
     ]
     rows = read_catalogue(out).table.to_pylist()

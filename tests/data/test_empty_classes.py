@@ -58,11 +58,11 @@ def test_a_class_whose_files_are_not_read_is_named_with_them(tmp_path):
     index = read_index(tmp_path)
     assert index.classes == ("down", "frames", "left", "right")
     assert about_empty_classes(index) == (
-        "2 of 4 classes have no training video: down (its folder has only 6 .xyz, 1 hidden), "
-        "frames (its folder has only 1 .jpg)"
+        "2 of 4 classes have no training video: down (its folder holds no video, only 6 .xyz, 1 hidden), "
+        "frames (its folder holds no video, only 1 .jpg)"
     )
     assert left_out_lines(index.left_out, index.classes, ["left", "right"]) == [
-        "left out: 1 .xyz of class right; no suffix of a video (`videogn data show` counts all)"
+        "left out: 1 .xyz of class right (not suffixes of videos; `videogn data show` counts all)"
     ]
 
 
@@ -175,7 +175,7 @@ def test_what_is_left_out_is_said_once_where_the_test_videos_are_the_validation_
         touch(tmp_path / split, f"left/{split}.part")
     data(tmp_path)
     assert caplog.messages == [
-        f"{split}: left out: 1 .part of class left; no suffix of a video (`videogn data show` counts all)"
+        f"{split}: left out: 1 .part of class left (not suffixes of videos; `videogn data show` counts all)"
         for split in ("train", "val")
     ]
 
