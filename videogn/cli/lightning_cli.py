@@ -6,7 +6,6 @@ import inspect
 import logging
 import sys
 import warnings
-from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
@@ -115,8 +114,8 @@ class VideoCLI(LightningCLI):
         if self._linked:
             for given, follower in _LINKS.items():
                 parser.link_arguments(given, follower)
-            names = methodcaller("classes_for", self._command)
-            parser.link_arguments("data", "model.class_names", names, "instantiate")
+            names = "data.training_classes" if self._command == "fit" else "data.class_names"
+            parser.link_arguments(names, "model.class_names", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
         """Check and complete the flags of the trainer; give the optimiser the rate of --model.lr."""

@@ -19,7 +19,7 @@ from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sampler import VideoSampler
 from videogn.data.splits import read_splits
-from videogn.data.usable import without_missing
+from videogn.data.usable import refuse_unusable, without_missing
 from videogn.data.video_index import VideoIndex
 from videogn.system.ranks import rank, shared_seed, world_size
 from videogn.system.sizes import parse_size
@@ -135,6 +135,7 @@ class VideoDataModule(pl.LightningDataModule):
         self._test_source = {"split": "test" if own_test else "val", "root": root, "given": test if own_test else val}
         self.class_names = list(next(iter(self.splits.values())).classes)
         _warn(inspect_splits(self.splits, leaks=leaks, given_classes=class_names is not None))
+        # How `training_classes` judges; None when it has.
         self._emptiness: dict[str, bool] | None = {"given": class_names is not None, "allowed": allow_empty_classes}
         self.num_workers = num_workers
         self.decoder = decoder
@@ -149,26 +150,25 @@ class VideoDataModule(pl.LightningDataModule):
 
     def setup(self, stage: str) -> None:
         """Look for classes without a training video; warn once where plain loaders are used."""
-        self.classes_for(stage)
-        if stage == "fit" and not STATEFUL and rank() == 0:
+        if stage != "fit":
+            return
+        self._look_for_empty_classes()
+        if not STATEFUL and rank() == 0:
             _log.warning(
                 "torchdata is not installed: plain loaders. `videogn fit` resumes in the middle of an epoch all the "
                 "same; a training loop of your own starts the epoch again"
             )
 
-    def classes_for(self, stage: str) -> list[str]:
-        """Return the class names. Before a fit, those without a usable training video are named, once.
+    @property
+    def training_classes(self) -> list[str]:
+        """Class names for a training run; at the first time, those without a usable training video are named.
 
-        Args:
-            stage: "fit", "validate" or "test".
+        The command line takes the names of a network from here: a refusal comes before the network is built.
 
         Raises:
             ValueError: If more than half of the classes have none, unless they were given or that is allowed.
         """
-        if stage == "fit" and self._emptiness is not None and "train" in self.splits:
-            self.splits["train"] = self.splits["train"].asked()
-            _warn(inspect_classes(self.splits["train"], **self._emptiness))
-            self._emptiness = None
+        self._look_for_empty_classes()
         return self.class_names
 
     def train_dataloader(self) -> VideoLoader:
@@ -255,6 +255,13 @@ class VideoDataModule(pl.LightningDataModule):
         """Return the number of videos in the test index, including those that cannot be decoded."""
         return len(self._split("test"))
 
+    def _look_for_empty_classes(self) -> None:
+        if self._emptiness is not None and "train" in self.splits:
+            self.splits["train"] = self.splits["train"].asked()
+            refuse_unusable(self.splits["train"], "train")
+            _warn(inspect_classes(self.splits["train"], **self._emptiness))
+            self._emptiness = None
+
     def _split(self, split: str) -> VideoIndex:
         if split not in self.splits:
             raise ValueError(f"there are no {split} videos: set --data.{split}, or put them into --data.root")
@@ -288,10 +295,10 @@ class VideoDataModule(pl.LightningDataModule):
         return video_loader(dataset, sampler, batch_size=batch_size, num_workers=self.num_workers)
 
 
+@rank_zero_only  # also before the processes know one another
 def _warn(lines: Sequence[str]) -> None:
-    if rank_zero_only.rank == 0:  # also before the processes know one another
-        for line in lines:
-            _log.warning("%s", line)
+    for line in lines:
+        _log.warning("%s", line)
 
 
 def _cache_size(cache: str | int | bool) -> int:

@@ -18,8 +18,9 @@ from videogn.checks import existing_path
 from videogn.data.labels import class_names, number_labels
 from videogn.data.layouts import SPLIT_NAMES, split_name
 from videogn.data.records import Records
+from videogn.data.stored_paths import opened_path
 from videogn.data.video_index import VideoIndex
-from videogn.video.storage import is_url
+from videogn.video.storage import exists, is_url
 
 SUFFIX = ".parquet"
 #: Key of the metadata of the file: JSON with the root, the classes and other facts.
@@ -31,6 +32,8 @@ USABLE = ("ok", "short", "slow")
 
 _SEGMENT = ("start_time", "end_time", "start_frame", "end_frame")
 _READ = ("path", "label", "split", "frames", "status", "reason", "start", "bytes", "sha256", *_SEGMENT)
+#: Number of videos that are looked for where an index may have moved.
+_LOOKED_UP = 20
 _ANCHORED = r"^(/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://)"
 
 
@@ -95,6 +98,23 @@ def parquet_splits(source: Path) -> tuple[str, ...]:
         return ()
     values = {split_name(value) for value in table["split"].unique().drop_null().to_pylist()}
     return tuple(sorted(values, key=lambda value: ([*SPLIT_NAMES, value].index(value), value)))
+
+
+def came_along(source: Path, folder: str) -> bool:
+    """Return whether the videos of an index lie below the folder that it is in, and not where it says.
+
+    Args:
+        source: The index.
+        folder: Its folder.
+
+    Returns:
+        True if one of its first videos lies there, arranged as below its root, or if its root does not exist.
+    """
+    table, stored = _read(source, ("path",))
+    root = stored.get("root")
+    paths, _ = _paths(table.slice(0, _LOOKED_UP), root, folder, source)
+    there = any(exists(opened_path(path)) for path in paths.to_pylist())
+    return there or root is None or not (is_url(root) or os.path.isdir(opened_path(root)))
 
 
 def _read(source: Path, wanted: Sequence[str] = _READ) -> tuple[pa.Table, dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -19,6 +20,7 @@ from videogn.system.sizes import counted
 if TYPE_CHECKING:
     import numpy as np
 
+    from videogn.axes import VideoRecord
     from videogn.data.explanation import ExplainedClip
     from videogn.report.contact_sheet import ClipRow
     from videogn.video.decoders.decode import OpenVideo
@@ -38,7 +40,7 @@ class Options(ViewOptions):
     Prints a table and writes a contact sheet with one row per clip.
 
     Attributes:
-        video: Video file, or folder of numbered images.
+        video: Video file, or folder of numbered images; with #t=5.4,11.6 or #frames=12,48 after it, this part of it.
         crop_size: Side of the center or the training crop, in pixels.
         train: Draw random clips and crops, as training does.
         seed: Seed of the random clips and crops.
@@ -70,7 +72,6 @@ def run(options: Options) -> int:
     Raises:
         ValueError: If the video cannot be decoded, or an option is wrong.
     """
-    from videogn.axes import VideoRecord
     from videogn.data.explanation import explain_clips
     from videogn.report.contact_sheet import write_contact_sheet
     from videogn.video.decoders.guard import VideoGuard
@@ -81,18 +82,19 @@ def run(options: Options) -> int:
     check_decoder(options.decoder)
     require_positive("--frame-rate", options.frame_rate)
     plan = options.plan(train=options.train, crop_size=options.crop_size)
-    path = _video_path(options.video)
-    sheet = Path(options.out or f"{Path(path).stem}_clips.png").expanduser()
+    record = _record(options.video)
+    sheet = Path(options.out or f"{Path(record.path).stem}_clips.png").expanduser()
     if sheet.is_dir():
         raise ValueError(f"--out must be the file to write, {sheet} is a folder")
     draws = options.clips if options.train else 1
     try:
-        with closing(VideoGuard(TIME_LIMIT, options.frame_rate)) as guard, guard.open(path, options.decoder) as video:
-            timeline, step = make_timeline(video, VideoRecord(path, None), options.fps), _step(video.info.fps, options)
+        guarded = closing(VideoGuard(TIME_LIMIT, options.frame_rate))
+        with guarded as guard, guard.open(record.path, options.decoder) as video:
+            timeline, step = make_timeline(video, record, options.fps), _step(video.info.fps, options)
             clips = explain_clips(video.info, timeline, plan, step=step, draws=draws, seed=options.seed)
             times = video.times()
             rows = _rows(video, clips, times)
-            facts = _facts(path, video, options)
+            facts = _facts(record.name, video, options)
     except VideoDecodeError as error:
         raise ValueError(str(error)) from error
     write_contact_sheet(rows, sheet, title=_title(facts, options))
@@ -115,21 +117,24 @@ def _step(native: float, options: Options) -> float:
     return clip_step(clip_length=options.clip_length, interval=options.interval, protocol=options.protocol, fps=fps)
 
 
-def _video_path(video: str) -> str:
-    """The path of the video; a missing one is refused with the nearest name that exists."""
+def _record(video: str) -> VideoRecord:
+    """The video, or the part of one that its name says; a missing one is refused with the nearest name that exists."""
+    from videogn.axes import VideoRecord
     from videogn.checks import existing_path
+    from videogn.data.lists.segments import without_fragment
 
-    if "://" in video or ".tar/" in video:
-        return video
-    return str(existing_path(video))
+    path, segment = (video, None) if os.path.exists(video) else without_fragment(video)
+    if "://" not in path and ".tar/" not in path:
+        path = str(existing_path(path))
+    return VideoRecord(path, None, segment=segment)
 
 
-def _facts(path: str, video: GuardedVideo | OpenVideo, options: Options) -> dict[str, Any]:
+def _facts(name: str, video: GuardedVideo | OpenVideo, options: Options) -> dict[str, Any]:
     info = video.info
     seconds, why = info.frames / info.fps, "the default" if options.decoder == "auto" else "as asked"
     if video.fallback is not None:
         why = f"not by {options.decoder}: {video.fallback}"
-    return {"path": displayable(path), **asdict(info), "seconds": seconds, "decoder": video.decoder, "why": why}
+    return {"path": displayable(name), **asdict(info), "seconds": seconds, "decoder": video.decoder, "why": why}
 
 
 def _rows(video: FrameSource, clips: Sequence[ExplainedClip], times: np.ndarray) -> list[ClipRow]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from videogn.axes import Segment
 
+_FRAGMENT = re.compile(r"(?P<path>.+)#(?P<unit>t|frames)=(?P<start>[^,#]+),(?P<end>[^,#]+)")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)")
 
 
@@ -37,6 +38,22 @@ def segment_of(values: Mapping[str, str], where: str) -> Segment | None:
     if not 0 <= start < end:
         raise ValueError(f"{where}: a part from {texts[0]} to {texts[1]}; its end must come after its start")
     return Segment(start, end, unit)
+
+
+def without_fragment(name: str) -> tuple[str, Segment | None]:
+    """Divide the name of a part of a video, such as "a.mp4#t=5.4,11.6" or "a.mp4#frames=12,48" (`VideoRecord.name`).
+
+    Returns:
+        Path and part; the name and None if it is that of a whole video.
+
+    Raises:
+        ValueError: If the part is wrong.
+    """
+    match = _FRAGMENT.fullmatch(name)
+    if match is None:
+        return name, None
+    kind = "time" if match["unit"] == "t" else "frame"
+    return match["path"], segment_of({f"start_{kind}": match["start"], f"end_{kind}": match["end"]}, name)
 
 
 def _seconds(text: str) -> float | None:
