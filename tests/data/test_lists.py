@@ -85,6 +85,7 @@ def test_a_heading_of_any_names_is_no_video(root: Path, heading: str) -> None:
         ("idx\tfile\tduration\tclass", "{n}\t{video}\t1.5\t{label}"),
         ("video_id,file_name,label,fps,split", "v{n},{video},{label},30,train"),
         ("a,b,label", "x{n},{video},{label}"),
+        (",path,label", "{n},{video},{label}"),
         ('"id","path","label"', '"{n}","{video}","{label}"'),
     ],
 )
@@ -96,6 +97,14 @@ def test_columns_in_any_order(root: Path, heading: str, line: str) -> None:
 def test_labels_before_paths_without_a_heading(root: Path) -> None:
     lines = [f"{label},{video}" for video, label in zip(VIDEOS, LABELS, strict=True)]
     assert rows(read_index(write(root / "train.csv", *lines))) == list(zip(VIDEOS, LABELS, strict=True))
+
+
+def test_labels_before_paths_with_blanks_between_them(tmp_path: Path) -> None:
+    """Where the files exist; otherwise "left a.mp4" may be a name with a blank."""
+    touch(tmp_path, "a.mp4", "b.mp4")
+    assert rows(read_index(write(tmp_path / "train.txt", "0 a.mp4", "1 b.mp4"))) == [("a.mp4", "0"), ("b.mp4", "1")]
+    with pytest.raises(ValueError, match="has no label"):
+        read_index(write(tmp_path / "val.txt", "0 c.mp4", "1 d.mp4"))
 
 
 def test_values_that_exist_decide_before_suffixes_and_names(tmp_path: Path) -> None:
@@ -193,7 +202,7 @@ def test_parts_of_videos(tmp_path: Path, heading: str, named, lines, segments) -
             ["id,path,label_a,label_b", "0,a.mp4,x,y"],
             {},
             r"not clear which column is the label; with commas between the fields, it begins id \| path \| label_a \| "
-            r"label_b, then 0 \| a\.mp4 \| x \| y: say which, for instance --data\.columns path=id,label=label_b",
+            r"label_b, then 0 \| a\.mp4 \| x \| y: say which, for instance --data\.columns path=path,label=label_b",
         ),
         (["a,b,label", "v.mp4,w.mp4,x", "x.mp4,y.mp4,z"], {}, "not clear which column is the path"),
         (["file,id", "a.mp4,1", "b.mp4,2"], {}, "not clear which column is the label"),
@@ -289,6 +298,17 @@ def test_a_list_without_labels_follows_the_numbers_of_the_training_list(tmp_path
     splits = read_splits(str(tmp_path), {}, val_fraction=0.5, class_names=None, seed=0)
     assert splits["train"].classes == splits["val"].classes == tuple(map(str, range(first + 3)))
     assert [record.label for record in splits["val"].records] == [first, first + 1, first + 2]
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_lists_that_are_numbered_from_0_and_from_1(tmp_path: Path, first: int) -> None:
+    names = ("right", "down", "left")
+    for split, start in (("train", first), ("val", 1 - first)):
+        write(tmp_path / f"{split}.txt", *(f"{name}/{split}.mp4 {n}" for n, name in enumerate(names, start)))
+    with pytest.raises(
+        ValueError, match=f"of down have the label {2 - first}, and {1 + first} in the training list: on"
+    ):
+        read_splits(str(tmp_path), {}, val_fraction=0.5, class_names=None, seed=0)
 
 
 # The pieces

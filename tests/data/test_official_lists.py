@@ -63,6 +63,14 @@ def test_ucf101(tmp_path: Path, class_list: bool) -> None:
     assert rows(splits["val"])[0] == ("Archery/v_Archery_g01_c01.avi", "Archery")
 
 
+def test_numbers_from_0_beside_ucf101s_own(tmp_path: Path) -> None:
+    train = write(tmp_path / "trainlist01.txt", *UCF_TRAIN)
+    val = write(tmp_path / "val.txt", "YoYo/a.avi 1", "Archery/b.avi 2")
+    assert [record.label for record in splits_of(tmp_path, train=train, val=val)["val"].records] == [0, 1]
+    with pytest.raises(ValueError, match="one list is numbered from 0 and the other from 1"):
+        splits_of(tmp_path, train=train, val=write(val, "YoYo/a.avi 0", "Archery/b.avi 1"))
+
+
 def test_a_ucf101_list_of_some_classes_has_no_other_classes_numbers(tmp_path: Path) -> None:
     """A test list of the second class alone, with numbers, tested with the names of a checkpoint."""
     source = write(tmp_path / "testlist02.txt", "Archery/v_Archery_g01_c01.avi 2")
@@ -132,8 +140,15 @@ def test_the_three_splits_of_hmdb51(tmp_path: Path) -> None:
         ("wave/wave_0.avi", "wave"),
         ("wave/wave_1.avi", "wave"),
     ]
-    with pytest.raises(ValueError, match=r"line 1: 'wave_0\.avi 3'; expected 'video\.avi 1' \(1 train, 2 test"):
-        read_index(write(tmp_path / "wave_test_split1.txt", "wave_0.avi 3"))
+    with pytest.raises(ValueError, match=r"line 2: 'wave_0\.avi 3'; expected 'video\.avi 1' \(1 train, 2 test"):
+        read_index(write(tmp_path / "wave_test_split1.txt", "wave_1.avi 1", "wave_0.avi 3"))
+
+
+def test_other_lists_of_such_names(tmp_path: Path) -> None:
+    index = read_index(write(tmp_path / "my_test_split1.txt", "a/x.mp4 2", "b/y.mp4 0"))
+    assert rows(index) == [("a/x.mp4", "2"), ("b/y.mp4", "0")]
+    folder = tmp_path / "wave[1]"
+    assert len(read_index(write(folder / "wave_test_split1.txt", "a.avi 1 ", "b.avi 0 "))) == 1
 
 
 def test_the_root_of_hmdb51(tmp_path: Path) -> None:

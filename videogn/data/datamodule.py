@@ -38,7 +38,8 @@ class VideoDataModule(pl.LightningDataModule):
         root: Folder of the data set with train and val in it (`train.csv`, `train.txt` or `train/`), or with one folder
             per class, which is then divided; or an index written by `videogn data index`, which names broken videos
             beforehand.
-        train: Training videos outside `root`: class folders, a Kinetics CSV or lines of "path label".
+        train: Training videos outside `root`: class folders, a list of videos (lines of "path label", a CSV, the
+            official list of a data set), an index or shards.
         val: Validation videos outside `root`, in the same forms.
         test: Test videos outside `root`, in the same forms. Default: the validation videos.
         val_fraction: Share of each class held out for validation where `root` holds class folders only.

@@ -15,7 +15,7 @@ from pathlib import Path
 from videogn.checks import existing_path
 from videogn.data.archives import refuse_archive
 from videogn.data.class_folders import read_class_folders
-from videogn.data.labels import class_names, known_spelling, number_labels
+from videogn.data.labels import check_same_start, class_names, known_spelling, number_labels
 from videogn.data.layouts import LAYOUTS, Row
 from videogn.data.lists.list_sources import is_list
 from videogn.data.lists.listed import Listed, of_split
@@ -125,6 +125,7 @@ def _of_list(
     aliases: Mapping[str, str],
 ) -> VideoIndex:
     """The index of one split of a list; the classes are those of all of its splits."""
+    check_same_start(listed.aliases, aliases, source)
     if classes is None and (others := aliases.keys() - set(aliases.values())):
         rows = [row._replace(label=aliases[row.label]) if row.label in others else row for row in listed.rows]
         listed = replace(listed, rows=rows, numbers=True)

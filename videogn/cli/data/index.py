@@ -22,9 +22,9 @@ class Options:
     new or changed. Videos are only read.
 
     Attributes:
-        source: Class folders, a data set's root with splits, a Kinetics CSV, a list of 'path label' lines, a folder of
-            videos without classes, one video, tar shards, or an index to make anew. A video may be a folder of numbered
-            images.
+        source: Class folders, a data set's root with splits, a list of 'path label' lines, a CSV, the official list of
+            a data set, a folder of videos without classes, one video, tar shards, or an index to make anew. A video may
+            be a folder of numbered images.
         out (FILE.parquet): Index to write.
         root: Folder of the videos that a CSV or list names. By default the folder of that file.
         columns (ROLE=NAME,...): Columns of a list where it is not clear which is which: path=video_name,label=tag.

@@ -20,8 +20,9 @@ class Options:
     listed or stored twice, are named.
 
     Attributes:
-        source: What --data.root or --data.train take: a data set's root, class folders, a Kinetics CSV, a list of 'path
-            label' lines, tar shards, or an index (.parquet); or a folder of videos without classes.
+        source: What --data.root or --data.train take: a data set's root, class folders, a list of 'path label' lines, a
+            CSV, the official list of a data set, tar shards, or an index (.parquet); or a folder of videos without
+            classes.
         root: Folder of the videos that a CSV or list names. By default the folder of that file.
         columns (ROLE=NAME,...): Columns of a list where it is not clear which is which: path=video_name,label=tag.
     """

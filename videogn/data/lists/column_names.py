@@ -20,5 +20,5 @@ subject person fold score
 PATH_NAMES = frozenset(_PATHS.split())
 LABEL_NAMES = frozenset(_LABELS.split())
 SPLIT_COLUMNS = frozenset(("split", "subset", "partition", "set"))
-#: Columns that describe a video and are not what it shows.
-FACTS = frozenset(_FACTS.split())
+#: Columns that describe a video and are not what it shows; pandas writes its row numbers under no name.
+FACTS = frozenset(["", *_FACTS.split()])

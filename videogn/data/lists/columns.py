@@ -14,9 +14,10 @@ from videogn.data.lists.column_names import FACTS, LABEL_NAMES, PATH_NAMES, SPLI
 from videogn.data.video_files import is_video_name
 from videogn.video.storage import is_url
 
-#: What a column can be. Times are in seconds, frames are counted from 0, and an end is exclusive.
-ROLES = ("path", "label", "split", "start_time", "end_time", "start_frame", "end_frame", "frames")
 _PAIRS = (("start_time", "end_time"), ("start_frame", "end_frame"))
+#: What a column can be: `PARTS` says which part of a video, in seconds, or in frames from 0; an end is exclusive.
+PARTS = tuple(role for pair in _PAIRS for role in pair)
+ROLES = ("path", "label", "split", *PARTS, "frames")
 _START = re.compile(r"(.*_)?(start|begin|from|onset|t0)(_.*)?")
 _END = re.compile(r"(.*_)?(end|stop|to|until|t1)(_.*)?")
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -83,6 +84,11 @@ def parse_columns(text: str | None) -> dict[str, str]:
 def looks_like_video(value: str) -> bool:
     """Whether a value ends as videos do, or is a URL."""
     return is_video_name(value) or is_url(value)
+
+
+def option(columns: str) -> str:
+    """Write the option that says what columns are, for messages."""
+    return f"--data.columns {columns} (in `videogn data`: --columns)"
 
 
 def is_video_there(root: Path, value: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from videogn.data.lists.columns import option
 from videogn.data.lists.listed import Listed
 from videogn.data.lists.tables import Table, read_table
 
@@ -25,7 +26,7 @@ def read_epic(table: Table) -> Listed:
     if "label" not in table.file.columns:
         raise ValueError(
             f"{table.file.source}: EPIC-KITCHENS has several labels for an action: say which, for instance "
-            "--data.columns label=verb_class (or noun_class)"
+            f"{option('label=verb_class')}"
         )
     frames = "start_frame" in table.file.columns
     return read_table(table, {"path": _COLUMNS["path"]} if frames else _COLUMNS)

@@ -12,7 +12,9 @@ from videogn.data.video_files import is_video_name
 
 #: Name of one of HMDB51's many files; `hmdb51.py` says what is in them.
 HMDB51_NAME = re.compile(r"(?P<name>.+)_test_split(?P<split>[123])\.txt")
-#: Those of the first of the three splits.
+#: Its first line; other lists of such a name have paths and labels.
+_HMDB51_LINE = re.compile(r"[^/\n]+ [012]\s*(\n|$)")
+#: The files of the first of the three splits.
 _FIRST = "*_test_split1.txt"
 #: Names of the lists for training and validation. Data sets that have no others are validated on their test videos.
 _NAMES = (
@@ -33,9 +35,8 @@ def is_list(source: str) -> bool:
     """Return whether a source is a list of videos: a file that is no video, index or shard, or HMDB51's many."""
     if hmdb51_files(source):
         return True
-    return os.path.isfile(source) and not (
-        is_video_name(source) or is_shards(source) or source.lower().endswith(".parquet")
-    )
+    other = is_video_name(source) or is_shards(source) or source.lower().endswith(".parquet")
+    return os.path.exists(source) and not os.path.isdir(source) and not other
 
 
 def hmdb51_files(source: str | Path) -> list[Path]:
@@ -50,9 +51,13 @@ def hmdb51_files(source: str | Path) -> list[Path]:
     """
     source = Path(source)
     if source.is_dir():
-        return sorted(path for path in source.glob(_FIRST) if HMDB51_NAME.fullmatch(path.name))
-    named_so = HMDB51_NAME.fullmatch(source.name.replace("*", "x"))
-    return sorted(map(Path, glob.glob(str(source)))) if named_so else []
+        found = list(source.glob(_FIRST))
+    elif not HMDB51_NAME.fullmatch(source.name.replace("*", "x")):
+        return []
+    else:
+        found = [source] if source.is_file() else list(map(Path, glob.glob(str(source))))
+    found = sorted(path for path in found if HMDB51_NAME.fullmatch(path.name))
+    return found if all(_HMDB51_LINE.match(path.read_text(errors="replace")) for path in found[:1]) else []
 
 
 def official_splits(root: Path) -> dict[str, Path]:

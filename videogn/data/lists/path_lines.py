@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from videogn.data.layouts import Row
-from videogn.data.lists.columns import looks_like_video
+from videogn.data.lists.columns import looks_like_video, option
 from videogn.data.lists.listed import Listed, ListFile, folder_of
 from videogn.data.lists.places import joined, located, sampled
 from videogn.data.video_files import VIDEO_SUFFIXES, is_video_name
@@ -86,8 +86,8 @@ def _split_line(line: str, separator: str | None, file: ListFile, number: int) -
         if (match["separator"].strip() or " ") in label and not label.startswith('"'):
             where = file.where(number)
             raise ValueError(
-                f"{where}: the label {label!r} has blanks or commas; put a tab before it, or quote it (if it is more "
-                "than a label, give the file a heading or say --data.columns path=1,label=2)"
+                f"{where}: the label {label!r} has blanks or commas; put a tab before it, or quote it; if it is more "
+                f"than a label, say which column is which with {option('path=1,label=2')}"
             )
     elif separator == ";":
         path, _, label = line.partition(";")

@@ -74,7 +74,7 @@ def read_something_csv(file: ListFile) -> Listed:
         Row(path, label, file.where(number)) for path, label, (number, _) in zip(paths, labels, file.lines, strict=True)
     ]
     lines = [] if class_file is None else read_text(class_file).splitlines()
-    return Listed(rows, [line.strip() for line in lines if line.strip()] or None)
+    return Listed(rows, [line.strip() for line in lines if line.strip()] or None, numbers=True)
 
 
 def _json_classes(file: ListFile) -> list[str] | None:

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from videogn.axes import Segment
 from videogn.data.layouts import Row
 from videogn.data.lists.column_names import LABEL_NAMES, PATH_NAMES
 from videogn.data.lists.columns import (
+    PARTS,
     Column,
     find_label,
     find_path,
@@ -20,6 +22,7 @@ from videogn.data.lists.columns import (
     is_video_there,
     looks_like_video,
     named,
+    option,
     parts_of_videos,
 )
 from videogn.data.lists.listed import Listed, ListFile
@@ -30,7 +33,7 @@ from videogn.data.lists.separators import NAMES, fields_of, find_separator
 #: Names of a second column that make the first line a heading whatever the first column is called.
 _LABELS = ("label", "class", "target")
 #: What is in no name of a column: a folder, a suffix, nothing but a number.
-_NO_NAME = re.compile(r"[/\\]|\.\w{1,5}$|^[-+.\d]*$")
+_NO_NAME = re.compile(r"[/\\]|\.\w{1,5}$|^[-+.\d]+$")
 
 
 class _Line(NamedTuple):
@@ -132,7 +135,7 @@ def _is_divided(table: Table) -> bool:
 
     So it is in "swim,a.mp4" and "7,a.mp4,swim", and not in "my clip, part 2.mp4,swim".
     """
-    if len(table.first) < 2 or table.separator is None or any(len(some) != len(table.first) for some in table.some):
+    if len(table.first) < 2 or any(len(some) != len(table.first) for some in table.some):
         return False
     root, lines = table.file.root, [table.first, *table.some]
     for place in range(1, len(table.first)):
@@ -142,7 +145,11 @@ def _is_divided(table: Table) -> bool:
         values = [fields[place] for fields in lines]
         if all(is_video_there(root, value) for value in values):
             return True
-        labels_first = len(table.first) == 2 and not any(looks_like_video(fields[0]) for fields in lines)
+        labels_first = (
+            table.separator is not None
+            and len(table.first) == 2
+            and not any(looks_like_video(fields[0]) for fields in lines)
+        )
         if labels_first and all(map(looks_like_video, values)):
             return True
     return False
@@ -161,41 +168,39 @@ def read_table(table: Table, defaults: Mapping[str, str] | None = None) -> Liste
     Raises:
         ValueError: If it is not clear which column is which, or a line is wrong.
     """
-    file = table.file
-    roles = {role: column.name for role, column in _roles(table, defaults or {}).items()}
-    names = [column.name for column in table.columns]
-    places = {role: names.index(name) for role, name in roles.items()}
-    if not table.heading and len(names) < max(places.values(), default=0):
-        raise ValueError(f"{file.source} has {len(names)} columns; {table.as_read()}")
-    found = []
-    for number, fields in table.lines():
-        if len(fields) != len(names):
+    roles = _roles(table, defaults or {})
+    places = {id(column): place for place, column in enumerate(table.columns)}
+    lines = list(table.lines())
+    for number, fields in lines:
+        if len(fields) != len(places):
             what = "the heading has" if table.heading else "the first line has"
             shown = " | ".join(fields)
-            raise ValueError(f"{file.where(number)}: {len(fields)} fields ({shown}), but {what} {len(names)}")
-        found.append((number, {role: fields[place] for role, place in places.items()}))
-    return Listed(_rows(file, found), numbers=True)
+            raise ValueError(f"{table.file.where(number)}: {len(fields)} fields ({shown}), but {what} {len(places)}")
+    return Listed(_rows(table.file, lines, {role: places[id(column)] for role, column in roles.items()}), numbers=True)
 
 
-def _rows(file: ListFile, found: Sequence[tuple[int, Mapping[str, str]]]) -> list[Row]:
-    paths = located([values["path"] for _, values in found], file.root)
-    parts = bool(found) and bool({"start_time", "start_frame"} & found[0][1].keys())
-    rows = []
-    for (number, values), path in zip(found, paths, strict=True):
-        where = file.where(number)
-        if not values["path"] or not values.get("label", "?"):
-            raise ValueError(f"{where}: no {'label' if values['path'] else 'path'} in its column")
-        rows.append(
-            Row(
-                path,
-                values.get("label"),
-                where,
-                segment=segment_of(values, where) if parts else None,
-                split=values.get("split", "").lower() or None,
-                frames=_count(values.get("frames"), where),
-            )
-        )
-    return rows
+def _rows(file: ListFile, lines: Sequence[_Line], places: Mapping[str, int]) -> list[Row]:
+    """The rows of lines; `places` has the place of each role among their fields."""
+    values = {role: [fields[place] for _, fields in lines] for role, place in places.items()}
+    if "" in values["path"] or "" in values.get("label", ()):
+        role = "path" if "" in values["path"] else "label"
+        raise ValueError(f"{file.where(lines[values[role].index('')].number)}: no {role} in its column")
+    where = [file.where(number) for number, _ in lines]
+    nothing = [None] * len(lines)
+    segments = _segments({role: texts for role, texts in values.items() if role in PARTS}, where) or nothing
+    splits = [text.lower() or None for text in values["split"]] if "split" in values else nothing
+    counts = list(map(_count, values["frames"], where)) if "frames" in values else nothing
+    columns = (located(values["path"], file.root), values.get("label", nothing), where, segments, splits, counts)
+    return [
+        Row(path, label, place, None, segment, split, count)
+        for path, label, place, segment, split, count in zip(*columns, strict=True)
+    ]
+
+
+def _segments(values: Mapping[str, Sequence[str]], where: Sequence[str]) -> list[Segment | None]:
+    """The part of each row; empty if no column says it."""
+    rows = (dict(zip(values, texts, strict=True)) for texts in zip(*values.values(), strict=True))
+    return [segment_of(row, place) for row, place in zip(rows, where, strict=False)]
 
 
 def _roles(table: Table, defaults: Mapping[str, str]) -> dict[str, Column]:
@@ -206,7 +211,7 @@ def _roles(table: Table, defaults: Mapping[str, str]) -> dict[str, Column]:
     if "path" not in found:
         path = find_path(rest, file.root)
         if path is None:
-            raise ValueError(_unclear(table, "path"))
+            raise ValueError(_unclear(table, "path", rest[0].name, rest))
         found["path"] = path
         rest.remove(path)
     if "split" not in found and (split := find_split(rest)) is not None:
@@ -216,22 +221,23 @@ def _roles(table: Table, defaults: Mapping[str, str]) -> dict[str, Column]:
     if parts is not None and not found.keys() & {"start_time", "start_frame"} and not {"path", "label"} <= asked.keys():
         start, end = (column.name for column in parts)
         raise ValueError(
-            f"{file.source} has the columns {start} and {end}: for parts of videos give --data.columns "
-            f"start_time={start},end_time={end} (or start_frame, end_frame), for whole ones path=...,label=..."
+            f"{file.source} has the columns {start} and {end}: for parts of videos give "
+            f"{option(f'start_time={start},end_time={end}')}, or start_frame and end_frame; for whole videos give "
+            "path=...,label=... alone"
         )
     if "label" not in found:
         label = find_label(rest)
         if label is None:
-            raise ValueError(_unclear(table, "label"))
+            raise ValueError(_unclear(table, "label", found["path"].name, rest))
         found["label"] = label
     return found
 
 
-def _unclear(table: Table, role: str) -> str:
-    names = [column.name for column in table.columns]
+def _unclear(table: Table, role: str, path: str, others: Sequence[Column]) -> str:
+    label = next((column.name for column in others[::-1] if column.name != path), "LABEL")
     return (
         f"{table.file.source}: it is not clear which column is the {role}; {table.as_read()}: say which, for instance "
-        f"--data.columns path={names[0]},label={names[-1]}"
+        f"{option(f'path={path},label={label}')}"
     )
 
 
