@@ -58,6 +58,16 @@ def test_it_is_said_once_for_all_processes(decoder, caplog, monkeypatch):
     assert len(exchanges) == (2 if decoder == "decord" else 0)
 
 
+def test_an_epoch_without_a_start(caplog):
+    """A training run that is resumed in the middle of an epoch."""
+    notice = FallbackNotice()
+    trainer = SimpleNamespace(datamodule=SimpleNamespace(decoder="decord"), is_global_zero=True)
+    notice.setup(trainer, None, "fit")
+    notice.on_train_batch_start(trainer, None, _batch("b.ts"), 7)
+    notice.on_train_epoch_end(trainer, None)
+    assert [message.split(",")[0] for message in caplog.messages] == ["PyAV decodes 1 of 1 video"]
+
+
 def test_from_the_loader_to_the_results(videogn, motion, tmp_path, caplog):
     """Two training videos and a validation video as MPEG-TS, where decord is shifted; decoded in guarded workers."""
     pytest.importorskip("decord")

@@ -31,6 +31,8 @@ class FallbackNotice(Callback):
         """Ask the data module for the decoder."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         self._decoder = getattr(data, "decoder", AUTO)
+        # A training run that is resumed in the middle of an epoch has no start of that epoch.
+        self._passes = {which: Fallbacks(self._decoder) for which in ("training", "evaluation")}
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._passes["training"] = Fallbacks(self._decoder)
