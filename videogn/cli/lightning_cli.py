@@ -46,11 +46,11 @@ _NOISE = (
     "`Trainer.fit` stopped",
 )
 #: Lightning's warnings without consequence here: our loader resumes by itself, and a small data set has few batches.
-#: The training loss in the log is that of one process.
+#: The training loss in the log is that of one process; the counts are added up before they are logged.
 _IGNORED = (
     ".*your dataloader is not resumable.*",
     ".*smaller than the logging interval.*",
-    ".*`self.log.'train/loss', ..., sync_dist=True.`.*",
+    ".*`self.log.'(train|val|test)/.*', ..., sync_dist=True.`.*",
     ".*`self.log..` but `Trainer.barebones=True.` is configured.*",
 )
 
