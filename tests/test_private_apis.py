@@ -9,6 +9,7 @@ import lightning.pytorch as pl
 import pytest
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loops.progress import _BatchProgress
 from torch import nn
@@ -32,6 +33,17 @@ def test_methods_of_model_checkpoint(name, parameters):
     method = getattr(ModelCheckpoint, name, None)
     assert method is not None, f"lightning's ModelCheckpoint.{name} is gone"
     assert list(inspect.signature(method).parameters) == parameters, f"ModelCheckpoint.{name} takes other arguments"
+
+
+def test_methods_of_the_command_line():
+    for name, parameters in (
+        ("_instantiate_trainer", ["self", "config", "callbacks"]),
+        ("_parse_ckpt_path", ["self"]),
+        ("_prepare_subcommand_parser", ["self", "klass", "subcommand", "kwargs"]),
+    ):
+        method = getattr(LightningCLI, name, None)
+        assert method is not None, f"LightningCLI.{name} is gone"
+        assert list(inspect.signature(method).parameters) == parameters, name
 
 
 def test_attributes_of_model_checkpoint():

@@ -1,4 +1,4 @@
-"""Every flag of the Trainer works, or is refused in one line: the table of docs/trainer-flags.md, row by row."""
+"""Every flag of Lightning's Trainer works or is refused in one line: the rows of docs/trainer-flags.md."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_value_that_joins_processes(motion, tmp_path, flag, value):
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-m", "videogn", *_arguments(motion, tmp_path, flag, value)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr  # with the progress bar, for which no process may wait
     steps = 2 if "devices" in flag else 4
     assert f"trained {steps} steps on 32 clips" in done.stderr
 
@@ -188,9 +188,7 @@ def test_an_operation_that_is_not_deterministic_is_named(videogn, motion, tmp_pa
     """As max pools on a GPU."""
 
     def refuse(*_):
-        raise RuntimeError(
-            "max_pool3d_with_indices_backward_cuda does not have a deterministic implementation, but ..."
-        )
+        raise RuntimeError("max_pool3d_with_indices_backward_cuda does not have a deterministic implementation, but")
 
     monkeypatch.setattr("videogn.training.task.VideoClassifier.training_step", refuse)
     assert _fit(videogn, motion, tmp_path, "deterministic", "true") == 2

@@ -48,11 +48,11 @@ _NOISE = (
     "`Trainer.fit` stopped",
 )
 #: Lightning's warnings without consequence here: our loader resumes by itself, and a small data set has few batches.
-#: The training loss in the log is that of one process.
+#: The training loss in the log is that of one process; the counts are added up before they are logged.
 _IGNORED = (
     ".*your dataloader is not resumable.*",
     ".*smaller than the logging interval.*",
-    ".*`self.log.'train/loss', ..., sync_dist=True.`.*",
+    ".*`self.log.'(train|val|test)/.*', ..., sync_dist=True.`.*",
     ".*`self.log..` but `Trainer.barebones=True.` is configured.*",
 )
 
@@ -154,10 +154,11 @@ class VideoCLI(LightningCLI):
     def after_fit(self) -> None:
         """Say what came out and where it is, and draw the percentiles that a callback has recorded."""
         trainer: Any = self.trainer
+        place = _place(trainer)
         if trainer.is_global_zero:
             top1 = trainer.callback_metrics.get("val/top1")
             best = "" if top1 is None else f"val/top1 {100 * float(top1):.1f} %; "
-            _log.info("%s%s", best, _place(trainer))
+            _log.info("%s%s", best, place)
             for callback in trainer.callbacks:
                 if isinstance(callback, FeaturePercentiles) and callback.path.is_file():
                     from videogn.report.percentile_figure import plot_percentiles
@@ -206,7 +207,7 @@ class VideoCLI(LightningCLI):
 
 
 def _place(trainer: Any) -> str:
-    """Say where the outcome of a training run is: its last checkpoint, or its folder."""
+    """Say where the outcome of a training run is: its last checkpoint, or its folder (every process must ask)."""
     if trainer.fast_dev_run:
         return "nothing is kept of a fast_dev_run"
     for callback in trainer.checkpoint_callbacks:

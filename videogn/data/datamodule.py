@@ -180,7 +180,8 @@ class VideoDataModule(pl.LightningDataModule):
         videos = len(self._training())
         if self._order is None:
             self._order = {"seed": shared_seed(), "videos": videos}
-        overfits = self.trainer is not None and self.trainer.overfit_batches > 0
+        trainer: Any = self.trainer
+        overfits = trainer is not None and trainer.overfit_batches > 0
         loader = self.training_loader(self._order["seed"], same_order=overfits)
         if self.trainer is not None:
             loader.seed_of_order = self._seed_of_order

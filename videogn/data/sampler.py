@@ -59,7 +59,7 @@ class VideoSampler(DistributedSampler[Draw], SequentialSampler):
             return self.count // self.num_replicas
         return len(range(self.rank, self.count, self.num_replicas))
 
-    def __iter__(self) -> Iterator[Draw]:
+    def __iter__(self) -> Iterator[Draw]:  # type: ignore[override]
         # Randomness in an evaluation is the same in every epoch.
         epoch = self.epoch if self.shuffle else 0
         order = np.arange(self.count)

@@ -144,8 +144,6 @@ class VideoClassifier(pl.LightningModule):
             logits, labels = self.training_logits(batch)
         loss = _cross_entropy(logits, labels)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(labels))
-        summed: dict[str, Any] = {"on_step": False, "on_epoch": True, "reduce_fx": "sum", "sync_dist": True}
-        self.log("train/failed", float(len(batch.failed)), batch_size=1, **summed)
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
