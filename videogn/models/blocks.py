@@ -118,14 +118,19 @@ class ResidualBlock(nn.Module):
     def __init__(self, block: ResBlock, memory_mode: str) -> None:
         super().__init__()
         self.branch1_conv, self.branch1_norm = block.branch1_conv, block.branch1_norm
+        if self.branch1_conv is not None:
+            # pytorchvideo's are NumPy's numbers, which torch.compile takes for unknown ones.
+            self.branch1_conv.stride = tuple(map(int, self.branch1_conv.stride))
         self.branch2 = Bottleneck(block.branch2, memory_mode)
         self.activation = block.activation
         self.memory_mode = memory_mode
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, C', T, H', W')."""
-        recomputed = self.memory_mode in ("block", "stage")
-        shortcut, features = recompute(self._branches, [self], x) if recomputed else self._branches(x)
+        if self.memory_mode in ("block", "stage"):
+            shortcut, features = recompute(self._branches, [self], x, within=self.memory_mode == "stage")
+        else:
+            shortcut, features = self._branches(x)
         # The sum and its ReLU never run again: they keep nothing but the next block's input.
         return self.activation(shortcut + features)
 
