@@ -8,11 +8,10 @@ shards.py, `read_parquet` in parquet_index.py. A new layout is a function that r
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from videogn.checks import existing_path
+from videogn.checks import existing_path, expanded
 from videogn.data.labels import class_names, number_labels
 from videogn.data.layouts import LAYOUTS, Row, read_class_folders, read_kinetics, read_list, read_text
 from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
@@ -22,6 +21,7 @@ from videogn.data.shards import find_shards, is_shards, read_shards, shards_root
 from videogn.data.stored_paths import opened_path
 from videogn.data.video_files import VIDEO_SUFFIXES
 from videogn.data.video_index import VideoIndex
+from videogn.video.storage import is_url
 
 
 def read_index(
@@ -54,7 +54,7 @@ def read_index(
         FileNotFoundError: If `source` or `root` does not exist.
         ValueError: If no layout fits, a line or a label is wrong, or there is no video or no such split.
     """
-    if is_shards(name := opened_path(os.path.expanduser(source))):
+    if is_shards(name := opened_path(str(source if is_url(str(source)) else expanded(source)))):
         shards = find_shards(name)
         return _build(read_shards(shards), source, shards_root(shards), classes, numbers=True, checked=True)
     source = existing_path(source)
@@ -82,7 +82,7 @@ def check_root(source: str | Path, root: str | Path | None) -> None:
     if root is None:
         return
     existing_path(root)
-    path = Path(source).expanduser()
+    path = expanded(source)
     if is_shards(str(path)) or path.is_dir() or path.suffix.lower() in (PARQUET_SUFFIX, *VIDEO_SUFFIXES):
         raise ValueError(f"--root says where the videos of a CSV or list lie; {source} is neither, leave it out")
 

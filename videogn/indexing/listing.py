@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from videogn.checks import existing_path
+from videogn.checks import existing_path, expanded
 from videogn.data.layouts import split_name
 from videogn.data.sources import check_root, read_index
 from videogn.data.splits import find_splits
@@ -60,7 +60,7 @@ def read_listing(source: str | Path, root: str | Path | None = None) -> Listing:
         ValueError: If there is no video, a line or label is wrong, or `root` is given for another source.
     """
     check_root(source, root)
-    path = Path(os.path.abspath(Path(source).expanduser()))
+    path = Path(os.path.abspath(expanded(source)))
     if path.is_dir():
         return _read_folder(path)
     if path.suffix.lower() == ".parquet":

@@ -28,9 +28,7 @@ from videogn.choices import MemoryModeName
 MEMORY_MODES = get_args(MemoryModeName)
 
 
-def recompute(
-    function: Callable[..., Any], modules: Iterable[nn.Module], *inputs: Tensor, within: bool = False
-) -> Any:
+def recompute(function: Callable[..., Any], modules: Iterable[nn.Module], *inputs: Tensor, within: bool = False) -> Any:
     """Call a function without keeping its intermediate results; the backward pass calls it again.
 
     The second call sees every buffer of `modules` as it was before the first call, and leaves it unchanged. So running

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from videogn.checks import existing_path, expanded
 from videogn.choices import TIME_LIMIT, DecoderName, NetworkInput
 from videogn.cli.view_options import ViewOptions
 from videogn.system.files import displayable
@@ -75,7 +76,7 @@ def run(options: Options) -> int:
     check_decoder(options.decoder)
     plan = options.plan(train=options.train, crop_size=options.crop_size)
     path = _video_path(options.video)
-    sheet = Path(options.out or f"{Path(path).stem}_clips.png").expanduser()
+    sheet = expanded(options.out or f"{Path(path).stem}_clips.png")
     if sheet.is_dir():
         raise ValueError(f"--out must be the file to write, {sheet} is a folder")
     draws = options.clips if options.train else 1
@@ -96,8 +97,6 @@ def run(options: Options) -> int:
 
 def _video_path(video: str) -> str:
     """The path of the video; a missing one is refused with the nearest name that exists."""
-    from videogn.checks import existing_path
-
     if "://" in video or ".tar/" in video:
         return video
     return str(existing_path(video))
