@@ -11,6 +11,7 @@ from videogn.checks import check_choice, require_at_least, require_positive
 from videogn.choices import TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, ValViewName
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
+from videogn.data.handover import check_space
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sampler import VideoSampler
@@ -129,7 +130,8 @@ class VideoDataModule(pl.LightningDataModule):
         self._order: dict[str, int] | None = None  # of the training videos, as begun or as a checkpoint says
 
     def setup(self, stage: str) -> None:
-        """Warn once where plain loaders are used."""
+        """Refuse to start where loader processes cannot, and warn once where plain loaders are used."""
+        check_space(self.num_workers, loaders=2 if stage == "fit" and "val" in self.splits else 1)
         if stage == "fit" and not STATEFUL and rank() == 0:
             _log.warning(
                 "torchdata is not installed: plain loaders. `videogn fit` resumes in the middle of an epoch all the "

@@ -9,7 +9,6 @@ import functools
 import logging
 import mmap
 import os
-import tempfile
 import time
 import weakref
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.system.killable import ON_POSIX, KillableProcess, ProcessDiedError, TimeLimitError, check_limit
+from videogn.system.memory_file import memory_file
 from videogn.video.decoders.decode import OpenVideo, check_indices, check_window, open_video
 from videogn.video.decoders.frame_table import VideoInfo
 from videogn.video.errors import VideoDecodeError
@@ -46,7 +46,7 @@ class SharedBuffer:
 
     def __init__(self, descriptor: int | None = None) -> None:
         if descriptor is None:
-            descriptor = _memory_file()
+            descriptor = memory_file()
             weakref.finalize(self, os.close, descriptor)
         self.descriptor = descriptor
         self._map: mmap.mmap | None = None
@@ -66,15 +66,6 @@ class SharedBuffer:
         if self._map is not None and len(self._map) > _KEPT and hasattr(mmap, "MADV_REMOVE"):
             with suppress(OSError):  # a file system that does not support it
                 self._map.madvise(mmap.MADV_REMOVE, _KEPT)
-
-
-def _memory_file() -> int:
-    """A file without a name: in memory if the system supports it (/dev/shm may be small), else on disk."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("videogn frames")
-    descriptor, name = tempfile.mkstemp(prefix="videogn-")
-    os.unlink(name)
-    return descriptor
 
 
 class Decoding:
