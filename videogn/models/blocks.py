@@ -14,10 +14,8 @@ from pytorchvideo.models.stem import ResNetBasicStem
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from videogn.models.input_size import PoolWindow
 from videogn.models.recompute import recompute
-
-#: Window of the head's average pool over (T', H', W'); None stands for the whole axis.
-PoolWindow = tuple[int | None, int | None, int | None]
 
 
 class Stem(nn.Module):
