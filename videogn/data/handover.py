@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,7 +55,8 @@ def _shared(size: int) -> torch.UntypedStorage:
             "or smaller batches"
         ) from error
     try:
-        return torch.UntypedStorage._new_shared_fd_cpu(descriptor, size)  # it has a descriptor of its own
+        storage: Any = torch.UntypedStorage  # its stub lacks the method
+        return storage._new_shared_fd_cpu(descriptor, size)  # which duplicates the descriptor
     finally:
         os.close(descriptor)
 
