@@ -7,6 +7,7 @@ import inspect
 
 import lightning.pytorch as pl
 import pytest
+import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
@@ -104,3 +105,8 @@ def test_attributes_of_the_stateful_loader():
     loader = StatefulDataLoader(nn.ParameterList())
     for name in ("_iterator", "next_iter_state"):
         assert hasattr(loader, name), f"torchdata's StatefulDataLoader.{name} is gone"
+
+
+def test_shared_storage_of_a_descriptor():
+    storage = torch.UntypedStorage
+    assert all(hasattr(storage, name) for name in ("_new_shared", "_new_shared_fd_cpu")), "torch has other names"

@@ -239,3 +239,11 @@ def test_names_that_are_not_utf_8(videogn, capsys, checkpoint, folder):
     os.rename(os.fsencode(folder / "a.mp4"), os.fsencode(folder) + b"/\xff.mp4")
     assert videogn("predict", folder, "--checkpoint", checkpoint, "--format=json", "--clips=1") == 1
     assert json.loads(capsys.readouterr().out)[-1]["path"].endswith("\\xff.mp4")
+
+
+def test_names_that_begin_with_a_tilde_or_a_dash(videogn, capsys, monkeypatch, checkpoint, folder):
+    monkeypatch.chdir(folder)
+    os.rename("a.mp4", "~nobody.mp4")
+    shutil.copy("~nobody.mp4", "-x.mp4")
+    assert videogn("predict", "--checkpoint", checkpoint, "--clips=1", "--", "~nobody.mp4", "-x.mp4") == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "2 expected, 2 evaluated, 0 failed"

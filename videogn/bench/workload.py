@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from videogn.axes import Sample, VideoRecord
+from videogn.checks import expanded
 from videogn.data.plans import ViewPlan
 from videogn.data.records import Records
 from videogn.data.sample import load_sample
@@ -93,7 +93,7 @@ def find_records(paths: Iterable[str], root: str | None = None) -> Records:
 
 
 def _records(path: str, root: str | None) -> Records:
-    place = Path(path).expanduser()
+    place = expanded(path)
     if place.is_dir():
         videos = find_videos(place)
         return Records.of_columns(videos, [None] * len(videos))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from videogn.checks import existing_path
+from videogn.checks import existing_path, expanded_text
 from videogn.data.class_folders import is_loose
 from videogn.data.layouts import SPLIT_NAMES
 from videogn.data.lists.list_sources import official_splits
@@ -56,7 +56,7 @@ def find_layout(source: str | Path, *, anew: bool = False) -> Layout:
     Raises:
         FileNotFoundError: If `source` does not exist.
     """
-    text = os.path.expanduser(source)
+    text = expanded_text(source)
     if not os.path.isdir(text):
         if not is_shards(text):
             existing_path(text)

@@ -13,6 +13,7 @@ from videogn.checks import check_choice, require_at_least, require_positive
 from videogn.choices import FRAME_RATE, TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, LeaksName, ValViewName
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
+from videogn.data.handover import check_space
 from videogn.data.inspection import inspect_classes, inspect_splits
 from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
@@ -150,7 +151,8 @@ class VideoDataModule(pl.LightningDataModule):
         self._order: dict[str, int] | None = None  # of the training videos, as begun or as a checkpoint says
 
     def setup(self, stage: str) -> None:
-        """Look for classes without a training video; warn once where plain loaders are used."""
+        """Refuse to start where loader processes cannot; look for classes without a training video."""
+        check_space(self.num_workers, loaders=2 if stage == "fit" and "val" in self.splits else 1)
         if stage != "fit":
             return
         self._look_for_empty_classes()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from videogn.checks import expanded
 from videogn.data.parquet_index import usable
 from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import writing
@@ -116,7 +117,7 @@ def resize_index(
         ValueError: If `index` is no index, or `out` holds something else.
     """
     catalogue = read_catalogue(index)
-    out = Path(os.path.abspath(Path(out).expanduser()))
+    out = Path(os.path.abspath(expanded(out)))
     if out.exists() and not (out / JOURNAL).exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} holds something else than resized videos: name a new or an empty folder")
     targets = copy_paths(catalogue.table["path"].to_pylist(), opened_path(catalogue.facts.root), out)

@@ -15,6 +15,7 @@ from videogn.axes import Sample
 from videogn.checks import require_at_least, require_positive
 from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationViews, ProtocolName, chosen
 from videogn.data.dataset import VideoDataset, collate
+from videogn.data.handover import check_space
 from videogn.data.plans import evaluation_plan
 from videogn.data.records import Records
 from videogn.evaluation.views import score_views, video_probabilities
@@ -134,6 +135,7 @@ class Predictor:
         names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
         records = Records.of_columns(names, [None] * len(names))
         dataset = VideoDataset(records, self._plan, decoder=self._decoder, opener=self._opener)
+        check_space(workers)
         loader: DataLoader[Any] = DataLoader(
             dataset, batch_size=1, num_workers=workers, collate_fn=collate, pin_memory=self.device.type == "cuda"
         )

@@ -23,6 +23,7 @@ from videogn.evaluation.results import TOP_K, VideoResult, in_words
 from videogn.models import make_model
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
+from videogn.models.input_size import check_input
 from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
@@ -105,6 +106,7 @@ class VideoClassifier(pl.LightningModule):
         self.results_dir = results_dir
         self.save_clip_probabilities = save_clip_probabilities
         self.net = make_model(arch, len(class_names), norm, norm_options, arch_options)
+        check_input(self.net, self.settings.clip_length, self.settings.crop_size)
         mean, std = self.settings.mean, self.settings.std
         if init_from is not None:
             own_norm = (norm, norm_options or {})

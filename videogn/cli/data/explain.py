@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videogn.checks import require_positive
+from videogn.checks import existing_path, expanded, require_positive
 from videogn.choices import FRAME_RATE, TIME_LIMIT, DecoderName, NetworkInput
 from videogn.cli.view_options import ViewOptions
 from videogn.system.files import displayable
@@ -83,7 +83,7 @@ def run(options: Options) -> int:
     require_positive("--frame-rate", options.frame_rate)
     plan = options.plan(train=options.train, crop_size=options.crop_size)
     record = _record(options.video)
-    sheet = Path(options.out or f"{Path(record.path).stem}_clips.png").expanduser()
+    sheet = expanded(options.out or f"{Path(record.path).stem}_clips.png")
     if sheet.is_dir():
         raise ValueError(f"--out must be the file to write, {sheet} is a folder")
     draws = options.clips if options.train else 1
@@ -120,7 +120,6 @@ def _step(native: float, options: Options) -> float:
 def _record(video: str) -> VideoRecord:
     """The video, or the part of one that its name says; a missing one is refused with the nearest name that exists."""
     from videogn.axes import VideoRecord
-    from videogn.checks import existing_path
     from videogn.data.lists.segments import without_fragment
 
     path, segment = (video, None) if os.path.exists(video) else without_fragment(video)

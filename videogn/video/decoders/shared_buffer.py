@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import mmap
 import os
-import tempfile
 import weakref
 from contextlib import suppress
 
 import numpy as np
+
+from videogn.system.memory_file import memory_file
 
 #: Bytes of the buffer that are kept; pages beyond are given back after the video that needed them.
 _KEPT = 256 << 20
@@ -23,7 +24,7 @@ class SharedBuffer:
 
     def __init__(self, descriptor: int | None = None) -> None:
         if descriptor is None:
-            descriptor = _memory_file()
+            descriptor = memory_file()
             weakref.finalize(self, os.close, descriptor)
         self.descriptor = descriptor
         self._map: mmap.mmap | None = None
@@ -43,12 +44,3 @@ class SharedBuffer:
         if self._map is not None and len(self._map) > _KEPT and hasattr(mmap, "MADV_REMOVE"):
             with suppress(OSError):  # a file system that does not support it
                 self._map.madvise(mmap.MADV_REMOVE, _KEPT)
-
-
-def _memory_file() -> int:
-    """A file without a name: in memory if the system supports it (/dev/shm may be small), else on disk."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("videogn frames")
-    descriptor, name = tempfile.mkstemp(prefix="videogn-")
-    os.unlink(name)
-    return descriptor
