@@ -96,6 +96,7 @@ class Sample:
         num_frames: Number of frames that the clips were laid over: of the video or its segment, at the rate asked for;
             0 if it failed.
         error: Reason why the video failed, or None.
+        fallback: Reason why PyAV decoded the video and not the decoder that was asked for, or None.
     """
 
     position: int
@@ -107,6 +108,7 @@ class Sample:
     starts: tuple[int, ...] = ()
     num_frames: int = 0
     error: str | None = None
+    fallback: str | None = None
 
 
 @dataclass

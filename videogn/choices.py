@@ -20,6 +20,7 @@ MemoryModeName = Literal["plain", "lean", "block", "stage"]
 PrecisionName = Literal["32", "bf16-mixed"]
 ScheduleName = Literal["step", "cosine"]
 ScalingName = Literal["linear", "sqrt"]
+NonfiniteName = Literal["stop", "skip"]
 BudgetName = Literal["epochs", "iterations", "frames", "minutes"]
 EngineName = Literal["local", "ray"]
 DeviceName = Literal["cpu", "cuda"]
@@ -31,6 +32,8 @@ NORM = "gn"
 NUM_CLASSES = 400
 #: Seconds that a video may take to decode.
 TIME_LIMIT = 60.0
+#: Frames per second of a video that is a folder of numbered images, which state none; FFmpeg assumes the same.
+FRAME_RATE = 25.0
 #: Share of each class held out for validation where a data set has no division of its own.
 VAL_FRACTION = 0.2
 #: Largest rate of clips, in frames per second; in a much larger one, a video has more frames than memory holds.

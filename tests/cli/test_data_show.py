@@ -53,7 +53,7 @@ def test_show_a_root_with_splits(videogn, capsys, root):
         "  left: 1 .part",
         "  up: 2 .xyz",
         "  __MACOSX (system folder)",
-        "class up has no training video: its folder has only 2 .xyz",
+        "class up has no training video: its folder holds no video, only 2 .xyz",
         *(line.format(root) for line in COPY),
     ]
     assert len([line for line in printed if line.startswith("sha256 ")]) == 2
@@ -69,7 +69,7 @@ def test_index_says_the_same_and_keeps_the_hashes(videogn, capsys, root, tmp_pat
         "left out: left: 1 .part",
         "left out: up: 2 .xyz",
         "left out: __MACOSX (system folder)",
-        "class up has no training video: its folder has only 2 .xyz",
+        "class up has no training video: its folder holds no video, only 2 .xyz",
         *(line.format(root) for line in COPY),
     ]
     rows = read_catalogue(out).table.to_pylist()
@@ -117,3 +117,11 @@ def test_only_files_that_seem_equal_are_read(tmp_path, monkeypatch):
     assert read == ["a", "b", "c"]
     assert {Path(path).name for path in found} == {"a", "b"}
     assert len(set(found.values())) == 1
+
+
+def test_classes_that_differ_in_a_blank_only_are_two_in_one_folder(videogn, capsys, tmp_path):
+    for name in ("a b/1.mp4", "a_b/2.mp4", "a_b/3.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert videogn("data", "show", str(tmp_path)) == 0
+    assert capsys.readouterr().out.splitlines()[2:] == ["       1  a b", "       2  a_b"]

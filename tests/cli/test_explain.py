@@ -60,7 +60,7 @@ def test_the_sheet_lies_here_by_default(videogn, clip, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == [f"{clip.stem}_clips.png"]
 
 
-@pytest.mark.parametrize("protocol", ["nonlocal", "slowfast", "endpoint"])
+@pytest.mark.parametrize("protocol", ["nonlocal", "slowfast", "mmaction2", "endpoint"])
 def test_json(videogn, capsys, clip, tmp_path, protocol):
     assert _explain(videogn, clip, "--protocol", protocol, "--json", "--out", tmp_path / "a.png") == 0
     found = json.loads(capsys.readouterr().out)

@@ -58,11 +58,11 @@ def test_a_class_whose_files_are_not_read_is_named_with_them(tmp_path):
     index = read_index(tmp_path)
     assert index.classes == ("down", "frames", "left", "right")
     assert about_empty_classes(index) == (
-        "2 of 4 classes have no training video: down (its folder has only 6 .xyz, 1 hidden), "
-        "frames (its folder has only 1 .jpg)"
+        "2 of 4 classes have no training video: down (its folder holds no video, only 6 .xyz, 1 hidden), "
+        "frames (its folder holds no video, only 1 .jpg)"
     )
     assert left_out_lines(index.left_out, index.classes, ["left", "right"]) == [
-        "left out: 1 .xyz of class right; no suffix of a video (`videogn data show` counts all)"
+        "left out: 1 .xyz of class right (not suffixes of videos; `videogn data show` counts all)"
     ]
 
 
@@ -121,9 +121,9 @@ def test_fit_says_it_before_anything_is_built_and_once(tmp_path, caplog):
     (tmp_path / "up").mkdir()
     module = data(tmp_path)
     with caplog.at_level(logging.WARNING):
-        assert module.classes_for("test") == ["left", "right", "up"]
+        module.setup("test")
         assert not caplog.messages
-        assert module.classes_for("fit") == ["left", "right", "up"]
+        assert module.training_classes == ["left", "right", "up"]
         module.setup("fit")
     assert caplog.messages == ["class up has no training video: its folder is empty"]
 
@@ -133,10 +133,10 @@ def test_more_than_half_is_an_error_unless_allowed_or_given(tmp_path, caplog):
     for name in ("right", "up"):
         (tmp_path / name).mkdir()
     with pytest.raises(ValueError, match=r"2 of 3 classes .* --data\.allow_empty_classes true"):
-        data(tmp_path).classes_for("fit")
-    assert data(tmp_path).classes_for("validate") == ["left", "right", "up"]
-    data(tmp_path, allow_empty_classes=True).classes_for("fit")
-    data(tmp_path, class_names=["left", "right", "up", "down"]).classes_for("fit")
+        data(tmp_path).setup("fit")
+    data(tmp_path).setup("validate")
+    data(tmp_path, allow_empty_classes=True).setup("fit")
+    data(tmp_path, class_names=["left", "right", "up", "down"]).setup("fit")
     assert caplog.messages == [
         "2 of 3 classes have no training video: right (its folder is empty), up (its folder is empty)",
         "3 of 4 classes have no training video: right, up, down",
@@ -146,7 +146,7 @@ def test_more_than_half_is_an_error_unless_allowed_or_given(tmp_path, caplog):
 def test_a_clean_data_set_says_nothing(tmp_path, caplog):
     folders(tmp_path, "left", "right")
     touch(tmp_path, "left/0.json", "left/readme.txt", "right/1.srt", "right/Thumbs.db", "notes.txt")
-    data(tmp_path).classes_for("fit")
+    data(tmp_path).setup("fit")
     assert not caplog.messages
 
 
@@ -167,3 +167,20 @@ def test_one_class_of_videos(tmp_path):
     (tmp_path / "l.txt").write_text("set/left/0.mp4 x\nset/left/1.mp4 x\n")
     with pytest.raises(ValueError, match=r"^there is only one class, x; at least two are needed$"):
         VideoDataModule(train=str(tmp_path / "l.txt"), num_workers=0)
+
+
+def test_what_is_left_out_is_said_once_where_the_test_videos_are_the_validation_videos(tmp_path, caplog):
+    for split in ("train", "val"):
+        folders(tmp_path / split, "left", "right")
+        touch(tmp_path / split, f"left/{split}.part")
+    data(tmp_path)
+    assert caplog.messages == [
+        f"{split}: left out: 1 .part of class left (not suffixes of videos; `videogn data show` counts all)"
+        for split in ("train", "val")
+    ]
+
+
+def test_where_no_video_is_there_at_all_that_is_what_is_said(tmp_path):
+    (tmp_path / "train.txt").write_text("1.mp4 a\n2.mp4 b\n3.mp4 b\n")
+    with pytest.raises(ValueError, match=r"all 3 train videos are missing, for instance .*1\.mp4; is root right\?"):
+        data(tmp_path).setup("fit")

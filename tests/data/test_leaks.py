@@ -76,6 +76,7 @@ def test_a_test_split_that_is_the_validation_split():
     val = index(("/d/1", 0), ("/d/2", 0))
     assert leaks(val=val, test=val) == []
     assert leaks(val=val, test=index(("/d/1", 0), ("/d/2", 0))) == []
+    assert leaks(train=val, test=index(("/d/3", 0))) == []
     assert leaks(val=val, test=index(("/d/1", 0))) == ["1 video is in val and in test, for instance /d/1"]
 
 

@@ -63,9 +63,11 @@ class Opener:
             yield self
         self._buffer[:] = 123
 
-    def frames(self, indices, window=None, out=None):
+    fallback = None
+
+    def pixels(self, indices, window=None, out=None):
         self.calls.append((np.asarray(indices).tolist(), window))
-        frames = self._video.frames(indices, window)
+        frames = self._video.pixels(indices, window)
         self._buffer[:] = 77
         if out is None:
             out = self._buffer[: frames.size].reshape(frames.shape)

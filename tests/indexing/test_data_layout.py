@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from videogn.data.splits import read_sources, read_splits
 from videogn.indexing.building import build_index
 from videogn.indexing.file_checks import FileChecks
 from videogn.indexing.listing import read_listing
+from videogn.video.storage import exists
 
 CHECKS = FileChecks(decode=True, timeout=20.0, workers=1, factory="checkers:PlainChecker")
 TRAIN, VAL = ("left/1", "left/2", "right/3"), ("left/4", "right/5")
@@ -102,7 +104,8 @@ def test_a_root_is_the_same_for_all_commands(tmp_path, monkeypatch, make, relati
     listed = read_listing(given).table.to_pylist()
     assert {(Path(row["path"]).stem, row["label"], row["split"]) for row in listed} == expected
     trained = read_splits(given, {}, val_fraction=0.5, class_names=None, seed=0)
-    assert not any(index.missing() for index in trained.values())
+    for index in (*shown.values(), *trained.values()):  # an index knows of none missing; the disk decides
+        assert all(exists(record.path) for record in index.records)
     if divided:
         assert rows(trained["train"], "train") | rows(trained["val"], "val") == expected
     else:
@@ -131,6 +134,17 @@ def test_an_index_is_made_anew_from_the_folder_that_it_lies_in(tmp_path):
     (loose / "l.txt").write_text("1.mp4 a\n2.mp4 b\n")
     build_index(str(loose / "l.txt"), loose / "index.parquet", CHECKS)
     assert read_listing(loose).table["label"].to_pylist() == ["a", "b"]
+
+
+def test_an_index_in_a_folder_that_was_copied_means_the_copies(tmp_path):
+    index_beside_its_videos(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    splits = read_splits(str(tmp_path / "b"), {}, val_fraction=0.5, class_names=None, seed=0)
+    assert all(record.path.startswith(f"{tmp_path}/b/") for record in splits["train"].records)
+    shutil.rmtree(tmp_path / "b" / "train")
+    shutil.rmtree(tmp_path / "b" / "validation")
+    splits = read_splits(str(tmp_path / "b"), {}, val_fraction=0.5, class_names=None, seed=0)
+    assert all(record.path.startswith(f"{tmp_path}/a/") for record in splits["train"].records)
 
 
 def test_loose_videos_have_no_class(tmp_path):

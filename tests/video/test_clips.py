@@ -1,4 +1,4 @@
-"""Frame indices against tables worked out by hand, against formulas in fractions, and against peers' definitions."""
+"""Frame indices against tables worked out by hand, formulas in fractions, and the definitions of peers."""
 
 from __future__ import annotations
 

@@ -161,7 +161,8 @@ def _stage_table(report: LoadingReport) -> Table:
         stages = (times.open_s, times.decode_s, times.resize_s, times.total_s)
         rates = (f"{times.videos_per_s:.1f}", f"{times.frames_per_s:.0f}")
         failed = f"{len(times.failed)} of {times.measured + len(times.failed)}"
-        table.add_row(name, *(f"{1000 * seconds:.1f}" for seconds in stages), *rates, failed)
+        label = f"{name} ({times.fallbacks} by pyav)" if times.fallbacks else name
+        table.add_row(label, *(f"{1000 * seconds:.1f}" for seconds in stages), *rates, failed)
     transfer = report.transfer
     table.add_section()
     table.add_row("worker to main process", *[""] * 3, f"{1000 * transfer.worker_to_main_s:.1f}")

@@ -11,6 +11,7 @@ from videogn.data.archives import is_archive
 from videogn.data.layouts import LAYOUTS, SPLIT_NAMES, Row, split_name
 from videogn.data.left_out import SYSTEM, LeftOut, are_notes, in_words
 from videogn.data.video_files import is_system_folder, is_video_name, walk_videos
+from videogn.video.decoders.image_folder import has_numbered_images
 
 
 class ClassFolders(NamedTuple):
@@ -39,7 +40,9 @@ def read_class_folders(source: Path) -> ClassFolders:
     system = {folder.name: {SYSTEM: 1} for folder in folders if is_system_folder(folder.name)}
     folders = [folder for folder in folders if folder.name not in system]
     if loose or not folders:
-        what = f"{loose[0].name} lies directly in it" if loose else "it has no folders"
+        images = has_numbered_images(entry.name for entry in entries)
+        empty = "it holds the images of one video" if images else "it has no folders"
+        what = f"{loose[0].name} lies directly in it" if loose else empty
         archives = [entry.name for entry in entries if is_archive(entry.name)]
         packed = f"; {archives[0]} is a compressed archive, which is not read: unpack it" if archives else ""
         raise ValueError(
@@ -52,6 +55,11 @@ def read_class_folders(source: Path) -> ClassFolders:
     left_out: dict[str, Counter[str]] = {name: Counter() for name in names}
     for folder in folders:
         videos = sorted(walk_videos(str(folder), left_out=left_out[folder.name]))
+        if str(folder) in videos:
+            raise ValueError(
+                f"{folder} holds images, where a class has one folder of images for each video: "
+                f"{source}/<class>/<video>/img_00001.jpg"
+            )
         rows += [Row(path, folder.name, str(folder)) for path in videos]
     if not rows:
         there = in_words(sum(left_out.values(), Counter()))
@@ -70,11 +78,11 @@ def holds_classes(folder: Path) -> bool:
 
 
 def is_loose(folder: str | Path) -> bool:
-    """Return whether videos lie directly in a folder, and none deeper."""
-    entries = [entry for entry in Path(folder).iterdir() if not entry.name.startswith(".")]
-    loose = any(is_video_name(entry.name) and not entry.is_dir() for entry in entries)
-    return loose and not any(next(walk_videos(str(entry)), None) for entry in entries if _is_searched(entry))
-
-
-def _is_searched(entry: Path) -> bool:
-    return os.path.isdir(entry) and not is_system_folder(entry.name)
+    """Return whether videos lie directly in a folder, and none deeper; also if the folder is itself one of images."""
+    beginning = len(os.path.join(folder, ""))
+    found = False
+    for path in walk_videos(str(folder)):
+        if os.sep in path[beginning:]:
+            return False
+        found = True
+    return found

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from videogn.checks import existing_path
+from videogn.checks import existing_path, expanded_text
 from videogn.data.class_folders import is_loose
 from videogn.data.layouts import SPLIT_NAMES
 from videogn.data.lists.list_sources import official_splits
 from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
-from videogn.data.parquet_index import parquet_splits
+from videogn.data.parquet_index import came_along, parquet_splits
 from videogn.data.shards import is_shards
 
 #: Name of the index in the folder of a data set; `videogn data resize` writes it too.
@@ -56,7 +56,7 @@ def find_layout(source: str | Path, *, anew: bool = False) -> Layout:
     Raises:
         FileNotFoundError: If `source` does not exist.
     """
-    text = os.path.expanduser(source)
+    text = expanded_text(source)
     if not os.path.isdir(text):
         if not is_shards(text):
             existing_path(text)
@@ -119,7 +119,8 @@ def part_of_index(source: str, split: str) -> str | None:
 
 def _of_index(path: str, root: str | None = None) -> Layout:
     splits = dict.fromkeys(find_splits(path), path)
-    return Layout("index", splits or {UNDIVIDED: path}, root)
+    moved = root is not None and came_along(Path(path), root)
+    return Layout("index", splits or {UNDIVIDED: path}, root if moved else None)
 
 
 def _has_folders(folder: str) -> bool:

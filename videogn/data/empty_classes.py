@@ -37,7 +37,7 @@ def empty_classes(index: VideoIndex) -> dict[str, str]:
             statuses = Counter(error.split(":")[0] for error in errors.filter(pc.equal(labels, number)).to_pylist())
             found[name] = f"all {in_words(statuses)}"
         elif kinds := index.left_out.get(name):
-            found[name] = f"its folder has only {in_words(kinds)}"
+            found[name] = f"its folder holds no video, only {in_words(kinds)}"
         else:
             found[name] = "its folder is empty" if name in index.left_out else "none is listed"
     return found

@@ -29,8 +29,9 @@ def about_one_class(index: VideoIndex) -> str | None:
 def left_out_of(splits: Mapping[str, VideoIndex]) -> list[str]:
     """Say which files may have been meant as videos, and which folders are no classes, split by split."""
     lines = []
-    several = sum(bool(index.left_out) for index in splits.values()) > 1
-    for split, index in splits.items():
+    own = {split: index for split, index in splits.items() if split != "test" or index is not splits.get("val")}
+    several = sum(bool(index.left_out) for index in own.values()) > 1
+    for split, index in own.items():
         used = set(index.records.table["label"].unique().to_pylist())
         full = [name for number, name in enumerate(index.classes) if number in used]
         before = f"{split}: " if several else ""

@@ -61,13 +61,11 @@ def videos_of(splits: Mapping[str, VideoIndex]) -> pa.Table:
         names = pa.array([displayable(name).replace("_", " ") for name in index.classes], pa.string())
         labels = names.take(table["label"].chunk(0))
         known = [table[name] for name in ("content", *_SEGMENT)]
-        parts[split] = pa.table(
-            [pa.nulls(len(table), pa.string()), index.absolute_paths(), labels, *known], names=_VIDEOS
-        )
-    if "test" in parts and parts["test"].equals(parts.get("val")):
+        parts[split] = pa.table([index.absolute_paths(), labels, *known], names=_VIDEOS[1:])
+    if {"val", "test"} <= parts.keys() and parts["test"].equals(parts["val"]):
         del parts["test"]
     return pa.concat_tables(
-        table.set_column(0, "split", pa.repeat(pa.scalar(split, pa.string()), len(table)))
+        table.add_column(0, "split", pa.repeat(pa.scalar(split, pa.string()), len(table)))
         for split, table in parts.items()
     )
 

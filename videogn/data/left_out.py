@@ -77,7 +77,7 @@ def left_out_lines(left_out: LeftOut, classes: Sequence[str], full: Iterable[str
     lines = []
     files = {name: suspicious(left_out[name]) for name in full if name in left_out}
     if parts := [f"{in_words(kinds)} of class {name}" for name, kinds in files.items() if kinds]:
-        lines.append(f"left out: {listed(parts)}; no suffix of a video (`videogn data show` counts all)")
+        lines.append(f"left out: {listed(parts)} (not suffixes of videos; `videogn data show` counts all)")
     others = {name: kinds for name, kinds in left_out.items() if name not in classes and are_notes(kinds)}
     if notes := [f"{name} ({in_words(kinds)})" for name, kinds in others.items()]:
         lines.append(f"no class, since it holds no video: {listed(notes)}")

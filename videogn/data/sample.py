@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import get_worker_info
 
 from videogn.axes import Crop, Sample, VideoRecord
+from videogn.data.handover import shareable, shareable_empty
 from videogn.data.plans import ViewPlan
 from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import CHUNK_BYTES, FrameSource, Opener
@@ -53,7 +52,7 @@ def load_sample(
             crops = plan.crops(*resized, rng)
             region = _around(crops)
             wanted, clips = np.unique(indices, return_inverse=True)  # (N,), (clips * T,) or (clips, T)
-            frames = _decode(video, wanted, Resizing((info.height, info.width), resized, region))
+            frames = _decode(video, wanted, Resizing(info.stored_size, resized, region))
     except VideoDecodeError as error:
         return Sample(position, record.name, label, error=error.reason)
     return Sample(
@@ -61,10 +60,11 @@ def load_sample(
         record.name,
         label,
         frames=frames,
-        clips=torch.from_numpy(clips.reshape(indices.shape)),
+        clips=shareable(torch.from_numpy(clips.reshape(indices.shape))),
         crops=tuple(crop._replace(top=crop.top - region.top, left=crop.left - region.left) for crop in crops),
         starts=tuple(indices[:, 0].tolist()),
         num_frames=len(timeline),
+        fallback=video.fallback,
     )
 
 
@@ -79,19 +79,12 @@ def _around(crops: Sequence[Crop]) -> Crop:
 def _decode(video: FrameSource, wanted: np.ndarray, resizing: Resizing) -> Tensor:
     """Frames int64 (N,) of a video, resized some at a time: uint8 (N, H, W, 3), a copy."""
     window, region = resizing.window, resizing.region
-    frames = _empty(len(wanted), region.height, region.width, 3)
+    frames = shareable_empty(len(wanted), region.height, region.width, 3)
     step = max(CHUNK_BYTES // (window.height * window.width * 3), 1)
     for first in range(0, len(wanted), step):
         part = frames[first : first + step]
         if resizing.changes_nothing:
-            video.frames(wanted[first : first + step], window, part.numpy())
+            video.pixels(wanted[first : first + step], window, part.numpy())
         else:
-            part.copy_(resizing(torch.from_numpy(video.frames(wanted[first : first + step], window))))
+            part.copy_(resizing(torch.from_numpy(video.pixels(wanted[first : first + step], window))))
     return frames
-
-
-def _empty(*shape: int) -> Tensor:
-    """A uint8 tensor; in a worker of a loader it lies in shared memory, where it would otherwise be copied to."""
-    if get_worker_info() is None:
-        return torch.empty(shape, dtype=torch.uint8)
-    return torch.empty(0, dtype=torch.uint8).set_(torch.UntypedStorage._new_shared(math.prod(shape))).view(shape)

@@ -7,12 +7,11 @@ data sets, `read_shards` in shards.py, `read_parquet` in parquet_index.py. A new
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from videogn.checks import existing_path
+from videogn.checks import existing_path, expanded_text
 from videogn.data.archives import refuse_archive
 from videogn.data.class_folders import read_class_folders
 from videogn.data.labels import check_same_start, class_names, known_spelling, number_labels
@@ -64,7 +63,7 @@ def read_index(
         FileNotFoundError: If `source` or `root` does not exist.
         ValueError: If no layout fits, a line or a label is wrong, or there is no video or no such split.
     """
-    name = opened_path(os.path.expanduser(source))
+    name = opened_path(expanded_text(source))
     if columns and not is_list(name):
         raise ValueError(f"columns says which column of a list is which, and {source} is no list: leave it out")
     refuse_archive(name)
@@ -102,8 +101,7 @@ def check_root(source: str | Path, root: str | Path | None) -> None:
     if root is None:
         return
     existing_path(root)
-    path = Path(source).expanduser()
-    if not is_list(str(path)):
+    if not is_list(expanded_text(source)):
         raise ValueError(f"--root says where the videos of a CSV or list lie; {source} is neither, leave it out")
 
 

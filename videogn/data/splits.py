@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from videogn.data.data_layout import INDEX, UNDIVIDED, Layout, find_layout, part_of_index
+from videogn.checks import expanded
+from videogn.data.data_layout import UNDIVIDED, Layout, find_layout, part_of_index
 from videogn.data.layouts import SPLIT_NAMES
 from videogn.data.records import Records
 from videogn.data.sources import read_index
@@ -121,6 +121,6 @@ def _layout_of(root: str) -> Layout:
     if is_url(root):
         raise ValueError(f"root must be a folder or a Parquet index, got {root}; give shards there as train and val")
     layout = find_layout(root)
-    if layout.kind == "index" and layout.root is not None:
-        _log.info("%s is used for %s", os.path.join(layout.root, INDEX), root)
+    if layout.kind == "index" and expanded(root).is_dir():
+        _log.info("%s is used for %s", next(iter(layout.sources.values())), root)
     return layout

@@ -12,6 +12,7 @@ from videogn.checks import existing_path
 from videogn.data.archives import refuse_archive
 from videogn.data.left_out import HIDDEN, in_words, strays
 from videogn.system.files import displayable
+from videogn.video.decoders.image_folder import has_numbered_images
 
 _log = logging.getLogger(__name__)
 
@@ -74,10 +75,10 @@ def find_videos(path: str | Path) -> list[str]:
 
     Args:
         path: File with any suffix, or folder, searched at every depth. Hidden files and folders and system folders are
-            skipped.
+            skipped. A folder of numbered images is a video.
 
     Returns:
-        The file itself, or the videos in the folder, sorted.
+        The file itself, or the videos in the folder, sorted; the folder itself if it holds the images of one video.
 
     Raises:
         FileNotFoundError: If `path` does not exist.
@@ -100,6 +101,9 @@ def walk_videos(
 ) -> Iterator[str]:
     """Find the videos below a folder, at every depth; hidden files and folders and system folders are skipped.
 
+    A folder of numbered images is one video if neither it nor a folder below it holds others: pictures beside videos
+    are none.
+
     Args:
         folder: Folder to search.
         above: Real paths of the folders above, for the recursion.
@@ -120,12 +124,14 @@ def walk_videos(
             raise
         _log.warning("%s: %s; its videos are left out", displayable(folder), error.strerror)
         return
-    videos, others, unseen = [], [], 0
+    videos, others, unseen, deeper = [], [], 0, False
     for entry in entries:
         hidden = entry.name.startswith(".")
         if _is_folder(entry):
             if not hidden and not is_system_folder(entry.name):
-                yield from walk_videos(entry.path, above | {real}, left_out)
+                for path in walk_videos(entry.path, above | {real}, left_out):
+                    deeper = True
+                    yield path
         elif hidden:
             # "._a.mp4" is no video: it holds what a Mac cannot store in the a.mp4 of another file system.
             unseen += is_video_name(entry.name) and not entry.name.startswith("._")
@@ -134,6 +140,9 @@ def walk_videos(
             yield entry.path
         else:
             others.append(entry.name)
+    if not videos and not deeper and has_numbered_images(others):
+        yield folder
+        others = [] if left_out is None else [name for name in others if not has_numbered_images([name])]
     if left_out is not None:
         left_out.update({HIDDEN: unseen} if unseen else {}, **strays(others, videos))
 

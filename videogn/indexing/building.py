@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from videogn.checks import require_at_least
+from videogn.checks import expanded, require_at_least
 from videogn.choices import MIN_FRAMES
 from videogn.data.left_out import LeftOut
 from videogn.data.stored_paths import stored_path
@@ -96,7 +96,7 @@ def checked_out(out: str | Path) -> Path:
     Raises:
         ValueError: If the path is a folder, has another suffix, or is a file that is no index.
     """
-    out = Path(out).expanduser()
+    out = expanded(out)
     if out.is_dir() or out.suffix.lower() != ".parquet":
         raise ValueError(f"an index is a file whose name ends in .parquet, got {out}")
     if out.exists():

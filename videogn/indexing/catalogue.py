@@ -1,7 +1,7 @@
 """The Parquet index: one row for each listed video with the result of checking its file, and a summary of all rows.
 
-A new column is a field of `FOUND`; its values come from the field of that name in `IntegrityReport`. In an older index
-it is null.
+A new column is a field of `FOUND`; its values come from the field of that name in `IntegrityReport` (`note` from its
+`notes`). In an older index it is null.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from videogn.checks import existing_path
 from videogn.data.parquet_index import METADATA_KEY, VERSION
 from videogn.system.files import replacing
 
-#: Statuses of videos; those in `parquet_index.USABLE` decode.
-STATUSES = ("ok", "short", "truncated", "corrupt", "empty", "missing")
+#: Statuses of videos; `parquet_index.usable` says which are used.
+STATUSES = ("ok", "short", "slow", "truncated", "corrupt", "empty", "missing")
 #: Columns from the listing: `start` is the position of a member in its shard, in bytes; the part of the video that is
 #: the example has times in seconds, or frame indices.
 LISTED = pa.schema(
@@ -51,6 +51,7 @@ FOUND = pa.schema(
         ("bytes", pa.int64()),
         ("status", pa.string()),
         ("reason", pa.string()),
+        ("note", pa.string()),
         ("mtime_ns", pa.int64()),
         ("sha256", pa.string()),
     ]
@@ -70,7 +71,7 @@ class Facts:
         source: Source that was indexed.
         searched: Folder whose unlisted videos are counted; None if there is none (a single video).
         decode: Whether all frames were decoded; otherwise only packets were read.
-        timeout: Time limit for one file, in seconds.
+        timeout: Time limit for one small file, in seconds.
         min_frames: Least number of frames; a video with fewer is "short".
         unlisted: `names_hash` of the videos in `searched` that no row lists; None if `searched` is None.
         summary: Counts of the rows; see `summarise`.

@@ -64,9 +64,9 @@ def equal_files(paths: Iterable[str]) -> dict[str, str]:
     Returns:
         Path -> SHA-256 in hexadecimal, for each file that has a twin.
     """
-    alike = _shared({path: _size(path) for path in dict.fromkeys(paths)})
-    alike = _shared({path: _ends(path, size) for path, size in alike.items()})
-    return _shared({path: sha256_of(path) for path in alike})
+    sizes = _shared({path: _size(path) for path in dict.fromkeys(paths)})
+    ends = _shared({path: _ends(path, size) for path, size in sizes.items()})
+    return _shared({path: sha256_of(path) for path in ends})
 
 
 def _shared(values: dict[str, T | None]) -> dict[str, T]:

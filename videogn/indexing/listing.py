@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from videogn.checks import existing_path
+from videogn.checks import existing_path, expanded
 from videogn.data.data_layout import INDEX, UNDIVIDED, find_layout
 from videogn.data.left_out import LeftOut, joined_left_out
 from videogn.data.lists.list_sources import is_list
@@ -68,7 +68,7 @@ def read_listing(
         ValueError: If there is no video, a line or label is wrong, or `root` is given for another source.
     """
     check_root(source, root)
-    path = Path(os.path.abspath(Path(source).expanduser()))
+    path = Path(os.path.abspath(expanded(source)))
     if path.is_dir():
         return _read_folder(path, root, columns)
     if path.suffix.lower() == ".parquet":

@@ -14,10 +14,8 @@ from pytorchvideo.models.stem import ResNetBasicStem
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from videogn.models.input_size import PoolWindow
 from videogn.models.recompute import recompute
-
-#: Window of the head's average pool over (T', H', W'); None stands for the whole axis.
-PoolWindow = tuple[int | None, int | None, int | None]
 
 
 class Stem(nn.Module):
@@ -118,14 +116,19 @@ class ResidualBlock(nn.Module):
     def __init__(self, block: ResBlock, memory_mode: str) -> None:
         super().__init__()
         self.branch1_conv, self.branch1_norm = block.branch1_conv, block.branch1_norm
+        if self.branch1_conv is not None:
+            # pytorchvideo's are NumPy's numbers, which torch.compile takes for unknown ones.
+            self.branch1_conv.stride = tuple(map(int, self.branch1_conv.stride))
         self.branch2 = Bottleneck(block.branch2, memory_mode)
         self.activation = block.activation
         self.memory_mode = memory_mode
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, C', T, H', W')."""
-        recomputed = self.memory_mode in ("block", "stage")
-        shortcut, features = recompute(self._branches, [self], x) if recomputed else self._branches(x)
+        if self.memory_mode in ("block", "stage"):
+            shortcut, features = recompute(self._branches, [self], x, within=self.memory_mode == "stage")
+        else:
+            shortcut, features = self._branches(x)
         # The sum and its ReLU never run again: they keep nothing but the next block's input.
         return self.activation(shortcut + features)
 
@@ -185,7 +188,9 @@ class FullyConvolutionalHead(nn.Module):
         window = tuple(
             size if wanted is None else wanted for wanted, size in zip(self.pool_window, x.shape[2:], strict=True)
         )
-        x = F.avg_pool3d(x, window, stride=1)  # (B, C, T'', H'', W'')
+        narrow = x.device.type == "cpu" and x.dtype.itemsize < 4  # which torch's pool does not take there
+        pooled = F.avg_pool3d(x.float() if narrow else x, window, stride=1)  # (B, C, T'', H'', W'')
+        x = pooled.to(x.dtype)
         x = self.proj(self.dropout(x.movedim(1, -1)))  # (B, T'', H'', W'', K)
         return x.movedim(-1, 1)  # (B, K, T'', H'', W'')
 

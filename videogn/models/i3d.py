@@ -19,28 +19,23 @@ from videogn.choices import NORM, NUM_CLASSES
 from videogn.models.blocks import (
     FullyConvolutionalHead,
     MaxPool,
-    PoolWindow,
     ResidualBlock,
     ResidualStage,
     Stem,
     initialise,
 )
+from videogn.models.input_size import InputSize, Layer, PoolWindow
 from videogn.models.recompute import MEMORY_MODES
 from videogn.norm import NormFactory, make_norm
-
-Triple = tuple[int, int, int]
 
 #: Output channels of a bottleneck, in multiples of its inner channels.
 _EXPANSION = 4
 
-
-@dataclass(frozen=True)
-class _Layer:
-    """Kernel, stride and padding over (T, H, W)."""
-
-    kernel: Triple
-    stride: Triple
-    padding: Triple = (0, 0, 0)
+_CONV1 = Layer((5, 7, 7), (2, 2, 2), (2, 3, 3))
+_POOL1 = Layer((2, 3, 3), (2, 2, 2))
+_POOL2 = Layer((2, 1, 1), (2, 1, 1))
+#: The first 3x3 convolution of res3, res4 and res5.
+_HALVING = Layer((1, 3, 3), (1, 2, 2), (0, 1, 1))
 
 
 @dataclass(frozen=True)
@@ -55,18 +50,14 @@ class _Architecture:
     """
 
     width: int = 64
-    conv1: _Layer = _Layer((5, 7, 7), (2, 2, 2), (2, 3, 3))
-    pool1: _Layer = _Layer((2, 3, 3), (2, 2, 2))
+    conv1: Layer = _CONV1
+    pool1: Layer = _POOL1
     temporal_kernels: tuple[tuple[int, ...], ...] = ((3, 3, 3), (3, 1, 3, 1), (3, 1, 3, 1, 3, 1), (1, 3, 1))
 
 
 _R50 = _Architecture()
-_R50_8X8 = replace(_R50, conv1=replace(_R50.conv1, stride=(1, 2, 2)), pool1=_Layer((1, 3, 3), (1, 2, 2), (0, 1, 1)))
+_R50_8X8 = replace(_R50, conv1=_CONV1._replace(stride=(1, 2, 2)), pool1=Layer((1, 3, 3), (1, 2, 2), (0, 1, 1)))
 _TINY = replace(_R50_8X8, width=16, temporal_kernels=((3,), (3,), (3,), (3,)))
-
-_POOL2 = _Layer((2, 1, 1), (2, 1, 1))
-#: The first 3x3 convolution of res3, res4 and res5.
-_HALVING = _Layer((1, 3, 3), (1, 2, 2), (0, 1, 1))
 
 
 class I3D(nn.Module):
@@ -74,13 +65,17 @@ class I3D(nn.Module):
 
     Args:
         blocks: Stem, res2, pool2, res3, res4, res5, head.
+        input_size: What the blocks ask of an input.
+
+    Attributes:
         minimum: Smallest input (T, H, W) that leaves at least one position.
     """
 
-    def __init__(self, blocks: Sequence[nn.Module], minimum: Triple) -> None:
+    def __init__(self, blocks: Sequence[nn.Module], input_size: InputSize) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
-        self.minimum = minimum
+        self.input_size = input_size
+        self.minimum = input_size.minimum
 
     def forward(self, x: Tensor) -> Tensor:
         """Clips (B, 3, T, H, W), float -> logits (B, K, T', H', W'), one per position of the head's pool window.
@@ -215,7 +210,8 @@ def _build(
     head = FullyConvolutionalHead(channels, num_classes, pool_window, dropout)
     initialise(stem, stages, head)
     pool2 = MaxPool(_POOL2.kernel, memory_mode)
-    return I3D([stem, stages[0], pool2, *stages[1:], head], _minimum_input(architecture, pool_window))
+    layers = (architecture.conv1, architecture.pool1, _POOL2, _HALVING, _HALVING, _HALVING)
+    return I3D([stem, stages[0], pool2, *stages[1:], head], InputSize(layers, pool_window))
 
 
 def _stage(
@@ -258,14 +254,3 @@ def _stage(
         )
         blocks.append(ResidualBlock(block, memory_mode))
     return ResidualStage(blocks, memory_mode)
-
-
-def _minimum_input(architecture: _Architecture, window: PoolWindow) -> Triple:
-    """Smallest (T, H, W) that leaves one position: the layers' kernels, strides and paddings run backwards."""
-    sizes = []
-    for axis in range(3):
-        size = window[axis] or 1
-        for layer in (_HALVING, _HALVING, _HALVING, _POOL2, architecture.pool1, architecture.conv1):
-            size = max((size - 1) * layer.stride[axis] + layer.kernel[axis] - 2 * layer.padding[axis], 1)
-        sizes.append(size)
-    return sizes[0], sizes[1], sizes[2]

@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videogn.choices import TIME_LIMIT, DecoderName, NetworkInput
+from videogn.checks import existing_path, expanded, require_positive
+from videogn.choices import FRAME_RATE, TIME_LIMIT, DecoderName, NetworkInput
 from videogn.cli.view_options import ViewOptions
 from videogn.system.files import displayable
 from videogn.system.sizes import counted
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     from videogn.axes import VideoRecord
     from videogn.data.explanation import ExplainedClip
     from videogn.report.contact_sheet import ClipRow
+    from videogn.video.decoders.decode import OpenVideo
     from videogn.video.decoders.frame_source import FrameSource
-    from videogn.video.decoders.frame_table import VideoInfo
+    from videogn.video.decoders.guard import GuardedVideo
 
 #: Number of frames per clip on the contact sheet.
 _THUMBNAILS = 8
@@ -38,11 +40,12 @@ class Options(ViewOptions):
     Prints a table and writes a contact sheet with one row per clip.
 
     Attributes:
-        video: Video file; with #t=5.4,11.6 or #frames=12,48 after it, this part of it.
+        video: Video file, or folder of numbered images; with #t=5.4,11.6 or #frames=12,48 after it, this part of it.
         crop_size: Side of the center or the training crop, in pixels.
         train: Draw random clips and crops, as training does.
         seed: Seed of the random clips and crops.
-        decoder: Decoder; auto is pyav.
+        decoder: Decoder; auto is pyav, which takes the place of another one that is not exact on the file.
+        frame_rate: Frames per second of a folder of images.
         out (FILE.png): Contact sheet. By default VIDEO_clips.png in this folder.
         json: Print one JSON object and nothing else.
     """
@@ -52,6 +55,7 @@ class Options(ViewOptions):
     train: bool = False
     seed: int = 0
     decoder: DecoderName = "auto"
+    frame_rate: float = FRAME_RATE
     out: str | None = None
     json: bool = False
 
@@ -76,19 +80,21 @@ def run(options: Options) -> int:
     from videogn.video.timeline import make_timeline
 
     check_decoder(options.decoder)
+    require_positive("--frame-rate", options.frame_rate)
     plan = options.plan(train=options.train, crop_size=options.crop_size)
     record = _record(options.video)
-    sheet = Path(options.out or f"{Path(record.path).stem}_clips.png").expanduser()
+    sheet = expanded(options.out or f"{Path(record.path).stem}_clips.png")
     if sheet.is_dir():
         raise ValueError(f"--out must be the file to write, {sheet} is a folder")
     draws = options.clips if options.train else 1
     try:
-        with closing(VideoGuard(TIME_LIMIT)) as guard, guard.open(record.path, options.decoder) as video:
-            timeline, step = make_timeline(video, record, options.fps), _step(video.info, options)
+        guarded = closing(VideoGuard(TIME_LIMIT, options.frame_rate))
+        with guarded as guard, guard.open(record.path, options.decoder) as video:
+            timeline, step = make_timeline(video, record, options.fps), _step(video.info.fps, options)
             clips = explain_clips(video.info, timeline, plan, step=step, draws=draws, seed=options.seed)
             times = video.times()
             rows = _rows(video, clips, times)
-            facts = _facts(record.name, video.info, video.decoder, options)
+            facts = _facts(record.name, video, options)
     except VideoDecodeError as error:
         raise ValueError(str(error)) from error
     write_contact_sheet(rows, sheet, title=_title(facts, options))
@@ -101,20 +107,19 @@ def run(options: Options) -> int:
     return 0
 
 
-def _step(info: VideoInfo, options: Options) -> float:
+def _step(native: float, options: Options) -> float:
     """Frames between two of a clip. At a rate of its own it is the interval, as in training."""
     from videogn.video.clips import SLOWFAST_FPS, clip_step
 
     if options.train:
         return options.interval
-    fps = info.fps if options.fps is None else SLOWFAST_FPS
+    fps = native if options.fps is None else SLOWFAST_FPS
     return clip_step(clip_length=options.clip_length, interval=options.interval, protocol=options.protocol, fps=fps)
 
 
 def _record(video: str) -> VideoRecord:
     """The video, or the part of one that its name says; a missing one is refused with the nearest name that exists."""
     from videogn.axes import VideoRecord
-    from videogn.checks import existing_path
     from videogn.data.lists.segments import without_fragment
 
     path, segment = (video, None) if os.path.exists(video) else without_fragment(video)
@@ -123,9 +128,12 @@ def _record(video: str) -> VideoRecord:
     return VideoRecord(path, None, segment=segment)
 
 
-def _facts(name: str, info: VideoInfo, decoder: str, options: Options) -> dict[str, Any]:
+def _facts(name: str, video: GuardedVideo | OpenVideo, options: Options) -> dict[str, Any]:
+    info = video.info
     seconds, why = info.frames / info.fps, "the default" if options.decoder == "auto" else "as asked"
-    return {"path": displayable(name), **asdict(info), "seconds": seconds, "decoder": decoder, "why": why}
+    if video.fallback is not None:
+        why = f"not by {options.decoder}: {video.fallback}"
+    return {"path": displayable(name), **asdict(info), "seconds": seconds, "decoder": video.decoder, "why": why}
 
 
 def _rows(video: FrameSource, clips: Sequence[ExplainedClip], times: np.ndarray) -> list[ClipRow]:
@@ -194,10 +202,12 @@ def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], times: np.ndar
 
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
     turned = f", turned by {facts['rotation']} degrees" if facts["rotation"] else ""
+    stored = "" if facts["stored"] is None else " (stored {1}x{0}, pixels not square)".format(*facts["stored"])
     console.print(facts["path"], soft_wrap=True)
     console.print(
         f"{counted(facts['frames'], 'frame')}, {facts['fps']:.4g} per second, {facts['seconds']:.2f} s, "
-        f"{facts['width']}x{facts['height']}{turned}, {facts['codec']}, decoded by {facts['decoder']} ({facts['why']})"
+        f"{facts['width']}x{facts['height']}{stored}{turned}, {facts['codec']}, "
+        f"decoded by {facts['decoder']} ({facts['why']})"
     )
     if rate:
         console.print(f"Clips{rate}: the nearest frame to each time.")

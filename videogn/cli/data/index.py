@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from videogn.choices import MIN_FRAMES, TIME_LIMIT
+from videogn.choices import FRAME_RATE, MIN_FRAMES, TIME_LIMIT
 from videogn.system.cores import available_cores
 from videogn.system.files import displayable
 
@@ -17,17 +17,19 @@ if TYPE_CHECKING:
 class Options:
     """Open every video of a data set and write one row for each to a Parquet file.
 
-    A row holds path, label, split, frames (that decode), fps, duration, width, height, rotation, codec, bytes, status
-    and reason. Train with --data.train FILE. A run that was interrupted, or is repeated, opens only files that are new
-    or changed. Videos are only read.
+    A row holds path, label, split, frames (that decode), fps, duration, width, height, rotation, codec, bytes, status,
+    reason and note. Train with --data.train FILE. A run that was interrupted, or is repeated, opens only files that are
+    new or changed. Videos are only read.
 
     Attributes:
         source: Class folders, a data set's root with splits, a list of 'path label' lines, a CSV, the official list of
-            a data set, a folder of videos without classes, one video, tar shards, or an index to make anew.
+            a data set, a folder of videos without classes, one video, tar shards, or an index to make anew. A video may
+            be a folder of numbered images.
         out (FILE.parquet): Index to write.
         root: Folder of the videos that a CSV or list names. By default the folder of that file.
         columns (ROLE=NAME,...): Columns of a list where it is not clear which is which: path=video_name,label=tag.
-        timeout (SECONDS): Time limit for one file.
+        frame_rate: Frames per second of videos that are folders of numbered images.
+        timeout (SECONDS): Time limit for one file; a long or large one has more.
         workers: Number of files that are read at once.
         min_frames: Number of frames below which a video is called too short.
         quick: Read packets only: fast, but damaged frames go unseen.
@@ -37,6 +39,7 @@ class Options:
     out: str = field(kw_only=True)
     root: str | None = None
     columns: str | None = None
+    frame_rate: float = FRAME_RATE
     timeout: float = TIME_LIMIT
     workers: int = field(default_factory=available_cores)
     min_frames: int = MIN_FRAMES
@@ -55,14 +58,19 @@ def run(options: Options) -> int:
     from rich.console import Console
     from rich.markup import escape
 
-    from videogn.cli.data.status_tables import print_unusable, summary_table
+    from videogn.cli.data.status_tables import print_noted, print_unusable, summary_table
     from videogn.cli.progress import bar
     from videogn.data.lists.columns import parse_columns
     from videogn.indexing.building import build_index
     from videogn.indexing.catalogue import files_of
     from videogn.indexing.file_checks import FileChecks
 
-    checks = FileChecks(decode=not options.quick, timeout=options.timeout, workers=options.workers)
+    checks = FileChecks(
+        decode=not options.quick,
+        timeout=options.timeout,
+        workers=options.workers,
+        frame_rate=options.frame_rate,
+    )
     with bar("Checking files") as advance:
         built = build_index(
             options.source,
@@ -76,6 +84,7 @@ def run(options: Options) -> int:
     console = Console(highlight=False)
     console.print(summary_table(built.catalogue))
     print_unusable(console, built.catalogue)
+    print_noted(console, built.catalogue)
     if built.unlisted:
         console.print(f"unlisted, for instance {escape(displayable(built.unlisted[0]))}", soft_wrap=True)
     rest = files_of(built.catalogue.table).num_rows - built.checked

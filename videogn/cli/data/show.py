@@ -82,7 +82,7 @@ def _show_splits(splits: Mapping[str, VideoIndex]) -> None:
     if len(splits) > 1:
         print("".join(f"{split:>8}" for split in splits) + "  class")
     for name in classes:
-        counts = [column.get(name.replace("_", " "), (0, 0)) for column in columns.values()]
+        counts = [column.get(name, column.get(name.replace("_", " "), (0, 0))) for column in columns.values()]
         missing = sum(lost for _, lost in counts)
         print(
             "".join(f"{count:8d}" for count, _ in counts) + f"  {name}" + (f"  ({missing} missing)" if missing else "")
@@ -93,7 +93,8 @@ def _show_splits(splits: Mapping[str, VideoIndex]) -> None:
 
 
 def _by_class(split: str, index: VideoIndex) -> dict[str, tuple[int, int]]:
-    """Print the totals of a split; returns the class, with blanks for "_" -> number of videos, and of missing ones."""
+    """Print the totals of a split; returns class, also with blanks for "_" -> number of videos, and of missing ones."""
+    from videogn.system.files import displayable
     from videogn.system.sizes import counted
 
     missing = Counter(record.label for record in index.missing())
@@ -104,19 +105,21 @@ def _by_class(split: str, index: VideoIndex) -> dict[str, tuple[int, int]]:
     totals = f"{rows}, {counted(len(index.classes), 'class')}, {missing.total()} missing"
     print(f"{split}: {totals}" if split else totals)
     print(f"sha256 {index.fingerprint()}")
-    return {name.replace("_", " "): (counts[number], missing[number]) for number, name in enumerate(index.classes)}
+    found = {displayable(name): (counts[number], missing[number]) for number, name in enumerate(index.classes)}
+    return {name.replace("_", " "): numbers for name, numbers in found.items()} | found
 
 
 def _show_index(path: str) -> None:
     from rich.console import Console
 
-    from videogn.cli.data.status_tables import print_unusable, status_table, summary_table
+    from videogn.cli.data.status_tables import print_noted, print_unusable, status_table, summary_table
     from videogn.indexing.catalogue import read_catalogue
 
     catalogue = read_catalogue(path)
     console = Console()
     console.print(summary_table(catalogue))
     print_unusable(console, catalogue)
+    print_noted(console, catalogue)
     for title, counts in (("split", catalogue.facts.summary["splits"]), ("class", catalogue.facts.summary["classes"])):
         if counts:
             console.print(status_table(title, counts))
