@@ -142,3 +142,17 @@ def test_at_its_own_rate_every_frame_comes_once(files, suffix):
     assert timeline_of(files["30", suffix], 30).tolist() == list(range(60))
     assert timeline_of(files["30", suffix], 15).tolist() == list(range(0, 60, 2))
     assert timeline_of(files["30", suffix], 30, Segment(10, 20, "frames")).tolist() == list(range(10, 20))
+
+
+@pytest.mark.parametrize(
+    ("segment", "wanted"),
+    [
+        (Segment(0.2, 0.9), [2, 3, 3, 3, 3, 3, 3]),
+        (Segment(0, 4, "frames"), [0, 1, 2, 3, 3, 3, 3, 3, 3, 3]),
+        (Segment(0, 0.9), [0, 1, 2, 3, 3, 3, 3, 3, 3]),
+    ],
+)
+def test_a_frame_that_stands_for_long_fills_its_time(tmp_path, segment, wanted):
+    """A screen recording: the last frame of the segment is displayed until the next one, at 1 s."""
+    write_at(tmp_path / "a.mkv", [0, 0.1, 0.2, 0.3, 1, 1.1])
+    assert timeline_of(str(tmp_path / "a.mkv"), 10, segment).tolist() == wanted

@@ -50,17 +50,17 @@ def make_timeline(video: FrameSource, record: VideoRecord, fps: float | None = N
     if record.segment is None and fps is None:
         return np.arange(count, dtype=np.int64)
     by_time = fps is not None or (record.segment is not None and record.segment.unit == "seconds")
-    times = video.times()[:count] if by_time else np.empty(0)
+    times = video.times() if by_time else np.empty(0)
     segment = record.segment or Segment(0, count, "frames")
-    places = np.arange(count) if segment.unit == "frames" else times
+    places = np.arange(count) if segment.unit == "frames" else times[:count]
     first, stop = np.searchsorted(places, [segment.start, segment.end]).tolist()
     if first >= stop:
-        there = f"has {count} frames" if segment.unit == "frames" else f"lasts {_end(times, video):.2f} s"
+        there = f"has {count} frames" if segment.unit == "frames" else f"lasts {_end(times, count, video):.2f} s"
         raise VideoDecodeError(record.name, f"the segment holds no frame: the video {there}")
     frames = np.arange(first, stop, dtype=np.int64)
     if fps is None:
         return frames
-    start, end = float(times[first]), _end(times[:stop], video)
+    start, end = float(times[first]), _end(times, stop, video)
     if segment.unit == "seconds":
         start, end = segment.start, min(segment.end, end)
     if (end - start) * fps > _MOST:
@@ -75,6 +75,8 @@ def _nearest(times: np.ndarray, start: float, end: float, fps: float) -> Indices
     return np.searchsorted((times[1:] + times[:-1]) / 2, wanted - _EQUAL).astype(np.int64)
 
 
-def _end(times: np.ndarray, video: FrameSource) -> float:
-    """Second at which the last frame ends: it is displayed as long as the others on average."""
+def _end(times: np.ndarray, stop: int, video: FrameSource) -> float:
+    """Second at which frame `stop` - 1 ends: the next one begins, or it is displayed as long as the others on average."""
+    if stop < len(times):
+        return float(times[stop])
     return float(times[-1]) + (float(times[-1]) / (len(times) - 1) if len(times) > 1 else 1 / video.info.fps)
