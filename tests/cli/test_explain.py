@@ -47,7 +47,12 @@ def test_a_part_of_a_video(videogn, capsys, clip, tmp_path, part):
 
 @pytest.mark.parametrize(
     ("part", "message"),
-    [("t=9,10", "holds no frame"), ("t=2,1", "its end must come after its start"), ("frames=a,b", "frame indices")],
+    [
+        ("t=9,10", "holds no frame"),
+        ("t=2,1", "its end must come after its start"),
+        ("frames=a,b", "frame indices"),
+        ("frames=-1,5", "its start must be 0 or later"),
+    ],
 )
 def test_a_part_that_is_none(videogn, capsys, clip, tmp_path, part, message):
     assert _explain(videogn, f"{clip}#{part}", "--out", tmp_path / "sheet.png") == 2

@@ -25,7 +25,7 @@ def segment_of(values: Mapping[str, str], where: str) -> Segment | None:
         The part, or None if there is no start, or start and end are both empty: the whole video.
 
     Raises:
-        ValueError: If they are no such numbers, or the end is not after the start.
+        ValueError: If they are no such numbers, the start is negative, or the end is not after the start.
     """
     unit: Literal["seconds", "frames"] = "frames" if "start_frame" in values else "seconds"
     texts = [values.get(f"{side}_{'frame' if unit == 'frames' else 'time'}", "") for side in ("start", "end")]
@@ -35,8 +35,9 @@ def segment_of(values: Mapping[str, str], where: str) -> Segment | None:
     if start is None or end is None:
         expected = "seconds, such as 5.4 or 0:01:05.4" if unit == "seconds" else "frame indices, such as 12"
         raise ValueError(f"{where}: a part from {texts[0]!r} to {texts[1]!r}; expected {expected}")
-    if not 0 <= start < end:
-        raise ValueError(f"{where}: a part from {texts[0]} to {texts[1]}; its end must come after its start")
+    if start < 0 or start >= end:
+        wrong = "its start must be 0 or later" if start < 0 else "its end must come after its start"
+        raise ValueError(f"{where}: a part from {texts[0]} to {texts[1]}; {wrong}")
     return Segment(start, end, unit)
 
 
