@@ -115,7 +115,9 @@ def test_times_rounded_to_ticks_leave_the_exact_rate(tmp_path, rate):
     ],
 )
 def test_the_mean_rate(ticks, told, fps):
-    stream = SimpleNamespace(average_rate=told and Fraction(told), guessed_rate=None, time_base=Fraction(1, 15))
+    container = SimpleNamespace(format=SimpleNamespace(flags=0))
+    rates = {"average_rate": told and Fraction(told), "guessed_rate": None}
+    stream = SimpleNamespace(**rates, time_base=Fraction(1, 15), container=container)
     assert frame_rate(stream, None if ticks is None else np.array(ticks)) == pytest.approx(fps)
 
 
@@ -128,8 +130,8 @@ def test_a_wrong_rate_does_not_change_how_many_frames_a_cut_file_lost(tmp_path, 
     assert table.info.frames == pytest.approx(50, abs=5)
 
 
-@pytest.mark.parametrize(("name", "frames", "fps"), [("raw.h264", 20, 25), ("one.mkv", 1, 30)])
-def test_without_two_time_stamps_the_containers_word_counts(tmp_path, name, frames, fps):
+@pytest.mark.parametrize(("name", "frames", "fps"), [("raw.h264", 20, 30), ("one.mkv", 1, 30)])
+def test_without_two_time_stamps_the_word_of_the_file_counts(tmp_path, name, frames, fps):
     assert read_frame_table(write(tmp_path / name, numbered(frames), options=H264)).info.fps == fps
 
 
@@ -139,6 +141,21 @@ def test_the_rates_of_files_as_found():
         report = check_integrity(path)
         if report.frames > 1:
             assert report.frames / report.fps == pytest.approx(report.duration, rel=0.08), path.name
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("libx264", "h264"), ("libx265", "hevc"), ("mpeg2video", "m2v")])
+@pytest.mark.parametrize("rate", [10, 60, Fraction(30000, 1001)])
+def test_a_raw_stream_has_the_rate_of_its_codec(tmp_path, codec, suffix, rate):
+    """FFmpeg says 25 for all of them."""
+    options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    with av.open(tmp_path / f"a.{suffix}", "w", format={"m2v": "mpeg2video"}.get(suffix, suffix)) as container:
+        stream = container.add_stream(codec, rate=rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = 128, 64, "yuv420p"
+        for frame in numbered(8):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    info = read_frame_table(tmp_path / f"a.{suffix}").info
+    assert (info.frames, info.fps) == (8, pytest.approx(float(rate)))
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import av.error
 import numpy as np
 from av.container import InputContainer
+from av.format import Flags
 from av.packet import Packet as RawPacket
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -21,6 +22,8 @@ _DEFAULT_FPS = 30.0
 REORDERED = 17
 #: Most that a span of time stamps differs from that of the exact times because of its ticks, as a share.
 _ROUNDED = 0.02
+#: FFmpeg's flag of formats without any times: raw streams, which it takes for 25 frames per second.
+_NO_TIMESTAMPS = int(Flags.no_timestamps.value)
 #: Seconds; a container that says more (or no number at all) is not believed.
 _LONGEST = 1e7
 
@@ -252,13 +255,16 @@ def frame_rate(stream: VideoStream, pts: np.ndarray | None) -> float:
     """Return the mean frames per second: (n - 1) / (last - first) of the time stamps.
 
     The container's word, which may be a mere default, counts where no two stamps are there, and where the stamps are
-    its frames rounded to ticks. Without either it is 30.
+    its frames rounded to ticks; in a raw stream, which has no container, it is the codec's. Without either it is 30.
 
     Args:
         stream: Stream from `open_stream`.
         pts: Increasing time stamps of the frames in ticks, or None.
     """
-    told = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
+    rates = [stream.average_rate, stream.guessed_rate]
+    if stream.container.format.flags & _NO_TIMESTAMPS:
+        rates.reverse()
+    told = [float(rate) for rate in rates if rate]
     if pts is None or len(pts) < 2 or not stream.time_base:
         return next(iter(told), _DEFAULT_FPS)
     steps, ticks = len(pts) - 1, int(pts[-1] - pts[0])
