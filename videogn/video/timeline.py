@@ -76,7 +76,7 @@ def _nearest(times: np.ndarray, start: float, end: float, fps: float) -> Indices
 
 
 def _end(times: np.ndarray, stop: int, video: FrameSource) -> float:
-    """Second at which frame `stop` - 1 ends. The last one of the video is displayed as long as the others on average."""
+    """Second at which frame `stop` - 1 ends. The last of the video is displayed as long as the others on average."""
     if stop < len(times):
         return float(times[stop])
     return float(times[-1]) + (float(times[-1]) / (len(times) - 1) if len(times) > 1 else 1 / video.info.fps)
