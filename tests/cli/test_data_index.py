@@ -12,10 +12,11 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from videogn.cli.data import ACTIONS
-from videogn.indexing.catalogue import read_catalogue
+from videogn.indexing.catalogue import Catalogue, read_catalogue, write_catalogue
 from videogn.video.decoders.decode import decode_frames
 from videogn.video.encode import write_video
 
@@ -161,6 +162,20 @@ def test_check(videogn, capsys, damaged, index, tmp_path):
     printed = capsys.readouterr().out
     assert "and 6 more" in printed
     assert "differences: 25 gone, 1 unlisted" in printed
+    assert "delete the index first" not in printed
+
+
+def test_an_index_that_found_other_facts_in_the_same_files(videogn, capsys, index, tmp_path):
+    """As an earlier version did: a run that trusts the times of change would not update them."""
+    catalogue = read_catalogue(index)
+    place = catalogue.table.column_names.index("width")
+    narrow = pa.array([None if width is None else width // 2 for width in catalogue.table["width"].to_pylist()])
+    table = catalogue.table.set_column(place, "width", narrow.cast(pa.int32()))
+    write_catalogue(tmp_path / "i.parquet", Catalogue(table, catalogue.facts))
+    assert videogn("data", "check", str(tmp_path / "i.parquet")) == 1
+    printed = capsys.readouterr().out
+    assert "4 width" in printed
+    assert "delete the index first" in printed
 
 
 @pytest.mark.parametrize(

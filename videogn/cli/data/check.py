@@ -11,6 +11,8 @@ from videogn.system.sizes import counted
 
 #: Number of differences that are printed one by one.
 _SHOWN = 20
+#: Differences in what was found in the files; of files that have not changed, an index keeps it.
+_OF_CONTENTS = frozenset({"status", "frames", "width", "height", "rotation", "codec"})
 
 
 @dataclass(frozen=True)
@@ -67,4 +69,8 @@ def run(options: Options) -> int:
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
     console.print(f"{counted(checked.videos, 'video')} in the index{noted}; differences: {counts}")
     console.print("To update the index, run the `videogn data index` that made it again.")
+    if _OF_CONTENTS & kinds.keys():
+        console.print(
+            "It keeps the rows of files that have not changed; to check those again too, delete the index first."
+        )
     return 1
