@@ -70,7 +70,5 @@ def run(options: Options) -> int:
     console.print(f"{counted(checked.videos, 'video')} in the index{noted}; differences: {counts}")
     console.print("To update the index, run the `videogn data index` that made it again.")
     if _OF_CONTENTS & kinds.keys():
-        console.print(
-            "It keeps the rows of files that have not changed; to check those again too, delete the index first."
-        )
+        console.print("It keeps the rows of unchanged files; to check those again too, delete the index first.")
     return 1

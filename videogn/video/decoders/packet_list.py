@@ -5,7 +5,6 @@ from __future__ import annotations
 import av.error
 import numpy as np
 from av.container import InputContainer
-from av.format import Flags
 from av.packet import Packet as RawPacket
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -23,7 +22,7 @@ REORDERED = 17
 #: Most that a span of time stamps differs from that of the exact times because of its ticks, as a share.
 _ROUNDED = 0.02
 #: FFmpeg's flag of formats without any times: raw streams, which it takes for 25 frames per second.
-_NO_TIMESTAMPS = int(Flags.no_timestamps.value)
+_NO_TIMESTAMPS = 0x80  # AVFMT_NOTIMESTAMPS
 #: Seconds; a container that says more (or no number at all) is not believed.
 _LONGEST = 1e7
 
@@ -261,9 +260,8 @@ def frame_rate(stream: VideoStream, pts: np.ndarray | None) -> float:
         stream: Stream from `open_stream`.
         pts: Increasing time stamps of the frames in ticks, or None.
     """
-    rates = [stream.average_rate, stream.guessed_rate]
-    if stream.container.format.flags & _NO_TIMESTAMPS:
-        rates.reverse()
+    raw = stream.container.format.flags & _NO_TIMESTAMPS
+    rates = (stream.guessed_rate, stream.average_rate) if raw else (stream.average_rate, stream.guessed_rate)
     told = [float(rate) for rate in rates if rate]
     if pts is None or len(pts) < 2 or not stream.time_base:
         return next(iter(told), _DEFAULT_FPS)
