@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from videogn.models import MODELS, i3d_r50, i3d_r50_8x8, i3d_tiny
+from videogn.models.i3d import i3d_r50_8x8_unpadded
 from videogn.norm import NORMS
 
 STAGES = ("stem", "res2", "pool2", "res3", "res4", "res5", "head")
@@ -108,6 +109,7 @@ def test_output_size_of_every_stage(frames, sizes):
         (i3d_r50, (64, 224, 224), 65.659),
         (i3d_r50, (32, 256, 256), 42.930),
         (i3d_r50_8x8, (8, 256, 256), 37.106),
+        (i3d_r50_8x8_unpadded, (8, 256, 256), 36.765),
     ],
 )
 def test_multiply_adds(builder, shape, giga):
@@ -283,7 +285,12 @@ def test_a_smaller_window_for_smaller_crops():
     assert tuple(_on_meta(i3d_r50, pool_window=(None, 4, 4))(_clips(32, 112, 112)).shape[2:]) == (1, 1, 1)
 
 
-MINIMA = {"i3d_r50": (7, 197, 197), "i3d_r50_8x8": (8, 193, 193), "i3d_tiny": (2, 1, 1)}
+MINIMA = {
+    "i3d_r50": (7, 197, 197),
+    "i3d_r50_8x8": (8, 193, 193),
+    "i3d_r50_8x8_unpadded": (2, 197, 197),
+    "i3d_tiny": (2, 1, 1),
+}
 
 
 @pytest.mark.parametrize("name", MODELS)

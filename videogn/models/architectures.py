@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from videogn.choices import NORM
 from videogn.extensions import check_options, find
-from videogn.models.i3d import i3d_r50, i3d_r50_8x8, i3d_tiny
+from videogn.models.i3d import i3d_r50, i3d_r50_8x8, i3d_r50_8x8_unpadded, i3d_tiny
 from videogn.norm import make_norm
 
 #: Architecture name -> builder `(num_classes, norm, ...) -> nn.Module`; the names that `--model.arch` takes.
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "i3d_r50": i3d_r50,
     "i3d_r50_8x8": i3d_r50_8x8,
+    "i3d_r50_8x8_unpadded": i3d_r50_8x8_unpadded,
     "i3d_tiny": i3d_tiny,
 }
 

@@ -62,6 +62,7 @@ class _Architecture:
 
 _R50 = _Architecture()
 _R50_8X8 = replace(_R50, conv1=replace(_R50.conv1, stride=(1, 2, 2)), pool1=_Layer((1, 3, 3), (1, 2, 2), (0, 1, 1)))
+_R50_8X8_UNPADDED = replace(_R50_8X8, pool1=_Layer((1, 3, 3), (1, 2, 2)))
 _TINY = replace(_R50_8X8, width=16, temporal_kernels=((3,), (3,), (3,), (3,)))
 
 _POOL2 = _Layer((2, 1, 1), (2, 1, 1))
@@ -154,6 +155,22 @@ def i3d_r50_8x8(
     """
     factory = make_norm(norm, **(norm_options or {}))
     return _build(_R50_8X8, factory, num_classes, dropout, pool_window, memory_mode)
+
+
+def i3d_r50_8x8_unpadded(
+    num_classes: int = NUM_CLASSES,
+    norm: str | Callable[..., nn.Module] = NORM,
+    norm_options: Mapping[str, Any] | None = None,
+    dropout: float = 0.5,
+    pool_window: PoolWindow = (None, 7, 7),
+    memory_mode: str = "plain",
+) -> I3D:
+    """The 8 x 8 variant of the Non-local release, which is also that of its 32 x 4 files.
+
+    It differs from `i3d_r50_8x8` in the stem's pool, which is not padded, as that of `i3d_r50`. Arguments as there.
+    """
+    factory = make_norm(norm, **(norm_options or {}))
+    return _build(_R50_8X8_UNPADDED, factory, num_classes, dropout, pool_window, memory_mode)
 
 
 def i3d_tiny(

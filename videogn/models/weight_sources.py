@@ -78,7 +78,7 @@ def read_source(source: str | Path) -> SourceWeights:
     except ValueError as error:
         raise ValueError(f"{path} is not a file of weights: {error}") from error
     # torchvision's and timm's 2D networks come as bare state dicts; both were trained on the same normalisation.
-    normalisation = {"torchvision": IMAGENET, "caffe2": CAFFE2}.get(layout)
+    normalisation = {"torchvision": IMAGENET, "caffe2": CAFFE2, "nonlocal": DEFAULT}.get(layout)
     if normalisation is None and about.get("mean") and about.get("std"):
         normalisation = InputNormalisation(tuple(about["mean"]), tuple(about["std"]))
     norm = (str(about["norm"]), dict(about.get("norm_options") or {})) if "norm" in about else None
