@@ -1,8 +1,8 @@
 """The Caffe2 files of the Non-local release (Wang et al., CVPR 2018; github.com/facebookresearch/video-nonlocal-net).
 
-`i3d_baseline_32x2_IN_pretrain_400k.pkl` is the baseline of the paper, `i3d_r50` with BN. Files of 8x8 and 32x4 clips have
-the same names and shapes and another stem; files of 32x4 and 128x1 clips were trained with frozen statistics, folded
-into a scale and a shift per channel (the release's AffineNd).
+`i3d_baseline_32x2_IN_pretrain_400k.pkl` is the baseline of the paper, `i3d_r50` with BN. Files of 8x8 and 32x4 clips
+have the same names and shapes and another stem; files of 32x4 and 128x1 clips were trained with frozen statistics,
+folded into a scale and a shift per channel (the release's AffineNd).
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def is_affine(tensors: Mapping[str, Tensor]) -> bool:
 
 
 def with_statistics(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Give the scales and shifts of an affine file the statistics 0 and 1 - eps, where the network has a place for them.
+    """Give scales and shifts of an affine file the statistics 0 and 1 - eps, where the network has a place for them.
 
     Divided by sqrt(1 - eps + eps), a frozen BN is then the same function, exactly.
 
