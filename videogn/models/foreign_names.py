@@ -11,9 +11,15 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
-#: The first convolution, the one that sees the colours.
-STEM_CONV = "blocks.0.conv.weight"
+_STEM_CONV = "blocks.0.conv.weight"
 _HEAD = "blocks.6.proj"
+#: A name that only one kind of torchvision's video networks has -> layout; the names are those of our networks too.
+_TORCHVISION_VIDEO = {
+    "stem.0.weight": "torchvision VideoResNet",
+    "features.0.0.0.weight": "torchvision S3D",
+    "conv_proj.weight": "torchvision MViT",
+    "patch_embed.proj.weight": "torchvision Swin",
+}
 _BLOCKS = {2: 1, 3: 3, 4: 4, 5: 5}  # number of the stage, res2 to res5 -> our block
 
 _TORCHVISION = re.compile(r"layer([1-4])\.(\d+)\.(?:(conv|bn)([1-3])|downsample\.([01]))\.(\w+)")
@@ -53,7 +59,7 @@ def caffe2_name(key: str) -> str | None:
     Returns:
         Our name, or None if our network has no such tensor.
     """
-    names = {"conv1_w": STEM_CONV, "pred_w": f"{_HEAD}.weight", "pred_b": f"{_HEAD}.bias"}
+    names = {"conv1_w": _STEM_CONV, "pred_w": f"{_HEAD}.weight", "pred_b": f"{_HEAD}.bias"}
     if key in names:
         return names[key]
     stem = _CAFFE2_STEM_NORM.fullmatch(key)
@@ -73,6 +79,7 @@ LAYOUTS: dict[str, Callable[[str], str | None]] = {
     "torchvision": torchvision_name,
     "caffe2": caffe2_name,
     "nonlocal": caffe2_name,
+    **dict.fromkeys(_TORCHVISION_VIDEO.values(), lambda key: key),
 }
 
 
@@ -89,10 +96,13 @@ def layout_of(tensors: Mapping[str, Tensor]) -> str:
         ValueError: The layout is unknown, or is that of a network that no network of ours can be; the message says why.
     """
     keys = list(tensors)
-    if any(key.startswith("blocks.") for key in keys):
-        return "videogn"
     if "conv1.weight" in keys and any(key.startswith("layer1.") for key in keys):
         return "torchvision"
+    for key, layout in _TORCHVISION_VIDEO.items():
+        if key in keys and tensors[key].ndim == 5:
+            return layout
+    if any(key.startswith("blocks.") for key in keys):  # MViT's blocks, above, are others
+        return "videogn"
     if "conv1_w" in keys:
         return _caffe2_layout(tensors)
     raise ValueError(
@@ -117,9 +127,32 @@ def _caffe2_layout(tensors: Mapping[str, Tensor]) -> str:
     return "nonlocal"
 
 
-def is_head(name: str) -> bool:
-    """Whether one of our names belongs to the classifier, the only part that may differ in shape."""
-    return name.startswith(f"{_HEAD}.")
+def translation(layout: str, own: Mapping[str, Tensor]) -> Callable[[str], str | None]:
+    """Return the translation of a layout's names into those of a network.
+
+    Args:
+        layout: A key of LAYOUTS.
+        own: State dict of the network. In one without a pool after res2 the blocks from res3 on count one less.
+    """
+    translate = LAYOUTS[layout]
+    if layout not in ("torchvision", "caffe2", "nonlocal") or f"{_HEAD}.weight" in own:
+        return translate
+    return lambda key: _without_pool(translate(key))
+
+
+def stem_conv(own: Mapping[str, Tensor]) -> str | None:
+    """Return the name of a network's first convolution, the one that sees the colours; None if it has none."""
+    return next((name for name, tensor in own.items() if tensor.ndim == 5 and tensor.shape[1] == 3), None)
+
+
+def head_prefix(own: Mapping[str, Tensor]) -> str:
+    """Return how the names of a network's classifier begin: it is the last layer, and may differ in shape."""
+    return list(own)[-1].rpartition(".")[0] + "."
+
+
+def _without_pool(name: str | None) -> str | None:
+    found = re.fullmatch(r"blocks\.([3-6])\.(.*)", name or "")
+    return f"blocks.{int(found.group(1)) - 1}.{found.group(2)}" if found else name
 
 
 def _bottleneck(stage: int, block: str, kind: str, letter: str | None, part: str) -> str:

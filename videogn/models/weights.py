@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from videogn.models.fairness import fairness_note
-from videogn.models.foreign_names import LAYOUTS, STEM_CONV, is_head
+from videogn.models.foreign_names import head_prefix, stem_conv, translation
 from videogn.models.inflation import Triple, adapt_stem, inflate, input_for
 from videogn.models.nonlocal_release import release_notes, with_statistics
 from videogn.models.weight_sources import SourceWeights, read_checkpoint, read_source
@@ -112,7 +112,8 @@ def load_weights(
     given = read_source(source)
     weights = _for_network(given, model, source)
     own = model.state_dict()
-    translate = LAYOUTS[weights.layout]
+    translate = translation(weights.layout, own)
+    head, stem = head_prefix(own), stem_conv(own)
     named = {translate(key) or key: key for key in weights.tensors}  # our name -> the source's
     _require_same_norms(model, own, named, source)
     report = _new_report(weights, source, mean, std)
@@ -127,7 +128,7 @@ def load_weights(
     fitting: dict[str, Tensor] = {}
     for name, target in own.items():
         tensor = weights.tensors.get(named.get(name, ""))
-        if tensor is not None and (same_classes or not is_head(name)):
+        if tensor is not None and (same_classes or not name.startswith(head)):
             value = _fitted(tensor, target)
             if value is not None:
                 fitting[name] = value
@@ -136,9 +137,9 @@ def load_weights(
         if not name.endswith(_COUNTER):
             report.missing.append(name)
     report.skipped.extend(key for name, key in named.items() if name not in fitting)
-    _require_trunk(own, weights.tensors, named, report, source, weights.layout)
-    if weights.normalisation is not None and report.std is not None and STEM_CONV in fitting:
-        fitting[STEM_CONV] = adapt_stem(fitting[STEM_CONV], weights.normalisation, report.std)
+    _require_trunk(own, weights, named, report, source)
+    if weights.normalisation is not None and report.std is not None and stem in fitting:
+        fitting[stem] = adapt_stem(fitting[stem], weights.normalisation, report.std)
     model.load_state_dict(fitting, strict=False)
     return report
 
@@ -199,12 +200,12 @@ def _require_same_norms(model: nn.Module, own: Mapping[str, Tensor], named: Mapp
 
 def _function_notes(model: nn.Module, weights: SourceWeights, named: Mapping[str, str]) -> list[str]:
     """Note layers that fit in shape but compute another function than in the 2D network that was trained."""
-    if weights.layout in ("videogn", "nonlocal"):  # the latter has notes of its own
+    if weights.layout not in ("torchvision", "caffe2"):
         return []
     layers = dict(model.named_modules())
     conv, norm = layers.get("blocks.0.conv"), layers.get("blocks.0.norm")
     notes = []
-    if type(conv) is not nn.Conv3d:
+    if conv is not None and type(conv) is not nn.Conv3d:
         notes.append(f"the weights were trained with plain convolutions, the network's are {type(conv).__name__}")
     # GN's gamma and beta fit any number of groups, and LN and IN too.
     without_statistics = not any(name.endswith(_RUNNING) for name in named)
@@ -229,14 +230,14 @@ def _is_group_norm(norm: nn.Module) -> bool:
 
 def _require_trunk(
     own: Mapping[str, Tensor],
-    tensors: Mapping[str, Tensor],
+    weights: SourceWeights,
     named: Mapping[str, str],
     report: WeightReport,
     source: object,
-    layout: str,
 ) -> None:
     """Refuse a source that lacks a tensor of the trunk, or has one that the trunk lacks."""
-    wrong = [name for name in report.missing if not _may_differ(name)]
+    tensors, head = weights.tensors, head_prefix(own)
+    wrong = [name for name in report.missing if not _may_differ(name, head)]
     if wrong:
         first = wrong[0]
         shapes = f" ({tuple(tensors[named[first]].shape)} for {tuple(own[first].shape)})" if first in named else ""
@@ -245,15 +246,15 @@ def _require_trunk(
             f"another shape, the first is {first}{shapes}; do architecture and norm agree?"
         )
     skipped = set(report.skipped)
-    unused = [key for name, key in named.items() if key in skipped and not _may_differ(name)]
-    if layout in ("caffe2", "nonlocal"):  # their files may hold the state of the solver too
+    unused = [key for name, key in named.items() if key in skipped and not _may_differ(name, head)]
+    if weights.layout in ("caffe2", "nonlocal"):  # their files may hold the state of the solver too
         unused = [key for key in unused if re.match(r"conv1_|res", key)]
     if unused:
         raise ValueError(f"{source} has {len(unused)} tensors that the network lacks, the first is {unused[0]}")
 
 
-def _may_differ(name: str) -> bool:
-    return is_head(name) or name.endswith(_NO_WEIGHTS)
+def _may_differ(name: str, head: str) -> bool:
+    return name.startswith(head) or name.endswith(_NO_WEIGHTS)
 
 
 def _named(norm: tuple[str, Mapping[str, Any]]) -> str:

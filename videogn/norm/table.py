@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -61,6 +62,12 @@ class NormFactory:
             raise ValueError(
                 f"norm {self.name!r} cannot make a layer of {num_channels} channels: {type(error).__name__}: {error}"
             ) from error
+
+    def with_defaults(self, **options: Any) -> NormFactory:
+        """Make a factory with options added: those that the norm takes and this factory does not set."""
+        taken = inspect.signature(self.norm).parameters
+        added = {name: value for name, value in options.items() if name in taken}
+        return replace(self, options={**added, **self.options})
 
     @property
     def conv(self) -> type[nn.Conv3d]:

@@ -45,12 +45,13 @@ class WeightStandardisedGroupNorm(nn.GroupNorm):
 
     Args:
         num_channels: Number of channels C.
-        groups: Number of groups G. Default: 32, unless `channels_per_group` is given.
+        groups: Number of groups G. Default: 32, unless another option says how many.
         channels_per_group: C/G, as an alternative to `groups`.
+        max_groups: As another alternative, a bound: G is the largest divisor of C up to it.
         eps: Constant added to the variance of the positions. Default: 1e-5.
 
     Raises:
-        ValueError: Both options are given, one is not positive, or it does not divide C.
+        ValueError: Two of the options are given, one is not positive, or it does not divide C.
     """
 
     #: The convolution that a network with this norm is built from.
@@ -62,6 +63,7 @@ class WeightStandardisedGroupNorm(nn.GroupNorm):
         *,
         groups: int | None = None,
         channels_per_group: int | None = None,
+        max_groups: int | None = None,
         eps: float = 1e-5,
     ) -> None:
-        super().__init__(number_of_groups(num_channels, groups, channels_per_group), num_channels, eps=eps)
+        super().__init__(number_of_groups(num_channels, groups, channels_per_group, max_groups), num_channels, eps=eps)
