@@ -20,7 +20,6 @@ from videogn.models.i3d import c2d_r50, i3d_r18, i3d_r101, slow_r50
 from videogn.norm import NORMS
 from videogn.training.optimisation import parameter_groups
 
-
 #: Differences of others, or deep.
 _HEAVY = {"x3d_s", "x3d_m", "x3d_l", "csn_r101", "i3d_r101", "s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_s", "swin3d_b"}
 

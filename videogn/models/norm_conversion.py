@@ -11,7 +11,7 @@ from videogn.norm import NormFactory, make_norm
 from videogn.norm.batch_channel import BatchChannelNorm3d
 from videogn.norm.batch_renorm import BatchRenorm3d
 from videogn.norm.frozen import ChannelAffine, FrozenBatchNorm3d
-from videogn.norm.sub_batch import SubBatchNorm3d, SyncBatchNorm3d
+from videogn.norm.sub_batch import SlowFastSubBatchNorm3d, SubBatchNorm3d, SyncBatchNorm3d
 from videogn.norm.weight_standardisation import WeightStandardisedConv3d, WeightStandardisedGroupNorm
 
 #: Class of a layer that can be replaced -> its attribute with the number of channels, axis 1 of its input.
@@ -30,6 +30,7 @@ _CHANNELS: dict[type[nn.Module], str] = {
     BatchRenorm3d: "num_channels",
     FrozenBatchNorm3d: "num_channels",
     SubBatchNorm3d: "num_channels",
+    SlowFastSubBatchNorm3d: "num_channels",
     ChannelAffine: "num_channels",
 }
 #: What a layer may hold; a tensor is kept where the new layer has one of the same name and shape.

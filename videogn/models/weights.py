@@ -24,8 +24,8 @@ __all__ = ["WeightReport", "load_weights", "read_checkpoint"]
 _RUNNING = ".running_mean"
 #: Suffix of counters of batches, which some norms lack.
 _COUNTER = ".num_batches_tracked"
-#: Suffixes of tensors that are no weights: counters, and Caffe2's momentum.
-_NO_WEIGHTS = (_COUNTER, "_momentum")
+#: Suffixes of tensors that are no weights: counters, Caffe2's momentum, statistics of single sub-batches.
+_NO_WEIGHTS = (_COUNTER, "_momentum", ".split_mean", ".split_var")
 #: Number of groups in all published ImageNet networks with GN in these layouts.
 _IMAGENET_GROUPS = 32
 
@@ -134,7 +134,7 @@ def load_weights(
                 fitting[name] = value
                 (report.loaded if tensor.shape == target.shape else report.inflated).append(name)
                 continue
-        if not name.endswith(_COUNTER):
+        if not name.endswith(_NO_WEIGHTS):
             report.missing.append(name)
     report.skipped.extend(key for name, key in named.items() if name not in fitting)
     _require_trunk(own, weights, named, report, source)

@@ -15,7 +15,7 @@ from videogn.norm.batch_channel import BatchChannelNorm3d
 from videogn.norm.batch_renorm import BatchRenorm3d
 from videogn.norm.frozen import ChannelAffine, FrozenBatchNorm3d
 from videogn.norm.pytorch_layers import batch_norm, group_norm, instance_norm, layer_norm
-from videogn.norm.sub_batch import SubBatchNorm3d, SyncBatchNorm3d
+from videogn.norm.sub_batch import SyncBatchNorm3d, sub_batch_norm
 from videogn.norm.weight_standardisation import WeightStandardisedGroupNorm
 
 #: Norm name -> class or function `(num_channels, **options) -> nn.Module`. A new norm is one more line.
@@ -27,7 +27,7 @@ NORMS: dict[str, Callable[..., nn.Module]] = {
     "brn": BatchRenorm3d,
     "frozen_bn": FrozenBatchNorm3d,
     "sync_bn": SyncBatchNorm3d,
-    "sub_bn": SubBatchNorm3d,
+    "sub_bn": sub_batch_norm,
     "ws+gn": WeightStandardisedGroupNorm,
     "bcn": BatchChannelNorm3d,
     "none": ChannelAffine,
