@@ -91,7 +91,7 @@ def with_statistics(tensors: Mapping[str, Tensor], model: nn.Module) -> dict[str
     for name in [name for name in tensors if name.endswith("_bn_s")]:
         layer = name.removesuffix("_s")
         statistics[f"{layer}_rm"] = torch.zeros_like(tensors[name])
-        statistics[f"{layer}_riv"] = torch.full_like(tensors[name], 1 - float(norm.eps))  # type: ignore[arg-type]
+        statistics[f"{layer}_riv"] = torch.full_like(tensors[name], 1 - float(norm.eps))
     return {**tensors, **statistics}
 
 
@@ -107,7 +107,7 @@ def release_notes(path: str | Path, tensors: Mapping[str, Tensor], model: nn.Mod
                 f"the name of {Path(path).name} does not say which clips it was trained on; its tensors fit the "
                 "networks of 32x2 and 128x1 (i3d_r50) and of 8x8 and 32x4 (i3d_r50_8x8_unpadded) alike"
             )
-        elif (conv.stride[0], _first(pool.padding, 1)) != (trained.temporal_stride, 0):  # type: ignore[index]
+        elif (conv.stride[0], _first(pool.padding, 1)) != (trained.temporal_stride, 0):
             notes.append(
                 f"by its name {Path(path).name} was trained as {trained.arch} on clips of {trained.clip_length} x "
                 f"{trained.interval}, this network has another stem: with these weights it is another function"
@@ -117,7 +117,7 @@ def release_notes(path: str | Path, tensors: Mapping[str, Tensor], model: nn.Mod
             "the weights are frozen statistics folded into a scale and a shift: evaluated, the network is the same, in "
             "training it would replace them by the batch's; --model.norm frozen_bn keeps them"
         )
-    elif not is_affine(tensors) and norm is not None and abs(float(norm.eps) - _EPS) > 1e-9:  # type: ignore[arg-type]
+    elif not is_affine(tensors) and norm is not None and abs(float(norm.eps) - _EPS) > 1e-9:
         notes.append(f"the weights were trained with eps 1e-5, the network's norm has {norm.eps}")
     return notes
 

@@ -208,7 +208,7 @@ def _with_memory_mode(network: nn.Module, blocks: Iterable[nn.Module], memory_mo
     check_choice("memory_mode of this network", memory_mode, MEMORY_MODES)
     if memory_mode == "block":
         for block in blocks:
-            block.forward = functools.partial(recompute, block.forward, [block])  # type: ignore[method-assign]
+            block.forward = functools.partial(recompute, block.forward, [block])
     return network
 
 

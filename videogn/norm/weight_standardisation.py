@@ -17,8 +17,8 @@ def standardise_weight(weight: Tensor, eps: float = _EPS) -> Tensor:
 
         w^_o = (w_o - mu_o) / sqrt(var_o + eps)
 
-    mu_o and the biased var_o are over the I = C_in x t x h x w weights of output channel o (the paper's equations for
-    mu and sigma, with eps under the root).
+    mu_o and the biased var_o are over the I = C_in x t x h x w weights of output channel o. This is timm's form. The
+    authors' released code divides by the unbiased standard deviation + 1e-5 instead.
 
     Args:
         weight: Weights, (C_out, C_in, t, h, w).
