@@ -15,6 +15,8 @@ from torchvision.models import video
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 from video_networks import CONVOLUTIONAL, TORCHVISION, TRANSFORMERS, last_norms, sane, small_window
 
+from videogn.memory.planned import step_memory
+from videogn.memory.step import StepSetting
 from videogn.models import MODELS, i3d_r50_8x8, load_weights, make_model
 from videogn.models.i3d import c2d_r50, i3d_r18, i3d_r101, slow_r50
 from videogn.norm import NORMS
@@ -336,3 +338,10 @@ def test_the_hubs_i3d_is_a_difference_of_ours():
     with torch.device("meta"):
         sizes = [sum(p.numel() for p in build().parameters()) for build in (i3d_r50_8x8, slow_r50, c2d_r50)]
     assert sizes == [28_043_472, 32_454_096, 24_327_632]
+
+
+def test_a_transformer_can_be_planned():
+    """Its initial weights are drawn again while any is out of bounds, which nothing is without numbers."""
+    setting = StepSetting("mvit_v2_s", "ln", 16, 224, num_classes=5)
+    small, large = (step_memory(setting, size).peak for size in (1, 2))
+    assert 0 < small < large
