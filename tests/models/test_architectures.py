@@ -343,5 +343,5 @@ def test_the_hubs_i3d_is_a_difference_of_ours():
 def test_a_transformer_can_be_planned():
     """Its initial weights are drawn again while any is out of bounds, which nothing is without numbers."""
     setting = StepSetting("mvit_v2_s", "ln", 16, 224, num_classes=5)
-    small, large = (step_memory(setting, size).peak for size in (1, 2))
+    small, large = (step_memory(setting, size).peak_bytes for size in (1, 2))
     assert 0 < small < large
