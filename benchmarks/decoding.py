@@ -158,7 +158,7 @@ def _usable(path: Path) -> list[str]:
 def compare_test(section: str, path: Path, protocol: str, repeats: int) -> list[Row]:
     """Ten clips of 32 x 2, from the file to uint8 views."""
     info = read_frame_table(path).info
-    clips = clip_indices(info.frames, **CLIP, num_clips=10, protocol=protocol)
+    clips = clip_indices(info.frames, **CLIP, num_clips=10, protocol=protocol, fps=info.fps)
     ways: dict[str, Callable[[], object]] = {}
     for decoder in _usable(path):
         ways[f"videogn, {decoder}: views"] = functools.partial(our_views, path, protocol, decoder)
@@ -184,7 +184,7 @@ def compare_training(section: str, path: Path, repeats: int) -> list[Row]:
     rng = np.random.default_rng(0)
     # One file under several numbers, since every number draws another clip; the peers get the same ones.
     workload = Workload((VideoRecord(str(path), None),) * (repeats + 1), TRAINING)
-    clips = [workload.clips(number, info.frames) for number in range(len(workload.records))]
+    clips = [workload.clips(number, info.frames, info.fps) for number in range(len(workload.records))]
 
     def ours() -> None:
         for number in range(len(clips)):

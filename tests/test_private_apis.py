@@ -7,8 +7,10 @@ import inspect
 
 import lightning.pytorch as pl
 import pytest
+import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.demos.boring_classes import BoringModel
 from lightning.pytorch.loops.progress import _BatchProgress
 from torch import nn
@@ -25,12 +27,24 @@ from videogn.training.callbacks.checkpoints import RunCheckpoint
         ("_save_last_checkpoint", ["self", "trainer", "monitor_candidates"]),
         ("_monitor_candidates", ["self", "trainer"]),
         ("_should_skip_saving_checkpoint", ["self", "trainer"]),
+        ("_should_save_on_exception", ["self", "trainer"]),
     ],
 )
 def test_methods_of_model_checkpoint(name, parameters):
     method = getattr(ModelCheckpoint, name, None)
     assert method is not None, f"lightning's ModelCheckpoint.{name} is gone"
     assert list(inspect.signature(method).parameters) == parameters, f"ModelCheckpoint.{name} takes other arguments"
+
+
+def test_methods_of_the_command_line():
+    for name, parameters in (
+        ("_instantiate_trainer", ["self", "config", "callbacks"]),
+        ("_parse_ckpt_path", ["self"]),
+        ("_prepare_subcommand_parser", ["self", "klass", "subcommand", "kwargs"]),
+    ):
+        method = getattr(LightningCLI, name, None)
+        assert method is not None, f"LightningCLI.{name} is gone"
+        assert list(inspect.signature(method).parameters) == parameters, name
 
 
 def test_attributes_of_model_checkpoint():
@@ -91,3 +105,8 @@ def test_attributes_of_the_stateful_loader():
     loader = StatefulDataLoader(nn.ParameterList())
     for name in ("_iterator", "next_iter_state"):
         assert hasattr(loader, name), f"torchdata's StatefulDataLoader.{name} is gone"
+
+
+def test_shared_storage_of_a_descriptor():
+    storage = torch.UntypedStorage
+    assert all(hasattr(storage, name) for name in ("_new_shared", "_new_shared_fd_cpu")), "torch has other names"

@@ -11,7 +11,7 @@ Frames are uint8 RGB, channels last: (N, H, W, 3). Clips, the input of a network
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,21 +34,48 @@ class Crop(NamedTuple):
         return frames[..., self.top : self.top + self.height, self.left : self.left + self.width, :]
 
 
+class Segment(NamedTuple):
+    """A part of a longer video, [start, end), that is one example.
+
+    Attributes:
+        start: Where it begins: seconds from the first frame, or a frame index.
+        end: Where it ends; the frame at this place is no longer part of it.
+        unit: "seconds" or "frames".
+    """
+
+    start: float
+    end: float
+    unit: Literal["seconds", "frames"] = "seconds"
+
+    @property
+    def fragment(self) -> str:
+        """What follows # in the name of the segment: "t=5.4,11.6" (W3C Media Fragments) or "frames=12,48"."""
+        return f"{'t' if self.unit == 'seconds' else 'frames'}={self.start:.12g},{self.end:.12g}"
+
+
 @dataclass(frozen=True)
 class VideoRecord:
-    """One video of an index.
+    """One video of an index, or a segment of one.
 
     Attributes:
         path: Path of the file. It need not exist (about 5 % of Kinetics are lost): decoding names what is missing.
         label: Class number in [0, K), or None if unknown.
-        frames: Number of frames that can be decoded, or None if no index counted them. Clips are laid over these.
+        frames: Number of frames of the file that can be decoded, or None if no index counted them. Clips are laid over
+            these.
         error: Reason why an index calls the video unusable, or None. An unusable video is not opened.
+        segment: Part of the file that is the example, or None for all of it.
     """
 
     path: str
     label: int | None
     frames: int | None = None
     error: str | None = None
+    segment: Segment | None = None
+
+    @property
+    def name(self) -> str:
+        """The path; of a segment with its fragment, as in "a.mp4#t=5.4,11.6"."""
+        return self.path if self.segment is None else f"{self.path}#{self.segment.fragment}"
 
 
 @dataclass
@@ -59,15 +86,17 @@ class Sample:
 
     Attributes:
         position: Position of the record in its index, by which the results of several processes are joined.
-        path: Path of the file.
+        path: Path of the file; of a segment its name, as in "a.mp4#t=5.4,11.6".
         label: Class number, or -1 if unknown.
         frames: Distinct frames, resized and cut down to what the crops need, uint8 (N, H, W, 3); None if the video
             failed.
         clips: Indices into `frames`, int64 (number of clips, T); None if the video failed.
         crops: Crops of every clip, in pixels of `frames`, all of one size.
         starts: Frame index in the video of the first frame of each clip.
-        num_frames: Number of frames in the video; 0 if it failed.
+        num_frames: Number of frames that the clips were laid over: of the video or its segment, at the rate asked for;
+            0 if it failed.
         error: Reason why the video failed, or None.
+        fallback: Reason why PyAV decoded the video and not the decoder that was asked for, or None.
     """
 
     position: int
@@ -79,6 +108,7 @@ class Sample:
     starts: tuple[int, ...] = ()
     num_frames: int = 0
     error: str | None = None
+    fallback: str | None = None
 
 
 @dataclass

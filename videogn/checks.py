@@ -56,8 +56,24 @@ def check_choice(name: str, value: str, valid: Iterable[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(valid)}, got {value!r}{did_you_mean(value, valid)}")
 
 
+def expanded(path: str | Path) -> Path:
+    """Put the home folder in the place of "~" or "~user" at the beginning of a path.
+
+    A file or folder of exactly this name comes first, and the name of nobody's home folder stays as it is.
+
+    Args:
+        path: File or folder; it need not exist.
+    """
+    return Path(expanded_text(path))
+
+
+def expanded_text(source: str | Path) -> str:
+    """Expand "~" as `expanded` does, in a path or a URL, which a Path would change."""
+    return str(source) if os.path.lexists(source) else os.path.expanduser(source)
+
+
 def existing_path(path: str | Path) -> Path:
-    """Expand "~" in a path and check that it exists.
+    """Expand "~" in a path as `expanded` does and check that it exists.
 
     Args:
         path: File or folder.
@@ -69,7 +85,7 @@ def existing_path(path: str | Path) -> Path:
         FileNotFoundError: The path does not exist. The message suggests the existing name nearest to the first part
             that is wrong.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     if path.exists():
         return path
     wrong = next(part for part in [*reversed(path.parents), path] if not part.exists())

@@ -13,16 +13,18 @@ from typing import Any, Literal, TypeVar, get_args
 from videogn.checks import check_choice, require_at_least, require_positive
 
 DecoderName = Literal["auto", "pyav", "decord", "torchcodec"]
-ProtocolName = Literal["nonlocal", "slowfast", "endpoint"]
+ProtocolName = Literal["nonlocal", "slowfast", "mmaction2", "endpoint"]
 CropsName = Literal["full", "three_crop", "center"]
 ValViewName = Literal["center", "augmented"]
 MemoryModeName = Literal["plain", "lean", "block", "stage"]
 PrecisionName = Literal["32", "bf16-mixed"]
 ScheduleName = Literal["step", "cosine"]
 ScalingName = Literal["linear", "sqrt"]
+NonfiniteName = Literal["stop", "skip"]
 BudgetName = Literal["epochs", "iterations", "frames", "minutes"]
 EngineName = Literal["local", "ray"]
 DeviceName = Literal["cpu", "cuda"]
+LeaksName = Literal["warn", "error"]
 
 #: Network and norm that are trained unless others are named, and their number of classes (Kinetics-400).
 ARCH = "i3d_r50"
@@ -30,8 +32,12 @@ NORM = "gn"
 NUM_CLASSES = 400
 #: Seconds that a video may take to decode.
 TIME_LIMIT = 60.0
+#: Frames per second of a video that is a folder of numbered images, which state none; FFmpeg assumes the same.
+FRAME_RATE = 25.0
 #: Share of each class held out for validation where a data set has no division of its own.
 VAL_FRACTION = 0.2
+#: Largest rate of clips, in frames per second; in a much larger one, a video has more frames than memory holds.
+_MAX_FPS = 1000
 #: Number of frames of the shortest clips in use; an index calls a video with fewer "short".
 MIN_FRAMES = 8
 
@@ -42,13 +48,15 @@ class NetworkInput:
 
     Args:
         clip_length: Number of frames in a clip, T.
-        interval: Step between consecutive frames of a clip, in frames of the video.
+        interval: Step between consecutive frames of a clip, in frames of the video, or of `fps` where it is set.
         crop_size: Side of the square training crop, in pixels.
         short_side: Shorter side of the resized frames in evaluation, in pixels.
         mean: Mean of each channel (RGB) that is subtracted from the input, as a fraction of the full range. Default:
             the mean that the weights of `init_from` were trained with, else 0.45 (released code of Wang et al. 2018).
         std: Standard deviation of each channel (RGB) that the input is divided by. Default: that of the weights of
             `init_from`, else 0.225.
+        fps: Frames per second at which clips are taken from every video, by its time stamps, so that they last as long
+            whatever the video's own rate. Default: every frame of the video counts.
 
     Raises:
         ValueError: If a number is out of range.
@@ -60,12 +68,15 @@ class NetworkInput:
     short_side: int = 256
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
+    fps: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("clip_length", "interval", "crop_size", "short_side"):
             require_positive(name, getattr(self, name))
         for value in self.std or ():
             require_positive("std", value)
+        if self.fps is not None and not 0 < self.fps <= _MAX_FPS:
+            raise ValueError(f"fps must be > 0 and <= {_MAX_FPS}, got {self.fps}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +85,8 @@ class EvaluationProtocol:
 
     Args:
         num_clips: Number of clips per video.
-        protocol: Rule that places the clips: `nonlocal`, `slowfast` or `endpoint`, see `videogn.video.clips`.
+        protocol: Rule that places the clips: `nonlocal`, `slowfast`, `mmaction2` or `endpoint`, see
+            `videogn.video.clips`.
         crops: Part of the frame that is tested: `full` (the whole frame, fully convolutionally), `three_crop` or
             `center`.
 

@@ -19,6 +19,11 @@ from training import SMALL, TINY
         (["--data.decoder=decrod"], "got 'decrod'; did you mean 'decord'?"),
         (["--data.batch_size=0"], "batch_size must be > 0, got 0"),
         (["--data.clip_length=8"], 'must be given via "model.clip_length"'),
+        (["--model.fps=30"], 'Linked "model.fps" must be given via "data.fps"'),
+        (["--data.mean=[0.5,0.5,0.5]"], 'must be given via "model.mean"'),
+        (["--data.fps=fast"], "--data.fps must be a number, got 'fast'"),
+        (["--data.fps=0"], "fps must be > 0 and <= 1000, got 0"),
+        (["--data.eval_batch_size=1.5"], "--data.eval_batch_size must be a whole number, got '1.5'"),
         (["--data.root=no such folder"], "no such file or folder: no such folder"),
         (
             ["--trainer.callbacks=EarlyStoping"],

@@ -34,13 +34,33 @@ def test_table_and_sheet(videogn, capsys, clip, tmp_path):
     assert picture.shape[1] > 8 * 168
 
 
+@pytest.mark.parametrize("part", ["t=0.32,0.98", "frames=10,30"])
+def test_a_part_of_a_video(videogn, capsys, clip, tmp_path, part):
+    """Frames 10 to 29 of 30 a second; the last clip ends one before, at interval 2."""
+    out = tmp_path / "sheet.png"
+    assert _explain(videogn, f"{clip}#{part}", "--clips", 3, "--protocol", "endpoint", "--json", "--out", out) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["video"]["path"] == f"{clip}#{part}"
+    indices = [index for each in found["clips"] for index in each["indices"]]
+    assert (min(indices), max(indices)) == (10, 28)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [("t=9,10", "holds no frame"), ("t=2,1", "its end must come after its start"), ("frames=a,b", "frame indices")],
+)
+def test_a_part_that_is_none(videogn, capsys, clip, tmp_path, part, message):
+    assert _explain(videogn, f"{clip}#{part}", "--out", tmp_path / "sheet.png") == 2
+    assert message in capsys.readouterr().err
+
+
 def test_the_sheet_lies_here_by_default(videogn, clip, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert _explain(videogn, clip, "--clips", 1) == 0
     assert [path.name for path in tmp_path.iterdir()] == [f"{clip.stem}_clips.png"]
 
 
-@pytest.mark.parametrize("protocol", ["nonlocal", "slowfast", "endpoint"])
+@pytest.mark.parametrize("protocol", ["nonlocal", "slowfast", "mmaction2", "endpoint"])
 def test_json(videogn, capsys, clip, tmp_path, protocol):
     assert _explain(videogn, clip, "--protocol", protocol, "--json", "--out", tmp_path / "a.png") == 0
     found = json.loads(capsys.readouterr().out)

@@ -14,7 +14,8 @@ import time
 import pytest
 from training import evaluation_arguments, fit_arguments
 
-from videogn.cli.lightning_cli import _SECTIONS, _SHORT, VideoCLI
+from videogn.cli.lightning_cli import VideoCLI
+from videogn.cli.training_parser import SECTIONS, SHORT
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def shown(videogn, capsys, monkeypatch):
 @pytest.mark.parametrize("command", ["fit", "validate", "test"])
 def test_help_begins_with_the_run_the_model_and_the_data(shown, command):
     text = shown(command, "--help")
-    places = [text.index(f"\n{title}:\n") for title in _SECTIONS.values()]
+    places = [text.index(f"\n{title}:\n") for title in SECTIONS.values()]
     assert places == sorted(places)
     assert text.startswith(f"usage: videogn {command} ")
     assert len(text.splitlines()) < 300
@@ -54,7 +55,7 @@ def test_help_begins_with_the_run_the_model_and_the_data(shown, command):
 
 def test_every_option_that_the_short_help_rewords_exists(shown):
     text = shown("fit", "--help=all")
-    assert all(f"--{name}" in text for name in _SHORT)
+    assert all(f"--{name}" in text for name in SHORT)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Literal
 
 import docstring_parser
@@ -110,6 +111,40 @@ def test_wrong_values_end_with_one_line(capsys, words, expected):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("videogn: error: ")
     assert expected in line
+
+
+@pytest.mark.parametrize("name", ["-x.mp4", "--x.mp4", "--out.mp4", "-d"])
+def test_a_file_that_reads_as_an_option(capsys, monkeypatch, tmp_path, name):
+    """As `videogn do *` has it; after -- it is a file."""
+    monkeypatch.chdir(tmp_path)
+    Path(name).touch()
+    with pytest.raises(SystemExit) as caught:
+        _read("a", name, "--out=o")
+    assert caught.value.code == 2
+    expected = f"{name} is a file or folder, but reads as an option: write ./{name}, or -- before all the files"
+    assert capsys.readouterr().err == f"videogn: error: {expected}\n"
+    assert _read("--out=o", "--", "a", name).paths == ("a", name)
+    assert _read("a", f"./{name}", "--out=o").paths == ("a", f"./{name}")
+
+
+def test_an_option_of_which_there_is_a_file_too(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("--quick").touch()
+    assert _read("a", "--out=o", "--quick").quick
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--kind"], "--kind needs a value"),
+        (["--limit", "-x"], "--limit needs a value; one that begins with - is written --limit=-x"),
+    ],
+)
+def test_an_option_without_its_value(capsys, monkeypatch, words, expected):
+    monkeypatch.setattr("sys.argv", ["videogn", "do", "a", "--out=o", *words])
+    with pytest.raises(SystemExit):
+        _read("a", "--out=o", *words)
+    assert capsys.readouterr().err == f"videogn: error: {expected}\n"
 
 
 def test_a_value_that_the_dataclass_refuses():

@@ -11,7 +11,9 @@ import subprocess
 import sys
 from contextlib import suppress
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 @pytest.fixture
@@ -56,6 +58,18 @@ def test_only_good_files_exit_0(videogn, capsys, checkpoint, folder):
     assert "a.mp4" in printed.out.replace("\n", "")
     assert printed.out.count("%") == 5
     assert printed.err.splitlines()[-1] == "1 expected, 1 evaluated, 0 failed"
+
+
+def test_what_another_decoder_does_not_read_is_said_once(videogn, capsys, checkpoint, folder):
+    """decord opens no GIF."""
+    pytest.importorskip("decord")
+    frames = [Image.fromarray(np.full((32, 32, 3), 9 * number, np.uint8)) for number in range(16)]
+    frames[0].save(folder / "c.gif", save_all=True, append_images=frames[1:])
+    options = ("--checkpoint", checkpoint, "--clips=1", "--decoder", "decord")
+    assert videogn("predict", folder / "a.mp4", folder / "c.gif", *options) == 0
+    lines = capsys.readouterr().err.splitlines()
+    said = f"PyAV decodes 1 of 2 videos, on which decord is not exact, for instance {folder / 'c.gif'}: container gif"
+    assert lines[-2:] == [said, "2 expected, 2 evaluated, 0 failed"]
 
 
 def test_csv_to_a_file(videogn, capsys, checkpoint, folder, tmp_path):
@@ -225,3 +239,11 @@ def test_names_that_are_not_utf_8(videogn, capsys, checkpoint, folder):
     os.rename(os.fsencode(folder / "a.mp4"), os.fsencode(folder) + b"/\xff.mp4")
     assert videogn("predict", folder, "--checkpoint", checkpoint, "--format=json", "--clips=1") == 1
     assert json.loads(capsys.readouterr().out)[-1]["path"].endswith("\\xff.mp4")
+
+
+def test_names_that_begin_with_a_tilde_or_a_dash(videogn, capsys, monkeypatch, checkpoint, folder):
+    monkeypatch.chdir(folder)
+    os.rename("a.mp4", "~nobody.mp4")
+    shutil.copy("~nobody.mp4", "-x.mp4")
+    assert videogn("predict", "--checkpoint", checkpoint, "--clips=1", "--", "~nobody.mp4", "-x.mp4") == 0
+    assert capsys.readouterr().err.splitlines()[-1] == "2 expected, 2 evaluated, 0 failed"

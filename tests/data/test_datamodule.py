@@ -333,7 +333,8 @@ def test_a_cache_is_a_size(motion, cache):
 def test_a_data_module_restored_late_keeps_the_order(motion):
     """FSDP and DeepSpeed restore after the loader was made; the trainer's loader asks again."""
     begun = _data(motion)
-    begun.trainer = SimpleNamespace(fit_loop=SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=_PROGRESS)))
+    loop = SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=_PROGRESS))
+    begun.trainer = SimpleNamespace(fit_loop=loop, overfit_batches=0.0)
     torch.manual_seed(1)
     paths = [sample.path for sample in _samples(begun.train_dataloader())]
     resumed = _data(motion)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 from torch.utils.data import DataLoader
 
-from videogn.axes import VideoRecord
+from videogn.axes import Segment, VideoRecord
 from videogn.data.records import SCHEMA, Records
 
 
@@ -229,3 +229,28 @@ def test_the_file_of_a_killed_process_goes_with_the_next_one(tmp_path):
     assert not own.exists()
     living.kill()
     living.wait()
+
+
+SEGMENTS = [None, Segment(5.4, 11.6), Segment(12, 48, "frames"), Segment(0, 0.25)]
+
+
+def test_segments_are_columns(tmp_path):
+    """Of their unit: times are float64 seconds, frames int64; both null for a whole video."""
+    rows = [VideoRecord("a.mp4", 1, segment=segment) for segment in SEGMENTS]
+    records = Records.of(rows)
+    assert list(records) == rows
+    assert [records[number] for number in range(4)] == rows
+    assert pickle.loads(pickle.dumps(records)) == rows
+    assert records.take([2, 0]) == [rows[2], rows[0]]
+    assert {name: records.table[name].to_pylist() for name in SCHEMA.names[-4:]} == {
+        "start_time": [None, 5.4, None, 0.0],
+        "end_time": [None, 11.6, None, 0.25],
+        "start_frame": [None, None, 12, None],
+        "end_frame": [None, None, 48, None],
+    }
+    assert Records.of_columns(["a.mp4"] * 4, [1] * 4, segments=SEGMENTS) == records
+
+
+def test_the_name_of_a_segment_is_the_path_with_a_media_fragment():
+    names = [VideoRecord("a b.mp4", None, segment=segment).name for segment in SEGMENTS]
+    assert names == ["a b.mp4", "a b.mp4#t=5.4,11.6", "a b.mp4#frames=12,48", "a b.mp4#t=0,0.25"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from videogn.axes import Crop, VideoRecord
+from videogn.axes import Crop, Segment, VideoRecord
 from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sample import load_sample
@@ -63,9 +63,11 @@ class Opener:
             yield self
         self._buffer[:] = 123
 
-    def frames(self, indices, window=None, out=None):
+    fallback = None
+
+    def pixels(self, indices, window=None, out=None):
         self.calls.append((np.asarray(indices).tolist(), window))
-        frames = self._video.frames(indices, window)
+        frames = self._video.pixels(indices, window)
         self._buffer[:] = 77
         if out is None:
             out = self._buffer[: frames.size].reshape(frames.shape)
@@ -144,6 +146,33 @@ def test_clips_are_laid_over_the_frames_that_the_index_counted(wide):
         assert sample.starts == tuple(clip_indices(there, **CLIP, num_clips=4)[:, 0].tolist())
 
 
+@pytest.mark.parametrize("segment", [Segment(10, 30, "frames"), Segment(1 / 3, 1.0)])
+@pytest.mark.parametrize("opener", [open_video, VideoGuard(60).open, FrameCache(10**7).open])
+def test_clips_of_a_segment_stay_in_it(wide, segment, opener):
+    """20 frames from frame 10 on, of 30 a second: clips as of a video of 20 frames; starts are frames of the file."""
+    sample = load_sample(
+        VideoRecord(wide, 3, segment=segment),
+        0,
+        _evaluation_plan(crops="full"),
+        decoder="pyav",
+        rng=np.random.default_rng(0),
+        opener=opener,
+    )
+    indices = 10 + clip_indices(20, **CLIP, num_clips=10)
+    assert (sample.num_frames, sample.path) == (20, f"{wide}#{segment.fragment}")
+    assert sample.starts == tuple(indices[:, 0].tolist())
+    for clip, wanted in zip(views_of(sample), indices, strict=True):
+        frames = resize_short_side(torch.from_numpy(decode_frames(wide, wanted, "pyav")), 20)
+        assert torch.equal(clip, frames.permute(3, 0, 1, 2))
+
+
+def test_a_segment_without_frames_fails_alone(wide):
+    record = VideoRecord(wide, 3, segment=Segment(4, 6.5))
+    sample = load_sample(record, 7, _evaluation_plan(), decoder="pyav", rng=np.random.default_rng(0))
+    assert (sample.path, sample.position, sample.label) == (f"{wide}#t=4,6.5", 7, 3)
+    assert sample.error == "the segment holds no frame: the video lasts 1.67 s"
+
+
 def test_views_are_the_frames_of_the_protocol(wide):
     """Content of every view = decode_frames at the clip's indices, resized, cut; by itself, without shared frames."""
     sample = _load(wide, _evaluation_plan(num_clips=7))
@@ -215,7 +244,7 @@ def test_plans_can_be_sent_to_processes(plan, wide):
 def test_a_plan_of_ones_own(wide):
     """The functions of a plan are all that decides: one clip backwards, no resizing, two crops."""
     plan = ViewPlan(
-        clips=lambda frames, rng: np.array([[frames - 1, frames - 2, 0]]),
+        clips=lambda frames, rng, fps: np.array([[frames - 1, frames - 2, 0]]),
         short_side=lambda rng: 40,
         crops=lambda height, width, rng: (Crop(0, 0, 4, 4), Crop(height - 4, width - 4, 4, 4)),
     )

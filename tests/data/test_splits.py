@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from videogn.axes import VideoRecord
-from videogn.data.splits import find_splits, read_splits
+from videogn.data.data_layout import find_splits
+from videogn.data.splits import read_splits
 from videogn.data.usable import without_missing
 from videogn.data.video_index import VideoIndex
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from videogn.choices import MotionSettings
+from videogn.data.data_layout import find_splits
 from videogn.data.sources import read_index
-from videogn.data.splits import find_splits
 from videogn.data.synthetic.motion import MOTIONS
 from videogn.data.synthetic.writing import write_motion_dataset
 from videogn.video import decode_frames, read_frame_table

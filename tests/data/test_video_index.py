@@ -13,8 +13,8 @@ import pytest
 
 from videogn.axes import VideoRecord
 from videogn.checks import did_you_mean, existing_path, nearest
+from videogn.data.data_layout import find_splits
 from videogn.data.sources import read_index
-from videogn.data.splits import find_splits
 from videogn.data.video_files import VIDEO_SUFFIXES, find_videos
 from videogn.data.video_index import VideoIndex, split_index
 
@@ -333,7 +333,7 @@ def test_find_videos(tmp_path: Path) -> None:
     assert find_videos(tmp_path) == sorted(str(tmp_path / name) for name in [*names, "d1.mp4/inside.MOV"])
     assert find_videos(tmp_path / "d0/x.txt") == [str(tmp_path / "d0/x.txt")]
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"no video in .*empty \(looked for \.mp4"):
+    with pytest.raises(ValueError, match=r"no video in .*empty: it is empty \(videos end in \.mp4"):
         find_videos(tmp_path / "empty")
 
 

@@ -26,12 +26,20 @@ class Report:
     rotation: int = 0
     codec: str | None = "h264"
     bytes: int | None = None
+    notes: tuple[str, ...] = ()
 
 
 class PlainChecker:
-    """Reads "STATUS FRAMES" or one of the commands hang, crash, crash-once, vanish from the file."""
+    """Reads "STATUS FRAMES" or one of the commands hang, hang-first, crash, crash-once, slow, note from the file."""
 
-    def check(self, path: str, decode: bool) -> Report:
+    def open(self, path: str, limit: float, frame_rate: float) -> float:
+        if Path(path).read_text(encoding="utf-8").startswith("hang-first"):
+            ctypes.PyDLL(None).pause()
+        self._path = path
+        return limit
+
+    def check(self, decode: bool, limit: float) -> Report:
+        path = self._path
         words = Path(path).read_text(encoding="utf-8").split()
         if words[0] == "hang":
             ctypes.PyDLL(None).pause()
@@ -49,13 +57,20 @@ class PlainChecker:
             )
         if words[0] == "crash-once":
             return Report(30, "ok")
+        if words[0] == "overtime":
+            return Report(int(words[1]), "slow", f"until {limit:g} s")
+        if words[0] == "noted":
+            return Report(int(words[1]), "ok", notes=("its chapters", "its tags"))
         return Report(None, "corrupt", "not a readable video", None, None, None, None, 0, None)
 
 
 class BadTranscoder:
     """Copies nothing."""
 
-    def copy(self, source: str, target: str, settings: object) -> Report:
+    def time_limit(self, source: str, base: float) -> float:
+        return base
+
+    def copy(self, source: str, target: str, settings: object, frame_rate: float) -> Report:
         Path(target).write_text("half")
         if source.endswith("a.mp4"):
             ctypes.PyDLL(None).pause()

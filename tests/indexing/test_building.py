@@ -9,9 +9,12 @@ import threading
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from videogn.cli.data import show
+from videogn.data.sources import read_index
 from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import build_index
 from videogn.indexing.catalogue import read_catalogue
@@ -68,7 +71,7 @@ def test_every_status_and_the_summary(source, tmp_path):
     assert facts.summary == {
         "videos": 8,
         "unlisted": 0,
-        "status": {"ok": 3, "short": 1, "truncated": 1, "corrupt": 2, "empty": 1, "missing": 0},
+        "status": {"ok": 3, "short": 1, "slow": 0, "truncated": 1, "corrupt": 2, "empty": 1, "missing": 0},
         "classes": {
             "run": {"corrupt": 1, "empty": 1, "ok": 1, "short": 1, "truncated": 1},
             "sit down": {"corrupt": 1, "ok": 2},
@@ -81,9 +84,10 @@ def test_every_status_and_the_summary(source, tmp_path):
 def test_the_columns_and_the_metadata(source, tmp_path):
     build_index(str(source), tmp_path / "i.parquet", _checks())
     schema = pq.read_schema(tmp_path / "i.parquet")
-    assert schema.names == (
-        "path label split frames fps duration width height rotation codec bytes status reason mtime_ns start".split()  # noqa: SIM905
+    columns = (
+        "path label split frames fps duration width height rotation codec bytes status reason note mtime_ns sha256"
     )
+    assert schema.names == [*columns.split(), "start", "start_time", "end_time", "start_frame", "end_frame"]
     facts = json.loads(schema.metadata[b"videogn.index"])
     assert (facts["version"], facts["root"], facts["min_frames"]) == (1, str(source), 8)
 
@@ -102,7 +106,7 @@ def test_a_second_run_opens_only_what_changed(source, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("column", "checked"), [("codec", 0), ("reason", 0), ("rotation", 0), ("start", 0), ("mtime_ns", 7)]
+    ("column", "checked"), [("codec", 0), ("reason", 0), ("rotation", 0), ("start", 0), ("note", 0), ("mtime_ns", 7)]
 )
 def test_an_index_from_before_a_column_existed_is_continued(source, tmp_path, column, checked):
     """The column is null; only without the time of change must unchanged files be opened again."""
@@ -118,7 +122,7 @@ def test_an_index_from_before_a_column_existed_is_continued(source, tmp_path, co
     built = build_index(str(source), out, _checks())
     assert built.checked == max(checked, 1)
     assert _statuses(out)["d"] == "ok"
-    assert _rows(out)["d.mp4"][column] is not None or column in ("reason", "start")
+    assert _rows(out)["d.mp4"][column] is not None or column in ("reason", "note", "start")
 
 
 @pytest.mark.parametrize("column", ["path", "status"])
@@ -148,10 +152,67 @@ def test_a_hang_costs_its_limit_and_nothing_else(tmp_path):
     build_index(str(tmp_path / "set"), out, _checks(timeout=1.0))
     assert time.monotonic() - started < 20
     assert _statuses(out) == {"hangs": "corrupt", "fine": "ok", "too": "ok"}
-    assert _rows(out)["hangs.mp4"]["reason"] == "not read within 1 s"
+    assert _rows(out)["hangs.mp4"]["reason"] == "its decoder hangs (no answer within 2 s)"
     assert build_index(str(tmp_path / "set"), out, _checks(timeout=1.0)).checked == 0
     # More time is a reason to try again; less is none.
     assert build_index(str(tmp_path / "set"), out, _checks(timeout=1.5)).checked == 1
+
+
+def test_slow_files_are_tried_again_with_more_time_only(tmp_path):
+    _write(tmp_path / "set", late="overtime 12", closed="hang-first", fine="ok 20")
+    out = tmp_path / "i.parquet"
+    build_index(str(tmp_path / "set"), out, _checks(timeout=1.0))
+    assert _statuses(out) == {"late": "slow", "closed": "slow", "fine": "ok"}
+    assert _rows(out)["late.mp4"]["frames"] == 12
+    assert _rows(out)["closed.mp4"]["reason"] == "not opened within 1 s"
+    assert read_catalogue(out).facts.summary["status"]["slow"] == 2
+    assert build_index(str(tmp_path / "set"), out, _checks(timeout=1.0)).checked == 0
+    assert build_index(str(tmp_path / "set"), out, _checks(timeout=0.5)).checked == 0
+    assert build_index(str(tmp_path / "set"), out, _checks(timeout=1.5)).checked == 2
+
+
+@pytest.mark.parametrize("reason", ["not read within 20 s", "the data at bytes 1163 to 103254 are damaged"])
+def test_files_that_an_older_version_called_corrupt_are_tried_again(source, tmp_path, reason):
+    out = tmp_path / "i.parquet"
+    build_index(str(source), out, _checks())
+    table = pq.read_table(out)
+    reasons = [reason, *table["reason"].to_pylist()[1:]]
+    pq.write_table(table.set_column(table.column_names.index("reason"), "reason", pa.array(reasons)), out)
+    assert build_index(str(source), out, _checks()).checked == 1
+
+
+def test_a_slow_video_is_used_with_all_its_frames_if_it_could_be_opened(tmp_path):
+    _write(tmp_path / "set" / "run", late="overtime 12", closed="hang-first", fine="ok 20")
+    out = tmp_path / "i.parquet"
+    build_index(str(tmp_path / "set"), out, _checks(timeout=1.0))
+    records = {Path(record.path).stem: record for record in read_index(out).records}
+    assert (records["late"].error, records["late"].frames) == (None, None)
+    assert (records["fine"].error, records["fine"].frames) == (None, 20)
+    assert records["closed"].error == "slow: not opened within 1 s"
+
+
+def test_how_far_a_slow_video_was_decoded_makes_no_difference(tmp_path):
+    _write(tmp_path / "set", a="overtime 12", b="ok 20 .", c="ok 20 .")
+    out = tmp_path / "i.parquet"
+    build_index(str(tmp_path / "set"), out, _checks())
+    _write(tmp_path / "set", a="overtime 13", b="overtime 9", c="corrupt ")
+    assert [path.stat().st_size for path in sorted((tmp_path / "set").iterdir())] == [11, 10, 8]
+    found = check_index(out, timeout=LIMIT, workers=2, checker=PLAIN).differences
+    assert [(Path(each.path).name, each.kind) for each in found] == [("b.mp4", "status"), ("c.mp4", "status")]
+
+
+def test_notes_are_kept_and_counted(tmp_path, capsys):
+    _write(tmp_path / "set", a="noted 30", b="ok 30")
+    out = tmp_path / "i.parquet"
+    build_index(str(tmp_path / "set"), out, _checks())
+    assert _statuses(out) == {"a": "ok", "b": "ok"}
+    assert (_rows(out)["a.mp4"]["note"], _rows(out)["b.mp4"]["note"]) == ("its chapters (and 1 more)", None)
+    assert check_index(out, timeout=LIMIT, workers=2, checker=PLAIN).noted == 1
+    assert check_index(out, timeout=LIMIT, workers=2, quick=True).noted == 1
+    assert show.run(show.Options(str(out))) == 0
+    printed = capsys.readouterr().out
+    assert "with a note" in printed
+    assert "its chapters (and 1 more)" in printed
 
 
 def test_one_crash_is_forgiven(tmp_path):

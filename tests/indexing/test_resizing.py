@@ -46,10 +46,10 @@ def _packets(path: Path) -> tuple[list[float], list[int]]:
         return times, [number for number, packet in enumerate(packets) if packet.is_keyframe]
 
 
-def _write_uneven(path: Path, frames: np.ndarray, times: np.ndarray, rotation: int = 0) -> None:
-    """Times in milliseconds, in mkv or mp4."""
+def _write_uneven(path: Path, frames: np.ndarray, times: np.ndarray, rotation: int = 0, rate: int = 30) -> None:
+    """Times in milliseconds, in mkv or mp4, with a rate that need not agree with them."""
     with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=30, options={"preset": "ultrafast", "bf": "2"})
+        stream = container.add_stream("libx264", rate=rate, options={"preset": "ultrafast", "bf": "2"})
         stream.height, stream.width, stream.pix_fmt = *frames.shape[1:3], "yuv420p"
         stream.codec_context.time_base = stream.time_base = _MS
         if rotation:
@@ -103,6 +103,23 @@ def test_a_variable_rate_is_kept(tmp_path, suffix):
     assert read_frame_table(copy).info.frames == 40
     assert read_frame_table(copy).info.fps == pytest.approx(39_000 / (times[-1] - times[0]), rel=0.1)
     _near(decode_frames(copy, range(40)), decode_frames(source, range(40)))
+
+
+@pytest.mark.parametrize("told", [1000, 5])
+def test_a_wrong_rate_does_not_reach_the_copy(tmp_path, told):
+    times = np.arange(40) * 40
+    source, copy = tmp_path / "a.mkv", tmp_path / "b.mp4"
+    _write_uneven(source, _frames(40), times, rate=told)
+    copy_video(source, copy, SETTINGS)
+    shown, _ = _packets(copy)
+    assert np.allclose(np.subtract(shown, shown[0]), times / 1000, atol=1e-3)
+    assert read_frame_table(copy).info.fps == pytest.approx(25)
+    assert float(_average_rate(copy)) == pytest.approx(25, rel=1e-3)
+
+
+def _average_rate(path: Path) -> Fraction:
+    with av.open(str(path)) as container:
+        return container.streams.video[0].average_rate
 
 
 def test_rotation_is_baked_in(tmp_path):

@@ -111,6 +111,16 @@ def test_retries_are_counted(stand_in, out, retries):
     assert [call["cell"] for call in stand_in.calls].count(CELLS[1].name) == retries + 1
 
 
+def test_numbers_that_are_not_finite_are_not_tried_again(stand_in, out):
+    """The same seed would give the same: the cell has failed with that reason, until somebody runs it again."""
+    line = "videogn: error: the loss is nan at step 7 (epoch 0, learning rate 0.1), in a batch of a.mp4"
+    stand_in.tell({f"fit {CELLS[1].name}": f"print({line!r}); sys.exit(1)"})
+    states = _run(out, retries=2)
+    assert _phases(states) == ["finished", "failed", "finished", "finished"]
+    assert states[CELLS[1]].reason.startswith(line)
+    assert read_state(cell_folder(out, CELLS[1]))["attempts"] == 1
+
+
 def test_a_retry_goes_on_from_the_checkpoint_and_may_do(stand_in, out):
     once = (
         "first = not last.exists(); last.parent.mkdir(exist_ok=True); last.touch()\nif first: os.kill(os.getpid(), 9)"

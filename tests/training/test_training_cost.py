@@ -38,6 +38,7 @@ def _trainer(tmp_path, *, step=0, batch_size=4, processes=2):
         global_step=step,
         strategy=strategy,
         is_global_zero=True,
+        fast_dev_run=False,
         log_dir=str(tmp_path),
         default_root_dir="elsewhere",
     )

@@ -1,14 +1,16 @@
-"""Frame indices against tables worked out by hand, and against the protocols' formulas in fractions."""
+"""Frame indices against tables worked out by hand, formulas in fractions, and the definitions of peers."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
 
-from videogn.video.clips import PROTOCOLS, centre_clip, clip_indices, is_short, random_clip, span
+from videogn.video.clips import centre_clip, clip_indices, clip_step, is_short, random_clip, span
 
 # Starts by hand. 32 x 2 and 64 x 1 both span 64 frames.
 STARTS = {
@@ -25,7 +27,7 @@ STARTS = {
     ("nonlocal", 63, 3): [0, 21, 42],
     ("nonlocal", 10, 3): [0, 3, 6],
     ("nonlocal", 300, 1): [0],
-    # floor((N - 64) j / V)
+    # (N - 64) j / V, rounded down
     ("slowfast", 300, 10): [0, 23, 47, 70, 94, 118, 141, 165, 188, 212],
     ("slowfast", 250, 10): [0, 18, 37, 55, 74, 93, 111, 130, 148, 167],
     ("slowfast", 64, 10): [0] * 10,
@@ -67,10 +69,17 @@ def test_starts_by_hand(protocol, num_frames, num_clips, clip_length, interval):
         ("nonlocal", 5, 4, 2, 3, [[0, 2, 4, 1], [1, 3, 0, 2], [3, 0, 2, 4]]),
         ("nonlocal", 1, 3, 2, 2, [[0, 0, 0], [0, 0, 0]]),
         ("nonlocal", 3, 4, 1, 1, [[0, 1, 2, 0]]),
-        ("slowfast", 20, 4, 2, 3, [[0, 2, 4, 6], [4, 6, 8, 10], [8, 10, 12, 14]]),
-        ("slowfast", 8, 4, 2, 2, [[0, 2, 4, 6], [0, 2, 4, 6]]),
+        ("slowfast", 20, 4, 2, 3, [[0, 2, 4, 7], [4, 6, 8, 11], [8, 10, 12, 15]]),
+        ("slowfast", 18, 4, 2, 3, [[0, 2, 4, 7], [3, 5, 8, 10], [6, 9, 11, 13]]),
+        ("slowfast", 8, 4, 2, 2, [[0, 2, 4, 7], [0, 2, 4, 7]]),
         ("slowfast", 5, 4, 2, 2, [[0, 2, 4, 4], [0, 2, 4, 4]]),
         ("slowfast", 1, 3, 2, 2, [[0, 0, 0], [0, 0, 0]]),
+        ("mmaction2", 20, 4, 2, 3, [[0, 2, 4, 6], [6, 8, 10, 12], [13, 15, 17, 19]]),
+        ("mmaction2", 20, 4, 2, 1, [[6, 8, 10, 12]]),
+        ("mmaction2", 18, 4, 2, 3, [[0, 2, 4, 6], [6, 8, 10, 12], [11, 13, 15, 17]]),
+        ("mmaction2", 5, 4, 2, 2, [[0, 2, 4, 1], [0, 2, 4, 1]]),
+        ("mmaction2", 1, 3, 2, 2, [[0, 0, 0], [0, 0, 0]]),
+        ("mmaction2", 20, 1, 2, 4, [[2], [7], [12], [17]]),
         ("endpoint", 20, 4, 2, 3, [[0, 2, 4, 6], [6, 8, 10, 12], [12, 14, 16, 18]]),
         ("endpoint", 20, 4, 1, 2, [[0, 1, 2, 3], [16, 17, 18, 19]]),
         ("endpoint", 5, 4, 2, 2, [[0, 2, 4, 4], [0, 2, 4, 4]]),
@@ -78,7 +87,7 @@ def test_starts_by_hand(protocol, num_frames, num_clips, clip_length, interval):
     ],
 )
 def test_whole_tables_by_hand(protocol, num_frames, clip_length, interval, num_clips, table):
-    """nonlocal wraps round; the other two repeat the last frame of a short video."""
+    """nonlocal and mmaction2 wrap round; the other two repeat the last frame of a short video."""
     clips = clip_indices(num_frames, clip_length=clip_length, interval=interval, num_clips=num_clips, protocol=protocol)
     assert clips.tolist() == table
 
@@ -86,6 +95,77 @@ def test_whole_tables_by_hand(protocol, num_frames, clip_length, interval, num_c
 def test_the_last_nonlocal_clip_of_300_frames_wraps_after_frame_298():
     last = clip_indices(300, clip_length=32, interval=2)[-1].tolist()
     assert last == [*range(270, 300, 2), *range(0, 34, 2)]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "num_frames", "clip_length", "interval", "starts", "first"),
+    [
+        ("slowfast", 300, 32, 2, [0, 23, 47, 70, 94, 118, 141, 165, 188, 212], [*range(0, 62, 2), 63]),
+        ("slowfast", 300, 8, 8, [0, 23, 47, 70, 94, 118, 141, 165, 188, 212], [*range(0, 64, 9)]),
+        ("slowfast", 40, 32, 2, [0] * 10, [*range(0, 40, 2), *[39] * 12]),
+        ("slowfast", 40, 8, 8, [0] * 10, [0, 9, 18, 27, 36, 39, 39, 39]),
+        ("mmaction2", 300, 32, 2, [0, 26, 53, 79, 105, 132, 158, 184, 211, 237], [*range(0, 64, 2)]),
+        ("mmaction2", 300, 8, 8, [27 * k for k in range(10)], [*range(0, 57, 8)]),
+        ("mmaction2", 40, 32, 2, [0] * 10, [*range(0, 40, 2), *range(0, 23, 2)]),
+        ("mmaction2", 40, 8, 8, [0] * 10, [0, 8, 16, 24, 32, 0, 8, 16]),
+    ],
+)
+def test_ten_clips_of_the_peers(protocol, num_frames, clip_length, interval, starts, first):
+    """As their released code gives them."""
+    clips = clip_indices(num_frames, clip_length=clip_length, interval=interval, protocol=protocol)
+    assert clips[:, 0].tolist() == starts
+    assert clips[0].tolist() == first
+
+
+def _slowfast(n, t, s, v, fps):
+    """SlowFast's definition in torch: an even spread over the span, rounded down."""
+    span = max(1.0, t * s * fps / 30)
+    starts = [max(n - span, 0) * j / v for j in range(v)]
+    return [torch.linspace(x, x + span - 1, t).clamp(0, n - 1).long().tolist() for x in starts]
+
+
+SETTINGS = [(8, 8), (32, 2), (16, 4), (64, 1), (4, 16), (5, 3), (1, 4), (13, 6)]
+
+
+@pytest.mark.parametrize(("clip_length", "interval"), SETTINGS)
+def test_slowfast_is_exact(clip_length, interval):
+    """All lengths; and at other rates than 30 the interval is stretched: the clip lasts as long."""
+    for n in range(1, 401):
+        rates = (30, (25, 29.97, 60, 10, 23.976)[n % 5])
+        for v, fps in itertools.product((1, 3, 10, 11), rates if n % 8 == 0 else rates[:1]):
+            clips = clip_indices(
+                n, clip_length=clip_length, interval=interval, num_clips=v, protocol="slowfast", fps=fps
+            )
+            assert clips.dtype == np.int64
+            assert clips.tolist() == _slowfast(n, clip_length, interval, v, fps), (n, v, fps)
+
+
+def test_slowfast_spans_the_same_time_at_any_rate():
+    """64 frames at 30 a second are 128 at 60, and 32 at 15."""
+    spans = [
+        np.ptp(clip_indices(900, clip_length=8, interval=8, protocol="slowfast", fps=fps)[3]) for fps in (15, 30, 60)
+    ]
+    assert spans == [31, 63, 127]
+
+
+def _mmaction2(n, t, s, v):
+    """The definition of mmaction2 1.x in test mode, in Python's floats."""
+    room = max(n - ((t - 1) * s + 1), 0)
+    if t == 1:
+        starts = [math.floor(j * (n / v) + n / v / 2) for j in range(v)]
+    elif v == 1:
+        starts = [room // 2]
+    else:
+        starts = [round(j * (room / (v - 1))) for j in range(v)]
+    return [[(start + k * s) % n for k in range(t)] for start in starts]
+
+
+@pytest.mark.parametrize(("clip_length", "interval"), SETTINGS)
+def test_mmaction2_is_exact(clip_length, interval):
+    for n, v in itertools.product(range(1, 401), (1, 2, 3, 7, 10, 11)):
+        clips = clip_indices(n, clip_length=clip_length, interval=interval, num_clips=v, protocol="mmaction2")
+        assert clips.dtype == np.int64
+        assert clips.tolist() == _mmaction2(n, clip_length, interval, v), (n, v)
 
 
 def _reference(protocol, n, t, s, v):
@@ -96,24 +176,29 @@ def _reference(protocol, n, t, s, v):
             start = math.floor(Fraction(n, v) * j)
             rows.append([(start + k * s) % n for k in range(t)])
             continue
-        room = max(n - t * s, 0)
-        if protocol == "slowfast":
-            start = math.floor(Fraction(room * j, v))
-        else:
-            exact = Fraction(0) if v == 1 else Fraction(j, v - 1) * room
-            low = math.floor(exact)
-            start = low + (exact - low > Fraction(1, 2) or (exact - low == Fraction(1, 2) and low % 2 == 1))
+        exact = Fraction(0) if v == 1 else Fraction(j, v - 1) * max(n - t * s, 0)
+        low = math.floor(exact)
+        start = low + (exact - low > Fraction(1, 2) or (exact - low == Fraction(1, 2) and low % 2 == 1))
         rows.append([min(start + k * s, n - 1) for k in range(t)])
     return rows
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", ["nonlocal", "endpoint"])
 @pytest.mark.parametrize("num_clips", [1, 2, 3, 7, 10])
 def test_formulas_in_fractions(protocol, num_clips):
     for n in [*range(1, 40), *range(60, 70), 127, 128, 129, 250, 299, 300, 301, 1023, 9000]:
         for t, s in ((1, 1), (8, 1), (8, 8), (32, 2), (5, 3)):
             clips = clip_indices(n, clip_length=t, interval=s, num_clips=num_clips, protocol=protocol)
             assert clips.tolist() == _reference(protocol, n, t, s, num_clips), (n, t, s)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "fps", "step"),
+    [("nonlocal", 60, 8), ("mmaction2", 60, 8), ("slowfast", 30, 9), ("slowfast", 15, 31 / 7)],
+)
+def test_the_step_between_the_frames_of_a_clip(protocol, fps, step):
+    assert clip_step(clip_length=8, interval=8, protocol=protocol, fps=fps) == pytest.approx(step)
+    assert clip_step(clip_length=1, interval=8, protocol=protocol, fps=fps) == 8
 
 
 @pytest.mark.parametrize(("num_clips", "starts", "lengths"), [(10, 0, 0), (7, 0, 0), (20, 8, 8), (30, 53, 40)])
@@ -171,7 +256,7 @@ def test_short_means_fewer_frames_than_clip_length_times_interval():
     assert not is_short(64, clip_length=32, interval=2)
 
 
-@pytest.mark.parametrize("wrong", ["num_frames", "clip_length", "interval", "num_clips"])
+@pytest.mark.parametrize("wrong", ["num_frames", "clip_length", "interval", "num_clips", "fps"])
 @pytest.mark.parametrize("value", [0, -3])
 def test_numbers_must_be_positive(wrong, value):
     numbers = {"num_frames": 100, "clip_length": 8, "interval": 2, "num_clips": 10} | {wrong: value}
@@ -190,7 +275,8 @@ def test_numbers_must_be_positive_in_training(wrong):
 
 
 @pytest.mark.parametrize(
-    ("wrong", "hint"), [("non-local", "nonlocal"), ("SlowFast", "slowfast"), ("endpoints", "endpoint")]
+    ("wrong", "hint"),
+    [("mmaction", "mmaction2"), ("non-local", "nonlocal"), ("SlowFast", "slowfast"), ("endpoints", "endpoint")],
 )
 def test_an_unknown_protocol_gets_the_nearest_one(wrong, hint):
     with pytest.raises(ValueError, match=f"did you mean '{hint}'"):

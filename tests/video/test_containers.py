@@ -70,7 +70,7 @@ def test_a_whole_file_is_neither_damaged_nor_cut(tmp_path, name):
     made(tmp_path / name)
     formats = FORMATS[Path(name).suffix]
     assert read_frame_table(tmp_path / name).container == formats
-    assert damage(str(tmp_path / name), formats) is None
+    assert damage(str(tmp_path / name), formats) == []
     assert not is_cut(str(tmp_path / name), formats)
     report = check_integrity(tmp_path / name)
     assert (report.status, report.frames) == ("ok", COUNT)
@@ -81,7 +81,7 @@ def test_a_broken_structure_is_damage(tmp_path, name):
     data = made(tmp_path / name)
     at = BREAKS[name](data)
     data[at : at + 16] = bytes(16)
-    assert "damaged" in damage(bytes(data), FORMATS[Path(name).suffix])
+    assert "damaged" in damage(bytes(data), FORMATS[Path(name).suffix])[0].what
     (tmp_path / name).write_bytes(data)
     assert check_integrity(tmp_path / name).status == "corrupt"
 
@@ -91,7 +91,7 @@ def test_a_missing_end_is_no_damage(tmp_path, name):
     data = bytes(made(tmp_path / name))
     for part in (0.5, 0.7, 0.9):
         cut = data[: int(len(data) * part) | 1]
-        assert damage(cut, FORMATS[Path(name).suffix]) is None
+        assert damage(cut, FORMATS[Path(name).suffix]) == []
         assert is_cut(cut, FORMATS[Path(name).suffix])
 
 
@@ -100,13 +100,13 @@ def test_a_lost_packet_of_a_transport_stream_is_damage(tmp_path):
     at = len(data) // 376 * 188
     while data[at + 1] & 0x40 or data[at + 1 : at + 3] == b"\0\0":  # neither the first of a picture nor a table
         at += 188
-    assert "packets are missing" in damage(bytes(data[:at] + data[at + 188 :]), "mpegts")
+    assert "packets are missing" in damage(bytes(data[:at] + data[at + 188 :]), "mpegts")[0].what
 
 
 def test_a_lost_page_is_damage(tmp_path):
     data = made(tmp_path / "a.ogv")
     at = _after(data, b"OggS")
-    assert "pages are missing" in damage(bytes(data[:at] + data[data.index(b"OggS", at + 1) :]), "ogg")
+    assert "pages are missing" in damage(bytes(data[:at] + data[data.index(b"OggS", at + 1) :]), "ogg")[0].what
 
 
 @pytest.mark.parametrize("sizes", [((64, 128), (64, 128)), ((64, 128), (96, 160))])

@@ -1,7 +1,7 @@
 """Frame numbers to frames: each frame shows its number, so a frame beside the wanted one is seen.
 
-decord against PyAV: the pictures are bit-identical (tolerance 0) on every file that decord is let near. It is refused
-for the others; those with other colours differ by up to 85 levels, 0.9 in the mean (10 bits, odd heights, interlaced).
+decord against PyAV: the pictures are bit-identical (tolerance 0) on every file that decord is let near. PyAV decodes
+the others; those with other colours differ by up to 85 levels, 0.9 in the mean (10 bits, odd heights, interlaced).
 """
 
 from __future__ import annotations
@@ -68,10 +68,13 @@ def test_risky_files_are_decoded_by_pyav(video, name, decoder):
 
 
 @pytest.mark.parametrize("name", RISKY)
-def test_decord_is_refused_where_it_is_wrong(video, name):
+def test_pyav_takes_the_place_of_decord_where_that_is_wrong(video, name):
     pytest.importorskip("decord")
-    with pytest.raises(VideoDecodeError, match=r"not for decord .*use decoder='auto'"):
-        decode_frames(video(name), [0], "decord")
+    _, words, numbers = RISKY[name]
+    with open_video(video(name), "decord") as opened:
+        assert opened.decoder == "pyav"
+        assert words in opened.fallback
+        assert read_numbers(opened.frames(range(len(numbers)))) == numbers
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
@@ -105,9 +108,9 @@ def test_a_window_beyond_the_picture_is_refused(video, window):
         opened.frames([0], window)
 
 
-# The words with which torchcodec is refused where decord is; the other files it decodes bit for bit as PyAV does.
+# Why PyAV takes the place of torchcodec, of the files where it takes decord's; torchcodec decodes the others exactly.
 TORCHCODEC_REFUSED = {
-    "mpegts.ts": "cannot read it",
+    "mpegts.ts": "torchcodec fails",
     "h264.avi": "time stamps",
     "raw.h264": "time stamps",
     "non_key_start.mp4": "it counts 45 frames, the packets are 37",
@@ -120,14 +123,13 @@ TORCHCODEC_REFUSED = {
 
 
 @pytest.mark.parametrize("name", RISKY)
-def test_torchcodec_gives_the_same_frames_or_is_refused(video, name):
+def test_torchcodec_gives_the_same_frames_or_pyav_does(video, name):
     needs("torchcodec")
     path, indices = video(name), range(len(RISKY[name][2]))
-    if name in TORCHCODEC_REFUSED:
-        with pytest.raises(VideoDecodeError, match=f"torchcodec.*{TORCHCODEC_REFUSED[name]}"):
-            decode_frames(path, indices, "torchcodec")
-    else:
-        assert np.array_equal(decode_frames(path, indices, "torchcodec"), decode_frames(path, indices, "pyav"))
+    with open_video(path, "torchcodec") as opened:
+        assert np.array_equal(opened.frames(indices), decode_frames(path, indices, "pyav"))
+    assert opened.decoder == ("pyav" if name in TORCHCODEC_REFUSED else "torchcodec")
+    assert TORCHCODEC_REFUSED.get(name, "") in (opened.fallback or "")
 
 
 def test_torchcodec_without_ffmpeg_is_said(video, monkeypatch):
@@ -263,15 +265,25 @@ def test_decord_is_asked_for_by_name_only(video, monkeypatch):
         decode_frames(video("gop12.mp4"), [0], "decord")
 
 
-def test_decord_failing_on_the_way_is_said_in_one_line(video, monkeypatch):
+def test_pyav_takes_the_place_of_decord_that_fails_on_the_way(video, monkeypatch):
     decord = pytest.importorskip("decord")
 
     def fail(self, indices):
         raise RuntimeError("[01:02:03] /src/video.cc:99: broken\nstack trace")
 
     monkeypatch.setattr(decord.VideoReader, "get_batch", fail)
-    with pytest.raises(VideoDecodeError, match=r"decord cannot read it \(broken\)$"):
-        decode_frames(video("gop12.mp4"), [0], "decord")
+    with open_video(video("gop12.mp4"), "decord") as opened:
+        assert (opened.decoder, opened.fallback) == ("decord", None)
+        assert read_numbers(opened.frames([3, 40])) == [3, 40]
+        assert (opened.decoder, opened.fallback) == ("pyav", "decord fails (broken)")
+        assert read_numbers(opened.frames([41, 59])) == [41, 59]
+
+
+def test_what_no_decoder_reads_is_an_error(video):
+    pytest.importorskip("decord")
+    for path, index in ((video("cut.mp4"), COUNT - 1), (video("text.mp4"), 0)):
+        with pytest.raises(VideoDecodeError, match=r"cut short|not a readable video"):
+            decode_frames(path, [index], "decord")
 
 
 def test_decord_bridge_does_not_matter(video):
@@ -290,7 +302,7 @@ def test_real_files_decode_alike_or_say_why():
     if not MEDIA.is_dir():
         pytest.skip("the collection of real files is not here")
     failed: dict[str, str] = {}
-    refused: dict[tuple[str, str], str] = {}
+    replaced: dict[tuple[str, str], str] = {}
     for path in sorted(MEDIA.iterdir()):
         indices = np.linspace(0, read_frame_table(path).info.frames - 1, 8).astype(int)
         try:
@@ -300,12 +312,12 @@ def test_real_files_decode_alike_or_say_why():
             continue
         assert np.array_equal(decode_frames(path, indices), expected), path.name
         for decoder in installed("decord", "torchcodec"):
-            try:
-                assert np.array_equal(decode_frames(path, indices, decoder), expected), (path.name, decoder)
-            except VideoDecodeError as error:
-                refused[path.name, decoder] = error.reason
-    assert all(f"not for {decoder} (" in reason for (_, decoder), reason in refused.items())
+            with open_video(path, decoder) as opened:
+                frames = opened.frames(np.unique(indices))
+            assert np.array_equal(frames, expected), (path.name, decoder)
+            if opened.fallback is not None:
+                replaced[path.name, decoder] = opened.fallback
     assert set(failed) == {"corrupted.mp4"}
     assert "of 50 cannot be decoded" in failed["corrupted.mp4"]
-    of_torchcodec = {name for name, decoder in refused if decoder == "torchcodec"}
+    of_torchcodec = {name for name, decoder in replaced if decoder == "torchcodec"}
     assert of_torchcodec <= {"testsrc2_odd_height_and_width_vp9.mp4", "sample_vvc.mp4"}  # odd height, 10 bits

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pickle
+from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
@@ -11,8 +13,10 @@ import pytest
 from video_files import BROKEN, COUNT, H264, MEDIA, RISKY, SAFE, UNEVEN, numbered, write
 
 from videogn.video.decoders.frame_table import read_frame_table
+from videogn.video.decoders.packet_list import frame_rate
 from videogn.video.decoders.packets import decord_width_fails
 from videogn.video.errors import VideoDecodeError
+from videogn.video.integrity_report import check_integrity
 
 
 @pytest.mark.parametrize("name", SAFE)
@@ -58,6 +62,83 @@ def test_rate_and_times_of_a_variable_rate(video):
     ticks = (table.pts - table.pts[0])[1:] / (UNEVEN - UNEVEN[0])[1:]
     assert len(set(ticks)) == 1
     assert read_frame_table(video("gop12.mp4")).info.fps == 30
+
+
+def _timed(path, times, rate):
+    """Frames at `times` in 1/1000 s, in a file that says it has `rate` frames per second."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate, options={**H264, "threads": "1"})
+        stream.height, stream.width, stream.pix_fmt = 64, 128, "yuv420p"
+        stream.codec_context.time_base = stream.time_base = Fraction(1, 1000)
+        for time, picture in zip(times, numbered(len(times)), strict=True):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = int(time), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts", ".flv"])
+@pytest.mark.parametrize(
+    ("times", "told", "fps"),
+    [
+        (range(0, 1000, 40), 1000, 25),  # a muxer's default
+        (range(0, 1000, 40), 5, 25),
+        ([0, 10, 20, 30, 1000], 100, 4),  # n - 1 steps from the first frame to the last one
+        (range(500, 1500, 100), 30, 10),
+    ],
+)
+def test_the_rate_is_that_of_the_time_stamps(tmp_path, suffix, times, told, fps):
+    path = _timed(tmp_path / f"a{suffix}", times, told)
+    table = read_frame_table(path)
+    assert table.info.frames == len(times)
+    assert table.info.fps == pytest.approx(fps, rel=1e-3)
+    report = check_integrity(path)
+    assert report.fps == table.info.fps
+    assert report.frames / report.duration == pytest.approx(report.fps, rel=1e-3)
+
+
+@pytest.mark.parametrize("rate", [Fraction(30000, 1001), Fraction(24000, 1001), Fraction(30)])
+def test_times_rounded_to_ticks_leave_the_exact_rate(tmp_path, rate):
+    times = [round(number * 1000 / rate) for number in range(50)]
+    assert read_frame_table(_timed(tmp_path / "a.mkv", times, rate)).info.fps == pytest.approx(float(rate), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("ticks", "told", "fps"),
+    [
+        ([0, 1, 2, 3, 4], 15, 15),
+        ([0, 1, 2, 3, 5], 15, 12),  # in coarse ticks, one is no rounding
+        ([7], 15, 15),
+        (None, 15, 15),
+        (None, None, 30),
+    ],
+)
+def test_the_mean_rate(ticks, told, fps):
+    stream = SimpleNamespace(average_rate=told and Fraction(told), guessed_rate=None, time_base=Fraction(1, 15))
+    assert frame_rate(stream, None if ticks is None else np.array(ticks)) == pytest.approx(fps)
+
+
+@pytest.mark.parametrize("told", [1000, 5])
+def test_a_wrong_rate_does_not_change_how_many_frames_a_cut_file_lost(tmp_path, told):
+    path = _timed(tmp_path / "a.mkv", range(0, 2000, 40), told)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    table = read_frame_table(path)
+    assert table.readable < 40
+    assert table.info.frames == pytest.approx(50, abs=5)
+
+
+@pytest.mark.parametrize(("name", "frames", "fps"), [("raw.h264", 20, 25), ("one.mkv", 1, 30)])
+def test_without_two_time_stamps_the_containers_word_counts(tmp_path, name, frames, fps):
+    assert read_frame_table(write(tmp_path / name, numbered(frames), options=H264)).info.fps == fps
+
+
+@pytest.mark.skipif(not MEDIA.exists(), reason="no files as found")
+def test_the_rates_of_files_as_found():
+    for path in sorted(MEDIA.iterdir()):
+        report = check_integrity(path)
+        if report.frames > 1:
+            assert report.frames / report.fps == pytest.approx(report.duration, rel=0.08), path.name
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])

@@ -18,8 +18,11 @@ from video_files import COUNT, read_numbers
 
 from videogn.axes import Crop
 from videogn.system.killable import StartError
-from videogn.video.decoders import decode, guard
-from videogn.video.decoders.guard import SharedBuffer, VideoGuard
+from videogn.video.decoders import decode, guard, shared_buffer
+from videogn.video.decoders.frame_table import VideoInfo
+from videogn.video.decoders.guard import VideoGuard
+from videogn.video.decoders.shared_buffer import SharedBuffer
+from videogn.video.decoders.time_limit import time_limit
 from videogn.video.errors import VideoDecodeError
 
 
@@ -109,6 +112,60 @@ def test_a_video_that_hangs_or_crashes_costs_only_itself(video, tmp_path, monkey
         with guarded.open(video("gop12.mp4")) as opened:
             assert read_numbers(opened.frames([7])) == [7]
     guarded.close()
+
+
+@pytest.mark.parametrize(
+    ("what", "where", "words"),
+    [
+        ("hang", "frames", "not decoded within 2 s; the decoder was stopped"),
+        ("crash", "frames", "the decoder crashed (its process was ended by SIGSEGV)"),
+        ("leave", "open", "the decoder crashed (its process ended with status 3)"),
+    ],
+)
+def test_pyav_decodes_what_another_decoder_hangs_or_crashes_on(video, tmp_path, monkeypatch, what, where, words):
+    pytest.importorskip("decord")
+    monkeypatch.setattr(guard, "_FACTORY", "unruly_decoding:UnrulyDecoding")
+    path = tmp_path / f"{what} in {where} of decord.mp4"
+    path.write_bytes(video("gop12.mp4").read_bytes())
+    guarded = VideoGuard(2.0)
+    with guarded.open(path, "decord") as opened:
+        assert read_numbers(opened.frames([0, 33])) == [0, 33]
+        assert read_numbers(opened.frames([34])) == [34]
+        assert (opened.decoder, opened.fallback) == ("pyav", words)
+    with guarded.open(video("gop12.mp4"), "decord") as opened:
+        assert read_numbers(opened.frames([7])) == [7]
+        assert (opened.decoder, opened.fallback) == ("decord", None)
+    guarded.close()
+
+
+def test_the_decoder_that_takes_over_in_the_process_is_known_here(video, guarded):
+    pytest.importorskip("decord")
+    with guarded.open(video("mpegts.ts"), "decord") as opened:
+        assert (opened.decoder, opened.fallback) == ("pyav", "container mpegts")
+
+
+@pytest.mark.parametrize(("index", "seconds"), [(0, 1), (7, 2)])
+def test_frames_far_from_the_beginning_have_more_time(video, tmp_path, monkeypatch, index, seconds):
+    monkeypatch.setattr(guard, "_FACTORY", "unruly_decoding:UnrulyDecoding")
+    monkeypatch.setattr(guard, "time_limit", lambda base, info, frames: base * (1 + frames / 8))
+    bad = tmp_path / "hang in frames.mp4"
+    bad.write_bytes(video("gop12.mp4").read_bytes())
+    guarded = VideoGuard(1.0)
+    start = time.monotonic()
+    with pytest.raises(VideoDecodeError, match=f"not decoded within {seconds}"), guarded.open(bad) as opened:
+        opened.frames([index])
+    assert time.monotonic() - start > seconds
+    guarded.close()
+
+
+@pytest.mark.parametrize(
+    ("frames", "height", "width", "limit"),
+    [(300, 256, 340, 60.5), (361, 2160, 3840, 119.9), (15_000, 2160, 3840, 2548), (10**9, 10_000, 10_000, 1e6)],
+)
+def test_the_limit_grows_with_the_video(frames, height, width, limit):
+    info = VideoInfo(frames, 30.0, height, width)
+    assert time_limit(60, info) == pytest.approx(limit, rel=1e-2)
+    assert time_limit(60, info, 0) == 60
 
 
 def test_a_process_killed_from_outside_is_replaced(video, guarded):
@@ -201,7 +258,7 @@ def test_the_buffer_is_shared_and_grows(monkeypatch, in_memory):
 
 
 def test_a_large_buffer_is_given_back(monkeypatch):
-    monkeypatch.setattr(guard, "_KEPT", 1 << 16)
+    monkeypatch.setattr(shared_buffer, "_KEPT", 1 << 16)
     buffer = SharedBuffer()
     buffer.array((1 << 20,))[:] = 1
     before = os.fstat(buffer.descriptor).st_blocks

@@ -18,7 +18,7 @@ from videogn.video.integrity import CONTAINERS
 
 ROOM = Path(videogn.video.__file__).parent
 #: Modules of videogn, packages included, that decoding a path loads. FFmpeg's bindings and numpy come on top.
-MOST_MODULES = 17
+MOST_MODULES = 22
 
 
 def _imports(path: Path) -> set[str]:

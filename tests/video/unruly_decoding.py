@@ -14,18 +14,19 @@ from videogn.video.decoders.guard import Decoding
 
 
 class UnrulyDecoding(Decoding):
-    def __init__(self, descriptor: int) -> None:
-        super().__init__(descriptor)
+    def __init__(self, descriptor: int, frame_rate: float) -> None:
+        super().__init__(descriptor, frame_rate)
         self._name = ""
 
-    def open(self, path: str, decoder: str) -> tuple[VideoInfo, str]:
-        self._name = Path(path).stem
+    def open(self, path: str, decoder: str) -> tuple[VideoInfo, str | None]:
+        # "crash in frames of decord" goes wrong with that decoder only
+        self._name = Path(path).stem.removesuffix(f" of {decoder}")
         self._misbehave("open")
         return super().open(path, decoder)
 
-    def frames(self, indices: np.ndarray, window: Crop) -> None:
+    def pixels(self, indices: np.ndarray, window: Crop) -> str | None:
         self._misbehave("frames")
-        super().frames(indices, window)
+        return super().pixels(indices, window)
 
     def _misbehave(self, where: str) -> None:
         if self._name == f"hang in {where}":

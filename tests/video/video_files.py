@@ -48,12 +48,14 @@ def write(
     gop: int = 12,
     pts: np.ndarray | None = None,
     rotation: int | None = None,
+    ratio: Fraction | None = None,
 ) -> Path:
     """Encode at 30 frames per second.
 
     Args:
         pts: presentation times in units of 1/30 s, for a variable frame rate.
         rotation: degrees for the display matrix.
+        ratio: sample aspect ratio.
     """
     with av.open(str(path), "w", options=container_options or {}) as container:
         stream: Any = container.add_stream(codec, rate=30, options={"threads": "1", **(options or {})})
@@ -61,6 +63,8 @@ def write(
         stream.pix_fmt = pix_fmt
         stream.codec_context.gop_size = gop
         stream.codec_context.time_base = Fraction(1, 30)
+        if ratio is not None:
+            stream.codec_context.sample_aspect_ratio = ratio
         if rotation is not None:
             stream.set_display_rotation(rotation)
         for number, picture in enumerate(frames):
@@ -269,7 +273,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str | None]] = {
     "empty.mp4": (lambda path: path.touch(), "file is empty"),
     "text.mp4": (lambda path: path.write_text("no video\n" * 99), "not a readable video"),
     "text.txt": (lambda path: path.write_text("no video\n" * 99), "not a readable video"),
-    "folder.mp4": (lambda path: path.mkdir(), "is a directory"),
+    "folder.mp4": (lambda path: path.mkdir(), "is a folder without numbered images"),
     "missing.mp4": (lambda path: None, "file not found"),
     "no_moov.mp4": (_headless, "not a readable video (Invalid data found when processing input)"),
     "no_key_frame.mkv": (lambda path: _from(path, 5, count=30, gop=250), "no key frame"),

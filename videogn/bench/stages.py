@@ -16,13 +16,14 @@ from videogn.video.decoders.frame_source import FrameSource, Opener
 
 
 class _VideoTimes(NamedTuple):
-    """Seconds that one video took, its number of decoded frames, and the bytes of its sample."""
+    """Seconds that one video took, its decoded frames, the bytes of its sample, and whether PyAV took over."""
 
     open: float
     decode: float
     resize: float
     frames: int
     bytes: int
+    fallback: bool
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class StageTimes:
         videos_per_s: Videos per second.
         frames_per_s: Distinct frames per second.
         measured: Number of videos that were decoded.
+        fallbacks: Number of these that PyAV decoded, because the decoder is not exact on them.
         bytes: Size of a sample, on average.
     """
 
@@ -49,10 +51,11 @@ class StageTimes:
     videos_per_s: float = 0.0
     frames_per_s: float = 0.0
     measured: int = 0
+    fallbacks: int = 0
     bytes: int = 0
 
 
-class _TimedVideo:
+class _TimedVideo(FrameSource):
     """A video that adds up the seconds and the frames of its decoding."""
 
     def __init__(self, video: FrameSource) -> None:
@@ -61,12 +64,16 @@ class _TimedVideo:
         self.seconds = 0.0
         self.count = 0
 
-    def frames(self, indices: np.ndarray, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
+    def pixels(self, indices: np.ndarray, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
         started = perf_counter()
-        frames = self._video.frames(indices, window, out)
+        pixels = self._video.pixels(indices, window, out)
         self.seconds += perf_counter() - started
         self.count += len(indices)
-        return frames
+        self.fallback = self._video.fallback
+        return pixels
+
+    def times(self) -> np.ndarray:
+        return self._video.times()
 
 
 class _TimedOpener:
@@ -137,14 +144,15 @@ def _time(workload: Workload, number: int, decoder: str, opener: Opener) -> _Vid
         return sample.error or "it gave no frames"
     decoding = timed.video.seconds
     resizing = max(total - timed.seconds - decoding, 0.0)
-    return _VideoTimes(timed.seconds, decoding, resizing, timed.video.count, sample.frames.nbytes)
+    fell_back = sample.fallback is not None
+    return _VideoTimes(timed.seconds, decoding, resizing, timed.video.count, sample.frames.nbytes, fell_back)
 
 
 def _summarise(videos: list[list[_VideoTimes]], failed: dict[str, str]) -> StageTimes:
     if not videos:
         return StageTimes(failed)
     medians = [np.median(np.array(repeats), axis=0) for repeats in videos]
-    opening, decoding, resizing, frames, size = np.mean(medians, axis=0).tolist()
+    opening, decoding, resizing, frames, size, fell_back = np.mean(medians, axis=0).tolist()
     total = opening + decoding + resizing
     return StageTimes(
         failed,
@@ -155,5 +163,6 @@ def _summarise(videos: list[list[_VideoTimes]], failed: dict[str, str]) -> Stage
         videos_per_s=1 / total,
         frames_per_s=frames / total,
         measured=len(videos),
+        fallbacks=round(fell_back * len(videos)),
         bytes=round(size),
     )

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from videogn.axes import Sample
 from videogn.bench.workload import Workload
 from videogn.data.dataset import VideoDataset
+from videogn.data.handover import check_space, shareable
 from videogn.data.loader import video_loader
 from videogn.data.sampler import VideoSampler
 from videogn.video.decoders.frame_source import Opener
@@ -80,6 +81,7 @@ def measure_throughput(workload: Workload, decoder: str, workers: int, opener: O
     Returns:
         Videos and frames per second.
     """
+    check_space(workers)
     skipped = 2 * workers + 1
     counted = max(_LEAST, _LEAST * workers, len(workload.records))
     # The same videos over and over.
@@ -110,6 +112,7 @@ def measure_transfer(sample: Sample, device: torch.device) -> Transfer:
     """
     assert sample.frames is not None
     seconds = []
+    check_space(1)
     loader: DataLoader[Any] = DataLoader(_Copies(sample), batch_size=None, num_workers=1, prefetch_factor=1)
     started = perf_counter()
     for _, copying in loader:
@@ -132,7 +135,7 @@ class _Copies(Dataset[Any]):
     def __getitem__(self, number: int) -> tuple[Sample, float]:
         assert self._sample.frames is not None
         started = perf_counter()
-        copy = replace(self._sample, frames=self._sample.frames.clone())
+        copy = replace(self._sample, frames=shareable(self._sample.frames))
         return copy, perf_counter() - started
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from videogn.axes import Sample, VideoRecord
+from videogn.checks import expanded
 from videogn.data.plans import ViewPlan
 from videogn.data.records import Records
 from videogn.data.sample import load_sample
@@ -46,17 +46,18 @@ class Workload:
         place = number % len(self.records)
         return load_sample(self.records[place], place, self.plan, decoder=decoder, rng=_rng(place), opener=opener)
 
-    def clips(self, number: int, num_frames: int) -> Indices:
+    def clips(self, number: int, num_frames: int, fps: float) -> Indices:
         """Compute the frame indices of a video's clips, for loading the same frames in another way.
 
         Args:
             number: Number of the record.
             num_frames: Number of frames in the video.
+            fps: Frames per second of the video.
 
         Returns:
             Frame indices (V, T), int64.
         """
-        return self.plan.clips(num_frames, _rng(number % len(self.records)))
+        return self.plan.clips(num_frames, _rng(number % len(self.records)), fps)
 
 
 def _rng(place: int) -> np.random.Generator:
@@ -92,7 +93,7 @@ def find_records(paths: Iterable[str], root: str | None = None) -> Records:
 
 
 def _records(path: str, root: str | None) -> Records:
-    place = Path(path).expanduser()
+    place = expanded(path)
     if place.is_dir():
         videos = find_videos(place)
         return Records.of_columns(videos, [None] * len(videos))

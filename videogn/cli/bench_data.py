@@ -125,7 +125,7 @@ def _as_json(report: LoadingReport, options: Options) -> dict[str, Any]:
 
     found = asdict(report)
     videos = {name: found.pop(name) for name in ("expected", "measured", "failed")}
-    names = ("mode", "clips", "clip_length", "interval", "protocol", "crops", "short_side", "repeats")
+    names = ("mode", "clips", "clip_length", "interval", "protocol", "crops", "short_side", "fps", "repeats")
     settings = {name: getattr(options, name) for name in names}
     machine = {"cores": available_cores(), "torch": torch.__version__, "threads": 1, "files": "in the system's cache"}
     return {"videos": videos, "settings": settings, "machine": machine, **found}
@@ -161,7 +161,8 @@ def _stage_table(report: LoadingReport) -> Table:
         stages = (times.open_s, times.decode_s, times.resize_s, times.total_s)
         rates = (f"{times.videos_per_s:.1f}", f"{times.frames_per_s:.0f}")
         failed = f"{len(times.failed)} of {times.measured + len(times.failed)}"
-        table.add_row(name, *(f"{1000 * seconds:.1f}" for seconds in stages), *rates, failed)
+        label = f"{name} ({times.fallbacks} by pyav)" if times.fallbacks else name
+        table.add_row(label, *(f"{1000 * seconds:.1f}" for seconds in stages), *rates, failed)
     transfer = report.transfer
     table.add_section()
     table.add_row("worker to main process", *[""] * 3, f"{1000 * transfer.worker_to_main_s:.1f}")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import logging
 import sys
 import warnings
-from argparse import Action, _ArgumentGroup
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +16,26 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from videogn.checks import check_choice
-from videogn.cli.parsing import OneLineErrors
+from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
+from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
 from videogn.data.datamodule import VideoDataModule
 from videogn.extensions import find
 from videogn.models import MODELS
 from videogn.models.fit_checkpoint import read_fit_checkpoint
-from videogn.system.configurations import shipped
 from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingCost
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
+from videogn.training.newest_checkpoint import newest_checkpoint
+from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import CONTRACT, INPUT, VideoClassifier
 
 _log = logging.getLogger(__name__)
 
-#: Options that the data module takes over from the model, whose checkpoints hold them.
-_SHARED = (*INPUT, "crops")
+#: Options that model and data module share, for checkpoints to hold them: the one that is given -> its follower.
+_LINKS = {f"model.{name}": f"data.{name}" for name in (*INPUT, "crops") if name != "fps"} | {"data.fps": "model.fps"}
+#: Kind of initial weights -> the protocol that their accuracy was published with, where it is not the default.
+_PUBLISHED_WITH = {"zoo": "slowfast"}
 #: Beginnings of Lightning's lines that say nothing about the run, or that ours say too.
 _NOISE = (
     "Tip:",
@@ -46,99 +48,13 @@ _NOISE = (
     "`Trainer.fit` stopped",
 )
 #: Lightning's warnings without consequence here: our loader resumes by itself, and a small data set has few batches.
-#: The training loss in the log is that of one process.
+#: The training loss in the log is that of one process; the counts are added up before they are logged.
 _IGNORED = (
     ".*your dataloader is not resumable.*",
     ".*smaller than the logging interval.*",
-    ".*`self.log.'train/loss', ..., sync_dist=True.`.*",
+    ".*`self.log.'(train|val|test)/.*', ..., sync_dist=True.`.*",
+    ".*`self.log..` but `Trainer.barebones=True.` is configured.*",
 )
-#: Sections of the help and their titles.
-_SECTIONS = {
-    "run": "Run",
-    "model": "Model: network, input, optimisation",
-    "data": "Data: videos, loading, test protocol",
-    "checkpoint": "Checkpoints",
-    "trainer": "Trainer",
-}
-#: Of options that Lightning describes at length: those of the short help, in few words.
-_SHORT = {
-    "help": "Show this help; --help=SECTION shows all options of run, model, data, checkpoint or trainer.",
-    "config": "Configuration: a YAML file or the name of one that ships. May be repeated; the later one wins.",
-    "print_config": "Print the complete configuration and exit.",
-    "seed_everything": "Seed of all random numbers.",
-    "trust": "Packages that may be imported where a checkpoint names a norm or network from outside videogn.",
-    "ckpt_path": "Checkpoint to resume from, or to evaluate; `last` is the newest in trainer.default_root_dir.",
-    "checkpoint.minutes": "Minutes between two writes of last.ckpt; 0 writes it with the other checkpoints only.",
-    "checkpoint.dirpath": "Folder of the checkpoints. Default: checkpoints in the log folder.",
-    "checkpoint.monitor": "Value that decides which checkpoints are best, for instance val/top1.",
-    "checkpoint.mode": "Whether the best value is the largest (max) or the smallest (min).",
-    "checkpoint.save_top_k": "Number of best checkpoints that are kept.",
-    "trainer.max_epochs": "Number of epochs.",
-    "trainer.max_steps": "Number of optimiser steps, in place of epochs.",
-    "trainer.max_time": "Time limit, for instance 00:08:00:00 (days, hours, minutes, seconds).",
-    "trainer.devices": "Number of devices, or a list of their numbers.",
-    "trainer.precision": "Number format: 32, bf16-mixed or 16-mixed.",
-    "trainer.accumulate_grad_batches": "Number of batches per optimiser step.",
-    "trainer.check_val_every_n_epoch": "Number of epochs between validations.",
-    "trainer.default_root_dir": "Folder of the logs and checkpoints.",
-}
-_EPILOG = (
-    "--help=trainer lists all options of Lightning's Trainer (loggers, callbacks, ...), --help=all everything. "
-    "Configurations that ship: {names}."
-)
-
-
-class _Parser(OneLineErrors, LightningArgumentParser):
-    """Lightning's parser with errors of one line, and help that begins with the model and the data.
-
-    Args:
-        help_section: Section of the help: a key of _SECTIONS, "all", or "" for the short help. Without it: Lightning's.
-        **options: Options of Lightning's parser.
-    """
-
-    def __init__(self, *args: Any, help_section: str | None = None, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._help_section = help_section
-
-    def format_help(self, *args: Any) -> str:
-        """Format the help of one section, of all, or the short one."""
-        if self._help_section is None:
-            return super().format_help(*args)
-        command = str(self.prog).split()[-1]
-        self.usage = f"videogn {command} [--config CONFIG ...] [--data.root FOLDER] [--SECTION.OPTION VALUE ...]"
-        self.epilog = _EPILOG.format(names=", ".join(shipped()))
-        everything: Any = self._action_groups  # jsonargparse narrows the type
-        self._action_groups = _help_groups(everything, self._help_section)
-        try:
-            return super().format_help(*args)
-        finally:
-            self._action_groups = everything
-
-
-def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[Any]:
-    """Sort the options of a help into sections; the short help leaves out what Lightning describes and few need."""
-    actions = [action for group in groups if group.title != "Linked arguments" for action in group._group_actions]
-    found = []
-    for section, title in _SECTIONS.items():
-        if wanted in ("", "all", section):
-            group = copy.copy(groups[0])
-            group.title, group.description = title, None
-            group._group_actions = [action for action in actions if _section(action) == section]
-            if wanted == "" and section not in ("model", "data"):
-                group._group_actions = [_in_few_words(each) for each in group._group_actions if each.dest in _SHORT]
-            found.append(group)
-    return found
-
-
-def _section(action: Action) -> str:
-    first = action.dest.partition(".")[0]
-    return first if first in _SECTIONS else "run"
-
-
-def _in_few_words(action: Action) -> Action:
-    action = copy.copy(action)
-    action.help = _SHORT[action.dest]
-    return action
 
 
 class _SaveConfigOfFit(SaveConfigCallback):
@@ -155,18 +71,19 @@ class VideoCLI(LightningCLI):
     Args:
         command: fit, validate or test.
         description: Description of the command for its help.
-        help_section: Section of the help, see `_Parser`.
+        help_section: Section of the help, see `TrainingParser`.
     """
 
     def __init__(self, command: str, description: str = "", help_section: str = "") -> None:
-        check_choice("--help", help_section or "all", ("all", *_SECTIONS))
+        check_choice("--help", help_section or "all", ("all", *SECTIONS))
         self._command = command
         self._linked = True
+        self._resumed: tuple[dict[str, Any], bool] = ({}, False)  # facts of that run, whether in the middle of an epoch
         self._parser_options = {"description": description, "help_section": help_section}
         super().__init__(
             VideoClassifier,
             VideoDataModule,
-            parser_class=_Parser,
+            parser_class=TrainingParser,
             parser_kwargs={command: self._parser_options},
             save_config_callback=_SaveConfigOfFit,
             save_config_kwargs={"overwrite": True},
@@ -190,24 +107,21 @@ class VideoCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options of checkpoints, and link what model and data share."""
-        parser.add_argument("--trust", nargs="+", type=str, default=[], metavar="PACKAGE", help=_SHORT["trust"])
+        parser.add_argument("--trust", nargs="+", type=str, default=[], metavar="PACKAGE", help=SHORT["trust"])
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.filename": "{epoch}", "trainer.default_root_dir": "runs"})
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_on_exception": True})
         if self._linked:
-            for name in _SHARED:
-                parser.link_arguments(f"model.{name}", f"data.{name}")
-            parser.link_arguments("data.class_names", "model.class_names", apply_on="instantiate")
+            for given, follower in _LINKS.items():
+                parser.link_arguments(given, follower)
+            names = "data.training_classes" if self._command == "fit" else "data.class_names"
+            parser.link_arguments(names, "model.class_names", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        """Write metrics.csv into runs/version_0 and so on, unless another logger is asked for."""
+        """Check and complete the flags of the trainer; give the optimiser the rate of --model.lr."""
         config = self.config[self._command]
-        trainer = config.trainer
-        if trainer.logger is None or trainer.logger is True:  # Lightning would take whichever is installed
-            trainer.logger = Namespace(
-                class_path="lightning.pytorch.loggers.CSVLogger",
-                init_args=Namespace(save_dir=trainer.default_root_dir, name="", version=None, prefix=""),
-            )
+        check_flags(config.trainer, self._command)
+        complete_flags(config.trainer)
         # jsonargparse has filled in the optimiser's own default.
         optimizer = config.model.optimizer
         own_rate = optimizer is not None and "lr" in optimizer.init_args
@@ -218,18 +132,33 @@ class VideoCLI(LightningCLI):
         """Make the trainer; its progress takes one line, unless another bar or none is asked for."""
         asked = self.config_init[self._command].trainer
         callbacks = [asked.callbacks] if isinstance(asked.callbacks, Callback) else list(asked.callbacks or ())
-        if asked.enable_progress_bar is not False and not any(isinstance(each, ProgressBar) for each in callbacks):
+        wanted = asked.enable_progress_bar is not False and not asked.barebones
+        if wanted and not any(isinstance(each, ProgressBar) for each in callbacks):
             callbacks.append(OneLineBar())
         return super().instantiate_trainer(callbacks=callbacks, **options)
+
+    def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
+        """Leave out the checkpoints of --checkpoint where none are to be written."""
+        if config["enable_checkpointing"] is False or config["barebones"]:
+            callbacks = [each for each in callbacks if not isinstance(each, RunCheckpoint)]
+        return super()._instantiate_trainer(config, callbacks)
+
+    def before_fit(self) -> None:
+        """Refuse to resume with other batches while no file has been written yet."""
+        trainer: Any = self.trainer
+        together = self.datamodule.batch_size * trainer.num_devices * trainer.num_nodes
+        facts, in_epoch = self._resumed
+        batches = {"clips_per_step": together * trainer.accumulate_grad_batches, "clips_per_batch": together}
+        check_resumable(facts, batches, in_epoch=in_epoch)
 
     def after_fit(self) -> None:
         """Say what came out and where it is, and draw the percentiles that a callback has recorded."""
         trainer: Any = self.trainer
+        place = _place(trainer)
         if trainer.is_global_zero:
             top1 = trainer.callback_metrics.get("val/top1")
             best = "" if top1 is None else f"val/top1 {100 * float(top1):.1f} %; "
-            written = trainer.checkpoint_callback
-            _log.info("%s%s", best, written.last_model_path or written.best_model_path or trainer.log_dir)
+            _log.info("%s%s", best, place)
             for callback in trainer.callbacks:
                 if isinstance(callback, FeaturePercentiles) and callback.path.is_file():
                     from videogn.report.percentile_figure import plot_percentiles
@@ -252,21 +181,39 @@ class VideoCLI(LightningCLI):
         """
         command, config = self._command, self.config[self._command]
         if config.ckpt_path == "last":
-            config.ckpt_path = _newest_checkpoint(Path(config["trainer.default_root_dir"]))
-            if config.ckpt_path is None and command != "fit":
+            newest = newest_checkpoint(Path(config["trainer.default_root_dir"]))
+            config.ckpt_path = None if newest is None else str(newest)
+            if newest is None and command != "fit":
                 raise ValueError(
                     f"no checkpoints/last.ckpt in {config['trainer.default_root_dir']}: nothing to {command}"
                 )
         if config.ckpt_path is None:
-            if command != "fit" and config["model.init_from"] is None:
+            source = config["model.init_from"]
+            if command != "fit" and source is None:
                 raise ValueError(f"nothing to {command}: name a checkpoint with --ckpt_path")
+            published = _PUBLISHED_WITH.get(str(source).partition(":")[0])
+            if command == "test" and published and "data.protocol" not in self._given():
+                config["data.protocol"] = published
+                _log.info("--data.protocol %s, as the accuracy of %s was published", published, source)
             return
         if config.ckpt_path in ("best", "hpc", "registry"):
             return
         given = self._given()
         typed = [given[key] for key in ("model.arch", "model.norm") if given.get(key)]
         content = read_fit_checkpoint(config.ckpt_path, trust=[*config.trust, *typed])
-        _adopt(config, content["hyper_parameters"], given)
+        _adopt(config, content["hyper_parameters"], given, training=command == "fit")
+        if command == "fit" and "loops" in content:  # without them only the weights were saved
+            self._resumed = (content.get("training", {}), stopped_in_epoch(content))
+
+
+def _place(trainer: Any) -> str:
+    """Say where the outcome of a training run is: its last checkpoint, or its folder (every process must ask)."""
+    if trainer.fast_dev_run:
+        return "nothing is kept of a fast_dev_run"
+    for callback in trainer.checkpoint_callbacks:
+        if path := callback.last_model_path or callback.best_model_path:
+            return str(path)
+    return str(trainer.log_dir or trainer.default_root_dir)
 
 
 def run_lightning(command: str, description: str, help_section: str) -> int:
@@ -287,7 +234,9 @@ def run_lightning(command: str, description: str, help_section: str) -> int:
     for message in _IGNORED:
         warnings.filterwarnings("ignore", message=message)
     torch.set_float32_matmul_precision("high")
-    callbacks: list[Any] = VideoCLI(command, description, help_section).trainer.callbacks  # type: ignore[attr-defined]
+    with one_reason():
+        trainer = VideoCLI(command, description, help_section).trainer
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     return int(any(isinstance(callback, FailurePolicy) and callback.exceeded for callback in callbacks))
 
 
@@ -299,9 +248,13 @@ class _AboveBar(logging.StreamHandler[Any]):
         super().emit(record)
 
 
-def _adopt(config: Namespace, hparams: dict[str, Any], given: Namespace) -> None:
+def _adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, training: bool) -> None:
     """Take over a checkpoint's settings, unless the user has given others."""
-    wanted = {f"model.{name}": hparams[name] for name in CONTRACT if name in hparams}
+    wanted = {f"model.{name}": hparams[name] for name in CONTRACT if name in hparams and name != "fps"}
+    # A network may well be tested on other crops or at another rate than it was made for.
+    wanted |= {"data.fps": hparams.get("fps")} if training or given.get("data.fps") is None else {}
+    if "model.crops" not in given:
+        config["model.crops"] = hparams["crops"]
     wanted["data.class_names"] = hparams["class_names"]
     for key, value in wanted.items():
         # A saved configuration spells out what was left open: null asks for nothing.
@@ -312,15 +265,12 @@ def _adopt(config: Namespace, hparams: dict[str, Any], given: Namespace) -> None
             asked, made = (_architecture(hparams["arch"], options) for options in (asked, made))
         if key in given and config[key] is not None and asked != made:
             raise ValueError(
-                f"{key} is {config[key]}, but {config.ckpt_path} was trained with {value}; "
+                f"{key} is {config[key]}, but {config.ckpt_path} was trained with {value or 'none'}; "
                 "leave it out, or start from its weights with --model.init_from"
             )
         config[key] = value
-    # A network may well be tested on other crops than it was made for.
-    if "model.crops" not in given:
-        config["model.crops"] = hparams["crops"]
-    for name in _SHARED:
-        config[f"data.{name}"] = config[f"model.{name}"]
+    for source, follower in _LINKS.items():
+        config[follower] = config[source]
     config["model.init_from"] = None  # the checkpoint has all weights, and the file may not exist any more
 
 
@@ -329,13 +279,6 @@ def _architecture(arch: str, options: dict[str, Any] | None) -> dict[str, Any]:
     parameters = inspect.signature(find("arch", arch, MODELS, "videogn.models")).parameters.values()
     defaults = {parameter.name: _plain(parameter.default) for parameter in parameters}
     return {**defaults, **(options or {}), "dropout": None, "memory_mode": None}
-
-
-def _newest_checkpoint(root: Path) -> str | None:
-    # Of runs in folders of their own, or in this one; a second run in the same folder writes last-v1.ckpt.
-    files = [path for folder in ("*/checkpoints", "checkpoints") for path in root.glob(f"{folder}/last*.ckpt")]
-    found = sorted(files, key=lambda path: path.stat().st_mtime)
-    return str(found[-1]) if found else None
 
 
 def _plain(value: Any) -> Any:

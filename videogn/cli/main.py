@@ -58,6 +58,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         if os.environ.get(_TRACEBACK):
             raise
         fail(_one_line(error))
+    except FloatingPointError as error:  # a training run that came to nothing, for no fault of its command
+        if os.environ.get(_TRACEBACK):
+            raise
+        fail(_one_line(error), status=1)
     except Exception as error:
         # Lightning's own way to say that an option is wrong; importing it to name the class would take seconds.
         if type(error).__name__ != "MisconfigurationException" or os.environ.get(_TRACEBACK):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import itertools
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -25,11 +27,14 @@ _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
 _UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P<key>[^']+)' is not expected")
 _UNKNOWN_OF_CLASS = re.compile(r"Option '(?P<name>[^']+)' is not accepted")
 _MISSING_OPTIONS = re.compile(r"arguments are required: (?P<names>.+)")
+_FOLLOWER = re.compile(r"argument (?P<source>\S+) --> (?P<key>[^:\s]+): ")
+_MISSING_VALUE = re.compile(r"argument (?P<names>\S+): expected (?:one|at least one) argument")
 _MISSING_FILE = re.compile(r"File does not exist: '(?P<path>[^']+)'")
 _WRONG_VALUE = re.compile(
     r"key \"(?P<key>[\w.]+)\".*:\s+Expected a (?P<type><class|typing\.Literal)(?P<names>.+)\. Got value: (?P<value>.+)"
 )
 _UNKNOWN_CLASS = re.compile(r"Parser key \"(?P<key>[^\"]+)\".*(?:Union subtypes|import path|subclass).*", re.DOTALL)
+_OPTIONAL = re.compile(r"Parser key \"(?P<key>\S+)\".*Subtypes: \[<class '(?P<type>int|float)'>, <class 'NoneType'>\]")
 _GIVEN_VALUE = re.compile(r"Given value: (?P<value>.+?)\s*$")
 _CLASS_PATH = re.compile(r"class_path'(?:: |, val=)'(?P<path>[^']+)'")
 _TYPES = {"int": "a whole number", "float": "a number", "dict": "a mapping, for instance {groups: 8}"}
@@ -67,8 +72,17 @@ def read_options(options: type[Options], prog: str, argv: Sequence[str]) -> Opti
         SystemExit: An argument is wrong, with status 2 and one line; or `--help`, with status 0.
         ValueError: The dataclass refuses a value.
     """
-    given = vars(_parser(options, prog).parse_args(list(argv)))
+    parser = _parser(options, prog)
+    _refuse_files_like_options(parser, argv)
+    given = vars(parser.parse_args(list(argv)))
     return options(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+
+
+def _refuse_files_like_options(parser: Parser, argv: Sequence[str]) -> None:
+    """Name a file that begins with "-", as a shell makes it of "*", before it is taken for an option."""
+    for word in itertools.takewhile(lambda word: word != "--", argv):
+        if word.startswith("-") and word not in parser._option_string_actions and os.path.lexists(word):
+            fail(f"{word} is a file or folder, but reads as an option: write ./{word}, or -- before all the files")
 
 
 def _parser(options: type, prog: str) -> Parser:
@@ -149,10 +163,14 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
     if found := _UNKNOWN_OF_CLASS.search(message):  # the part after the last dot is all that jsonargparse says
         typed = [argument.partition("=")[0] for argument in sys.argv]
         return f"no option {next((name for name in typed if name.endswith('.' + found['name'])), found['name'])}"
+    if found := _FOLLOWER.search(message):
+        return f'Linked "{found["key"]}" must be given via "{found["source"]}".'  # as jsonargparse says it of an int
     flags = {option.lstrip("-").replace("-", "_"): option for option in _options(parser)}
     if found := _MISSING_OPTIONS.search(message):
         names = [flags.get(name, name) for name in found["names"].split(", ")]
         return f"the following arguments are required: {', '.join(names)}"
+    if found := _MISSING_VALUE.search(message):
+        return _no_value(found["names"].split("/"))
     if found := _WRONG_VALUE.search(message):
         flag, names = flags.get(found["key"], found["key"]), re.findall(r"'([^']+)'", found["names"])
         if found["type"] == "<class":
@@ -164,6 +182,8 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
             existing_path(found["path"])
         except FileNotFoundError as error:
             return str(error)
+    if (found := _OPTIONAL.search(message.replace("\n", " "))) and (given := _GIVEN_VALUE.search(message)):
+        return f"--{found['key']} must be {_TYPES[found['type']]}, got {given['value']!r}"
     if (found := _UNKNOWN_CLASS.search(message)) and (given := _GIVEN_VALUE.search(message)):
         path = _CLASS_PATH.search(given["value"])
         name = path["path"] if path else given["value"]
@@ -173,6 +193,14 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
             hint = "; several have this name: give the full path"
         return f"{found['key']} cannot be {name!r}{hint}"
     return message
+
+
+def _no_value(names: Sequence[str]) -> str:
+    """The option that has no value, and how to write one that looks like an option."""
+    for name, value in itertools.pairwise(sys.argv):
+        if name in names and value.startswith("-") and value != "--":
+            return f"{name} needs a value; one that begins with - is written {name}={value}"
+    return f"{names[-1]} needs a value"
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.checks import existing_path
-from videogn.choices import TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName
+from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName
 from videogn.system.files import displayable, replacing
 
 if TYPE_CHECKING:
+    from videogn.data.fallbacks import Fallbacks
     from videogn.inference.predictor import Prediction
 
 Format = Literal["table", "json", "csv"]
@@ -29,7 +30,7 @@ class Options:
     The exit status is 1 if a file failed.
 
     Attributes:
-        videos (VIDEO): Video files, and folders that are searched for video files.
+        videos (VIDEO): Video files, and folders that are searched for videos: files, or folders of numbered images.
         checkpoint (FILE): Checkpoint of `videogn fit`; it holds everything about the network and its input.
         clips: Number of clips per video.
         top_k: Number of classes that are named for each video.
@@ -37,10 +38,12 @@ class Options:
         output (FILE): File to write to, in place of printing.
         protocol: Placement of the clips.
         crops: Part of the frame that is seen. By default as in the checkpoint.
-        decoder: Decoder; auto is pyav.
+        fps: Frames per second at which clips are taken, by the time stamps. By default as in the checkpoint.
+        decoder: Decoder; auto is pyav. PyAV takes the place of another one on files where that is not exact.
+        frame_rate: Frames per second of videos that are folders of numbered images.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
-        time_limit (SECONDS): Time limit for decoding one video; a slower one fails, and its decoder is stopped. 0 waits
-            without limit.
+        time_limit (SECONDS): Time limit for decoding one video, of which a long or large one has more; a slower one
+            fails, and its decoder is stopped. 0 waits without limit.
         workers: Number of processes that decode ahead.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """
@@ -53,7 +56,9 @@ class Options:
     output: str | None = None
     protocol: ProtocolName = EvaluationProtocol.protocol
     crops: CropsName | None = None
+    fps: float | None = None
     decoder: DecoderName = "auto"
+    frame_rate: float = FRAME_RATE
     device: str = "auto"
     time_limit: float = TIME_LIMIT
     workers: int = 0
@@ -74,14 +79,18 @@ def run(options: Options) -> int:
     if options.output is not None and os.path.isdir(options.output):
         raise ValueError(f"--output must be a file, got the folder {options.output}")
     from videogn.cli.progress import bar
+    from videogn.data.fallbacks import Fallbacks
     from videogn.inference.predictor import Predictor
 
+    fallbacks = Fallbacks(options.decoder)
     predictor = Predictor(
         options.checkpoint,
         num_clips=options.clips,
         protocol=options.protocol,
         crops=options.crops,
+        fps=options.fps,
         decoder=options.decoder,
+        frame_rate=options.frame_rate,
         device=options.device,
         time_limit=options.time_limit,
         trust=options.trust,
@@ -90,7 +99,7 @@ def run(options: Options) -> int:
     shown: list[Prediction] | None = None
     with bar("Classifying") as advance:
         predictions = predictor.predict(paths, top_k=options.top_k, workers=options.workers)
-        found = _watched(predictions, failed, lambda done: advance(done, len(paths)))
+        found = _watched(predictions, failed, fallbacks, lambda done: advance(done, len(paths)))
         if options.output is not None:
             with replacing(options.output) as temporary, temporary.open("w", encoding="utf-8") as file:
                 file.writelines(_TEXTS[options.format](found))
@@ -100,18 +109,22 @@ def run(options: Options) -> int:
             shown = list(found)  # printed when the bar has ended, which is on the same terminal
     if shown is not None:
         _show(shown, options.format)
+    if (line := fallbacks.message()) is not None:
+        print(line, file=sys.stderr)
     print(f"{len(paths)} expected, {len(paths) - len(failed)} evaluated, {len(failed)} failed", file=sys.stderr)
     return 1 if failed else 0
 
 
 def _watched(
-    predictions: Iterable[Prediction], failed: list[str], advance: Callable[[int], None]
+    predictions: Iterable[Prediction], failed: list[str], fallbacks: Fallbacks, advance: Callable[[int], None]
 ) -> Iterator[Prediction]:
-    """Pass predictions on, name and collect the files that failed, and move the bar."""
+    """Pass predictions on, name and collect the files that failed, count those that fell back, and move the bar."""
     for number, prediction in enumerate(predictions, 1):
         if prediction.error is not None:
             failed.append(prediction.path)
             print(f"{displayable(prediction.path)}: {prediction.error}", file=sys.stderr)
+        else:
+            fallbacks.add(prediction.path, prediction.fallback)
         advance(number)
         yield prediction
 

@@ -19,10 +19,11 @@ class ViewOptions:
     Attributes:
         clips: Number of clips per video.
         clip_length: Number of frames in a clip.
-        interval: Step between consecutive frames of a clip, in frames of the video.
+        interval: Step between consecutive frames of a clip, in frames of the video, or of --fps.
         protocol: Placement of the test clips.
         crops: Part of the frame that is tested: the whole frame, three crops or the center.
         short_side: Shorter side of the resized frames, in pixels.
+        fps: Frames per second at which clips are taken, by the time stamps. By default every frame of the video counts.
     """
 
     clips: int = EvaluationProtocol.num_clips
@@ -31,6 +32,7 @@ class ViewOptions:
     protocol: ProtocolName = EvaluationProtocol.protocol
     crops: CropsName = EvaluationProtocol.crops
     short_side: int = NetworkInput.short_side
+    fps: float | None = NetworkInput.fps
 
     def plan(self, *, train: bool, crop_size: int) -> ViewPlan:
         """Make the plan of the views.

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any, get_args
 
 import lightning.pytorch as pl
+from lightning.pytorch.utilities.rank_zero import rank_zero_only
 
 from videogn.checks import check_choice, require_at_least, require_positive
-from videogn.choices import TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, ValViewName
+from videogn.choices import FRAME_RATE, TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, LeaksName, ValViewName
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
+from videogn.data.handover import check_space
+from videogn.data.inspection import inspect_classes, inspect_splits
+from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sampler import VideoSampler
 from videogn.data.splits import read_splits
-from videogn.data.usable import without_missing
+from videogn.data.usable import refuse_unusable, without_missing
 from videogn.data.video_index import VideoIndex
 from videogn.system.ranks import rank, shared_seed, world_size
 from videogn.system.sizes import parse_size
 from videogn.video.decoders.cache import FrameCache
-from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import Opener
-from videogn.video.decoders.guard import VideoGuard
+from videogn.video.decoders.guard import video_opener
 from videogn.video.decoders.readers import check_decoder
 
 _log = logging.getLogger(__name__)
@@ -35,11 +39,14 @@ class VideoDataModule(pl.LightningDataModule):
         root: Folder of the data set with train and val in it (`train.csv`, `train.txt` or `train/`), or with one folder
             per class, which is then divided; or an index written by `videogn data index`, which names broken videos
             beforehand.
-        train: Training videos outside `root`: class folders, a Kinetics CSV or lines of "path label".
+        train: Training videos outside `root`: class folders, a list of videos (lines of "path label", a CSV, the
+            official list of a data set), an index or shards.
         val: Validation videos outside `root`, in the same forms.
         test: Test videos outside `root`, in the same forms. Default: the validation videos.
         val_fraction: Share of each class held out for validation where `root` holds class folders only.
         class_names: Class names in the order of the class numbers. Default: the sorted names of the training videos.
+        allow_empty_classes: Train although more than half of the classes have no usable training video.
+        leaks: What to do about videos that are in two splits, listed twice or under two labels: `warn` or `error`.
         batch_size: Number of clips per device in training.
         eval_batch_size: Number of videos per device in validation. Default: `batch_size`.
         num_workers: Number of loader processes per device, also where it exceeds the number of cores. 0 decodes in the
@@ -48,14 +55,20 @@ class VideoDataModule(pl.LightningDataModule):
         flip: Probability of mirroring a training clip. Use 0 where left and right are different classes.
         val_view: Clip of validation: "center" (middle of video and frame) or "augmented" (drawn as in training, the
             same in every epoch: the curve of the GN paper's Figure 7).
-        decoder: Decoder: `auto` (PyAV), `pyav`, `decord` or `torchcodec`.
+        decoder: Decoder: `auto` (PyAV), `pyav`, `decord` or `torchcodec`. PyAV takes the place of another one on files
+            where that is not exact; one line counts them.
+        frame_rate: Frames per second of videos that are folders of numbered images, which state none.
         cache: Memory for decoded videos in each loader process, such as 2GiB (frames x height x width x 3 bytes per
             video). Useful for small data sets of small videos; 0 keeps none.
-        time_limit: Seconds that a video may take to decode. A slower one counts as failed, and its decoder, a process
-            of its own, is replaced. With 0 the loader process decodes, and a decoder that hangs stops everything.
+        time_limit: Seconds that a small video may take to decode; a long or large one has more. A slower one counts as
+            failed, and its decoder, a process of its own, is replaced. With 0 the loader process decodes, and a decoder
+            that hangs stops everything.
         max_failures: Share of an epoch's videos that may fail, at least one video unless it is 0. With more failures a
             training run ends; a validation or test goes on to its results and exits with status 1.
         use_truncated: Use the readable frames of videos that an index calls truncated.
+        columns: Columns of a list by their names, or numbers from 1, where it is not clear which is which:
+            `path=video_name,label=tag`. Parts of videos have `start_time` and `end_time` in seconds, or `start_frame`
+            and `end_frame`.
         seed: Seed of the division and of the augmented validation clips.
         **views: Fields of `videogn.choices.EvaluationViews`: what the network sees, and the test protocol.
 
@@ -72,6 +85,8 @@ class VideoDataModule(pl.LightningDataModule):
         test: str | None = None,
         val_fraction: float = VAL_FRACTION,
         class_names: list[str] | None = None,
+        allow_empty_classes: bool = False,
+        leaks: LeaksName = "warn",
         batch_size: int = 8,
         eval_batch_size: int | None = None,
         num_workers: int = 2,
@@ -79,16 +94,19 @@ class VideoDataModule(pl.LightningDataModule):
         flip: float = 0.5,
         val_view: ValViewName = "center",
         decoder: DecoderName = "auto",
+        frame_rate: float = FRAME_RATE,
         cache: str | int | bool = "0",
         time_limit: float = TIME_LIMIT,
         max_failures: float = 0.05,
         use_truncated: bool = False,
+        columns: str | None = None,
         seed: int = 0,
         **views: Any,
     ) -> None:
         super().__init__()
         self.views = EvaluationViews(**views)
         check_choice("val_view", val_view, get_args(ValViewName))
+        check_choice("leaks", leaks, get_args(LeaksName))
         check_decoder(decoder)
         cache_bytes = _cache_size(cache)
         self.batch_size = batch_size
@@ -112,29 +130,49 @@ class VideoDataModule(pl.LightningDataModule):
             class_names=class_names,
             seed=seed,
             use_truncated=use_truncated,
+            columns=parse_columns(columns),
         )
         # Results name their videos: the test videos may be the validation ones, or a part held out.
         own_test = self.splits.get("test") is not self.splits.get("val")
         self._test_source = {"split": "test" if own_test else "val", "root": root, "given": test if own_test else val}
         self.class_names = list(next(iter(self.splits.values())).classes)
+        _warn(inspect_splits(self.splits, leaks=leaks, given_classes=class_names is not None))
+        # How `training_classes` judges; None when it has.
+        self._emptiness: dict[str, bool] | None = {"given": class_names is not None, "allowed": allow_empty_classes}
         self.num_workers = num_workers
         self.decoder = decoder
         self.max_failures = max_failures
         self.seed = seed
         # Shared by all loaders: where this process decodes it needs one decoding process, and a worker gets its own.
-        self._opener: Opener = VideoGuard(time_limit).open if time_limit > 0 else open_video
+        self._opener = video_opener(time_limit, frame_rate)
         # Training and validation share one cache of `cache_bytes`.
         self._kept_opener = FrameCache(cache_bytes, self._opener).open if cache_bytes else self._opener
         self._usable: VideoIndex | None = None
         self._order: dict[str, int] | None = None  # of the training videos, as begun or as a checkpoint says
 
     def setup(self, stage: str) -> None:
-        """Warn once where plain loaders are used."""
-        if stage == "fit" and not STATEFUL and rank() == 0:
+        """Refuse to start where loader processes cannot; look for classes without a training video."""
+        check_space(self.num_workers, loaders=2 if stage == "fit" and "val" in self.splits else 1)
+        if stage != "fit":
+            return
+        self._look_for_empty_classes()
+        if not STATEFUL and rank() == 0:
             _log.warning(
                 "torchdata is not installed: plain loaders. `videogn fit` resumes in the middle of an epoch all the "
                 "same; a training loop of your own starts the epoch again"
             )
+
+    @property
+    def training_classes(self) -> list[str]:
+        """Class names for a training run; at the first time, those without a usable training video are named.
+
+        The command line takes the names of a network from here: a refusal comes before the network is built.
+
+        Raises:
+            ValueError: If more than half of the classes have none, unless they were given or that is allowed.
+        """
+        self._look_for_empty_classes()
+        return self.class_names
 
     def train_dataloader(self) -> VideoLoader:
         """Make the loader of random clips in random order. An incomplete last batch is dropped, since norms see it.
@@ -144,18 +182,21 @@ class VideoDataModule(pl.LightningDataModule):
         videos = len(self._training())
         if self._order is None:
             self._order = {"seed": shared_seed(), "videos": videos}
-        loader = self.training_loader(self._order["seed"])
+        trainer: Any = self.trainer
+        overfits = trainer is not None and trainer.overfit_batches > 0
+        loader = self.training_loader(self._order["seed"], same_order=overfits)
         if self.trainer is not None:
             loader.seed_of_order = self._seed_of_order
             progress = self.trainer.fit_loop.epoch_loop.batch_progress
             loader.trained_batches = lambda: progress.current.ready
         return loader
 
-    def training_loader(self, seed: int) -> VideoLoader:
+    def training_loader(self, seed: int, *, same_order: bool = False) -> VideoLoader:
         """Make a loader of training batches that is independent of the trainer's.
 
         Args:
             seed: Seed of the order and of the clips.
+            same_order: Whether all epochs have the same batches of videos. Default: False.
 
         Returns:
             A loader at the beginning of epoch 0; `sampler.set_epoch` selects another epoch.
@@ -170,7 +211,7 @@ class VideoDataModule(pl.LightningDataModule):
         dataset = VideoDataset(
             records, self._train_plan, decoder=self.decoder, seed=seed, replace_failed=True, opener=self._kept_opener
         )
-        sampler = VideoSampler(len(records), shuffle=True, seed=seed)
+        sampler = VideoSampler(len(records), shuffle=True, seed=seed, same_order=same_order)
         return video_loader(dataset, sampler, batch_size=self.batch_size, num_workers=self.num_workers, drop_last=True)
 
     def val_dataloader(self) -> VideoLoader | list[Any]:
@@ -207,6 +248,7 @@ class VideoDataModule(pl.LightningDataModule):
                 "short_side": self.views.short_side,
                 "clip_length": self.views.clip_length,
                 "interval": self.views.interval,
+                **({} if self.views.fps is None else {"fps": self.views.fps}),
             },
             "decoder": self.decoder,
             "index_sha256": self._split("test").fingerprint(),
@@ -216,6 +258,13 @@ class VideoDataModule(pl.LightningDataModule):
     def num_test_videos(self) -> int:
         """Return the number of videos in the test index, including those that cannot be decoded."""
         return len(self._split("test"))
+
+    def _look_for_empty_classes(self) -> None:
+        if self._emptiness is not None and "train" in self.splits:
+            self.splits["train"] = self.splits["train"].asked()
+            refuse_unusable(self.splits["train"], "train")
+            _warn(inspect_classes(self.splits["train"], **self._emptiness))
+            self._emptiness = None
 
     def _split(self, split: str) -> VideoIndex:
         if split not in self.splits:
@@ -248,6 +297,12 @@ class VideoDataModule(pl.LightningDataModule):
         dataset = VideoDataset(index.records, plan, decoder=self.decoder, seed=self.seed, opener=opener)
         sampler = VideoSampler(len(index), shuffle=False)
         return video_loader(dataset, sampler, batch_size=batch_size, num_workers=self.num_workers)
+
+
+@rank_zero_only  # also before the processes know one another
+def _warn(lines: Sequence[str]) -> None:
+    for line in lines:
+        _log.warning("%s", line)
 
 
 def _cache_size(cache: str | int | bool) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.data.plans import ViewPlan
+from videogn.video.clips import Indices
 from videogn.video.decoders.frame_table import VideoInfo
 from videogn.video.window import resized_size
 
@@ -19,7 +20,7 @@ class ExplainedClip:
     """Frames and crops of one clip.
 
     Attributes:
-        indices: Frame indices.
+        indices: Frame indices in the video.
         beyond: Number of indices, at the end, that stand for frames past the end of the video.
         substitute: Kind of these: "wrapped" to the beginning, or "repeated" (the last frame); None if there are none.
         frame_size: Height and width of the resized frames.
@@ -40,14 +41,15 @@ class ExplainedClip:
 
 
 def explain_clips(
-    info: VideoInfo, plan: ViewPlan, *, interval: int, draws: int = 1, seed: int = 0
+    info: VideoInfo, timeline: Indices, plan: ViewPlan, *, step: float, draws: int = 1, seed: int = 0
 ) -> list[ExplainedClip]:
     """Take the clips of a video as a data set does.
 
     Args:
         info: Facts of the video.
+        timeline: Frames that the clips are laid over, see `videogn.video.timeline`.
         plan: Plan of the views.
-        interval: Step between consecutive frames of a clip, as in the plan.
+        step: Distance between consecutive frames of a clip, in frames of the timeline, as in the plan.
         draws: Number of draws from the plan; more than 1 for a random plan. Default: 1.
         seed: Seed of the random generator. Default: 0.
 
@@ -57,21 +59,21 @@ def explain_clips(
     clips = []
     for draw in range(draws):
         rng = np.random.default_rng([seed, draw])
-        indices = plan.clips(info.frames, rng)  # (V, T)
+        places = plan.clips(len(timeline), rng, info.fps)  # (V, T)
         size = resized_size(info.height, info.width, plan.short_side(rng))
         crops = plan.crops(*size, rng)
-        clips += [_explain(clip, info.frames, interval, size, crops) for clip in indices]
+        clips += [_explain(clip, timeline, step, size, crops) for clip in places]
     return clips
 
 
 def _explain(
-    clip: np.ndarray, num_frames: int, interval: int, size: tuple[int, int], crops: tuple[Crop, ...]
+    clip: Indices, timeline: Indices, step: float, size: tuple[int, int], crops: tuple[Crop, ...]
 ) -> ExplainedClip:
-    unbounded = clip[0] + interval * np.arange(len(clip))
-    substitutes = clip[unbounded >= num_frames]
-    repeats = bool(np.all(substitutes == num_frames - 1))
+    unbounded = clip[0] + step * np.arange(len(clip))
+    substitutes = clip[unbounded >= len(timeline)]
+    repeats = bool(np.all(substitutes == len(timeline) - 1))
     name = ("repeated" if repeats else "wrapped") if len(substitutes) else None
-    return ExplainedClip(tuple(clip.tolist()), len(substitutes), name, size, crops)
+    return ExplainedClip(tuple(timeline[clip].tolist()), len(substitutes), name, size, crops)
 
 
 def short_list(numbers: Sequence[int]) -> str:

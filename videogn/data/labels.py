@@ -40,6 +40,43 @@ def number_labels(labels: Mapping[str, str], classes: Sequence[str], *, numbers:
     return found
 
 
+def known_spelling(label: str, classes: Sequence[str], aliases: Mapping[str, str]) -> str:
+    """Return a label as it names a class.
+
+    Args:
+        label: Label as written.
+        classes: Class names.
+        aliases: Other spelling -> label: a list may have the number from 1 of a class, or its name, where another list
+            of the same data set has the other.
+
+    Returns:
+        The other spelling if only that is a class; otherwise the label.
+    """
+    other = aliases.get(label)
+    return label if other is None or label in classes or other not in classes else other
+
+
+def check_same_start(here: Mapping[str, str], before: Mapping[str, str], source: str) -> None:
+    """Refuse a list that is numbered from 0 where the training list is numbered from 1, or the reverse.
+
+    Args:
+        here: Folder -> number of its videos in this list, among other spellings.
+        before: The same for the training list.
+        source: This list, for the message.
+
+    Raises:
+        ValueError: If two or more folders are in both lists, and all numbers differ by 1 in the same direction.
+    """
+    pairs = [(name, here[name], before[name]) for name in here.keys() & before.keys()]
+    pairs = [pair for pair in pairs if _NUMBER.fullmatch(pair[1]) and _NUMBER.fullmatch(pair[2])]
+    if len(pairs) > 1 and {int(now) - int(then) for _, now, then in pairs} in ({1}, {-1}):
+        name, now, then = min(pairs)
+        raise ValueError(
+            f"{source}: the videos of {name} have the label {now}, and {then} in the training list: one list is "
+            "numbered from 0 and the other from 1"
+        )
+
+
 def class_names(labels: Mapping[str, str]) -> list[str]:
     """Name the classes of labels that are all names, or all numbers.
 

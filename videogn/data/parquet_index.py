@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_from_bytes
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -17,17 +18,22 @@ from videogn.checks import existing_path
 from videogn.data.labels import class_names, number_labels
 from videogn.data.layouts import SPLIT_NAMES, split_name
 from videogn.data.records import Records
+from videogn.data.stored_paths import opened_path
 from videogn.data.video_index import VideoIndex
-from videogn.video.storage import is_url
+from videogn.video.storage import exists, is_url
 
 SUFFIX = ".parquet"
 #: Key of the metadata of the file: JSON with the root, the classes and other facts.
 METADATA_KEY = b"videogn.index"
 VERSION = 1
-#: Statuses of videos that decode as far as an index counts their frames; others are not opened.
-USABLE = ("ok", "short")
+#: Statuses of videos that are used; others are not opened. A slow one only if it could be opened: clips of it may well
+#: decode in time.
+USABLE = ("ok", "short", "slow")
 
-_READ = ("path", "label", "split", "frames", "status", "reason", "start", "bytes")
+_SEGMENT = ("start_time", "end_time", "start_frame", "end_frame")
+_READ = ("path", "label", "split", "frames", "status", "reason", "start", "bytes", "sha256", *_SEGMENT)
+#: Number of videos that are looked for where an index may have moved.
+_LOOKED_UP = 20
 _ANCHORED = r"^(/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://)"
 
 
@@ -43,7 +49,8 @@ def read_parquet(
 
     Args:
         source: The file. It must have the columns "path" and "label" (class name), and may have "split", "frames",
-            "status", "reason", "start" and "bytes" (place of a member in its shard).
+            "status", "reason", "start" and "bytes" (place of a member in its shard), "sha256", and "start_time" and
+            "end_time" in seconds or "start_frame" and "end_frame" (the part of the video that is the example).
         root: Present folder of the data set, if it was moved; it replaces the root in the file. In a file without a
             root, paths are relative to this folder, or by default to the folder of the file.
         classes: Class names in order. Default: those in the file.
@@ -70,12 +77,17 @@ def read_parquet(
     columns = {
         "path": paths,
         "label": pa.array([numbers[name] for name in places], pa.int32()).take(labels.indices),
-        "error": _errors(table, (*USABLE, "truncated") if use_truncated else USABLE),
+        "error": _errors(table, use_truncated),
     }
     if "frames" in table.column_names:
         columns["frames"] = table["frames"]
+        if "status" in table.column_names:  # of a slow video, not all frames were counted
+            columns["frames"] = pc.if_else(pc.equal(_statuses(table), "slow"), None, table["frames"])
     if {"start", "bytes"} <= set(table.column_names):  # members of shards
         columns |= {"start": table["start"], "length": table["bytes"]}
+    columns |= {name: table[name] for name in _SEGMENT if name in table.column_names}
+    if "sha256" in table.column_names:
+        columns["content"] = _contents(table["sha256"])
     return VideoIndex(Records(pa.table(columns)).mapped(), tuple(names), base, "status" in table.column_names)
 
 
@@ -86,6 +98,23 @@ def parquet_splits(source: Path) -> tuple[str, ...]:
         return ()
     values = {split_name(value) for value in table["split"].unique().drop_null().to_pylist()}
     return tuple(sorted(values, key=lambda value: ([*SPLIT_NAMES, value].index(value), value)))
+
+
+def came_along(source: Path, folder: str) -> bool:
+    """Return whether the videos of an index lie below the folder that it is in, and not where it says.
+
+    Args:
+        source: The index.
+        folder: Its folder.
+
+    Returns:
+        True if one of its first videos lies there, arranged as below its root, or if its root does not exist.
+    """
+    table, stored = _read(source, ("path",))
+    root = stored.get("root")
+    paths, _ = _paths(table.slice(0, _LOOKED_UP), root, folder, source)
+    there = any(exists(opened_path(path)) for path in paths.to_pylist())
+    return there or root is None or not (is_url(root) or os.path.isdir(opened_path(root)))
 
 
 def _read(source: Path, wanted: Sequence[str] = _READ) -> tuple[pa.Table, dict[str, Any]]:
@@ -143,14 +172,40 @@ def _as_url(folder: str) -> str:
     return "file://" + quote_from_bytes(os.fsencode(folder))
 
 
-def _errors(table: pa.Table, usable: Sequence[str]) -> pa.ChunkedArray | pa.Array:
+def usable(table: pa.Table) -> pa.Array | pa.ChunkedArray:
+    """Return which videos are used, bool: those that decode, and slow ones of which some frames were decoded.
+
+    Args:
+        table: Rows with the column status, and perhaps frames.
+    """
+    status = _statuses(table)
+    unopened = pc.equal(status, "slow")
+    if "frames" in table.column_names:
+        unopened = pc.and_(unopened, pc.less(pc.fill_null(table["frames"], 0), 1))
+    return pc.and_(pc.is_in(status, pa.array(USABLE, pa.large_string())), pc.invert(unopened))
+
+
+def _statuses(table: pa.Table) -> pa.ChunkedArray:
+    return pc.fill_null(table["status"].cast(pa.large_string()), USABLE[0])
+
+
+def _contents(hashes: pa.ChunkedArray) -> pa.Array:
+    """The first 64 bits of each hash as int64: of a million files, two get the same with a probability of 3e-8."""
+    known = pc.fill_null(pc.match_substring_regex(hashes, "^[0-9a-f]{64}$"), False).combine_chunks()
+    starts = pc.utf8_slice_codeunits(hashes.filter(known), 0, 16)
+    numbers = np.frombuffer(bytes.fromhex("".join(starts.to_pylist())), ">i8").astype(np.int64)
+    return pc.replace_with_mask(pa.nulls(len(hashes), pa.int64()), known, pa.array(numbers))
+
+
+def _errors(table: pa.Table, use_truncated: bool) -> pa.ChunkedArray | pa.Array:
     if "status" not in table.column_names:
         return pa.nulls(len(table), pa.large_string())
-    status = pc.fill_null(table["status"].cast(pa.large_string()), USABLE[0])
-    text = status
+    text = status = _statuses(table)
     if "reason" in table.column_names:
         reason = table["reason"].cast(pa.large_string())
         joined = pc.binary_join_element_wise(status, reason, pa.scalar(": ", pa.large_string()))
         text = pc.if_else(pc.fill_null(pc.equal(reason, ""), True), status, joined)
-    fine = pc.is_in(status, pa.array(usable, pa.large_string()))
+    fine = usable(table)
+    if use_truncated:
+        fine = pc.or_(fine, pc.equal(status, "truncated"))
     return pc.if_else(fine, pa.scalar(None, pa.large_string()), text)

@@ -11,7 +11,7 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.choices import EvaluationViews, NetworkInput
-from videogn.video.clips import Indices, centre_clip, clip_indices, random_clip
+from videogn.video.clips import SLOWFAST_FPS, Indices, centre_clip, clip_indices, random_clip
 from videogn.video.crops import evaluation_crops, random_crop
 
 
@@ -20,14 +20,17 @@ class ViewPlan:
     """Functions that lay views over a video before any frame is decoded.
 
     Attributes:
-        clips: (number of frames, rng) -> frame indices, int64 (number of clips, T).
+        clips: (number of frames, rng, frames per second of the video) -> frame indices, int64 (number of clips, T). The
+            frames are those of a timeline, see `videogn.video.timeline`.
         short_side: rng -> shorter side of the resized frames, in pixels.
         crops: (height, width, rng) -> crops of resized frames of this size.
+        fps: Frames per second of the timeline that clips are laid over. Default: every frame of the video.
     """
 
-    clips: Callable[[int, np.random.Generator], Indices]
+    clips: Callable[[int, np.random.Generator, float], Indices]
     short_side: Callable[[np.random.Generator], int]
     crops: Callable[[int, int, np.random.Generator], tuple[Crop, ...]]
+    fps: float | None = None
 
 
 def training_plan(view: NetworkInput, *, short_sides: tuple[int, int], flip: float) -> ViewPlan:
@@ -54,6 +57,7 @@ def training_plan(view: NetworkInput, *, short_sides: tuple[int, int], flip: flo
         clips=functools.partial(_random_clip, clip_length=view.clip_length, interval=view.interval),
         short_side=functools.partial(_uniform_integer, smallest, largest),
         crops=functools.partial(_random_crop, size=view.crop_size, flip=flip),
+        fps=view.fps,
     )
 
 
@@ -70,6 +74,7 @@ def centre_plan(view: NetworkInput) -> ViewPlan:
         clips=functools.partial(_centre_clip, clip_length=view.clip_length, interval=view.interval),
         short_side=functools.partial(_uniform_integer, view.short_side, view.short_side),
         crops=functools.partial(_evaluation_crops, size=view.crop_size, protocol="center"),
+        fps=view.fps,
     )
 
 
@@ -95,9 +100,11 @@ def evaluation_plan(views: EvaluationViews) -> ViewPlan:
             interval=views.interval,
             num_clips=views.num_clips,
             protocol=views.protocol,
+            own_rate=views.fps is None,
         ),
         short_side=functools.partial(_uniform_integer, views.short_side, views.short_side),
         crops=functools.partial(_evaluation_crops, size=views.crop_size, protocol=views.crops),
+        fps=views.fps,
     )
 
 
@@ -105,16 +112,19 @@ def evaluation_plan(views: EvaluationViews) -> ViewPlan:
 # loader processes.
 
 
-def _random_clip(num_frames: int, rng: np.random.Generator, **clip: int) -> Indices:
+def _random_clip(num_frames: int, rng: np.random.Generator, fps: float = SLOWFAST_FPS, **clip: int) -> Indices:
     return random_clip(num_frames, rng=rng, **clip)
 
 
-def _centre_clip(num_frames: int, rng: np.random.Generator, **clip: int) -> Indices:
+def _centre_clip(num_frames: int, rng: np.random.Generator, fps: float = SLOWFAST_FPS, **clip: int) -> Indices:
     return centre_clip(num_frames, **clip)
 
 
-def _test_clips(num_frames: int, rng: np.random.Generator, **clips: Any) -> Indices:
-    return clip_indices(num_frames, **clips)
+def _test_clips(
+    num_frames: int, rng: np.random.Generator, fps: float = SLOWFAST_FPS, *, own_rate: bool, **clips: Any
+) -> Indices:
+    # At a rate that was asked for, clips of all videos last as long: slowfast need not stretch them.
+    return clip_indices(num_frames, fps=fps if own_rate else SLOWFAST_FPS, **clips)
 
 
 def _uniform_integer(smallest: int, largest: int, rng: np.random.Generator) -> int:

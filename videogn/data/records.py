@@ -16,13 +16,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from videogn.axes import VideoRecord
+from videogn.axes import Segment, VideoRecord
 from videogn.data.stored_paths import opened_path, path_array
 from videogn.system.temporary_file import TemporaryFile
 from videogn.video.storage import MemberPath
 
 #: `large_string`, because all paths together may exceed the 2 GiB that `string` can address. They are written as in
-#: `stored_paths`. `start` and `length` are the place of a member in its shard, in bytes.
+#: `stored_paths`. `start` and `length` are the place of a member in its shard, in bytes. A segment has either times, in
+#: seconds, or frame indices. `content` is the beginning of a hash of the file, where an index has one; it serves to
+#: compare videos, and is no part of a VideoRecord.
 SCHEMA = pa.schema(
     [
         ("path", pa.large_string()),
@@ -31,6 +33,11 @@ SCHEMA = pa.schema(
         ("error", pa.large_string()),
         ("start", pa.int64()),
         ("length", pa.int64()),
+        ("content", pa.int64()),
+        ("start_time", pa.float64()),
+        ("end_time", pa.float64()),
+        ("start_frame", pa.int64()),
+        ("end_frame", pa.int64()),
     ]
 )
 #: Number of rows that iteration turns into Python objects at a time.
@@ -64,6 +71,7 @@ class Records(Sequence[VideoRecord]):
             [row.label for row in rows],
             [row.frames for row in rows],
             [row.error for row in rows],
+            [row.segment for row in rows],
         )
 
     @classmethod
@@ -73,6 +81,7 @@ class Records(Sequence[VideoRecord]):
         labels: Sequence[int | None],
         frames: Sequence[int | None] | None = None,
         errors: Sequence[str | None] | None = None,
+        segments: Sequence[Segment | None] | None = None,
     ) -> Records:
         """Make records from one sequence for each attribute of VideoRecord, without an object for each video."""
         columns: dict[str, Any] = {"path": path_array(paths), "label": pa.array(labels, pa.int32())}
@@ -83,6 +92,8 @@ class Records(Sequence[VideoRecord]):
             columns["frames"] = pa.array(frames, pa.int64())
         if errors is not None:
             columns["error"] = pa.array(errors, pa.large_string())
+        if segments is not None:
+            columns |= _segment_columns(segments)
         return cls(pa.table(columns))
 
     @classmethod
@@ -171,12 +182,43 @@ def _write(table: pa.Table, path: str) -> None:
 
 
 def _record(
-    path: str, label: int | None, frames: int | None, error: str | None, start: int | None, length: int | None
+    path: str,
+    label: int | None,
+    frames: int | None,
+    error: str | None,
+    start: int | None,
+    length: int | None,
+    content: int | None,
+    start_time: float | None,
+    end_time: float | None,
+    start_frame: int | None,
+    end_frame: int | None,
 ) -> VideoRecord:
     path = opened_path(path)
     if start is not None and length is not None:
         path = MemberPath(path, start, length)
-    return VideoRecord(path, label, frames, error)
+    return VideoRecord(path, label, frames, error, segment_of(start_time, end_time, start_frame, end_frame))
+
+
+def segment_of(
+    start_time: float | None, end_time: float | None, start_frame: int | None, end_frame: int | None
+) -> Segment | None:
+    """Return the segment of a row, in seconds or frames, or None if the row is a whole video."""
+    if start_time is not None and end_time is not None:
+        return Segment(start_time, end_time)
+    if start_frame is not None and end_frame is not None:
+        return Segment(start_frame, end_frame, "frames")
+    return None
+
+
+def _segment_columns(segments: Sequence[Segment | None]) -> dict[str, pa.Array]:
+    """The four columns of segments; each has values in the rows of its unit."""
+    columns = {}
+    for unit, name, kind in (("seconds", "time", pa.float64()), ("frames", "frame", pa.int64())):
+        chosen = [each if each is not None and each.unit == unit else (None, None) for each in segments]
+        columns[f"start_{name}"] = pa.array([each[0] for each in chosen], kind)
+        columns[f"end_{name}"] = pa.array([each[1] for each in chosen], kind)
+    return columns
 
 
 def _column(table: pa.Table, field: pa.Field) -> pa.Array:

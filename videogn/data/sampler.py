@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from torch.utils.data import DistributedSampler
+from torch.utils.data import DistributedSampler, SequentialSampler
 
 from videogn.system.ranks import rank, world_size
 
@@ -22,7 +22,7 @@ class Draw(NamedTuple):
     position: int
 
 
-class VideoSampler(DistributedSampler[Draw]):
+class VideoSampler(DistributedSampler[Draw], SequentialSampler):
     """Divides the videos over the processes without repetition.
 
     For training they are shuffled differently in every epoch, and all processes take the same number: if the number of
@@ -31,23 +31,26 @@ class VideoSampler(DistributedSampler[Draw]):
     are the first of that order for any number of processes.
 
     It is a DistributedSampler so that Lightning keeps it and sets its epoch; otherwise Lightning would insert one that
-    repeats videos.
+    repeats videos. It is a SequentialSampler so that Lightning keeps it with `overfit_batches` too.
 
     Args:
         count: Number of videos.
         shuffle: Whether to shuffle, for training.
         seed: Seed of the order. Default: 0.
+        same_order: Whether every epoch has the order of the first one. Its clips are drawn anew all the same. Default:
+            False.
 
     Raises:
         ValueError: If there are fewer videos than processes.
     """
 
-    def __init__(self, count: int, *, shuffle: bool, seed: int = 0) -> None:
+    def __init__(self, count: int, *, shuffle: bool, seed: int = 0, same_order: bool = False) -> None:
         processes = world_size()
         if count < processes:
             raise ValueError(f"{count} videos are too few for {processes} processes")
         super().__init__(range(count), processes, rank(), shuffle=shuffle, seed=seed, drop_last=shuffle)  # type: ignore[arg-type]
         self.count = count
+        self.same_order = same_order
         self.drawn = 0
         self._resume: tuple[int, int] | None = None
 
@@ -56,12 +59,12 @@ class VideoSampler(DistributedSampler[Draw]):
             return self.count // self.num_replicas
         return len(range(self.rank, self.count, self.num_replicas))
 
-    def __iter__(self) -> Iterator[Draw]:
+    def __iter__(self) -> Iterator[Draw]:  # type: ignore[override]
         # Randomness in an evaluation is the same in every epoch.
         epoch = self.epoch if self.shuffle else 0
         order = np.arange(self.count)
         if self.shuffle:
-            order = np.random.default_rng([self.seed, epoch]).permutation(self.count)
+            order = np.random.default_rng([self.seed, 0 if self.same_order else epoch]).permutation(self.count)
         own = order[self.rank :: self.num_replicas][: len(self)]
         resumed, self._resume = self._resume, None
         self.drawn = resumed[1] if resumed is not None and resumed[0] == self.epoch else 0

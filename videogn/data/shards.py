@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from videogn.checks import existing_path
+from videogn.checks import existing_path, expanded
 from videogn.data.layouts import Row
 from videogn.data.video_files import VIDEO_SUFFIXES
 from videogn.video.errors import VideoDecodeError
@@ -123,7 +123,7 @@ def _expand_braces(pattern: str) -> Iterator[str]:
 
 def _glob(pattern: str) -> list[str]:
     if not is_url(pattern):
-        return sorted(glob.glob(os.path.expanduser(pattern)))
+        return sorted(glob.glob(str(expanded(pattern))))
     import fsspec  # slow to import, and few need it
 
     filesystem, path = fsspec.core.url_to_fs(pattern)

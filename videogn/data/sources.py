@@ -1,20 +1,23 @@
 """`read_index`: a source of any layout to a table of videos. No video is opened.
 
-Each layout has one reader: `read_class_folders`, `read_kinetics` and `read_list` in layouts.py, `read_shards` in
-shards.py, `read_parquet` in parquet_index.py. A new layout is a function that returns `Row`s, and a line of
-`read_index`. The meaning of a label is decided once, in labels.py.
+Each layout has one reader: `read_class_folders` in class_folders.py, `read_list` in lists/ with the official lists of
+data sets, `read_shards` in shards.py, `read_parquet` in parquet_index.py. A new layout is a function that returns
+`Row`s, and a line of `read_index`. The meaning of a label is decided once, in labels.py.
 """
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from videogn.checks import existing_path
-from videogn.data.labels import class_names, number_labels
-from videogn.data.layouts import LAYOUTS, Row, read_class_folders, read_kinetics, read_list, read_text
+from videogn.checks import existing_path, expanded_text
+from videogn.data.archives import refuse_archive
+from videogn.data.class_folders import read_class_folders
+from videogn.data.labels import check_same_start, class_names, known_spelling, number_labels
+from videogn.data.layouts import LAYOUTS, Row
+from videogn.data.lists.list_sources import is_list
+from videogn.data.lists.listed import Listed, of_split
 from videogn.data.parquet_index import SUFFIX as PARQUET_SUFFIX
 from videogn.data.parquet_index import read_parquet
 from videogn.data.records import Records
@@ -22,6 +25,7 @@ from videogn.data.shards import find_shards, is_shards, read_shards, shards_root
 from videogn.data.stored_paths import opened_path
 from videogn.data.video_files import VIDEO_SUFFIXES
 from videogn.data.video_index import VideoIndex
+from videogn.data.windows_paths import with_slashes
 
 
 def read_index(
@@ -31,21 +35,26 @@ def read_index(
     classes: Sequence[str] | None = None,
     split: str | None = None,
     use_truncated: bool = False,
+    columns: Mapping[str, str] | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> VideoIndex:
     """Read the table of videos of a data set in any layout.
 
     Args:
-        source: Folder of class folders; Kinetics CSV; text file with one "path label" per line (separated by a tab, a
-            comma or blanks; blank lines and lines that start with # are skipped); Parquet file of `videogn data index`;
-            or tar shards: one, a folder of them, or a pattern such as "train-{000..099}.tar", also at a URL.
-        root: Folder that the relative paths of a list refer to, or that holds the videos of a Kinetics CSV. Default:
-            the folder of the file. For a Parquet index, the present place of its root. Ignored for class folders and
-            shards.
+        source: Folder of class folders; text file with one "path label" per line (separated by a tab, a comma, a
+            semicolon or blanks; blank lines and lines that start with # are skipped) or with columns under a heading;
+            official list of a data set (see `videogn.data.lists`); Parquet file of `videogn data index`; or tar shards:
+            one, a folder of them, or a pattern such as "train-{000..099}.tar", also at a URL.
+        root: Folder that the relative paths of a list refer to, or below which the videos of an official list are found
+            by name. Default: the folder of the file. For a Parquet index, the present place of its root. Ignored for
+            class folders and shards.
         classes: Class names in order. Default: those of a Parquet index; else the sorted names that occur, or "0" up to
             the largest if all labels of a list or of shards are numbers. Names that differ only in "_" for " " are the
             same.
-        split: Split to take from a Parquet index. Default: all rows.
+        split: Split to take from a Parquet index, or from a list that names several. Default: all rows.
         use_truncated: Whether to use videos of a Parquet index whose end is missing, as far as they decode.
+        columns: Role -> name of a column of a list, as `videogn.data.lists.columns.parse_columns` gives it.
+        aliases: Other spelling -> label, as the training videos of the same data set have it (`VideoIndex.aliases`).
 
     Returns:
         The index. Videos that do not exist stay in it; `VideoIndex.missing` lists them.
@@ -54,18 +63,28 @@ def read_index(
         FileNotFoundError: If `source` or `root` does not exist.
         ValueError: If no layout fits, a line or a label is wrong, or there is no video or no such split.
     """
-    if is_shards(name := opened_path(os.path.expanduser(source))):
+    name = opened_path(expanded_text(source))
+    if columns and not is_list(name):
+        raise ValueError(f"columns says which column of a list is which, and {source} is no list: leave it out")
+    refuse_archive(name)
+    if is_shards(name):
         shards = find_shards(name)
-        return _build(read_shards(shards), source, shards_root(shards), classes, numbers=True, checked=True)
+        return _build(Listed(read_shards(shards), numbers=True), source, shards_root(shards), classes, checked=True)
+    if is_list(name):
+        from videogn.data.lists.reading import read_list  # a dozen formats; other sources do without
+
+        folder = Path(name).parent if root is None else existing_path(root)
+        return _of_list(read_list(Path(name), folder, columns), name, folder, classes, split, aliases or {})
     source = existing_path(source)
     if source.is_dir():
-        rows, folders = read_class_folders(source)
-        return _build(rows, source, source, folders if classes is None else classes)
+        found = read_class_folders(source)
+        index = _build(Listed(found.rows, found.classes), source, source, classes)
+        return replace(index, left_out=found.left_out)
     if source.suffix.lower() == PARQUET_SUFFIX:
         return read_parquet(source, root=root, classes=classes, split=split, use_truncated=use_truncated)
     if source.suffix.lower() in VIDEO_SUFFIXES:
         raise ValueError(f"{source} is a video, not an index; expected {LAYOUTS}")
-    return _read_text_file(source, source.parent if root is None else existing_path(root), classes)
+    raise ValueError(f"{source} is no file; expected {LAYOUTS}")
 
 
 def check_root(source: str | Path, root: str | Path | None) -> None:
@@ -82,8 +101,7 @@ def check_root(source: str | Path, root: str | Path | None) -> None:
     if root is None:
         return
     existing_path(root)
-    path = Path(source).expanduser()
-    if is_shards(str(path)) or path.is_dir() or path.suffix.lower() in (PARQUET_SUFFIX, *VIDEO_SUFFIXES):
+    if not is_list(expanded_text(source)):
         raise ValueError(f"--root says where the videos of a CSV or list lie; {source} is neither, leave it out")
 
 
@@ -96,33 +114,48 @@ def _first_places(rows: Sequence[Row]) -> dict[str, str]:
     return places
 
 
-def _read_text_file(source: Path, root: Path, classes: Sequence[str] | None) -> VideoIndex:
-    text = read_text(source)
-    header = [name.strip().lower() for name in next(csv.reader(text.split("\n", 1)[:1]), [])]
-    if "youtube_id" in header:
-        return _build(read_kinetics(text, header, source, root), source, root, classes)
-    return _build(read_list(text, source, root), source, root, classes, numbers=True)
+def _of_list(
+    listed: Listed,
+    source: str,
+    root: Path,
+    classes: Sequence[str] | None,
+    split: str | None,
+    aliases: Mapping[str, str],
+) -> VideoIndex:
+    """The index of one split of a list; the classes are those of all of its splits."""
+    check_same_start(listed.aliases, aliases, source)
+    if classes is None and (others := aliases.keys() - set(aliases.values())):
+        rows = [row._replace(label=aliases[row.label]) if row.label in others else row for row in listed.rows]
+        listed = replace(listed, rows=rows, numbers=True)
+    if classes is None and listed.classes is None:
+        places = _first_places(listed.rows)
+        classes = class_names(places) if listed.numbers else sorted(places)
+    rows = of_split(listed.rows, split, Path(source))
+    return _build(replace(listed, rows=rows, aliases={**aliases, **listed.aliases}), source, root, classes)
 
 
 def _build(
-    rows: list[Row],
+    listed: Listed,
     source: str | Path,
     root: str | Path,
     classes: Sequence[str] | None,
     *,
-    numbers: bool = False,
     checked: bool = False,
 ) -> VideoIndex:
-    """Turn labels into class numbers. `classes` are those that occur by default; `numbers` allows numbers as labels."""
-    if not rows:
+    """Turn labels into class numbers. `classes` are by default those that the list says, or else those that occur."""
+    if not listed.rows:
         raise ValueError(f"no video in {source}; expected {LAYOUTS}")
+    rows = with_slashes(listed.rows, str(root))
     places = _first_places(rows)
     if classes is None:
-        classes = class_names(places) if numbers else sorted(places)
-    label_numbers = number_labels(places, classes, numbers=numbers)
+        classes = listed.classes or (class_names(places) if listed.numbers else sorted(places))
+    spelt = {label: known_spelling(label, classes, listed.aliases) for label in places}
+    numbers = number_labels({spelt[label]: where for label, where in places.items()}, classes, numbers=listed.numbers)
     records = Records.of_columns(
         [row.path for row in rows],
-        [None if row.label is None else label_numbers[row.label] for row in rows],
+        [None if row.label is None else numbers[spelt[row.label]] for row in rows],
+        [row.frames for row in rows] if any(row.frames for row in rows) else None,
         errors=[row.error for row in rows] if any(row.error for row in rows) else None,
+        segments=[row.segment for row in rows] if any(row.segment for row in rows) else None,
     )
-    return VideoIndex(records, tuple(classes), str(root), checked)
+    return VideoIndex(records, tuple(classes), str(root), checked, aliases=listed.aliases)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from videogn.data.video_index import VideoIndex
+from videogn.data.windows_paths import backslash_hint
 from videogn.system.ranks import of_all_processes, world_size
 
 _log = logging.getLogger(__name__)
@@ -32,17 +33,41 @@ def without_missing(index: VideoIndex, split: str) -> VideoIndex:
     errors = index.errors()
     usable = pc.is_null(errors)
     _check_all_see_the_same(index, usable, split)
-    if not errors.null_count < len(errors):
-        return index
-    statuses = Counter(error.split(":")[0] for error in errors.drop_null().to_pylist())
-    example = index.records[pc.index(usable, False).as_py()].path
+    _refuse_if_none(index, errors, split)
     lost = len(errors) - errors.null_count
-    known = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
-    what = "missing" if set(statuses) == {"missing"} else f"unusable ({known})"
-    if lost == len(index):
-        raise ValueError(f"all {lost} {split} videos are {what}, for instance {example}; is root right?")
+    if not lost:
+        return index
+    what, example = _reasons(index, errors)
     _log.warning("%s: %d of %d videos are %s, for instance %s", split, lost, len(index), what, example)
     return replace(index, records=index.records.take(usable))
+
+
+def refuse_unusable(index: VideoIndex, split: str) -> None:
+    """Refuse a split without any usable video.
+
+    Args:
+        index: Index of the split.
+        split: Name of the split, for messages.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    _refuse_if_none(index, index.errors(), split)
+
+
+def _refuse_if_none(index: VideoIndex, errors: pa.Array, split: str) -> None:
+    if len(errors) and not errors.null_count:
+        what, example = _reasons(index, errors)
+        hint = backslash_hint(example) or "is root right?"
+        raise ValueError(f"all {len(index)} {split} videos are {what}, for instance {example}; {hint}")
+
+
+def _reasons(index: VideoIndex, errors: pa.Array) -> tuple[str, str]:
+    """Why videos are unusable, with counts, and the path of the first."""
+    statuses = Counter(error.split(":")[0] for error in errors.drop_null().to_pylist())
+    known = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
+    what = "missing" if set(statuses) == {"missing"} else f"unusable ({known})"
+    return what, index.records[pc.index(pc.is_null(errors), False).as_py()].path
 
 
 def _check_all_see_the_same(index: VideoIndex, usable: pa.Array, split: str) -> None:

@@ -31,6 +31,7 @@ class VideoResult:
         starts: Frame index of the first frame of each clip.
         short: Whether the video is shorter than the span of a clip, so that frames repeat.
         error: Reason why there are no scores, or None.
+        fallback: Reason why PyAV decoded it and not the decoder that was asked for, or None.
         decoded: Whether the video could be decoded. If so and the network's output was not finite, `error` says so.
         clips: Probabilities of each clip, float32 (clips, K), or None if they are not kept.
     """
@@ -43,6 +44,7 @@ class VideoResult:
     starts: tuple[int, ...] = ()
     short: bool = False
     error: str | None = None
+    fallback: str | None = None
     decoded: bool = True
     clips: np.ndarray | None = field(default=None, compare=False, repr=False)
 
@@ -72,6 +74,7 @@ def score_video(sample: Sample, clips: Tensor, *, short: bool = False, keep_clip
         clip_hits=tuple((clips.argmax(dim=1) == sample.label).tolist()),
         starts=sample.starts,
         short=short,
+        fallback=sample.fallback,
         clips=clips.float().cpu().numpy() if keep_clips else None,
     )
 
@@ -89,12 +92,13 @@ def summarise(results: Iterable[VideoResult], *, expected: int, num_classes: int
         num_classes: K; "top-5" is top-min(5, K).
 
     Returns:
-        Accuracies in [0, 1], None where there is nothing to divide by; counts; and the failed videos with reasons.
+        Accuracies in [0, 1], None where there is nothing to divide by; counts; the failed videos, and those that PyAV
+        decoded in the place of the decoder that was asked for, with reasons.
     """
     k = min(TOP_K, num_classes)
     counts: Counter[str] = Counter()
     hits: Counter[str] = Counter()  # of labelled videos that decoded
-    failed = []
+    failed, fallbacks = [], []
     for result in results:
         counts["videos"] += 1
         counts["evaluated"] += result.error is None
@@ -104,6 +108,8 @@ def summarise(results: Iterable[VideoResult], *, expected: int, num_classes: int
         counts["short"] += result.short
         if result.error is not None:
             failed.append({"path": displayable(result.path), "reason": result.error})
+        if result.fallback is not None:
+            fallbacks.append({"path": displayable(result.path), "reason": result.fallback})
         if result.label >= 0 and result.decoded:
             hits.update(videos=1, top1=result.hit(1), top5=result.hit(k))
             hits.update(clips=len(result.clip_hits), right_clips=sum(result.clip_hits))
@@ -126,6 +132,7 @@ def summarise(results: Iterable[VideoResult], *, expected: int, num_classes: int
             "shorter_than_a_clip": counts["short"],
         },
         "failed": failed,
+        "decoded_by_pyav_instead": fallbacks,
     }
 
 

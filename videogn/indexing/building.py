@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
-from videogn.checks import require_at_least
+from videogn.checks import expanded, require_at_least
 from videogn.choices import MIN_FRAMES
+from videogn.data.left_out import LeftOut
 from videogn.data.stored_paths import stored_path
 from videogn.indexing.catalogue import Catalogue, Facts, read_catalogue, summarise, write_catalogue
 from videogn.indexing.file_checks import FileChecks, check_files, joined, known_results, stale_paths
@@ -27,11 +28,13 @@ class Built:
         catalogue: The index as written.
         unlisted: Videos on disk that no row lists.
         checked: Number of files checked; the others were known, or there was nothing to check.
+        left_out: Files in class folders that are not read, by folder.
     """
 
     catalogue: Catalogue
     unlisted: list[str]
     checked: int
+    left_out: LeftOut
 
 
 def build_index(
@@ -40,6 +43,7 @@ def build_index(
     checks: FileChecks,
     *,
     root: str | None = None,
+    columns: Mapping[str, str] | None = None,
     min_frames: int = MIN_FRAMES,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Built:
@@ -52,6 +56,7 @@ def build_index(
         out: Index to write, ending in .parquet. Results of an index that exists already are used.
         checks: Settings of the file checks.
         root: Folder with the videos of a CSV or list. Default: that of the CSV or list.
+        columns: Role -> name of a column of a list; see `videogn.data.lists.columns`. Default: as the list says.
         min_frames: Least number of frames; a video with fewer is "short". Default: 8.
         progress: Called with (files checked, files to check).
 
@@ -64,7 +69,7 @@ def build_index(
     """
     require_at_least("min_frames", min_frames, 1)
     out = checked_out(out)
-    listing = read_listing(source, root)
+    listing = read_listing(source, root, columns)
     with writing(out):
         table, checked = _rows(listing, out, checks, min_frames, progress)
         unlisted = [] if listing.searched is None else unlisted_videos(listing.searched, listing.table)
@@ -82,7 +87,7 @@ def build_index(
         catalogue = Catalogue(table, facts)
         write_catalogue(out, catalogue)
         _journal(out).unlink(missing_ok=True)
-    return Built(catalogue, unlisted, checked)
+    return Built(catalogue, unlisted, checked, listing.left_out)
 
 
 def checked_out(out: str | Path) -> Path:
@@ -91,7 +96,7 @@ def checked_out(out: str | Path) -> Path:
     Raises:
         ValueError: If the path is a folder, has another suffix, or is a file that is no index.
     """
-    out = Path(out).expanduser()
+    out = expanded(out)
     if out.is_dir() or out.suffix.lower() != ".parquet":
         raise ValueError(f"an index is a file whose name ends in .parquet, got {out}")
     if out.exists():

@@ -1,7 +1,7 @@
 """The Parquet index: one row for each listed video with the result of checking its file, and a summary of all rows.
 
-A new column is a field of `FOUND`; its values come from the field of that name in `IntegrityReport`. In an older index
-it is null.
+A new column is a field of `FOUND`; its values come from the field of that name in `IntegrityReport` (`note` from its
+`notes`). In an older index it is null.
 """
 
 from __future__ import annotations
@@ -20,11 +20,25 @@ from videogn.checks import existing_path
 from videogn.data.parquet_index import METADATA_KEY, VERSION
 from videogn.system.files import replacing
 
-#: Statuses of videos; those in `parquet_index.USABLE` decode.
-STATUSES = ("ok", "short", "truncated", "corrupt", "empty", "missing")
-#: Columns from the listing; `start` is the position of a member in its shard, in bytes.
-LISTED = pa.schema([("path", pa.string()), ("label", pa.string()), ("split", pa.string()), ("start", pa.int64())])
-#: Columns from the check of the file, and the time of its last change.
+#: Statuses of videos; `parquet_index.usable` says which are used.
+STATUSES = ("ok", "short", "slow", "truncated", "corrupt", "empty", "missing")
+#: Columns from the listing: `start` is the position of a member in its shard, in bytes; the part of the video that is
+#: the example has times in seconds, or frame indices.
+LISTED = pa.schema(
+    [
+        ("path", pa.string()),
+        ("label", pa.string()),
+        ("split", pa.string()),
+        ("start", pa.int64()),
+        ("start_time", pa.float64()),
+        ("end_time", pa.float64()),
+        ("start_frame", pa.int64()),
+        ("end_frame", pa.int64()),
+    ]
+)
+#: Those that stand first.
+NAMING = ("path", "label", "split")
+#: Columns from the check of the file, the time of its last change, and the hash of its bytes, in hexadecimal.
 FOUND = pa.schema(
     [
         ("frames", pa.int64()),
@@ -37,10 +51,12 @@ FOUND = pa.schema(
         ("bytes", pa.int64()),
         ("status", pa.string()),
         ("reason", pa.string()),
+        ("note", pa.string()),
         ("mtime_ns", pa.int64()),
+        ("sha256", pa.string()),
     ]
 )
-COLUMNS = pa.schema([*(field for field in LISTED if field.name != "start"), *FOUND, LISTED.field("start")])
+COLUMNS = pa.schema([*map(LISTED.field, NAMING), *FOUND, *(field for field in LISTED if field.name not in NAMING)])
 #: Columns without which a file is no index.
 _REQUIRED = ("path", "status")
 
@@ -55,7 +71,7 @@ class Facts:
         source: Source that was indexed.
         searched: Folder whose unlisted videos are counted; None if there is none (a single video).
         decode: Whether all frames were decoded; otherwise only packets were read.
-        timeout: Time limit for one file, in seconds.
+        timeout: Time limit for one small file, in seconds.
         min_frames: Least number of frames; a video with fewer is "short".
         unlisted: `names_hash` of the videos in `searched` that no row lists; None if `searched` is None.
         summary: Counts of the rows; see `summarise`.
@@ -120,6 +136,11 @@ def read_catalogue(path: str | Path) -> Catalogue:
         )
     except (pa.ArrowInvalid, KeyError, TypeError, IsADirectoryError) as error:
         raise ValueError(f"{path} is not an index that `videogn data index` wrote") from error
+
+
+def files_of(table: pa.Table) -> pa.Table:
+    """Return the first row of each file: a video has a row for each part of it that is listed."""
+    return table.take(pc.index_in(table["path"].unique(), value_set=table["path"]))
 
 
 def summarise(table: pa.Table, classes: Sequence[str], unlisted: int) -> dict[str, Any]:

@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from videogn.checks import require_at_least
+from videogn.checks import require_at_least, require_positive
+from videogn.choices import FRAME_RATE
+from videogn.data.parquet_index import USABLE
 from videogn.data.stored_paths import opened_path
 from videogn.indexing.catalogue import FOUND, Facts
+from videogn.indexing.file_hash import sha256_of
 from videogn.indexing.file_states import file_state
 from videogn.system.journal import Journal, read_journal
-from videogn.system.killable import KillableProcess, ProcessDiedError, TimeLimitError, check_limit
+from videogn.system.killable import LONGEST, KillableProcess, ProcessDiedError, TimeLimitError, check_limit
 from videogn.system.killable_pool import end_of, work_through
+from videogn.video.decoders.time_limit import in_seconds
 
 #: Columns of the results of file checks: path as stored, and what `catalogue.FOUND` has of the file.
 RESULTS = pa.schema([("path", pa.string()), *FOUND])
 CHECKER = "videogn.video.integrity_report:IntegrityChecker"
 
-_TOO_SLOW = "not read within"
+_NOT_OPENED = "not opened within"
+_HANGS = "its decoder hangs"
+#: Beginnings of reasons by which earlier versions called files corrupt: slow ones, and those damaged beside the video.
+_EARLIER = r"^(not read within|the data at bytes)"
 _ROWS_AT_ONCE = 1 << 14
 
 
@@ -33,7 +42,7 @@ class FileWork:
     """Work on many files in killable processes.
 
     Args:
-        timeout: Seconds for one file.
+        timeout: Seconds for one small file; a large one has more, see `videogn.video.decoders.time_limit`.
         workers: Number of files at once.
 
     Raises:
@@ -54,11 +63,19 @@ class FileChecks(FileWork):
 
     Args:
         decode: Whether to decode all frames. Otherwise only packets are read.
+        hashed: Whether to hash the bytes of usable files too. Default: True.
         factory: "module:name" of the checker's class, which is created in each process.
+        frame_rate: Frames per second of folders of images.
     """
 
     decode: bool
+    hashed: bool = True
     factory: str = CHECKER
+    frame_rate: float = FRAME_RATE
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_positive("frame_rate", self.frame_rate)
 
     def check(self, process: KillableProcess, path: str) -> dict[str, Any]:
         """Check one file. A file that cannot be checked has a status that says so.
@@ -73,19 +90,27 @@ class FileChecks(FileWork):
         Raises:
             StartError: If the process cannot be started.
         """
+        path = opened_path(path)
         try:
-            report = self._ask(process, opened_path(path))
-        except TimeLimitError:
-            return {"status": "corrupt", "reason": f"{_TOO_SLOW} {self.timeout:g} s"}
+            return self._check_once(process, path)
+        except ProcessDiedError:  # perhaps because of an earlier file, or for want of memory
+            pass
+        try:
+            return self._check_once(process, path)
         except ProcessDiedError as error:
             return {"status": "corrupt", "reason": f"crashed the decoder ({end_of(error)})"}
-        return report_columns(report)
 
-    def _ask(self, process: KillableProcess, path: str) -> Any:
+    def _check_once(self, process: KillableProcess, path: str) -> dict[str, Any]:
         try:
-            return process.call("check", path, self.decode, limit=self.timeout)
-        except ProcessDiedError:  # perhaps because of an earlier file, or for want of memory
-            return process.call("check", path, self.decode, limit=self.timeout)
+            limit = process.call("open", path, self.timeout, self.frame_rate, limit=self.timeout)
+        except TimeLimitError:
+            return {"status": "slow", "reason": f"{_NOT_OPENED} {in_seconds(self.timeout)}"}
+        # Decoding ends by itself when the time is up; what is still at work much later does not come back.
+        limit = min(limit + self.timeout, LONGEST)
+        try:
+            return report_columns(process.call("check", self.decode, self.timeout, limit=limit))
+        except TimeLimitError:
+            return {"status": "corrupt", "reason": f"{_HANGS} (no answer within {in_seconds(limit)})"}
 
 
 def known_results(table: pa.Table | None, facts: Facts | None, journal: Path, checks: FileChecks) -> pa.Table:
@@ -103,7 +128,7 @@ def known_results(table: pa.Table | None, facts: Facts | None, journal: Path, ch
     found = [_without_slow(part, limit, checks) for part, limit in _journalled(journal, checks.decode)]
     if table is not None and facts is not None and facts.decode == checks.decode:
         found.append(_without_slow(table.select(RESULTS.names), facts.timeout, checks))
-    known = pa.concat_tables([RESULTS.empty_table(), *found])
+    known = _without_other_rates(pa.concat_tables([RESULTS.empty_table(), *found]), checks.frame_rate)
     return known.filter(pc.is_valid(known["mtime_ns"]))
 
 
@@ -163,7 +188,10 @@ def checked(
         count, changed, status, reason = file_state(path)
         if status is not None:
             return {"path": path, "status": status, "reason": reason}
-        return {"path": path, **checks.check(process, path), "bytes": count, "mtime_ns": changed}
+        found = checks.check(process, path)
+        if checks.hashed and found.get("status") in (*USABLE, "truncated"):  # its bytes are still in memory
+            found["sha256"] = sha256_of(opened_path(path))
+        return {"path": path, **found, "bytes": count, "mtime_ns": changed}
 
     tasks = (path.as_py() for path in paths)
     with closing(work_through(checks.factory, work, tasks, workers=min(checks.workers, len(paths)))) as results:
@@ -216,14 +244,28 @@ def joined(listed: pa.Table, states: pa.Table, known: pa.Table, min_frames: int)
 def report_columns(report: Any) -> dict[str, Any]:
     """Return the values of an IntegrityReport by column; for a file that could not be opened only status and reason."""
     opened = asdict(report) if report.width else {"status": report.status, "reason": report.reason}
+    if report.notes:
+        more = f" (and {len(report.notes) - 1} more)" if len(report.notes) > 1 else ""
+        opened["note"] = report.notes[0] + more
     return {name: opened[name] for name in FOUND.names if name in opened and opened[name] not in ("", None)}
 
 
 def _without_slow(found: pa.Table, limit: float, checks: FileChecks) -> pa.Table:
-    """Leave out files that took too long, if this run gives them more time."""
-    if checks.timeout <= limit:
-        return found
-    return found.filter(pc.invert(pc.fill_null(pc.starts_with(found["reason"], _TOO_SLOW), False)))
+    """Leave out files that took too long, if this run gives them more time, and what is judged otherwise today."""
+    again = pc.match_substring_regex(found["reason"], _EARLIER)
+    if checks.timeout > limit:
+        slow = pc.equal(found["status"], "slow")
+        again = pc.or_kleene(pc.or_kleene(again, pc.starts_with(found["reason"], _HANGS)), slow)
+    return found.filter(pc.invert(pc.fill_null(again, False)))
+
+
+def _without_other_rates(found: pa.Table, frame_rate: float) -> pa.Table:
+    """Leave out folders of images that were taken for videos of another frame rate."""
+    images = pc.is_in(found["codec"], pa.array(["mjpeg", "png"]))
+    perhaps = np.flatnonzero(pc.and_(images, pc.fill_null(pc.not_equal(found["fps"], frame_rate), False)))
+    paths = found["path"].take(pa.array(perhaps)).to_pylist()
+    other = [row for row, path in zip(perhaps.tolist(), paths, strict=True) if os.path.isdir(opened_path(path))]
+    return found.take(pa.array(np.delete(np.arange(len(found)), other))) if other else found
 
 
 def _journalled(journal: Path, decode: bool) -> list[tuple[pa.Table, float]]:

@@ -65,11 +65,21 @@ def file_state(text: str) -> FileState:
         return _member_state(path)
     except (OSError, ValueError) as error:
         return None, None, "corrupt", f"cannot be opened ({explain(error)})"
+    if stat.S_ISDIR(found.st_mode):
+        return _folder_state(path)
     if stat.S_ISREG(found.st_mode) and found.st_size == 0:
         return 0, found.st_mtime_ns, "empty", "file is empty"
     if not os.access(path, os.R_OK):  # not remembered: becoming readable does not change the time of change
         return None, None, "corrupt", "cannot be opened (Permission denied)"
     return found.st_size, found.st_mtime_ns, None, None
+
+
+def _folder_state(path: str) -> FileState:
+    """As `file_state`, for a folder, whose images may be the frames of a video."""
+    try:
+        return *state(path), None, None
+    except VideoDecodeError as error:
+        return None, None, "corrupt", error.reason
 
 
 def _member_state(path: str) -> FileState:

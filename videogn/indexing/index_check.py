@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from videogn.data.stored_paths import opened_path, stored_path
-from videogn.indexing.catalogue import Catalogue, read_catalogue
+from videogn.indexing.catalogue import Catalogue, files_of, read_catalogue
 from videogn.indexing.file_checks import CHECKER, FileChecks, checked, joined, results_table
 from videogn.indexing.file_states import file_states
 from videogn.indexing.listing import names_hash, unlisted_videos
@@ -47,10 +48,12 @@ class Checked:
         videos: Number of rows of the index.
         differences: One difference for each video that differs, in the order of the index, then one for all unlisted
             videos.
+        noted: Number of rows with a note: damage beside the video.
     """
 
     videos: int
     differences: list[Difference]
+    noted: int
 
 
 def check_index(
@@ -80,13 +83,17 @@ def check_index(
         ValueError: If the file is no index.
     """
     catalogue = read_catalogue(path)
-    checks = FileChecks(decode=catalogue.facts.decode, timeout=timeout, workers=workers, factory=checker)
+    videos = catalogue.table.num_rows
+    checks = FileChecks(decode=catalogue.facts.decode, timeout=timeout, workers=workers, hashed=False, factory=checker)
+    catalogue = Catalogue(files_of(catalogue.table), catalogue.facts)
     states = file_states(catalogue.table["path"])
+    rows = catalogue.table
     if quick:
         differences = _compare_states(catalogue, states)
     else:
-        differences = _compare_rows(catalogue, _as_now(catalogue, states, checks, progress))
-    return Checked(catalogue.table.num_rows, differences + _unlisted(catalogue))
+        rows = _as_now(catalogue, states, checks, progress)
+        differences = _compare_rows(catalogue, rows)
+    return Checked(videos, differences + _unlisted(catalogue), pc.count(rows["note"]).as_py())
 
 
 def _as_now(
@@ -101,13 +108,21 @@ def _as_now(
 
 def _compare_rows(catalogue: Catalogue, now: pa.Table) -> list[Difference]:
     then = catalogue.table
-    differs = pc.not_equal(then["status"], now["status"])
-    for name in _COMPARED:
-        differs = pc.or_(differs, pc.fill_null(pc.not_equal(then[name], now[name]), False))
+    unequal = {name: pc.fill_null(pc.not_equal(then[name], now[name]), False) for name in ("status", *_COMPARED)}
+    for name in ("status", "frames"):  # how far a slow video was decoded in time says nothing about its file
+        unequal[name] = pc.and_not(unequal[name], _timed(then, now))
+    differs = functools.reduce(pc.or_, unequal.values())
     return [
         _difference(before, after)
         for before, after in zip(then.filter(differs).to_pylist(), now.filter(differs).to_pylist(), strict=True)
     ]
+
+
+def _timed(then: pa.Table, now: pa.Table) -> pa.ChunkedArray:
+    """Which videos were too slow to be decoded at one time or the other, and are whole as far as they were."""
+    whole = pa.array(("ok", "short", "slow"))
+    slow = pc.or_(pc.equal(then["status"], "slow"), pc.equal(now["status"], "slow"))
+    return pc.and_(slow, pc.and_(pc.is_in(then["status"], whole), pc.is_in(now["status"], whole)))
 
 
 def _difference(then: dict[str, Any], now: dict[str, Any]) -> Difference:

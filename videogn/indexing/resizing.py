@@ -15,17 +15,20 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from videogn.data.parquet_index import USABLE
+from videogn.checks import expanded
+from videogn.data.parquet_index import usable
 from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import writing
-from videogn.indexing.catalogue import Catalogue, read_catalogue, summarise, write_catalogue
+from videogn.indexing.catalogue import LISTED, Catalogue, read_catalogue, summarise, write_catalogue
 from videogn.indexing.file_checks import RESULTS, FileWork, joined, report_columns, results_table
+from videogn.indexing.file_hash import sha256_of
 from videogn.indexing.file_states import file_state, file_states
 from videogn.indexing.listing import names_hash
 from videogn.system.files import replacing
 from videogn.system.journal import Journal, read_journal
 from videogn.system.killable import KillableProcess, ProcessDiedError, TimeLimitError
 from videogn.system.killable_pool import end_of, work_through
+from videogn.video.decoders.time_limit import in_seconds
 from videogn.video.errors import VideoDecodeError
 
 if TYPE_CHECKING:
@@ -44,11 +47,12 @@ _PARTIAL = re.compile(r"\..+\.[0-9a-f]{8}\.partial\.mp4")
 
 
 class _Task(NamedTuple):
-    """A video to copy: path as stored, path of the copy, and number of frames if they were counted."""
+    """A video to copy: path as stored, path of the copy, number of frames if they were counted, and their rate."""
 
     path: str
     target: str
     frames: int | None
+    fps: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,13 +117,13 @@ def resize_index(
         ValueError: If `index` is no index, or `out` holds something else.
     """
     catalogue = read_catalogue(index)
-    out = Path(os.path.abspath(Path(out).expanduser()))
+    out = Path(os.path.abspath(expanded(out)))
     if out.exists() and not (out / JOURNAL).exists() and (not out.is_dir() or any(out.iterdir())):
         raise ValueError(f"{out} holds something else than resized videos: name a new or an empty folder")
     targets = copy_paths(catalogue.table["path"].to_pylist(), opened_path(catalogue.facts.root), out)
     with writing(out / INDEX):
         _sweep(out)
-        videos = catalogue.table.filter(pc.is_in(catalogue.table["status"], pa.array(USABLE)))
+        videos = catalogue.table.filter(usable(catalogue.table))
         tasks = _tasks(videos, catalogue.facts.decode, targets, out / JOURNAL, how)
         failures = _copy(tasks, out / JOURNAL, how, progress)
         table = _copies_table(catalogue, targets, out / JOURNAL, failures)
@@ -134,7 +138,7 @@ def resize_index(
             summary=summarise(table, catalogue.facts.classes, 0),
         )
         write_catalogue(out / INDEX, Catalogue(table, facts))
-    copied = table.filter(pc.is_in(table["status"], pa.array(USABLE)))["path"].unique()
+    copied = table.filter(usable(table))["path"].unique()
     once = pc.index_in(copied, value_set=table["path"])  # a video may be listed twice
     return Resized(
         catalogue=Catalogue(table, facts),
@@ -196,8 +200,13 @@ def _tasks(videos: pa.Table, counted: bool, targets: dict[str, str], journal: Pa
     """The videos to copy, each once; `counted` says whether the index counted the frames that decode."""
     rows = videos.filter(pc.invert(_is_copied(videos["path"], targets, journal, how)))
     tasks = {
-        row["path"]: _Task(row["path"], targets[row["path"]], row["frames"] if counted else None)
-        for row in rows.select(["path", "frames"]).to_pylist()
+        row["path"]: _Task(
+            row["path"],
+            targets[row["path"]],
+            row["frames"] if counted and row["status"] != "slow" else None,
+            row["fps"],
+        )
+        for row in rows.select(["path", "frames", "fps", "status"]).to_pylist()
     }
     return list(tasks.values())
 
@@ -244,15 +253,17 @@ def _copy(tasks: list[_Task], journal: Path, how: Copying, progress: Callable[[i
 
 def _copy_one(process: KillableProcess, task: _Task, how: Copying) -> dict[str, Any] | str:
     """Write one copy under a temporary name, check it and rename it. Returns its columns, or the reason of failure."""
+    path, limit = opened_path(task.path), how.timeout
     try:
         with replacing(task.target) as temporary:
-            report = process.call("copy", opened_path(task.path), str(temporary), how.settings, limit=how.timeout)
+            limit = process.call("time_limit", path, how.timeout, limit=how.timeout)
+            report = process.call("copy", path, str(temporary), how.settings, task.fps, limit=limit)
             if report.status != "ok":
                 raise VideoDecodeError(task.path, f"its copy is {report.status} ({report.reason})")
             if task.frames not in (None, report.frames):
                 raise VideoDecodeError(task.path, f"{report.frames} frames, but the index says {task.frames}")
     except TimeLimitError:
-        return f"not copied within {how.timeout:g} s"
+        return f"not copied within {in_seconds(limit)}"
     except ProcessDiedError as error:
         return f"crashed the transcoder ({end_of(error)})"
     except VideoDecodeError as error:
@@ -262,17 +273,18 @@ def _copy_one(process: KillableProcess, task: _Task, how: Copying) -> dict[str, 
             raise
         return "its name is too long"
     found = os.stat(task.target)
-    return {**report_columns(report), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+    sizes = {"bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+    return {**report_columns(report), **sizes, "sha256": sha256_of(task.target)}
 
 
 def _copies_table(catalogue: Catalogue, targets: dict[str, str], journal: Path, failures: dict[str, str]) -> pa.Table:
     """Rows of the index of the copies. A video without a copy is "missing", with the reason."""
     rows = catalogue.table
-    usable = pc.is_in(rows["status"], pa.array(USABLE))
     why_failed = pa.array([failures.get(path) for path in rows["path"].to_pylist()], pa.string())
     why_unusable = pc.binary_join_element_wise("the original is ", rows["status"], "")
-    reason = pc.binary_join_element_wise("not copied: ", pc.if_else(usable, why_failed, why_unusable), "")
+    reason = pc.binary_join_element_wise("not copied: ", pc.if_else(usable(rows), why_failed, why_unusable), "")
     states = pa.table({"status": pc.if_else(pc.is_valid(reason), "missing", None), "reason": reason})
-    table = joined(rows.select(["path", "label", "split"]), states, _copies(journal), catalogue.facts.min_frames)
+    listed = rows.select([name for name in LISTED.names if name != "start"])
+    table = joined(listed, states, _copies(journal), catalogue.facts.min_frames)
     paths = path_array([targets[path] for path in rows["path"].to_pylist()])
     return table.set_column(0, "path", paths).append_column("start", pa.nulls(rows.num_rows, pa.int64()))

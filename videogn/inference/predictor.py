@@ -13,15 +13,15 @@ from torch.utils.data import DataLoader
 
 from videogn.axes import Sample
 from videogn.checks import require_at_least, require_positive
-from videogn.choices import TIME_LIMIT, CropsName, DecoderName, EvaluationViews, ProtocolName, chosen
+from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationViews, ProtocolName, chosen
 from videogn.data.dataset import VideoDataset, collate
+from videogn.data.handover import check_space
 from videogn.data.plans import evaluation_plan
 from videogn.data.records import Records
 from videogn.evaluation.views import score_views, video_probabilities
 from videogn.inference.loading import load_network
 from videogn.system.devices import device_named
-from videogn.video.decoders.decode import open_video
-from videogn.video.decoders.guard import VideoGuard
+from videogn.video.decoders.guard import video_opener
 from videogn.video.transforms import normalise, view_chunks
 
 
@@ -33,11 +33,13 @@ class Prediction:
         path: Path of the file.
         scores: Pairs of class name and probability, best first; empty if the file failed.
         error: Reason why the file failed, or None.
+        fallback: Reason why PyAV decoded the file and not the decoder that was asked for, or None.
     """
 
     path: str
     scores: tuple[tuple[str, float], ...] = ()
     error: str | None = None
+    fallback: str | None = None
 
 
 class Predictor:
@@ -46,12 +48,16 @@ class Predictor:
     Args:
         checkpoint: Checkpoint written by `videogn fit`.
         num_clips: Number of clips per video. Default: 10.
-        protocol: Rule that places the clips: "nonlocal", "slowfast" or "endpoint". Default: "nonlocal".
+        protocol: Rule that places the clips: "nonlocal", "slowfast", "mmaction2" or "endpoint". Default: "nonlocal".
         crops: Part of the frame that is tested: "full", "three_crop" or "center". Default: as the checkpoint says.
-        decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec". Default: "auto".
+        fps: Frames per second at which clips are taken, by the videos' time stamps. Default: as the checkpoint says.
+        decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec"; files on which it is not exact go to PyAV. Default:
+            "auto".
+        frame_rate: Frames per second of folders of numbered images. Default: 25.
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
-        time_limit: Seconds that a video may take to decode. Decoding runs in a process of its own, which is killed and
-            replaced when the time is over. 0 decodes in this process without a limit. Default: 60.
+        time_limit: Seconds that a small video may take to decode; a long or large one has more. Decoding runs in a
+            process of its own, which is killed and replaced when the time is over. 0 decodes in this process without a
+            limit. Default: 60.
         trust: Packages that may be imported where the checkpoint names a norm or a network from outside videogn.
             Default: none.
 
@@ -89,13 +95,15 @@ class Predictor:
         num_clips: int = EvaluationViews.num_clips,
         protocol: ProtocolName = EvaluationViews.protocol,
         crops: CropsName | None = None,
+        fps: float | None = None,
         decoder: DecoderName = "auto",
+        frame_rate: float = FRAME_RATE,
         device: str = "auto",
         time_limit: float = TIME_LIMIT,
         trust: Sequence[str] = (),
     ) -> None:
         require_at_least("time_limit", time_limit, 0)
-        self._opener = VideoGuard(time_limit).open if time_limit > 0 else open_video
+        self._opener = video_opener(time_limit, frame_rate)
         self._decoder = decoder
         self.device = device_named(device)
         net, about = load_network(checkpoint, trust=trust)
@@ -103,6 +111,7 @@ class Predictor:
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
         test = {"num_clips": num_clips, "protocol": protocol, "crops": crops or about["crops"]}
+        test |= {} if fps is None else {"fps": fps}
         self._plan = evaluation_plan(chosen(EvaluationViews, {**about, **test}))
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 
@@ -112,7 +121,7 @@ class Predictor:
         """Classify files one after the other. A bad file gives a prediction with an error and does not stop the rest.
 
         Args:
-            paths: One video file or several.
+            paths: One video or several: files, or folders of numbered images.
             top_k: Number of classes to name, at most. Default: 5.
             workers: Number of processes that decode ahead; 0 decodes as predictions are asked for. Default: 0.
 
@@ -126,6 +135,7 @@ class Predictor:
         names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
         records = Records.of_columns(names, [None] * len(names))
         dataset = VideoDataset(records, self._plan, decoder=self._decoder, opener=self._opener)
+        check_space(workers)
         loader: DataLoader[Any] = DataLoader(
             dataset, batch_size=1, num_workers=workers, collate_fn=collate, pin_memory=self.device.type == "cuda"
         )
@@ -145,7 +155,8 @@ class Predictor:
         try:
             probabilities = video_probabilities(score_views(self._net, chunks, len(sample.crops)))
         except ValueError as error:  # a file too small for the network, say
-            return Prediction(sample.path, error=str(error))
+            return Prediction(sample.path, error=str(error), fallback=sample.fallback)
         scores, classes = probabilities.topk(min(top_k, len(probabilities)))
         names = [self.class_names[number] for number in classes.tolist()]
-        return Prediction(sample.path, scores=tuple(zip(names, scores.tolist(), strict=True)))
+        pairs = tuple(zip(names, scores.tolist(), strict=True))
+        return Prediction(sample.path, scores=pairs, fallback=sample.fallback)

@@ -19,23 +19,20 @@ from videogn.models.blocks import (
     bottleneck_block,
     initialise,
 )
-from videogn.models.head import FullyConvolutionalHead, PoolWindow
+from videogn.models.head import FullyConvolutionalHead
+from videogn.models.input_size import InputSize, Layer, PoolWindow
 from videogn.models.recompute import MEMORY_MODES
 from videogn.norm import NormFactory
-
-Triple = tuple[int, int, int]
 
 #: Output channels of a bottleneck, in multiples of its inner channels.
 _EXPANSION = 4
 
 
-@dataclass(frozen=True)
-class Layer:
-    """Kernel, stride and padding over (T, H, W)."""
-
-    kernel: Triple
-    stride: Triple
-    padding: Triple = (0, 0, 0)
+#: The first 3x3 convolution of res3, res4 and res5.
+_HALVING = Layer((1, 3, 3), (1, 2, 2), (0, 1, 1))
+_CONV1 = Layer((5, 7, 7), (2, 2, 2), (2, 3, 3))
+_POOL1 = Layer((2, 3, 3), (2, 2, 2))
+_POOL2 = Layer((2, 1, 1), (2, 1, 1))
 
 
 @dataclass(frozen=True)
@@ -52,15 +49,11 @@ class Architecture:
     """
 
     width: int = 64
-    conv1: Layer = Layer((5, 7, 7), (2, 2, 2), (2, 3, 3))
-    pool1: Layer = Layer((2, 3, 3), (2, 2, 2))
-    pool2: Layer | None = Layer((2, 1, 1), (2, 1, 1))
+    conv1: Layer = _CONV1
+    pool1: Layer = _POOL1
+    pool2: Layer | None = _POOL2
     temporal_kernels: tuple[tuple[int, ...], ...] = ((3, 3, 3), (3, 1, 3, 1), (3, 1, 3, 1, 3, 1), (1, 3, 1))
     bottlenecks: bool = True
-
-
-#: The first 3x3 convolution of res3, res4 and res5.
-_HALVING = Layer((1, 3, 3), (1, 2, 2), (0, 1, 1))
 
 
 class BlockNetwork(nn.Module):
@@ -68,13 +61,17 @@ class BlockNetwork(nn.Module):
 
     Args:
         blocks: The blocks, from stem to head.
+        input_size: What the blocks ask of an input.
+
+    Attributes:
         minimum: Smallest input (T, H, W) that leaves at least one position.
     """
 
-    def __init__(self, blocks: Sequence[nn.Module], minimum: Triple) -> None:
+    def __init__(self, blocks: Sequence[nn.Module], input_size: InputSize) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(blocks)
-        self.minimum = minimum
+        self.input_size = input_size
+        self.minimum = input_size.minimum
 
     def forward(self, x: Tensor) -> Tensor:
         """Clips (B, 3, T, H, W), float -> logits (B, K, T', H', W'), one per position of the head's pool window.
@@ -126,8 +123,10 @@ def assemble(
         channels = inner * (_EXPANSION if architecture.bottlenecks else 1)
     head = FullyConvolutionalHead(channels, num_classes, pool_window, dropout)
     initialise(stem, stages, head)
-    pools = [] if architecture.pool2 is None else [MaxPool(architecture.pool2.kernel, memory_mode)]
-    return BlockNetwork([stem, stages[0], *pools, *stages[1:], head], _minimum_input(architecture, pool_window))
+    pools = [] if architecture.pool2 is None else [architecture.pool2]
+    layers = (architecture.conv1, architecture.pool1, *pools, _HALVING, _HALVING, _HALVING)
+    between = [MaxPool(pool.kernel, memory_mode) for pool in pools]
+    return BlockNetwork([stem, stages[0], *between, *stages[1:], head], InputSize(layers, pool_window))
 
 
 def _pytorchvideo(norm: NormFactory) -> Callable[..., nn.Module]:
@@ -197,16 +196,3 @@ def _basic_blocks(
         else:
             projection = norm.conv(before, inner, 1, (1, step, step), bias=False)
             yield ResidualBlock(projection, norm(inner), branch, memory_mode)
-
-
-def _minimum_input(architecture: Architecture, window: PoolWindow) -> Triple:
-    """Smallest (T, H, W) that leaves one position: the layers' kernels, strides and paddings run backwards."""
-    sizes = []
-    for axis in range(3):
-        size = window[axis] or 1
-        for layer in (_HALVING, _HALVING, _HALVING, architecture.pool2, architecture.pool1, architecture.conv1):
-            if layer is None:
-                continue
-            size = max((size - 1) * layer.stride[axis] + layer.kernel[axis] - 2 * layer.padding[axis], 1)
-        sizes.append(size)
-    return sizes[0], sizes[1], sizes[2]

@@ -182,8 +182,10 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, C', T, H', W')."""
-        recomputed = self.memory_mode in ("block", "stage")
-        shortcut, features = recompute(self._branches, [self], x) if recomputed else self._branches(x)
+        if self.memory_mode in ("block", "stage"):
+            shortcut, features = recompute(self._branches, [self], x, within=self.memory_mode == "stage")
+        else:
+            shortcut, features = self._branches(x)
         # The sum and its ReLU never run again: they keep nothing but the next block's input.
         return self.activation(shortcut + features)
 
@@ -224,6 +226,9 @@ def bottleneck_block(block: ResBlock, memory_mode: str) -> ResidualBlock:
         memory_mode: plain, lean, block or stage.
     """
     bottleneck = Bottleneck(block.branch2, memory_mode)
+    if block.branch1_conv is not None:
+        # pytorchvideo's are NumPy's numbers, which torch.compile takes for unknown ones.
+        block.branch1_conv.stride = tuple(map(int, block.branch1_conv.stride))
     return ResidualBlock(block.branch1_conv, block.branch1_norm, bottleneck, memory_mode)
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-#: Window of the head's average pool over (T', H', W'); None stands for the whole axis.
-PoolWindow = tuple[int | None, int | None, int | None]
+from videogn.models.input_size import PoolWindow
 
 
 class WindowAverage(nn.Module):
@@ -28,7 +27,9 @@ class WindowAverage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Features (B, C, T', H', W') -> (B, C, T'', H'', W'')."""
         sizes = zip(self.window, x.shape[2:], strict=True)
-        return F.avg_pool3d(x, tuple(size if wanted is None else wanted for wanted, size in sizes), stride=1)
+        window = tuple(size if wanted is None else wanted for wanted, size in sizes)
+        narrow = x.device.type == "cpu" and x.dtype.itemsize < 4  # which torch's pool does not take there
+        return F.avg_pool3d(x.float() if narrow else x, window, stride=1).to(x.dtype)
 
 
 class FullyConvolutionalHead(nn.Module):

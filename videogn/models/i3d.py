@@ -13,12 +13,12 @@ from typing import Any
 from torch import nn
 
 from videogn.choices import NORM, NUM_CLASSES
-from videogn.models.assembly import Architecture, BlockNetwork, Layer, assemble
-from videogn.models.head import PoolWindow
+from videogn.models.assembly import Architecture, BlockNetwork, assemble
+from videogn.models.input_size import Layer, PoolWindow
 from videogn.norm import make_norm
 
 _R50 = Architecture()
-_R50_8X8 = replace(_R50, conv1=replace(_R50.conv1, stride=(1, 2, 2)), pool1=Layer((1, 3, 3), (1, 2, 2), (0, 1, 1)))
+_R50_8X8 = replace(_R50, conv1=_R50.conv1._replace(stride=(1, 2, 2)), pool1=Layer((1, 3, 3), (1, 2, 2), (0, 1, 1)))
 _R50_8X8_UNPADDED = replace(_R50_8X8, pool1=Layer((1, 3, 3), (1, 2, 2)))
 _TINY = replace(_R50_8X8, width=16, temporal_kernels=((3,), (3,), (3,), (3,)))
 _R101 = replace(_R50, temporal_kernels=((3, 3, 3), (3, 1, 3, 1), (3, 1) * 11 + (3,), (1, 3, 1)))

@@ -14,7 +14,8 @@ from videogn.checks import check_choice
 from videogn.choices import NUM_CLASSES
 from videogn.models.assembly import BlockNetwork
 from videogn.models.blocks import ResidualStage, Stem, bottleneck_block
-from videogn.models.head import FullyConvolutionalHead, PoolWindow, WindowAverage
+from videogn.models.head import FullyConvolutionalHead, WindowAverage
+from videogn.models.input_size import InputSize, Layer, PoolWindow
 from videogn.models.norm_conversion import convert_norm
 from videogn.models.recompute import MEMORY_MODES
 from videogn.norm import make_norm
@@ -178,6 +179,5 @@ def _network(
     convert_norm(network, make_norm(norm, **(norm_options or {})))
     stem, *stages, _ = network.blocks  # type: ignore[misc]
     blocks = [[bottleneck_block(block, memory_mode) for block in stage.res_blocks] for stage in stages]
-    minimum = tuple(((size or 1) - 1) * stride + 1 for size, stride in zip(pool_window, strides, strict=True))
     trunk = [Stem(stem, memory_mode), *(ResidualStage(stage, memory_mode) for stage in blocks)]
-    return BlockNetwork([*trunk, head], (minimum[0], minimum[1], minimum[2]))
+    return BlockNetwork([*trunk, head], InputSize([Layer((1, 1, 1), strides)], pool_window))

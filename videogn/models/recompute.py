@@ -9,8 +9,7 @@ input.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args
 
 import torch
@@ -29,7 +28,7 @@ from videogn.choices import MemoryModeName
 MEMORY_MODES = get_args(MemoryModeName)
 
 
-def recompute(function: Callable[..., Any], modules: Iterable[nn.Module], *inputs: Tensor) -> Any:
+def recompute(function: Callable[..., Any], modules: Iterable[nn.Module], *inputs: Tensor, within: bool = False) -> Any:
     """Call a function without keeping its intermediate results; the backward pass calls it again.
 
     The second call sees every buffer of `modules` as it was before the first call, and leaves it unchanged. So running
@@ -40,15 +39,70 @@ def recompute(function: Callable[..., Any], modules: Iterable[nn.Module], *input
         function: Function of tensors whose result depends only on them, on `modules` and on random numbers.
         modules: Modules that `function` runs.
         *inputs: Arguments of `function`; they are kept.
+        within: Whether the call lies in that of another region, which torch.compile repeats as a whole. Default: False.
 
     Returns:
         The result of `function`.
     """
-    if not torch.is_grad_enabled():
+    compiling = torch.compiler.is_compiling()
+    if not torch.is_grad_enabled() or (compiling and within):
         return function(*inputs)
-    return checkpoint(
-        function, *inputs, use_reentrant=False, context_fn=lambda: (nullcontext(), _EarlierBuffers(modules))
-    )
+    region = _Region(function, modules)
+    return _with_kept_buffers(region, inputs) if compiling else checkpoint(region, *inputs, use_reentrant=False)
+
+
+class _Region:
+    """A function for `checkpoint`, which calls it first in the forward pass and again in every backward pass."""
+
+    def __init__(self, function: Callable[..., Any], modules: Iterable[nn.Module]) -> None:
+        self._function = function
+        self.modules = list(modules)
+        self._earlier: _EarlierBuffers | None = None
+
+    def __call__(self, *inputs: Tensor) -> Any:
+        if torch.compiler.is_compiling():  # a graph has no second call: its operations are repeated
+            return self._function(*inputs)
+        if self._earlier is None:
+            self._earlier = _EarlierBuffers(self.modules)
+            return self._function(*inputs)
+        with self._earlier:
+            return self._function(*inputs)
+
+
+def _with_kept_buffers(region: _Region, inputs: tuple[Tensor, ...]) -> Any:
+    """Put a region into the graph of torch.compile.
+
+    The compiler repeats the region's operations, but not its updates of buffers: those take place once, at the end of
+    the forward pass. The backward pass must not read the buffers again, which have been updated by then, so the region
+    works on copies that are kept for it.
+    """
+    buffers = list(_buffers(region.modules))
+    for owner, name, buffer in buffers:
+        setattr(owner, name, _kept_copy(buffer))
+    result = checkpoint(region, *inputs, use_reentrant=False)
+    for owner, name, buffer in buffers:
+        buffer.copy_(owner.get_buffer(name))
+        setattr(owner, name, buffer)
+    return result
+
+
+@torch.library.custom_op("videogn::kept_copy", mutates_args=())
+def _kept_copy(x: Tensor) -> Tensor:
+    """A copy that the compiler keeps for the backward pass: a clone, as it knows, can be made again."""
+    return x.clone()
+
+
+@_kept_copy.register_fake
+def _(x: Tensor) -> Tensor:
+    return torch.empty_like(x)
+
+
+def _buffers(modules: Iterable[nn.Module]) -> Iterator[tuple[nn.Module, str, Tensor]]:
+    """Owner, name and value of every buffer of some modules."""
+    for module in modules:
+        for owner in module.modules():
+            for name, buffer in owner.named_buffers(recurse=False):
+                yield owner, name, buffer
 
 
 class _EarlierBuffers:
@@ -59,12 +113,7 @@ class _EarlierBuffers:
     """
 
     def __init__(self, modules: Iterable[nn.Module]) -> None:
-        self._before = [
-            (owner, name, buffer.clone())
-            for module in modules
-            for owner in module.modules()
-            for name, buffer in owner.named_buffers(recurse=False)
-        ]
+        self._before = [(owner, name, buffer.clone()) for owner, name, buffer in _buffers(modules)]
         self._originals: list[Tensor] = []
 
     def __enter__(self) -> None:

@@ -87,7 +87,9 @@ def _contradictions(results: Iterable[CellResult], files: ClipFiles) -> list[str
 def _protocol(protocol: Mapping[str, Any]) -> str:
     short = protocol.get("short_side")
     side = "" if short is None else f", short side {short} pixels"
-    return f"{protocol['clips']} clips a video, starts {protocol['starts']}, crops {protocol.get('crops', DASH)}{side}"
+    rate = f", at {protocol['fps']:g} frames per second" if protocol.get("fps") else ""
+    starts, crops = protocol["starts"], protocol.get("crops", DASH)
+    return f"{protocol['clips']} clips a video{rate}, starts {starts}, crops {crops}{side}"
 
 
 def _machines(results: Iterable[CellResult]) -> list[str]:

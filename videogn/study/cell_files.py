@@ -46,12 +46,14 @@ class CellState:
         phase: waiting, training, testing, finished, failed or stopped.
         done: Part of the training that is done, in [0, 1], where it is known.
         reason: Reason of a failure, or None.
+        repeats: Whether another attempt would come to the same failure.
     """
 
     cell: Cell
     phase: str
     done: float = 0.0
     reason: str | None = None
+    repeats: bool = False
 
 
 @dataclass(frozen=True)

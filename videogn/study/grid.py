@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import yaml
 
-from videogn.checks import check_choice, existing_path
+from videogn.checks import check_choice, existing_path, expanded
 from videogn.choices import NUM_CLASSES, EvaluationViews, MotionSettings, ScalingName
 from videogn.study.budget import KINDS, Budget
 from videogn.study.cell import Cell, Section, merge
@@ -27,6 +27,7 @@ _DECIDED = {
     "model.norm_options": "the axis norm, for instance {name: gn, groups: 8}",
     "model.clip_length": "the axis clip",
     "model.interval": "the axis clip",
+    "model.fps": "data.fps",
     "model.scaling": "scaling of the budget",
     "data.batch_size": "the axis batch_size",
     "trainer.max_epochs": "the budget",
@@ -102,7 +103,7 @@ def read_grid(path: str | Path, *, fit: Mapping[str, Any] | None = None, axes: M
         FileNotFoundError: The file, or a configuration in it, does not exist.
         ValueError: A key or value is wrong; the message names both.
     """
-    if Path(path).expanduser().is_dir() and str(path) not in shipped("study"):
+    if expanded(path).is_dir() and str(path) not in shipped("study"):
         raise ValueError(f"{path} is a folder: name a grid, for instance motion_smoke")
     path = find_config(path, "study")
     content = mapping(path, load_yaml(path, path.read_text(encoding="utf-8")))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from videogn.checks import expanded
 from videogn.choices import MotionSettings
 from videogn.data.synthetic.writing import write_motion_dataset
 from videogn.study.cell import Cell, Section, fingerprint
@@ -131,5 +132,5 @@ def _check_videos(base: Mapping[str, Any]) -> None:
     if not places:
         raise ValueError("no videos: add --set data.root=FOLDER, or motion: to the grid")
     for name, place in places.items():
-        if "://" not in str(place) and not Path(place).expanduser().exists():
+        if "://" not in str(place) and not expanded(place).exists():
             raise FileNotFoundError(f"no such file or folder: {place} (data.{name})")

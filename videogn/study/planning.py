@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
+from videogn.checks import expanded
 from videogn.choices import ARCH, VAL_FRACTION, EvaluationProtocol, MotionSettings, NetworkInput
 from videogn.data.splits import read_splits
 from videogn.data.synthetic.motion import MOTIONS
@@ -56,7 +56,7 @@ def count_videos(grid: Grid) -> Videos:
     data = section(grid.base, "data")
     sources = {split: data.get(split) for split in ("train", "val", "test")}
     places = [place for place in (data.get("root"), *sources.values()) if place is not None]
-    if not places or not all(Path(place).expanduser().exists() for place in places):
+    if not places or not all(expanded(place).exists() for place in places):
         return grid.videos
     options: dict[str, Any] = {"val_fraction": VAL_FRACTION, "class_names": None, "seed": 0}
     options |= {name: data[name] for name in (*options, "use_truncated") if data.get(name) is not None}

@@ -148,7 +148,12 @@ class _Run:
         ended = run_command(command, log, environment=self.environment, stop=self.stop, tick=tick)
         if ended.stopped:
             return CellState(self.cell, "stopped")
-        return CellState(self.cell, "failed", reason=explain(ended.status, log)) if ended.status else None
+        if not ended.status:
+            return None
+        reason = explain(ended.status, log)
+        # Status 1 with a line of videogn's: loss, gradients or weights were not finite, and the seed is the same.
+        repeats = ended.status == 1 and reason.startswith("videogn: error: ")
+        return CellState(self.cell, "failed", reason=reason, repeats=repeats)
 
     def commands(self) -> tuple[list[str], list[str]]:
         """`videogn fit` and `videogn test` of the cell's last checkpoint, as a user would type them."""

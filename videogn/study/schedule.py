@@ -32,7 +32,8 @@ def run_cells(
         cells: Cells in the order to begin them; their folders are prepared.
         out: Folder of the study.
         engine: Engine that runs them.
-        retries: Number of times that a failed cell is tried again in this run, from its checkpoint.
+        retries: Number of times that a failed cell is tried again in this run, from its checkpoint, unless its numbers
+            were not finite: they would be so again.
         retry_failed: Whether cells that failed in an earlier run are tried again.
         report: Called from several threads whenever a cell's state may have changed.
 
@@ -55,7 +56,7 @@ def run_cells(
             if stop.is_set():
                 return states[cell]
             state = _attempt(engine, cell, cell_folder(out, cell), stop, report)
-            if state.phase != "failed":
+            if state.phase != "failed" or state.repeats:
                 break
         return state
 

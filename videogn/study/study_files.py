@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from videogn.checks import existing_path
+from videogn.checks import existing_path, expanded
 from videogn.study.cell import Cell, Section
 from videogn.study.cell_files import LOCK_PATIENCE, CellResult, read_json, read_state
 from videogn.system.files import write_json
@@ -75,7 +75,7 @@ def place_of_study(out: str | Path) -> Path:
     Raises:
         ValueError: It is a file, or holds something else than a study.
     """
-    out = Path(out).expanduser().resolve()
+    out = expanded(out).resolve()
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file: name a folder for the study")
     if out.is_dir() and not (out / STUDY_FILE).exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import videogn
-from videogn.checks import existing_path, nearest
+from videogn.checks import existing_path, expanded, nearest
 
 #: Subfolder of the grids of studies.
 STUDY = "study"
@@ -44,7 +44,7 @@ def find_config(name: str | Path, kind: str = "") -> Path:
     Raises:
         FileNotFoundError: If there is no such file and no such name. The message suggests the nearest one.
     """
-    path = Path(name).expanduser()
+    path = expanded(name)
     if path.is_file():
         return path
     names = shipped(kind)

@@ -24,7 +24,8 @@ class FailurePolicy(Callback):
 
     In training another video replaces a failed one. When more than `max_failures` of an epoch's videos have failed, the
     training run ends with a list of them. In evaluation a failed video is not replaced: the evaluation completes, and
-    `exceeded` tells whether too many failed. It logs `val/failed` and `val/evaluated`.
+    `exceeded` tells whether too many failed. It logs `train/failed`, `val/failed` and `val/evaluated`, which it adds up
+    itself: a progress bar, which only process 0 has, would wait for the others to add up what Lightning synchronises.
 
     Attributes:
         exceeded: Whether a validation or test outside a training run lost more videos than allowed.
@@ -34,6 +35,7 @@ class FailurePolicy(Callback):
         self.exceeded = False
         self._train: Failures | None = None
         self._pending: list[tuple[str, str]] = []  # of this process, not yet exchanged
+        self._replaced = 0  # in this process and epoch
         self._evaluation: Failures | None = None
         self._failed: list[tuple[str, str]] = []
         self._evaluated = 0
@@ -47,6 +49,7 @@ class FailurePolicy(Callback):
         self._evaluation = data.failures("test" if stage == "test" else "val")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._replaced = 0
         if self._train is not None:
             self._train.start_epoch()
 
@@ -59,20 +62,20 @@ class FailurePolicy(Callback):
             ValueError: If too many videos failed; in all processes at once.
         """
         self._pending += _pairs(batch.failed)
+        self._replaced += len(batch.failed)
         if exchange_due(trainer.global_step + 1):
             self._count_training(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._count_training(trainer, pl_module)
+        pl_module.log("train/failed", _summed(self._replaced, pl_module), rank_zero_only=True)
 
     def _count_training(self, trainer: Trainer, pl_module: LightningModule) -> None:
         failed, self._pending = self._pending, []
         if self._train is None:
             return
         if world_size() > 1:  # names are exchanged only if there are any
-            count = torch.tensor(len(failed), device=pl_module.device)
-            distributed.all_reduce(count)
-            failed = _joined(failed) if int(count) else []
+            failed = _joined(failed) if _summed(len(failed), pl_module) else []
         for path, reason in self._train.add(dict(failed)).items():
             _say(trainer, "%s: %s; another video takes its place", displayable(path), reason)
         if failed and self._train.over_budget:
@@ -94,11 +97,8 @@ class FailurePolicy(Callback):
         if trainer.sanity_checking or self._evaluation is None:
             return
         failed = self._count_evaluation(trainer)
-        evaluated = torch.tensor(self._evaluated, device=pl_module.device)
-        if world_size() > 1:
-            distributed.all_reduce(evaluated)
         pl_module.log("val/failed", float(len(failed)), rank_zero_only=True)
-        pl_module.log("val/evaluated", float(evaluated), rank_zero_only=True)
+        pl_module.log("val/evaluated", _summed(self._evaluated, pl_module), rank_zero_only=True)
 
     on_test_epoch_start = on_validation_epoch_start
     on_test_batch_start = on_validation_batch_start
@@ -139,6 +139,14 @@ class FailurePolicy(Callback):
 
 def _pairs(failed: list[Sample]) -> list[tuple[str, str]]:
     return [(sample.path, sample.error or "") for sample in failed]
+
+
+def _summed(count: int, pl_module: LightningModule) -> float:
+    """Add up a number over all processes."""
+    total = torch.tensor(count, device=pl_module.device)
+    if world_size() > 1:
+        distributed.all_reduce(total)
+    return float(total)
 
 
 def _joined(failed: list[tuple[str, str]]) -> list[tuple[str, str]]:

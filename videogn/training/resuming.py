@@ -60,6 +60,12 @@ def _seeded(device: torch.device, seed: int) -> Iterator[None]:
         yield
 
 
+def stopped_in_epoch(checkpoint: Mapping[str, Any]) -> bool:
+    """Return whether a checkpoint of Lightning's was written in the middle of an epoch."""
+    progress = checkpoint["loops"]["fit_loop"]["epoch_loop.batch_progress"]
+    return bool(progress["current"]["ready"] > 0 and not progress["is_last_batch"])
+
+
 def check_resumable(before: Mapping[str, Any], now: Mapping[str, Any], *, in_epoch: bool) -> None:
     """Refuse to resume a training run whose steps would differ from those of the checkpoint.
 

@@ -17,15 +17,18 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from videogn.axes import Batch, Sample
 from videogn.checks import check_choice, require_positive
-from videogn.choices import ARCH, NORM, CropsName, EvaluationProtocol, NetworkInput
+from videogn.choices import ARCH, NORM, CropsName, EvaluationProtocol, NetworkInput, NonfiniteName
 from videogn.evaluation import ResultCollection, clip_probabilities, score_video, score_views, write_results
 from videogn.evaluation.results import TOP_K, VideoResult, in_words
 from videogn.models import make_model
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
+from videogn.models.input_size import check_input
 from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
+from videogn.training.fallback_notice import FallbackNotice
+from videogn.training.nonfinite_policy import NonfinitePolicy, naming_validation
 from videogn.training.optimisation import Optimisation, dotted_path
 from videogn.training.resuming import check_resumable, drawing
 from videogn.video.clips import is_short
@@ -64,6 +67,8 @@ class VideoClassifier(pl.LightningModule):
             training run, use --ckpt_path.
         clips_per_forward: Number of views that go through the network at once in testing. Lower it when memory is
             short.
+        nonfinite: What a loss or gradient that is NaN or infinite does to a training run: `stop`, with status 1, or
+            `skip` the step, at most 10 steps one after the other and 100 in all.
         results_dir: Folder of the test results. Default: the log folder.
         save_clip_probabilities: Write the probabilities of every clip too, clips x classes numbers per video.
         **settings: Fields of `videogn.choices.NetworkInput` and `videogn.training.optimisation.Optimisation`.
@@ -86,6 +91,7 @@ class VideoClassifier(pl.LightningModule):
         crops: CropsName = EvaluationProtocol.crops,
         init_from: str | None = None,
         clips_per_forward: int = 10,
+        nonfinite: NonfiniteName = "stop",
         results_dir: str | None = None,
         save_clip_probabilities: bool = False,
         **settings: Any,
@@ -97,9 +103,11 @@ class VideoClassifier(pl.LightningModule):
             raise ValueError("class_names must name at least one class, got none")
         require_positive("clips_per_forward", clips_per_forward)
         self.class_names = class_names
+        self._nonfinite = NonfinitePolicy(nonfinite)
         self.results_dir = results_dir
         self.save_clip_probabilities = save_clip_probabilities
         self.net = make_model(arch, len(class_names), norm, norm_options, arch_options)
+        check_input(self.net, self.settings.clip_length, self.settings.crop_size)
         mean, std = self.settings.mean, self.settings.std
         if init_from is not None:
             own_norm = (norm, norm_options or {})
@@ -139,15 +147,15 @@ class VideoClassifier(pl.LightningModule):
             logits, labels = self.training_logits(batch)
         loss = _cross_entropy(logits, labels)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(labels))
-        summed: dict[str, Any] = {"on_step": False, "on_epoch": True, "reduce_fx": "sum", "sync_dist": True}
-        self.log("train/failed", float(len(batch.failed)), batch_size=1, **summed)
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Update loss, top-1 and top-5 with one clip per video that decodes."""
         if batch.samples:
             logits, labels = self.training_logits(batch)
-            self.val_metrics.update(clip_probabilities(logits), labels)
+            with naming_validation(self.trainer, batch):
+                probabilities = clip_probabilities(logits)
+            self.val_metrics.update(probabilities, labels)
             self.val_loss.update(_cross_entropy(logits, labels), len(labels))
         # Metric objects, not numbers: numbers of uneven processes would be averaged wrongly. Logged without videos too,
         # since all processes must take part in the exchange.
@@ -157,7 +165,8 @@ class VideoClassifier(pl.LightningModule):
         self.log("val/loss", self.val_loss, batch_size=size)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store the facts that a result or a resumed training run needs."""
+        """Store the facts that a result or a resumed training run needs; refuse weights that are not finite."""
+        self._nonfinite.check_weights(checkpoint["state_dict"], self.trainer.global_step)
         checkpoint["training"] = {"seed": self._seed, **self._run}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -165,8 +174,8 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count the videos that cannot be decoded in every run."""
-        return [FailurePolicy()]
+        """Count the videos that cannot be decoded or only by PyAV, and look for numbers that are not finite."""
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -267,14 +276,17 @@ class VideoClassifier(pl.LightningModule):
         return self.net(self._normalise(clips)), labels
 
     def _normalise(self, clips: Tensor) -> Tensor:
-        return normalise(clips, self.input_mean, self.input_std)
+        values = normalise(clips, self.input_mean, self.input_std)
+        return values.to(self.input_mean.dtype)  # like the weights: --trainer.precision ...-true converts both
 
     def _test_video(self, sample: Sample) -> VideoResult:
         short = is_short(sample.num_frames, clip_length=self.hparams["clip_length"], interval=self.hparams["interval"])
         try:
             clips = self.clip_probabilities(sample)
         except ValueError as error:
-            return VideoResult(sample.position, sample.path, sample.label, error=str(error), short=short)
+            return VideoResult(
+                sample.position, sample.path, sample.label, error=str(error), short=short, fallback=sample.fallback
+            )
         return score_video(sample, clips, short=short, keep_clips=self.save_clip_probabilities)
 
 
@@ -284,5 +296,6 @@ def _accuracy(num_classes: int, k: int) -> MulticlassAccuracy:
 
 
 def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Average the cross-entropy of logits (B, K, T', H', W') with labels (B,) over all positions."""
+    """Average the cross-entropy of logits (B, K, T', H', W') with labels (B,) over all positions, float32 or wider."""
+    logits = logits if logits.dtype == torch.float64 else logits.float()
     return F.cross_entropy(logits, labels[:, None, None, None].expand(-1, *logits.shape[2:]))

@@ -3,7 +3,8 @@
     decoders/     one table of the file's frames, and the decoders that read them: `decode_frames`, `open_video`
     integrity/    missing ends and damage of files, found in their bytes without a decoder
     integrity_report.py  check of a whole file, decoding included: `check_integrity`
-    clips, crops, window, transforms   frame indices of clips, crops of frames, resizing, and views as tensors
+    timeline, clips     the frames that clips are laid over, and the places of clips on them
+    crops, window, transforms   crops of frames, resizing, and views as tensors
     storage       files, members of tar shards, and objects in a store
     encode, transcode   frames to a file, and a file to a smaller copy
 

@@ -33,6 +33,10 @@ class EmptyVideoError(VideoDecodeError):
     """The file has no bytes."""
 
 
+class NotExactError(VideoDecodeError):
+    """A decoder that gives other frames than PyAV, or fails, hangs or crashes on the file; PyAV may read it."""
+
+
 @contextmanager
 def reading(path: str | os.PathLike[str]) -> Iterator[None]:
     """Turn any error in the block into a VideoDecodeError: the errors that a damaged file causes cannot be listed.

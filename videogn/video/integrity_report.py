@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from dataclasses import dataclass, replace
 
 import av.error
@@ -11,9 +13,12 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from videogn.choices import FRAME_RATE
+from videogn.video.decoded_images import DecodedImages
 from videogn.video.decoders.frame_table import FrameTable, read_frame_table
 from videogn.video.decoders.packet_list import REORDERED
-from videogn.video.decoders.stream import flush, open_stream, packets
+from videogn.video.decoders.stream import flush, from_key_frame, open_stream, packets
+from videogn.video.decoders.time_limit import in_seconds, time_limit
 from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, explain, reading
 from videogn.video.integrity import damage
 from videogn.video.storage import size
@@ -28,7 +33,7 @@ class IntegrityReport:
 
     Attributes:
         frames: Number of frames that decode without damage: all frames of an "ok" file, the first ones of a "truncated"
-            file.
+            file, those decoded in time of a "slow" file.
         fps: Mean frames per second.
         duration: Displayed duration in seconds.
         width: Displayed width in pixels.
@@ -37,8 +42,9 @@ class IntegrityReport:
         codec: FFmpeg's name of the codec, or "" if it is unknown.
         bytes: Size of the file in bytes.
         status: "ok"; "missing" (no such file); "empty" (no bytes); "corrupt" (cannot be opened, no video, or damaged
-            inside); "truncated" (good frames up to a missing end).
+            inside); "truncated" (good frames up to a missing end); "slow" (good frames until the time was up).
         reason: Short description of the problem, or "".
+        notes: Damage of the file beside the video, such as in its subtitles or chapters; no problem for any frame.
     """
 
     frames: int = 0
@@ -51,44 +57,85 @@ class IntegrityReport:
     bytes: int = 0
     status: str = "ok"
     reason: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def check_integrity(path: str | os.PathLike[str], *, decode: bool = True) -> IntegrityReport:
+def check_integrity(
+    path: str | os.PathLike[str],
+    *,
+    decode: bool = True,
+    limit: float | None = None,
+    frame_rate: float = FRAME_RATE,
+) -> IntegrityReport:
     """Check how much of a video file can be decoded.
 
     Args:
-        path: File, member of a tar shard, or URL of either.
+        path: File, member of a tar shard, or URL of either; or a folder of numbered images.
         decode: Whether to decode all frames. Otherwise the packets are trusted, and damage that does not change their
             number stays unseen. Default: True.
+        limit: Seconds after which decoding stops and the file is "slow"; for a large one `videogn.video.decoders.
+            time_limit.time_limit` adds to them. Default: no limit.
+        frame_rate: Frames per second of a folder of images. Default: 25.
 
     Returns:
         The report, also for a file that cannot be opened. The call may hang or crash if the decoder does; for a call in
         a process that can be killed see `IntegrityChecker`.
     """
-    report = IntegrityReport()
-    try:
-        with reading(path):
-            report = replace(report, bytes=size(path))
-            table = read_frame_table(path)
-            info = table.info
-            report = replace(
-                report, fps=info.fps, width=info.width, height=info.height, rotation=info.rotation, codec=info.codec
-            )
-            return _judge_decoded(report, table) if decode else _judge_listed(report, table)
-    except MissingVideoError as error:
-        return replace(report, status="missing", reason=error.reason)
-    except EmptyVideoError as error:
-        return replace(report, status="empty", reason=error.reason)
-    except VideoDecodeError as error:
-        return replace(report, frames=0, duration=0.0, status="corrupt", reason=error.reason)
+    report, table = _open(path, frame_rate)
+    return report if table is None else _judge(report, table, decode, limit)
 
 
 class IntegrityChecker:
     """Checks files in a killable process: `KillableProcess("videogn.video.integrity_report:IntegrityChecker")`."""
 
-    def check(self, path: str, decode: bool = True) -> IntegrityReport:
-        """See `check_integrity`."""
-        return check_integrity(path, decode=decode)
+    def __init__(self) -> None:
+        self._opened: tuple[IntegrityReport, FrameTable | None] | None = None
+
+    def open(self, path: str, limit: float, frame_rate: float = FRAME_RATE) -> float:
+        """Open a file to check it.
+
+        Returns:
+            Seconds after which the check ends by itself, with the limit that `check_integrity` takes.
+        """
+        self._opened = _, table = _open(path, frame_rate)
+        return limit if table is None else time_limit(limit, table.info)
+
+    def check(self, decode: bool, limit: float | None) -> IntegrityReport:
+        """Check the file that was opened last; see `check_integrity`."""
+        assert self._opened is not None
+        report, table = self._opened
+        return report if table is None else _judge(report, table, decode, limit)
+
+
+def _open(path: str | os.PathLike[str], frame_rate: float) -> tuple[IntegrityReport, FrameTable | None]:
+    """The facts of a file and its frames, or else what is wrong with it and None."""
+    report = IntegrityReport()
+    try:
+        with reading(path):
+            report = replace(report, bytes=size(path))
+            table = read_frame_table(path, frame_rate)
+    except MissingVideoError as error:
+        return replace(report, status="missing", reason=error.reason), None
+    except EmptyVideoError as error:
+        return replace(report, status="empty", reason=error.reason), None
+    except VideoDecodeError as error:
+        return replace(report, status="corrupt", reason=error.reason), None
+    info = table.info
+    report = replace(
+        report, fps=info.fps, width=info.width, height=info.height, rotation=info.rotation, codec=info.codec
+    )
+    return report, table
+
+
+def _judge(report: IntegrityReport, table: FrameTable, decode: bool, limit: float | None) -> IntegrityReport:
+    """Complete the report of a file that could be opened."""
+    try:
+        with reading(table.path):
+            if not decode:
+                return _judge_listed(report, table)
+            return _judge_decoded(report, table, math.inf if limit is None else time_limit(limit, table.info))
+    except VideoDecodeError as error:
+        return replace(report, frames=0, duration=0.0, status="corrupt", reason=error.reason)
 
 
 def _judge_listed(report: IntegrityReport, table: FrameTable) -> IntegrityReport:
@@ -97,15 +144,23 @@ def _judge_listed(report: IntegrityReport, table: FrameTable) -> IntegrityReport
     return _judged(report, table, status, table.readable, table.readable, table.info.frames, _CUT)
 
 
-def _judge_decoded(report: IntegrityReport, table: FrameTable) -> IntegrityReport:
-    """Judge by decoding all frames."""
-    decoded = _Decoded(table)
+def _judge_decoded(report: IntegrityReport, table: FrameTable, limit: float) -> IntegrityReport:
+    """Judge by decoding all frames, or those that decode within `limit` seconds."""
+    deadline = time.monotonic() + limit
+    decoded = _Decoded(table, deadline) if table.images is None else DecodedImages(table, deadline)
+    found = [] if decoded.unfinished or table.images is not None else damage(table.source, table.container)
+    report = replace(report, notes=tuple(each.what for each in found if not each.of_video))
+    broken = next((each.what for each in found if each.of_video), None)
     whole = np.array(sorted(decoded.whole), np.int64)
     leading = int(np.argmax(np.append(whole, -1) != np.arange(len(whole) + 1)))
     total = max(table.info.frames, leading)
-    broken = damage(table.source, table.container)
     problem = decoded.problem or broken
     lost_at_end = table.readable < table.info.frames and leading == len(whole)
+    if decoded.unfinished and problem is None:
+        if lost_at_end:
+            return _judged(report, table, "truncated", leading, table.readable, total, _CUT)
+        why = f"{leading} of {total} frames were decoded in {in_seconds(limit)}"
+        return replace(report, frames=leading, duration=_duration(table, leading), status="slow", reason=why)
     # A decoder that fails at the last packet also loses pictures that it holds back to reorder.
     near_the_end = table.readable - leading <= REORDERED
     failed_at_end = (decoded.fails_at_end or lost_at_end) and near_the_end
@@ -142,20 +197,28 @@ class _Decoded:
         whole: Indices of the intact frames.
         problem: First problem met, or None.
         fails_at_end: Whether only the last packet failed.
+        unfinished: Whether the time was up before the last packet.
     """
 
-    def __init__(self, table: FrameTable) -> None:
+    def __init__(self, table: FrameTable, deadline: float) -> None:
         self.whole: set[int] = set()
         self.problem: str | None = None
         self.fails_at_end = False
+        self.unfinished = False
         self._table = table
         self._starts = frozenset(table.keyframes.tolist())
         self._trusted = True
         self._count = 0
         with open_stream(table.path, table.source) as (container, stream):
             try:
-                waiting = not table.unmarked
-                for packet in packets(container, stream):
+                waiting = False
+                sent = from_key_frame(
+                    packets(container, stream), unmarked=table.unmarked, leaving_out=table.leaving_out
+                )
+                for packet in sent:
+                    if time.monotonic() > deadline:
+                        self.unfinished = True
+                        return
                     if packet.size:
                         self.fails_at_end = False
                         waiting = waiting and not packet.is_keyframe

@@ -136,7 +136,8 @@ def size(path: str | os.PathLike[str]) -> int:
 def state(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Return the size in bytes, and a number that changes whenever the file, member or object changes.
 
-    The number is the time of the last change in nanoseconds; for a member, that of its shard. For an object it is a
+    The number is the time of the last change in nanoseconds; for a member, that of its shard; for a folder, that of it
+    or of any of its files, whose sizes are added up. For an object it is a
     hash of its ETag, or of another property that its store changes.
 
     Raises:
@@ -212,11 +213,20 @@ def _stamp(file: str, path: str) -> tuple[int, str]:
     with _accessing(file, path):
         if not is_url(file):
             found = os.stat(file)
+            if stat.S_ISDIR(found.st_mode):
+                return _folder_stamp(file, found.st_mtime_ns)
             return found.st_size, str(found.st_mtime_ns)
         filesystem, name = _filesystem(file)
         facts = filesystem.info(name)
         changed = next((facts[key] for key in ("ETag", "etag", "mtime", "LastModified", "updated") if key in facts), "")
         return int(facts["size"] or 0), str(changed)
+
+
+def _folder_stamp(folder: str, changed: int) -> tuple[int, str]:
+    """Size of all files in a folder, such as the frames of a video, and the last change of it or any of them."""
+    with os.scandir(folder) as entries:
+        files = [entry.stat() for entry in entries if entry.is_file()]
+    return sum(file.st_size for file in files), str(max([changed, *(file.st_mtime_ns for file in files)]))
 
 
 @functools.lru_cache(maxsize=_TABLES_KEPT)

@@ -14,8 +14,10 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from videogn.axes import Crop
-from videogn.video.decoders.frame_table import FrameTable, open_frame_table
-from videogn.video.decoders.pyav_reader import PyAVReader
+from videogn.choices import FRAME_RATE
+from videogn.video.decoders.frame_table import FrameTable, open_frame_table, read_frame_table
+from videogn.video.decoders.readers import AUTO, Reader, open_reader
+from videogn.video.decoders.time_limit import time_limit
 from videogn.video.encode import open_encoder
 from videogn.video.errors import VideoDecodeError, explain, reading
 from videogn.video.integrity_report import IntegrityReport, check_integrity
@@ -67,13 +69,22 @@ def copied_size(height: int, width: int, short_side: int) -> tuple[int, int]:
 class Transcoder:
     """Copies videos in a killable process: `KillableProcess("videogn.video.transcode:Transcoder")`."""
 
-    def copy(self, source: str, target: str, settings: CopySettings) -> IntegrityReport:
+    def time_limit(self, source: str, base: float) -> float:
+        """Return how many seconds a copy may take; see `videogn.video.decoders.time_limit`."""
+        return time_limit(base, read_frame_table(source).info)
+
+    def copy(self, source: str, target: str, settings: CopySettings, frame_rate: float) -> IntegrityReport:
         """Write a copy and check it; see `copy_video`."""
-        copy_video(source, target, settings)
+        copy_video(source, target, settings, frame_rate)
         return check_integrity(target, decode=True)
 
 
-def copy_video(source: str | os.PathLike[str], target: str | os.PathLike[str], settings: CopySettings) -> int:
+def copy_video(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    settings: CopySettings,
+    frame_rate: float = FRAME_RATE,
+) -> int:
     """Write a copy as H.264 in mp4, without sound: frame i of the copy is frame i of the video, at the same time.
 
     Frames of the copy are upright, and the first is at time zero. The same video gives the same bytes.
@@ -82,6 +93,7 @@ def copy_video(source: str | os.PathLike[str], target: str | os.PathLike[str], s
         source: Video to copy.
         target: File to write, ending in .mp4.
         settings: Size and coding of the copy.
+        frame_rate: Frames per second of a folder of images. Default: 25.
 
     Returns:
         Number of frames written.
@@ -90,18 +102,18 @@ def copy_video(source: str | os.PathLike[str], target: str | os.PathLike[str], s
         VideoDecodeError: If a frame of the video cannot be decoded.
         OSError: If the copy cannot be written.
     """
-    with open_frame_table(source) as (table, opened):
+    with open_frame_table(source, frame_rate) as (table, opened):
         if table.readable < table.info.frames:
             raise VideoDecodeError(source, f"the file is cut short after frame {table.readable} of {table.info.frames}")
         with reading(source):
-            reader = PyAVReader(table, opened)
+            reader = open_reader(AUTO, table, opened)
         try:
             return _write(reader, table, target, settings)
         finally:
             reader.close()
 
 
-def _write(reader: PyAVReader, table: FrameTable, target: str | os.PathLike[str], settings: CopySettings) -> int:
+def _write(reader: Reader, table: FrameTable, target: str | os.PathLike[str], settings: CopySettings) -> int:
     """Encode every frame; see `copy_video`."""
     pts, time_base = _times(table)
     size = copied_size(table.info.height, table.info.width, settings.short_side)
@@ -135,13 +147,12 @@ def _durations(pts: list[int]) -> list[int]:
     return [*steps, *(steps[-1:] or [1])]
 
 
-def _resized(reader: PyAVReader, table: FrameTable, height: int, width: int) -> Iterator[Any]:
-    """All frames of a video, upright and resized, as pictures to encode."""
-    info = table.info
-    whole = Crop(0, 0, info.height, info.width)
-    frame = np.empty((1, info.height, info.width, 3), np.uint8)
+def _resized(reader: Reader, table: FrameTable, height: int, width: int) -> Iterator[Any]:
+    """All frames of a video, upright, resized and with square pixels, as pictures to encode."""
+    whole = Crop(0, 0, *table.info.stored_size)
+    frame = np.empty((1, whole.height, whole.width, 3), np.uint8)
     reformatter = VideoReformatter()
-    for number in range(info.frames):
+    for number in range(table.info.frames):
         with reading(table.path):
             reader.read(np.array([number]), whole, frame)
         picture = av.VideoFrame.from_ndarray(frame[0], format="rgb24")

@@ -22,7 +22,7 @@ class Options:
 
     Attributes:
         index: Parquet file that `videogn data index` wrote.
-        timeout (SECONDS): Time limit for one file.
+        timeout (SECONDS): Time limit for one file; a long or large one has more.
         workers: Number of files that are read at once.
         quick: Compare only sizes and modification times; open no file.
     """
@@ -57,13 +57,14 @@ def run(options: Options) -> int:
             progress=advance,
         )
     console = Console(highlight=False, soft_wrap=True)
+    noted = f" ({checked.noted:,} with a note)" if checked.noted else ""
     if not checked.differences:
-        console.print(f"{counted(checked.videos, 'video')}, all as the index says")
+        console.print(f"{counted(checked.videos, 'video')}, all as the index says{noted}")
         return 0
     headings = ("video", "what", "index", "disk")
     print_first(console, headings, checked.differences[:_SHOWN], len(checked.differences))
     kinds = Counter(difference.kind for difference in checked.differences)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common())
-    console.print(f"{counted(checked.videos, 'video')} in the index; differences: {counts}")
+    console.print(f"{counted(checked.videos, 'video')} in the index{noted}; differences: {counts}")
     console.print("To update the index, run the `videogn data index` that made it again.")
     return 1

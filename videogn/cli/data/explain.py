@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -10,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from videogn.choices import TIME_LIMIT, DecoderName, NetworkInput
+from videogn.checks import existing_path, expanded, require_positive
+from videogn.choices import FRAME_RATE, TIME_LIMIT, DecoderName, NetworkInput
 from videogn.cli.view_options import ViewOptions
 from videogn.system.files import displayable
 from videogn.system.sizes import counted
@@ -18,10 +20,12 @@ from videogn.system.sizes import counted
 if TYPE_CHECKING:
     import numpy as np
 
+    from videogn.axes import VideoRecord
     from videogn.data.explanation import ExplainedClip
     from videogn.report.contact_sheet import ClipRow
+    from videogn.video.decoders.decode import OpenVideo
     from videogn.video.decoders.frame_source import FrameSource
-    from videogn.video.decoders.frame_table import VideoInfo
+    from videogn.video.decoders.guard import GuardedVideo
 
 #: Number of frames per clip on the contact sheet.
 _THUMBNAILS = 8
@@ -36,11 +40,12 @@ class Options(ViewOptions):
     Prints a table and writes a contact sheet with one row per clip.
 
     Attributes:
-        video: Video file.
+        video: Video file, or folder of numbered images; with #t=5.4,11.6 or #frames=12,48 after it, this part of it.
         crop_size: Side of the center or the training crop, in pixels.
         train: Draw random clips and crops, as training does.
         seed: Seed of the random clips and crops.
-        decoder: Decoder; auto is pyav.
+        decoder: Decoder; auto is pyav, which takes the place of another one that is not exact on the file.
+        frame_rate: Frames per second of a folder of images.
         out (FILE.png): Contact sheet. By default VIDEO_clips.png in this folder.
         json: Print one JSON object and nothing else.
     """
@@ -50,6 +55,7 @@ class Options(ViewOptions):
     train: bool = False
     seed: int = 0
     decoder: DecoderName = "auto"
+    frame_rate: float = FRAME_RATE
     out: str | None = None
     json: bool = False
 
@@ -71,44 +77,66 @@ def run(options: Options) -> int:
     from videogn.video.decoders.guard import VideoGuard
     from videogn.video.decoders.readers import check_decoder
     from videogn.video.errors import VideoDecodeError
+    from videogn.video.timeline import make_timeline
 
     check_decoder(options.decoder)
+    require_positive("--frame-rate", options.frame_rate)
     plan = options.plan(train=options.train, crop_size=options.crop_size)
-    path = _video_path(options.video)
-    sheet = Path(options.out or f"{Path(path).stem}_clips.png").expanduser()
+    record = _record(options.video)
+    sheet = expanded(options.out or f"{Path(record.path).stem}_clips.png")
     if sheet.is_dir():
         raise ValueError(f"--out must be the file to write, {sheet} is a folder")
     draws = options.clips if options.train else 1
     try:
-        with closing(VideoGuard(TIME_LIMIT)) as guard, guard.open(path, options.decoder) as video:
-            clips = explain_clips(video.info, plan, interval=options.interval, draws=draws, seed=options.seed)
-            rows = _rows(video, clips)
-            facts = _facts(path, video.info, video.decoder, options)
+        guarded = closing(VideoGuard(TIME_LIMIT, options.frame_rate))
+        with guarded as guard, guard.open(record.path, options.decoder) as video:
+            timeline, step = make_timeline(video, record, options.fps), _step(video.info.fps, options)
+            clips = explain_clips(video.info, timeline, plan, step=step, draws=draws, seed=options.seed)
+            times = video.times()
+            rows = _rows(video, clips, times)
+            facts = _facts(record.name, video, options)
     except VideoDecodeError as error:
         raise ValueError(str(error)) from error
     write_contact_sheet(rows, sheet, title=_title(facts, options))
     if options.json:
-        print(json.dumps(_as_json(facts, clips, sheet), indent=2))
+        spelt = _as_json(clips, times)
+        print(json.dumps({"video": facts, "rate": options.fps, "clips": spelt, "sheet": str(sheet)}, indent=2))
     else:
-        _print(facts, clips, sheet)
+        _print(facts, clips, times, _rate(options))
+        print(f"Contact sheet: {sheet}")
     return 0
 
 
-def _video_path(video: str) -> str:
-    """The path of the video; a missing one is refused with the nearest name that exists."""
-    from videogn.checks import existing_path
+def _step(native: float, options: Options) -> float:
+    """Frames between two of a clip. At a rate of its own it is the interval, as in training."""
+    from videogn.video.clips import SLOWFAST_FPS, clip_step
 
-    if "://" in video or ".tar/" in video:
-        return video
-    return str(existing_path(video))
+    if options.train:
+        return options.interval
+    fps = native if options.fps is None else SLOWFAST_FPS
+    return clip_step(clip_length=options.clip_length, interval=options.interval, protocol=options.protocol, fps=fps)
 
 
-def _facts(path: str, info: VideoInfo, decoder: str, options: Options) -> dict[str, Any]:
+def _record(video: str) -> VideoRecord:
+    """The video, or the part of one that its name says; a missing one is refused with the nearest name that exists."""
+    from videogn.axes import VideoRecord
+    from videogn.data.lists.segments import without_fragment
+
+    path, segment = (video, None) if os.path.exists(video) else without_fragment(video)
+    if "://" not in path and ".tar/" not in path:
+        path = str(existing_path(path))
+    return VideoRecord(path, None, segment=segment)
+
+
+def _facts(name: str, video: GuardedVideo | OpenVideo, options: Options) -> dict[str, Any]:
+    info = video.info
     seconds, why = info.frames / info.fps, "the default" if options.decoder == "auto" else "as asked"
-    return {"path": displayable(path), **asdict(info), "seconds": seconds, "decoder": decoder, "why": why}
+    if video.fallback is not None:
+        why = f"not by {options.decoder}: {video.fallback}"
+    return {"path": displayable(name), **asdict(info), "seconds": seconds, "decoder": video.decoder, "why": why}
 
 
-def _rows(video: FrameSource, clips: Sequence[ExplainedClip]) -> list[ClipRow]:
+def _rows(video: FrameSource, clips: Sequence[ExplainedClip], times: np.ndarray) -> list[ClipRow]:
     """The rows of the sheet; every frame on it is decoded once."""
     import numpy as np
 
@@ -119,14 +147,13 @@ def _rows(video: FrameSource, clips: Sequence[ExplainedClip]) -> list[ClipRow]:
     wanted = sorted({clip.indices[place] for clip in clips for place in places})
     # One frame at a time: each is much smaller once it is shrunk.
     pictures = {index: _shrunk(video.frames(np.array([index]))[0]) for index in wanted}
-    fps = video.info.fps
     return [
         ClipRow(
-            title=f"clip {number}\nfrom {clip.indices[0] / fps:.2f} s" + ("\nmirrored" if clip.crops[0].flip else ""),
+            title=f"clip {number}\nfrom {times[clip.indices[0]]:.2f} s" + ("\nmirrored" if clip.crops[0].flip else ""),
             thumbnails=[
                 Thumbnail(
                     picture=pictures[clip.indices[place]],
-                    caption=f"frame {clip.indices[place]}   {clip.indices[place] / fps:.2f} s",
+                    caption=f"frame {clip.indices[place]}   {times[clip.indices[place]]:.2f} s",
                     mark=clip.substitute if place >= length - clip.beyond else None,
                 )
                 for place in places
@@ -152,41 +179,48 @@ def _title(facts: dict[str, Any], options: Options) -> str:
     kind = "training" if options.train else options.protocol
     return (
         f"{Path(facts['path']).name}: {counted(facts['frames'], 'frame')}, {facts['fps']:.4g} per second, "
-        f"{facts['width']}x{facts['height']}; clips {options.clip_length} x {options.interval}, {kind}"
+        f"{facts['width']}x{facts['height']}; clips {options.clip_length} x {options.interval}{_rate(options)}, {kind}"
     )
 
 
-def _as_json(facts: dict[str, Any], clips: Sequence[ExplainedClip], sheet: Path) -> dict[str, Any]:
+def _rate(options: Options) -> str:
+    return "" if options.fps is None else f" at {options.fps:g} frames per second"
+
+
+def _as_json(clips: Sequence[ExplainedClip], times: np.ndarray) -> list[dict[str, Any]]:
     spelt = []
     for clip in clips:
         first, last = clip.indices[0], clip.indices[-1]
-        times = {"start": first, "end": last, "start_s": first / facts["fps"], "end_s": last / facts["fps"]}
-        spelt.append({**times, **asdict(clip), "crops": [crop._asdict() for crop in clip.crops]})
-    return {"video": facts, "clips": spelt, "sheet": str(sheet)}
+        place = {"start": first, "end": last, "start_s": float(times[first]), "end_s": float(times[last])}
+        spelt.append({**place, **asdict(clip), "crops": [crop._asdict() for crop in clip.crops]})
+    return spelt
 
 
-def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], sheet: Path) -> None:
+def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], times: np.ndarray, rate: str) -> None:
     from rich.console import Console
     from rich.table import Column, Table
 
     console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
     turned = f", turned by {facts['rotation']} degrees" if facts["rotation"] else ""
+    stored = "" if facts["stored"] is None else " (stored {1}x{0}, pixels not square)".format(*facts["stored"])
     console.print(facts["path"], soft_wrap=True)
     console.print(
         f"{counted(facts['frames'], 'frame')}, {facts['fps']:.4g} per second, {facts['seconds']:.2f} s, "
-        f"{facts['width']}x{facts['height']}{turned}, {facts['codec']}, decoded by {facts['decoder']} ({facts['why']})"
+        f"{facts['width']}x{facts['height']}{stored}{turned}, {facts['codec']}, "
+        f"decoded by {facts['decoder']} ({facts['why']})"
     )
+    if rate:
+        console.print(f"Clips{rate}: the nearest frame to each time.")
     numbers = (Column(name, justify="right", no_wrap=True) for name in ("clip", "start", "end", "seconds"))
     table = Table(*numbers, "frames")
     for number, clip in enumerate(clips):
         first, last = clip.indices[0], clip.indices[-1]
-        seconds = f"{first / facts['fps']:.2f} to {last / facts['fps']:.2f}"
+        seconds = f"{times[first]:.2f} to {times[last]:.2f}"
         table.add_row(str(number), str(first), str(last), seconds, clip.describe())
     console.print(table)
     beyond = sum(clip.beyond for clip in clips)
     if beyond:
         console.print(f"Past the end of the video: {counted(beyond, 'frame')}; {_substitutes(clips)}.")
-    console.print(f"Contact sheet: {sheet}", soft_wrap=True)
 
 
 def _substitutes(clips: Sequence[ExplainedClip]) -> str:

@@ -33,7 +33,7 @@ class Options:
         workers: Number of videos that are copied at once.
         crf: Quality of x264; a smaller number is better and takes more bytes.
         gop: Number of frames from one key frame to the next.
-        timeout (SECONDS): Time limit for one video.
+        timeout (SECONDS): Time limit for one video; a long or large one has more.
     """
 
     index: str

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from videogn.data.video_index import VideoIndex
 
 
 @dataclass(frozen=True)
 class Options:
     """Count the videos, classes and missing files of a source.
 
-    For folders and lists it also prints the hash that results carry; for an index, the counts by status, split and
-    class, and the first videos that are not usable.
+    For folders and lists it also prints the hash that results carry, and what is left out; for an index, the counts by
+    status, split and class, and the first videos that are not usable. Classes without a video, and videos that are
+    listed or stored twice, are named.
 
     Attributes:
-        source: Class folders, a Kinetics CSV, a list of 'path label' lines or an index (.parquet).
+        source: What --data.root or --data.train take: a data set's root, class folders, a list of 'path label' lines, a
+            CSV, the official list of a data set, tar shards, or an index (.parquet); or a folder of videos without
+            classes.
         root: Folder of the videos that a CSV or list names. By default the folder of that file.
+        columns (ROLE=NAME,...): Columns of a list where it is not clear which is which: path=video_name,label=tag.
     """
 
     source: str
     root: str | None = None
+    columns: str | None = None
 
 
 def run(options: Options) -> int:
@@ -35,40 +45,81 @@ def run(options: Options) -> int:
         OSError: If the source or the root does not exist.
         ValueError: If the source is not a list of videos, or has no root.
     """
+    from videogn.data.data_layout import find_layout
+    from videogn.data.inspection import remarks
+    from videogn.data.leaks import find_leaks, videos_of
+    from videogn.data.lists.columns import parse_columns
     from videogn.data.sources import check_root
+    from videogn.data.splits import read_sources
+    from videogn.indexing.file_hash import contents_of
 
     check_root(options.source, options.root)
-    if options.source.lower().endswith(".parquet"):
-        _show_index(options.source)
+    layout = find_layout(options.source)
+    found = read_sources(layout, options.root, parse_columns(options.columns))
+    splits = {split: index.asked() for split, index in found.items()}
+    videos = videos_of(splits)
+    if layout.kind == "index":
+        index = next(iter(layout.sources.values()))
+        if index != options.source:
+            print(index)
+        _show_index(index)
     else:
-        _show_source(options.source, options.root)
+        _show_splits(splits)
+        place = videos.column_names.index("content")
+        videos = videos.set_column(place, "content", contents_of(videos["path"]))
+    for line in remarks(splits, find_leaks(videos)):
+        print(line)
     return 0
 
 
-def _show_source(source: str, root: str | None) -> None:
-    from videogn.data.sources import read_index
+def _show_splits(splits: Mapping[str, VideoIndex]) -> None:
+    """Print the totals of each split, its videos by class, and what is left out."""
+    from videogn.data.left_out import joined_left_out, left_out_table
+    from videogn.indexing.listing import joined_classes
+
+    classes = joined_classes(splits)
+    columns = {split: _by_class(split, index) for split, index in splits.items()}
+    if len(splits) > 1:
+        print("".join(f"{split:>8}" for split in splits) + "  class")
+    for name in classes:
+        counts = [column.get(name, column.get(name.replace("_", " "), (0, 0))) for column in columns.values()]
+        missing = sum(lost for _, lost in counts)
+        print(
+            "".join(f"{count:8d}" for count, _ in counts) + f"  {name}" + (f"  ({missing} missing)" if missing else "")
+        )
+    if lines := left_out_table(joined_left_out(index.left_out for index in splits.values()), classes):
+        print("left out:")
+        print("\n".join(f"  {line}" for line in lines))
+
+
+def _by_class(split: str, index: VideoIndex) -> dict[str, tuple[int, int]]:
+    """Print the totals of a split; returns class, also with blanks for "_" -> number of videos, and of missing ones."""
+    from videogn.system.files import displayable
     from videogn.system.sizes import counted
 
-    index = read_index(source, root=root)
-    missing = {record.path for record in index.missing()}
+    missing = Counter(record.label for record in index.missing())
     counts = Counter(record.label for record in index.records)
-    lost = Counter(record.label for record in index.records if record.path in missing)
-    print(f"{counted(len(index), 'video')}, {counted(len(index.classes), 'class')}, {len(missing)} missing")
+    rows = counted(len(index), "video")
+    if (videos := len(index.records.table["path"].unique())) < len(index) and index.has_segments():
+        rows = f"{counted(len(index), 'part')} of {counted(videos, 'video')}"
+    totals = f"{rows}, {counted(len(index.classes), 'class')}, {missing.total()} missing"
+    print(f"{split}: {totals}" if split else totals)
     print(f"sha256 {index.fingerprint()}")
-    for number, name in enumerate(index.classes):
-        print(f"{counts[number]:8d}  {name}" + (f"  ({lost[number]} missing)" if lost[number] else ""))
+    found = {displayable(name): (counts[number], missing[number]) for number, name in enumerate(index.classes)}
+    return {name.replace("_", " "): numbers for name, numbers in found.items()} | found
 
 
 def _show_index(path: str) -> None:
     from rich.console import Console
 
-    from videogn.cli.data.status_tables import print_unusable, status_table, summary_table
+    from videogn.cli.data.status_tables import print_noted, print_unusable, status_table, summary_table
     from videogn.indexing.catalogue import read_catalogue
 
     catalogue = read_catalogue(path)
     console = Console()
     console.print(summary_table(catalogue))
     print_unusable(console, catalogue)
+    print_noted(console, catalogue)
     for title, counts in (("split", catalogue.facts.summary["splits"]), ("class", catalogue.facts.summary["classes"])):
         if counts:
             console.print(status_table(title, counts))

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from rich.markup import escape
 from rich.table import Column, Table
 
-from videogn.data.parquet_index import USABLE
+from videogn.data.parquet_index import usable
 from videogn.data.stored_paths import opened_path
-from videogn.indexing.catalogue import STATUSES
+from videogn.indexing.catalogue import STATUSES, files_of
 from videogn.system.files import displayable
 from videogn.system.sizes import counted, format_size
 
@@ -25,12 +24,14 @@ if TYPE_CHECKING:
 _MEANINGS = {
     "ok": ("ok", "every frame decodes"),
     "short": ("too short", "fewer than {min_frames} frames, which all decode; usable"),
+    "slow": ("slow", "not decoded within the time limit, good so far; usable"),
     "truncated": ("truncated", "the end is missing"),
     "corrupt": ("corrupt", "cannot be opened, or frames are damaged"),
     "empty": ("empty", "0 bytes"),
     "missing": ("missing", "listed, but not there"),
 }
 _PACKETS_ONLY = {"ok": "its packets are there; frames were not decoded (--quick)"}
+_STYLES = {"ok": "green", "short": "yellow", "slow": "yellow"}
 #: Number of unusable videos that are printed one by one.
 _SHOWN = 10
 
@@ -49,10 +50,12 @@ def summary_table(catalogue: Catalogue) -> Table:
     for status in STATUSES:
         name, meaning = _MEANINGS[status]
         meaning = meaning if facts.decode else _PACKETS_ONLY.get(status, meaning)
-        count = facts.summary["status"][status]
-        style = "" if not count else "green" if status == "ok" else "yellow" if status == "short" else "red"
+        count = facts.summary["status"].get(status, 0)
+        style = "" if not count else _STYLES.get(status, "red")
         table.add_row(name, f"{count:,}", meaning.format(min_frames=facts.min_frames), style=style or "dim")
     table.add_section()
+    if noted := pc.count(catalogue.table["note"]).as_py():
+        table.add_row("with a note", f"{noted:,}", "damaged beside the video, such as in subtitles or chapters")
     unlisted = facts.summary["unlisted"]
     if facts.searched is not None:
         folder = escape(facts.searched)
@@ -70,10 +73,21 @@ def print_unusable(console: Console, catalogue: Catalogue) -> None:
         console: Console to print on.
         catalogue: Index.
     """
-    usable = pc.is_in(catalogue.table["status"], pa.array(USABLE))
-    unusable = catalogue.table.filter(pc.invert(usable)).select(["path", "status", "reason"])
+    unusable = files_of(catalogue.table.filter(pc.invert(usable(catalogue.table))).select(["path", "status", "reason"]))
     rows = [(row["path"], row["status"], row["reason"] or "") for row in unusable.slice(0, _SHOWN).to_pylist()]
     print_first(console, ("not usable", "status", "reason"), rows, unusable.num_rows, "; the index lists all")
+
+
+def print_noted(console: Console, catalogue: Catalogue) -> None:
+    """Print the first videos of an index that are damaged beside the video, with a note that says where.
+
+    Args:
+        console: Console to print on.
+        catalogue: Index.
+    """
+    noted = files_of(catalogue.table.filter(pc.is_valid(catalogue.table["note"])).select(["path", "note"]))
+    rows = [(row["path"], row["note"]) for row in noted.slice(0, _SHOWN).to_pylist()]
+    print_first(console, ("with a note", "note"), rows, noted.num_rows, "; the index lists all")
 
 
 def print_first(
@@ -118,9 +132,10 @@ def status_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> Table:
 
 
 def _totals(catalogue: Catalogue) -> str:
-    rows = catalogue.table
+    rows = files_of(catalogue.table)
+    parts = "" if len(rows) == len(catalogue.table) else f"rows for {counted(len(rows), 'video')}, "
     classes = counted(len(catalogue.facts.classes), "class")
     hours = (pc.sum(rows["duration"]).as_py() or 0) / 3600
     size = format_size(pc.sum(rows["bytes"]).as_py() or 0)
     frames = counted(pc.sum(rows["frames"]).as_py() or 0, "frame")
-    return f"{classes}, {frames}, {hours:,.1f} hours, {size}"
+    return f"{parts}{classes}, {frames}, {hours:,.1f} hours, {size}"

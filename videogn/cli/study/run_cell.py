@@ -6,7 +6,8 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
-from pathlib import Path
+
+from videogn.checks import expanded
 
 #: Exit status of a cell that was stopped and can be resumed: sysexits' "temporary failure".
 STOPPED = 75
@@ -39,6 +40,6 @@ def run(options: Options) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    state = run_cell(Path(options.folder).expanduser().resolve(), stop=stop)
+    state = run_cell(expanded(options.folder).resolve(), stop=stop)
     print(f"{state.cell.name} {state.phase}" + (f": {state.reason}" if state.reason else ""), file=sys.stderr)
     return {"finished": 0, "stopped": STOPPED}.get(state.phase, 1)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from videogn.checks import require_at_least
+from videogn.checks import expanded, require_at_least
 from videogn.choices import MotionSettings
 from videogn.data.synthetic.motion import MOTIONS, draw_video
 from videogn.system.files import write_json, write_text
@@ -60,7 +60,7 @@ def write_motion_dataset(
         ValueError: If `out` holds something else, or `workers` is less than 1.
     """
     require_at_least("workers", workers, 1)
-    out = Path(out).expanduser()
+    out = expanded(out)
     manifest = {"version": _VERSION, **asdict(settings), "val_videos_per_class": settings.val_count}
     if _is_complete(out, manifest):
         return out

@@ -6,17 +6,18 @@ import errno
 import os
 import shutil
 import time
+from contextlib import suppress
 from typing import Any
 
 import torch
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from torch import Tensor, nn
 
 from videogn.checks import require_at_least
 from videogn.system.files import replacing
 from videogn.system.ranks import exchange_due
+from videogn.training.step_buffers import StepBuffers
 from videogn.video.storage import is_url
 
 
@@ -40,8 +41,9 @@ class RunCheckpoint(ModelCheckpoint):
         super().__init__(**options)
         self.minutes = minutes
         self._saved_at = time.monotonic()
+        self._first_step: int | None = None  # of this process; None before it trains
         self._unwritten_logs = False
-        self._buffers = _StepBuffers()
+        self._buffers = StepBuffers()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)
@@ -51,6 +53,7 @@ class RunCheckpoint(ModelCheckpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
+        self._first_step = trainer.global_step
         self._saved_at = time.monotonic()
         self._buffers.keep(pl_module)
 
@@ -77,9 +80,18 @@ class RunCheckpoint(ModelCheckpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the end of the run, which may be inside an epoch (max_steps, max_time) or between two validations."""
+        if self._should_skip_saving_checkpoint(trainer):  # Lightning's own would write in a fast_dev_run
+            return
         super().on_train_end(trainer, pl_module)
         if self.save_last is True and not self._should_skip_saving_checkpoint(trainer):
             self._save_last_checkpoint(trainer, self._monitor_candidates(trainer))
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save what was trained, unless it is not finite: the last good checkpoint stays."""
+        if isinstance(exception, FloatingPointError):
+            return
+        with suppress(FloatingPointError):
+            super().on_exception(trainer, pl_module, exception)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Let a resumed run begin after the last optimiser step, and a validation from its first video.
@@ -106,6 +118,11 @@ class RunCheckpoint(ModelCheckpoint):
         self._unwritten_logs = True
         self._write_logs(trainer)
 
+    def _should_save_on_exception(self, trainer: Trainer) -> bool:
+        """Save what this process has trained: a refused start has nothing, but would be the newest checkpoint."""
+        trained = self._first_step is not None and trainer.global_step > self._first_step
+        return trained and super()._should_save_on_exception(trainer)
+
     def _should_save_on_train_epoch_end(self, trainer: Trainer) -> bool:
         """Save after the validation if there is one: Lightning resumes wrongly with max_steps from before it."""
         if self._save_on_train_epoch_end is None and sum(trainer.num_val_batches) > 0:
@@ -118,28 +135,6 @@ class RunCheckpoint(ModelCheckpoint):
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.save()
-
-
-class _StepBuffers:
-    """Copies of a network's buffers after its last optimiser step, for checkpoints that undo batches.
-
-    Every forward pass changes running statistics.
-    """
-
-    def __init__(self) -> None:
-        self._copies: dict[str, Tensor] = {}
-
-    def keep(self, module: nn.Module) -> None:
-        """Copy the current buffers."""
-        for name, buffer in module.named_buffers():
-            if name in self._copies:
-                self._copies[name].copy_(buffer)
-            else:
-                self._copies[name] = buffer.detach().clone()
-
-    def put_into(self, state_dict: dict[str, Any]) -> None:
-        """Replace the buffers of a state dict by the copies."""
-        state_dict.update({name: copy.clone() for name, copy in self._copies.items() if name in state_dict})
 
 
 #: Free bytes below which a failed write counts as a full disk.

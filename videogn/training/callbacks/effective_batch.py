@@ -26,12 +26,13 @@ class EffectiveBatch(Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if stage != "fit" or not trainer.is_global_zero or data is None:
             return
+        rate = f" at {data.views.fps:g} frames per second" if data.views.fps else ""
         hparams, splits, device = pl_module.hparams, data.splits, trainer.strategy.root_device.type
         _log.info(
-            "%s with %s, %s parameters; %s; clips of %d x %d, %s; on %s",
+            "%s with %s, %s parameters; %s; clips of %d x %d%s, %s; on %s",
             *(hparams["arch"], hparams["norm"], f"{sum(p.numel() for p in pl_module.net.parameters()):,}"),
             ", ".join(counted(len(splits[name]), f"{name} video") for name in ("train", "val") if name in splits),
-            *(hparams["clip_length"], hparams["interval"], counted(len(pl_module.class_names), "class")),
+            *(hparams["clip_length"], hparams["interval"], rate, counted(len(pl_module.class_names), "class")),
             f"{trainer.world_size} x {device}" if trainer.world_size > 1 else device,
         )
 

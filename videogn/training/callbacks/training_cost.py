@@ -82,7 +82,7 @@ class TrainingCost(Callback):
         peaks = torch.tensor(float(self._peak or 0), device=pl_module.device)
         peak = int(trainer.strategy.reduce(peaks, reduce_op="max")) or None
         folder = Path(trainer.log_dir or trainer.default_root_dir)  # an exchange: every process has to ask
-        if not trainer.is_global_zero:
+        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         cost = {
             "training_seconds": round(self._seconds["training"], 2),

@@ -7,5 +7,7 @@ A new decoder is a module `NAME_reader.py` with a subclass of `foreign_reader.Fo
     frame_table.py     the frames of a file: number, time stamps, key frames; made from packet_list.py, packets.py
     stream.py          opening and decoding forward with PyAV
     readers.py         decoders by name; pyav_reader.py, decord_reader.py, torchcodec_reader.py
+    pixel_aspect.py    from stored pixels to displayed proportions
+    image_folder.py    a folder of numbered images as a video; images.py, image_reader.py
     guard.py, cache.py the same door in a process that can be killed, and with whole videos kept in memory
 """

@@ -15,30 +15,38 @@ from videogn.video.decoders.frame_table import VideoInfo
 from videogn.video.errors import VideoDecodeError
 
 
-class DecodedVideo:
+class DecodedVideo(FrameSource):
     """A video whose frames are all in memory; see `FrameSource`.
 
     Args:
         info: Number of frames, rate and size.
-        frames: All frames, uint8 (N, H, W, 3).
+        pixels: All frames as stored, uint8 (N, h, w, 3).
+        times: When each frame is displayed, in seconds from the first one, float64 (N,).
+        fallback: See `FrameSource`.
     """
 
-    def __init__(self, info: VideoInfo, frames: np.ndarray) -> None:
+    def __init__(self, info: VideoInfo, pixels: np.ndarray, times: np.ndarray, fallback: str | None) -> None:
         self.info = info
-        self._frames = frames
+        self.fallback = fallback
+        self._pixels = pixels
+        self._times = times
 
     @property
     def nbytes(self) -> int:
         """Size of the frames in bytes."""
-        return self._frames.nbytes
+        return self._pixels.nbytes
 
-    def frames(self, indices: np.ndarray, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
-        """See `FrameSource.frames`. The result is a copy."""
-        return np.take(self._frames if window is None else window.cut(self._frames), indices, axis=0, out=out)
+    def pixels(self, indices: np.ndarray, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """See `FrameSource.pixels`. The result is a copy."""
+        return np.take(self._pixels if window is None else window.cut(self._pixels), indices, axis=0, out=out)
+
+    def times(self) -> np.ndarray:
+        """See `FrameSource.times`."""
+        return self._times
 
 
 class FrameCache:
-    """Keeps whole videos at their native size, up to a number of bytes. A video once kept stays.
+    """Keeps whole videos at the size in which they are stored, up to a number of bytes. A video once kept stays.
 
     A video that does not fit beside the others, or has a frame that cannot be decoded, is decoded every time. Evicting
     the least recently used video would be worse when epochs are shuffled: with room for half of the data set it finds
@@ -93,14 +101,16 @@ class FrameCache:
             yield video
 
     def _has_room(self, info: VideoInfo) -> bool:
-        return self.nbytes + info.frames * info.height * info.width * 3 <= self.max_bytes
+        height, width = info.stored_size
+        return self.nbytes + info.frames * height * width * 3 <= self.max_bytes
 
 
 def _decoded(video: FrameSource) -> DecodedVideo:
     """All frames of a video, decoded a few at a time."""
     info = video.info
-    frames = np.empty((info.frames, info.height, info.width, 3), np.uint8)
-    step = max(CHUNK_BYTES // (info.height * info.width * 3), 1)
+    height, width = info.stored_size
+    pixels = np.empty((info.frames, height, width, 3), np.uint8)
+    step = max(CHUNK_BYTES // (height * width * 3), 1)
     for first in range(0, info.frames, step):
-        video.frames(np.arange(first, min(first + step, info.frames)), out=frames[first : first + step])
-    return DecodedVideo(info, frames)
+        video.pixels(np.arange(first, min(first + step, info.frames)), out=pixels[first : first + step])
+    return DecodedVideo(info, pixels, video.times(), video.fallback)

@@ -1,7 +1,7 @@
 """A path and frame indices to uint8 frames: the one door to decoding.
 
-PyAV decodes unless another decoder is asked for by name. The others give the same frames, bit for bit, or refuse the
-file with the reason: see `videogn.video.decoders.readers`.
+PyAV decodes unless another decoder is asked for by name. The others give the same frames, bit for bit; a file on which
+one of them does not is decoded by PyAV instead, and `OpenVideo.fallback` says why.
 """
 
 from __future__ import annotations
@@ -15,39 +15,44 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.checks import check_choice
+from videogn.choices import FRAME_RATE
+from videogn.video.decoders.frame_source import FrameSource, check_window
 from videogn.video.decoders.frame_table import VideoInfo, open_frame_table
-from videogn.video.decoders.readers import AUTO, DECODERS, reader_class
-from videogn.video.errors import reading
+from videogn.video.decoders.readers import AUTO, DECODERS, open_reader
+from videogn.video.errors import NotExactError, reading
 
 if TYPE_CHECKING:
     # Anything that numpy makes a one-dimensional array of integers from, including a tensor on the CPU.
     Indices = Sequence[int] | np.ndarray | Any
 
 
-class OpenVideo:
+class OpenVideo(FrameSource):
     """An open video file; see `open_video`.
 
     Attributes:
         info: Number of frames, rate and size.
         decoder: Decoder in use: "pyav", "decord" or "torchcodec".
+        fallback: Reason why PyAV took the place of the decoder that was asked for, or None.
     """
 
-    def __init__(self, path: str | os.PathLike[str], decoder: str = "auto") -> None:
+    def __init__(self, path: str | os.PathLike[str], decoder: str = "auto", frame_rate: float = FRAME_RATE) -> None:
         check_choice("decoder", decoder, DECODERS)
         self.decoder = AUTO if decoder == "auto" else decoder
         with reading(path), ExitStack() as opened:
-            table, stream = opened.enter_context(open_frame_table(path))
-            self.info = table.info
-            self._path = table.path
-            self._reader = reader_class(self.decoder)(table, stream)
+            self._table, self._stream = opened.enter_context(open_frame_table(path, frame_rate))
+            self.info = self._table.info
+            try:
+                self._reader = open_reader(self.decoder, self._table, self._stream)
+            except NotExactError as error:
+                self._fall_back(error)
             self._opened = opened.pop_all()
 
-    def frames(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
-        """Decode frames. Successive calls with increasing indices decode nothing twice.
+    def pixels(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """Decode frames, not stretched to displayed proportions; see `frames`.
 
         Args:
             indices: Frame indices, integers (N,) in [0, info.frames), strictly increasing.
-            window: Rectangle of the upright picture to return; its `flip` is ignored. Default: the whole picture.
+            window: Rectangle of the upright picture of `info.stored_size`; its `flip` is ignored. Default: all of it.
             out: uint8 (N, h, w, 3) to write to. Default: a new array.
 
         Returns:
@@ -57,43 +62,34 @@ class OpenVideo:
             ValueError: If the indices are empty, out of range or not increasing, or the window exceeds the picture.
             VideoDecodeError: If a frame cannot be decoded.
         """
-        wanted = check_indices(indices, self.info, self._path)
+        wanted = check_indices(indices, self.info, self._table.path)
         if np.any(np.diff(wanted) <= 0):
             raise ValueError("indices must be strictly increasing; decode_frames takes any order")
-        window = check_window(window, self.info)
+        window = check_window(window, *self.info.stored_size)
         if out is None:
             out = np.empty((len(wanted), window.height, window.width, 3), np.uint8)
-        with reading(self._path):
-            self._reader.read(wanted, window, out)
+        with reading(self._table.path):
+            try:
+                self._reader.read(wanted, window, out)
+            except NotExactError as error:
+                self._reader.close()
+                self._fall_back(error)
+                self._reader.read(wanted, window, out)
         return out
+
+    def times(self) -> np.ndarray:
+        """See `FrameSource.times`."""
+        return self._table.times()
 
     def close(self) -> None:
         """Release the file."""
         self._reader.close()
         self._opened.close()
 
-
-def check_window(window: Crop | None, info: VideoInfo) -> Crop:
-    """Check that a window lies within a video's upright pictures.
-
-    Args:
-        window: Rectangle of the picture, or None for the whole picture.
-        info: Facts of the video.
-
-    Returns:
-        The window.
-
-    Raises:
-        ValueError: If the window is empty or exceeds the picture.
-    """
-    if window is None:
-        return Crop(0, 0, info.height, info.width)
-    if not (
-        0 <= window.top < window.top + window.height <= info.height
-        and 0 <= window.left < window.left + window.width <= info.width
-    ):
-        raise ValueError(f"the window must lie in the picture of {info.height} x {info.width}, got {window}")
-    return window
+    def _fall_back(self, error: NotExactError) -> None:
+        """Go on with PyAV, which reads every file exactly or says what is damaged."""
+        self.decoder, self.fallback = AUTO, error.reason
+        self._reader = open_reader(AUTO, self._table, self._stream)
 
 
 def check_indices(indices: Indices, info: VideoInfo, path: str | os.PathLike[str]) -> np.ndarray:
@@ -119,21 +115,26 @@ def check_indices(indices: Indices, info: VideoInfo, path: str | os.PathLike[str
 
 
 @contextmanager
-def open_video(path: str | os.PathLike[str], decoder: str = "auto") -> Iterator[OpenVideo]:
+def open_video(
+    path: str | os.PathLike[str], decoder: str = "auto", frame_rate: float = FRAME_RATE
+) -> Iterator[OpenVideo]:
     """Open a video to decode frames of it in several calls. Open it in the process that reads it.
 
     Args:
-        path: File, member of a tar shard, or URL of either; see `videogn.video.storage`.
-        decoder: Decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec". Default: "auto".
+        path: File, member of a tar shard, or URL of either, see `videogn.video.storage`; or a folder of numbered
+            images, such as img_00001.jpg.
+        decoder: Decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec". PyAV takes its place, and `fallback` of the
+            open video says why, for a file on which it is not exact. Default: "auto".
+        frame_rate: Frames per second of a folder of images. Default: 25.
 
     Yields:
         The open video.
 
     Raises:
         ValueError: If the decoder is unknown.
-        VideoDecodeError: If the file cannot be read, or not by this decoder.
+        VideoDecodeError: If the file cannot be read, or the decoder is not installed.
     """
-    video = OpenVideo(path, decoder)
+    video = OpenVideo(path, decoder, frame_rate)
     try:
         yield video
     finally:
@@ -144,13 +145,15 @@ def decode_frames(path: str | os.PathLike[str], indices: Indices, decoder: str =
     """Decode frames by their indices. Each distinct frame is decoded once.
 
     Args:
-        path: File, member of a tar shard, or URL of either; see `videogn.video.storage`.
+        path: File, member of a tar shard, or URL of either, see `videogn.video.storage`; or a folder of numbered
+            images.
         indices: Frame indices, integers (N,) in [0, frames), in any order and possibly repeated: a list, an array or a
             tensor on the CPU.
-        decoder: Decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec". Default: "auto".
+        decoder: Decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec". PyAV takes its place for a file on which it
+            is not exact. Default: "auto".
 
     Returns:
-        RGB frames, uint8 (N, H, W, 3), in the order of `indices`.
+        RGB frames, uint8 (N, H, W, 3), in the order of `indices`, upright and in displayed proportions.
 
     Raises:
         ValueError: If the decoder is unknown, or the indices are empty or out of range.

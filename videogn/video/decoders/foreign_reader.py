@@ -13,7 +13,7 @@ import numpy as np
 from videogn.axes import Crop
 from videogn.video.decoders.frame_table import FrameTable
 from videogn.video.decoders.stream import OpenStream
-from videogn.video.errors import VideoDecodeError, explain
+from videogn.video.errors import NotExactError, VideoDecodeError, explain
 
 #: Beginning of decord's messages: time, and source file with line.
 _SOURCE_LINE = re.compile(r".*\.cc:\d+: |^\[[\d:]+\] ")
@@ -29,7 +29,8 @@ class ForeignReader(ABC):
         opened: Unused; the decoder opens the file itself.
 
     Raises:
-        VideoDecodeError: If the decoder cannot be used here, or not for this file.
+        NotExactError: If the decoder is not exact on this file; also when frames are read.
+        VideoDecodeError: If the decoder cannot be used here.
     """
 
     name: ClassVar[str]
@@ -40,7 +41,7 @@ class ForeignReader(ABC):
             raise VideoDecodeError(table.path, missing)
         if (risk := self.risk(table)) is not None:
             raise self._refusal(risk)
-        with self._named():
+        with self._failing():
             self._decoder = self.open(table)
             count = len(self._decoder)
         if count != table.info.frames:
@@ -65,9 +66,9 @@ class ForeignReader(ABC):
 
     def read(self, indices: np.ndarray, window: Crop, out: np.ndarray) -> None:
         """See `Reader`."""
-        with self._named():
+        with self._failing():
             frames = self.decode(indices)
-        shape = (self._table.info.height, self._table.info.width, 3)
+        shape = (*self._table.info.stored_size, 3)
         if frames.shape[1:] != shape:
             raise self._refusal(f"it gives frames of {frames.shape[1:]}, not {shape}")
         out[:] = window.cut(frames)
@@ -77,15 +78,15 @@ class ForeignReader(ABC):
         self._decoder = None
 
     @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Turn any error into one that names the file and the decoder: the decoders' errors have no common class."""
+    def _failing(self) -> Iterator[None]:
+        """Turn any error into a refusal of the file: the decoders' errors have no common class."""
         try:
             yield
         except VideoDecodeError:
             raise
         except Exception as error:
             words = _SOURCE_LINE.sub("", explain(error)) or type(error).__name__
-            raise VideoDecodeError(self._table.path, f"{self.name} cannot read it ({words})") from error
+            raise self._refusal(f"{self.name} fails ({words})") from error
 
-    def _refusal(self, reason: str) -> VideoDecodeError:
-        return VideoDecodeError(self._table.path, f"not for {self.name} ({reason}); use decoder='auto' or 'pyav'")
+    def _refusal(self, reason: str) -> NotExactError:
+        return NotExactError(self._table.path, reason)

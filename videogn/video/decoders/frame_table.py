@@ -18,8 +18,14 @@ import numpy as np
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
+from videogn.checks import require_positive
+from videogn.choices import FRAME_RATE
+from videogn.video.decoders.image_folder import ImageFolder, read_image_folder
+from videogn.video.decoders.images import decode_image
+from videogn.video.decoders.leading import read_leading
 from videogn.video.decoders.packet_list import PacketList, frame_rate
 from videogn.video.decoders.packets import colour_risk, decord_risk
+from videogn.video.decoders.pixel_aspect import displayed_width
 from videogn.video.decoders.stream import OpenStream, open_stream, pictures
 from videogn.video.errors import VideoDecodeError, reading
 from videogn.video.storage import Source, read_source
@@ -31,11 +37,13 @@ class VideoInfo:
 
     Attributes:
         frames: Number of frames. In a file that is cut short, lost frames count where the file lists them.
-        fps: Mean frames per second.
+        fps: Mean frames per second, from the first time stamp to the last; what the container says if it has no stamps.
         height: Displayed height in pixels.
         width: Displayed width in pixels.
         rotation: Anticlockwise rotation of the coded picture for display, in degrees: 0, 90, 180 or 270.
         codec: FFmpeg's name of the codec, or "" if it is unknown.
+        stored: Height and width of the upright picture in the pixels of the file where these are not square, so that
+            the displayed size is another; None where they are square.
     """
 
     frames: int
@@ -44,6 +52,12 @@ class VideoInfo:
     width: int
     rotation: int = 0
     codec: str = ""
+    stored: tuple[int, int] | None = None
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Height and width of the upright picture in the pixels of the file."""
+        return self.stored or (self.height, self.width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +78,8 @@ class FrameTable:
         colour_risk: Reason why other decoders than PyAV would give other colours, or None.
         unmarked: Whether no packet is marked as a key frame although the first is one.
         source: Absolute path, or the bytes of a video that is not a separate file.
+        leaving_out: Number of packets after the first key frame that a decoder must not be given.
+        images: The frames of a folder of numbered images; None for a video file.
     """
 
     path: str
@@ -78,11 +94,13 @@ class FrameTable:
     colour_risk: str | None
     unmarked: bool
     source: Source = field(repr=False)
+    leaving_out: int = 0
+    images: ImageFolder | None = None
 
     @property
     def coded_size(self) -> tuple[int, int]:
         """Height and width of the coded picture, before rotation."""
-        return _turned(self.info.height, self.info.width, self.info.rotation)
+        return _turned(*self.info.stored_size, self.info.rotation)
 
     def index_of(self, pts: int | None) -> int | None:
         """Return the index of the frame with a time stamp, or None. Only if the table has time stamps."""
@@ -90,14 +108,26 @@ class FrameTable:
         index = len(self.pts) if pts is None else int(np.searchsorted(self.pts, pts))
         return index if index < len(self.pts) and self.pts[index] == pts else None
 
+    def times(self) -> np.ndarray:
+        """Return when each frame is displayed: seconds from the first frame, float64 (info.frames,), increasing.
 
-def read_frame_table(path: str | os.PathLike[str]) -> FrameTable:
-    """Read which frames a video file has, from its packets and its first picture.
+        Frames without a time stamp follow one another at the mean rate.
+        """
+        stamped = np.zeros(1) if self.pts is None else (self.pts - self.pts[0]) * self.time_base.numerator
+        seconds = stamped / (1 if self.pts is None else self.time_base.denominator)
+        unstamped = np.arange(1, self.info.frames - len(seconds) + 1)
+        return np.concatenate([seconds, seconds[-1] + unstamped / self.info.fps])
+
+
+def read_frame_table(path: str | os.PathLike[str], frame_rate: float = FRAME_RATE) -> FrameTable:
+    """Read which frames a video has: a file from its packets and its first picture, a folder of images from the names.
 
     Only files whose time stamps are missing, repeated or (AVI) made up are decoded, to count their frames.
 
     Args:
-        path: File, member of a tar shard, or URL of either; see `videogn.video.storage`.
+        path: File, member of a tar shard, or URL of either, see `videogn.video.storage`; or a folder of numbered
+            images, see `videogn.video.decoders.image_folder`.
+        frame_rate: Frames per second of a folder of images. Default: 25.
 
     Returns:
         The frame table; its `info` has the number of frames, the rate and the displayed size.
@@ -105,25 +135,56 @@ def read_frame_table(path: str | os.PathLike[str]) -> FrameTable:
     Raises:
         VideoDecodeError: If the file cannot be opened, or no picture of it can be decoded.
     """
-    with open_frame_table(path) as (table, _):
+    with open_frame_table(path, frame_rate) as (table, _):
         return table
 
 
 @contextmanager
-def open_frame_table(path: str | os.PathLike[str]) -> Iterator[tuple[FrameTable, OpenStream]]:
+def open_frame_table(
+    path: str | os.PathLike[str], frame_rate: float = FRAME_RATE
+) -> Iterator[tuple[FrameTable, OpenStream | None]]:
     """Read the frame table of a file, and keep the file open. See `read_frame_table`.
 
     Args:
-        path: File, member of a tar shard, or URL of either.
+        path: File, member of a tar shard, or URL of either; or a folder of numbered images.
+        frame_rate: Frames per second of a folder of images. Default: 25.
 
     Yields:
-        The frame table, and the stream that it was read from, at any position.
+        The frame table, and the stream that it was read from, at any position; None for a folder.
     """
+    if os.path.isdir(path):
+        with reading(path):
+            table = _of_images(path, frame_rate)
+        yield table, None
+        return
     source = read_source(path)
     with open_stream(path, source) as (container, stream):
         with reading(path):
             table = _table(path, source, container, stream)
         yield table, (container, stream)
+
+
+def _of_images(path: str | os.PathLike[str], frame_rate: float) -> FrameTable:
+    require_positive("frame_rate", frame_rate)
+    images = read_image_folder(path)
+    first = decode_image(images.image(0))
+    height, width = first.pixels.shape[:2]
+    numbers = np.arange(images.frames, dtype=np.int64)
+    return FrameTable(
+        path=str(path),
+        info=VideoInfo(images.frames, float(frame_rate), height, width, first.rotation, first.codec),
+        container="images",
+        stream=0,
+        readable=images.frames,
+        pts=numbers,
+        time_base=1 / Fraction(frame_rate).limit_denominator(100_000),
+        keyframes=numbers,
+        decord_risk=None,
+        colour_risk=None,
+        unmarked=False,
+        source=os.path.abspath(path),
+        images=images,
+    )
 
 
 def _table(path: str | os.PathLike[str], source: Source, container: InputContainer, stream: VideoStream) -> FrameTable:
@@ -134,26 +195,37 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
         raise VideoDecodeError(path, "its first key frame is damaged")
     if (picture := listed.picture) is None:
         raise VideoDecodeError(path, listed.problem)
+    listed.leading = read_leading(path, source, listed.packets, container.format.name, unmarked=listed.unmarked)
     # AVI stores no times: those of reordered frames are guesses.
     guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
     stamps = None if guessed else listed.pts()
     pts, readable, frames = _count(path, source, listed, stamps)
     rotation = round(picture.rotation / 90) % 4 * 90
-    height, width = _turned(picture.height, picture.width, rotation)
+    stored = _turned(picture.height, picture.width, rotation)
+    width = displayed_width(picture.width, stream.sample_aspect_ratio)
+    shown = _turned(picture.height, width, rotation)
     risk = listed.decord_risk(stamps is not None)
     return FrameTable(
         path=str(path),
-        info=VideoInfo(frames, frame_rate(stream, pts), height, width, rotation, stream.codec.canonical_name),
+        info=VideoInfo(
+            frames,
+            frame_rate(stream, pts),
+            *shown,
+            rotation,
+            stream.codec.canonical_name,
+            stored=None if shown == stored else stored,
+        ),
         container=container.format.name,
         stream=stream.index,
         readable=readable,
         pts=pts,
         time_base=stream.time_base or Fraction(1),
         keyframes=listed.starts(pts),
-        decord_risk=risk or decord_risk(container, stream, listed.packets, picture, width),
+        decord_risk=risk or decord_risk(container, stream, listed.packets, picture, stored[1]),
         colour_risk=colour_risk(picture),
         unmarked=listed.unmarked,
         source=source,
+        leaving_out=listed.leading.undecodable,
     )
 
 
@@ -166,7 +238,7 @@ def _count(
         readable = len(pts)
         frames = shown + listed.missing if listed.cut else readable
     else:
-        pts, readable, failed = _decode_all(path, source, listed.unmarked)
+        pts, readable, failed = _decode_all(path, source, listed)
         frames = max(readable, shown) if failed else readable
         if listed.cut:
             frames = max(frames, shown + listed.missing)
@@ -177,13 +249,16 @@ def _count(
     return pts, readable, frames
 
 
-def _decode_all(path: str | os.PathLike[str], source: Source, unmarked: bool) -> tuple[np.ndarray | None, int, bool]:
+def _decode_all(
+    path: str | os.PathLike[str], source: Source, listed: PacketList
+) -> tuple[np.ndarray | None, int, bool]:
     """Decode the whole file: the pictures' time stamps (None if useless), their number, and whether it failed."""
     stamps: list[int | None] = []
     failed = False
     with open_stream(path, source) as (container, stream):
+        decoded = pictures(container, stream, unmarked=listed.unmarked, leaving_out=listed.leading.undecodable)
         try:
-            stamps.extend(picture.pts for picture in pictures(container, stream, unmarked=unmarked))
+            stamps.extend(picture.pts for picture in decoded)
         except av.error.FFmpegError:
             failed = True
     known = [stamp for stamp in stamps if stamp is not None]

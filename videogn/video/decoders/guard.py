@@ -7,11 +7,8 @@ from __future__ import annotations
 
 import functools
 import logging
-import mmap
 import os
-import tempfile
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -19,16 +16,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from videogn.axes import Crop
+from videogn.checks import require_positive
+from videogn.choices import FRAME_RATE
 from videogn.system.killable import ON_POSIX, KillableProcess, ProcessDiedError, TimeLimitError, check_limit
-from videogn.video.decoders.decode import OpenVideo, check_indices, check_window, open_video
+from videogn.video.decoders.decode import OpenVideo, check_indices, open_video
+from videogn.video.decoders.frame_source import FrameSource, Opener, check_window
 from videogn.video.decoders.frame_table import VideoInfo
-from videogn.video.errors import VideoDecodeError
+from videogn.video.decoders.readers import AUTO
+from videogn.video.decoders.shared_buffer import SharedBuffer
+from videogn.video.decoders.time_limit import in_seconds, time_limit
+from videogn.video.errors import NotExactError, VideoDecodeError
 
 if TYPE_CHECKING:
     from videogn.video.decoders.decode import Indices
-
-#: Bytes of the buffer that are kept; pages beyond are given back after the video that needed them.
-_KEPT = 256 << 20
 
 #: Seconds left to a video whose time is up: a limit has to be positive.
 _NO_TIME = 1e-3
@@ -37,73 +37,45 @@ _FACTORY = "videogn.video.decoders.guard:Decoding"
 _log = logging.getLogger(__name__)
 
 
-class SharedBuffer:
-    """Memory that several processes map through a file descriptor; it grows as needed.
-
-    Args:
-        descriptor: File descriptor of another process's buffer. Default: a new buffer.
-    """
-
-    def __init__(self, descriptor: int | None = None) -> None:
-        if descriptor is None:
-            descriptor = _memory_file()
-            weakref.finalize(self, os.close, descriptor)
-        self.descriptor = descriptor
-        self._map: mmap.mmap | None = None
-
-    def array(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return the beginning of the memory as a uint8 array of this shape. The next use overwrites it."""
-        size = int(np.prod(shape))
-        if self._map is None or len(self._map) < size:
-            if os.fstat(self.descriptor).st_size < size:
-                os.ftruncate(self.descriptor, size)
-            # Arrays made from the previous map keep it alive.
-            self._map = mmap.mmap(self.descriptor, os.fstat(self.descriptor).st_size)
-        return np.frombuffer(self._map, np.uint8, size).reshape(shape)
-
-    def trim(self) -> None:
-        """Give the pages of a large buffer back to the system; they are zeros when they are used again."""
-        if self._map is not None and len(self._map) > _KEPT and hasattr(mmap, "MADV_REMOVE"):
-            with suppress(OSError):  # a file system that does not support it
-                self._map.madvise(mmap.MADV_REMOVE, _KEPT)
-
-
-def _memory_file() -> int:
-    """A file without a name: in memory if the system supports it (/dev/shm may be small), else on disk."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("videogn frames")
-    descriptor, name = tempfile.mkstemp(prefix="videogn-")
-    os.unlink(name)
-    return descriptor
-
-
 class Decoding:
     """The decoding side, in the killable process: one open video after another.
 
     Args:
         descriptor: File descriptor of the buffer that frames are written to.
+        frame_rate: Frames per second of folders of images.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, frame_rate: float) -> None:
         logging.disable()  # the process that receives the frames reports all errors
         self._buffer = SharedBuffer(descriptor)
+        self._frame_rate = frame_rate
         self._video: OpenVideo | None = None
 
-    def open(self, path: str, decoder: str) -> tuple[VideoInfo, str]:
+    def open(self, path: str, decoder: str) -> tuple[VideoInfo, str | None]:
         """Open a video.
 
         Returns:
-            The facts of the video, and the decoder in use.
+            The facts of the video, and its `fallback`.
         """
         self.close()
-        self._video = OpenVideo(path, decoder)
-        return self._video.info, self._video.decoder
+        self._video = OpenVideo(path, decoder, self._frame_rate)
+        return self._video.info, self._video.fallback
 
-    def frames(self, indices: np.ndarray, window: Crop) -> None:
-        """Decode frames into the buffer."""
+    def pixels(self, indices: np.ndarray, window: Crop) -> str | None:
+        """Decode frames into the buffer.
+
+        Returns:
+            The `fallback` of the video.
+        """
         assert self._video is not None
         out = self._buffer.array((len(indices), window.height, window.width, 3))
-        self._video.frames(indices, window, out)
+        self._video.pixels(indices, window, out)
+        return self._video.fallback
+
+    def times(self) -> np.ndarray:
+        """Return when each frame is displayed; see `OpenVideo.times`."""
+        assert self._video is not None
+        return self._video.times()
 
     def close(self) -> None:
         """Close the video, if one is open."""
@@ -112,12 +84,13 @@ class Decoding:
         self._video = None
 
 
-class GuardedVideo:
+class GuardedVideo(FrameSource):
     """An open video that another process decodes; see `VideoGuard.open`.
 
     Attributes:
         info: Number of frames, rate and size.
         decoder: Decoder in use.
+        fallback: Reason why PyAV took the place of the decoder that was asked for, or None.
     """
 
     def __init__(self, path: str, decoder: str, process: KillableProcess, buffer: SharedBuffer, limit: float) -> None:
@@ -128,10 +101,11 @@ class GuardedVideo:
         if process.pid is None:  # starting the process does not count as the video's time
             self._call("close")
             self._left = limit
-        self.info, self.decoder = self._call("open", path, decoder)
+        self._base = limit
+        self._open(decoder)
 
-    def frames(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
-        """Decode frames; see `OpenVideo.frames`.
+    def pixels(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
+        """Decode frames; see `OpenVideo.pixels`.
 
         Returns:
             `out`, or else uint8 (N, h, w, 3) that the next call overwrites.
@@ -141,13 +115,23 @@ class GuardedVideo:
             VideoDecodeError: If a frame cannot be decoded, the time is up, or the decoder crashed.
         """
         wanted = check_indices(indices, self.info, self._path)
-        window = check_window(window, self.info)
+        window = check_window(window, *self.info.stored_size)
         decoded = self._buffer.array((len(wanted), window.height, window.width, 3))
-        self._call("frames", wanted, window)
+        self._extend(time_limit(self._base, self.info, int(wanted[-1]) + 1))
+        try:
+            self._note(self._call("pixels", wanted, window))
+        except NotExactError as error:
+            self._replace(error)
+            self._call("pixels", wanted, window)
         if out is None:
             return decoded
         np.copyto(out, decoded)
         return out
+
+    def times(self) -> np.ndarray:
+        """See `FrameSource.times`."""
+        times: np.ndarray = self._call("times")
+        return times
 
     def close(self) -> None:
         """Release the file."""
@@ -156,15 +140,42 @@ class GuardedVideo:
                 self._call("close")
         self._buffer.trim()
 
+    def _open(self, decoder: str) -> None:
+        self.decoder = AUTO if decoder == "auto" else decoder
+        try:
+            self.info, fallback = self._call("open", self._path, decoder)
+        except NotExactError as error:
+            self._replace(error)
+        else:
+            self._note(fallback)
+
+    def _replace(self, error: NotExactError) -> None:
+        """Let PyAV take the place of a decoder that hung or crashed, with the same time; give up if it was PyAV."""
+        if self.decoder == AUTO:
+            raise error
+        self._left = self._limit
+        self._open(AUTO)
+        self._note(error.reason)
+
+    def _note(self, fallback: str | None) -> None:
+        if fallback is not None:
+            self.decoder, self.fallback = AUTO, fallback
+
+    def _extend(self, limit: float) -> None:
+        """Give more time to frames that lie far from the beginning: all those before them may have to be decoded."""
+        more = max(0.0, limit - self._limit)
+        self._limit += more
+        self._left += more
+
     def _call(self, method: str, *arguments: Any) -> Any:
         start = time.monotonic()
         try:
             return self._process.call(method, *arguments, limit=max(self._left, _NO_TIME))
         except TimeLimitError as error:
-            reason = f"not decoded within {self._limit:g} s; the decoder was stopped"
-            raise VideoDecodeError(self._path, reason) from error
+            reason = f"not decoded within {in_seconds(self._limit)}; the decoder was stopped"
+            raise NotExactError(self._path, reason) from error
         except ProcessDiedError as error:
-            raise VideoDecodeError(self._path, f"the decoder crashed ({error})") from error
+            raise NotExactError(self._path, f"the decoder crashed ({error})") from error
         finally:
             self._left -= time.monotonic() - start
 
@@ -175,28 +186,31 @@ class VideoGuard:
     The process starts with the first video. After a fork, and when unpickled, the guard starts another one.
 
     Args:
-        limit: Seconds for one video, to open it and to decode all its frames. Time between the calls does not count.
+        limit: Seconds for one small video, to open it and to decode all its frames; a large one has more, see
+            `time_limit`. Time between the calls does not count.
+        frame_rate: Frames per second of folders of images. Default: 25.
 
     Raises:
         ValueError: If the limit is not positive, or exceeds 11 days.
     """
 
-    def __init__(self, limit: float) -> None:
+    def __init__(self, limit: float, frame_rate: float = FRAME_RATE) -> None:
         check_limit("the time limit of a video", limit)
         self.limit = limit
+        self.frame_rate = frame_rate
         self._owner: int | None = None
         self._buffer: SharedBuffer
         self._process: KillableProcess
 
-    def __reduce__(self) -> tuple[type[VideoGuard], tuple[float]]:
-        return VideoGuard, (self.limit,)
+    def __reduce__(self) -> tuple[type[VideoGuard], tuple[float, float]]:
+        return VideoGuard, (self.limit, self.frame_rate)
 
     @contextmanager
     def open(self, path: str | os.PathLike[str], decoder: str = "auto") -> Iterator[GuardedVideo | OpenVideo]:
-        """Open a video in the process; one video at a time.
+        """Open a video in the process; one video at a time. See `open_video`.
 
         Args:
-            path: File, member of a tar shard, or URL of either.
+            path: File, member of a tar shard, or URL of either; or a folder of numbered images.
             decoder: One of `DECODERS`. Default: "auto".
 
         Yields:
@@ -209,12 +223,13 @@ class VideoGuard:
         """
         if not ON_POSIX:
             _say_unguarded()
-            with open_video(path, decoder) as video:
+            with open_video(path, decoder, self.frame_rate) as video:
                 yield video
             return
         if self._owner != os.getpid():  # after a fork the buffer is the parent's
             self._buffer = SharedBuffer()
-            self._process = KillableProcess(_FACTORY, self._buffer.descriptor, inherit=[self._buffer.descriptor])
+            buffer = self._buffer.descriptor
+            self._process = KillableProcess(_FACTORY, buffer, self.frame_rate, inherit=[buffer])
             self._owner = os.getpid()
         guarded = GuardedVideo(os.fspath(path), decoder, self._process, self._buffer, self.limit)
         try:
@@ -226,6 +241,22 @@ class VideoGuard:
         """End the process; a later `open` starts another one."""
         if self._owner == os.getpid():
             self._process.close()
+
+
+def video_opener(limit: float, frame_rate: float = FRAME_RATE) -> Opener:
+    """Make the function that opens videos for training, testing and prediction.
+
+    Args:
+        limit: Seconds for one small video, which is then decoded in a `VideoGuard`; 0 decodes in this process.
+        frame_rate: Frames per second of folders of images. Default: 25.
+
+    Raises:
+        ValueError: If a number is out of range.
+    """
+    require_positive("frame_rate", frame_rate)
+    if limit == 0:
+        return functools.partial(open_video, frame_rate=frame_rate)
+    return VideoGuard(limit, frame_rate).open
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from av.packet import Packet as RawPacket
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from videogn.video.decoders.leading import Leading, leading_packets
 from videogn.video.decoders.packets import Packet, summarise
 from videogn.video.decoders.stream import flush, is_intra, packets
 from videogn.video.errors import explain
@@ -18,6 +19,8 @@ from videogn.video.storage import Source
 _DEFAULT_FPS = 30.0
 #: Largest number of frames that may be stored before, but displayed after others: H.264 allows 16.
 REORDERED = 17
+#: Most that a span of time stamps differs from that of the exact times because of its ticks, as a share.
+_ROUNDED = 0.02
 #: Seconds; a container that says more (or no number at all) is not believed.
 _LONGEST = 1e7
 
@@ -39,6 +42,7 @@ class PacketList:
         cut: Whether frames are missing at the end.
         ends_early: Whether the end of the file is missing, even if no frame is lost with it.
         missing: Number of frames missing at the end.
+        leading: Which leading pictures can be decoded, from `read_leading`; until it is set, none.
     """
 
     def __init__(self, container: InputContainer, stream: VideoStream, source: Source) -> None:
@@ -49,9 +53,11 @@ class PacketList:
         self.problem = "no frame can be decoded"
         self.cut = False
         self.ends_early = False
+        self.leading = Leading()
         self._stream = stream
+        self._container = container.format.name
         self._gap: int | None = None  # pts of the first frame after lost ones
-        self._leading: list[Packet] = []  # packets before the first key frame
+        self._before: list[Packet] = []  # packets before the first key frame
         self._first: RawPacket | None = None
         self._second: RawPacket | None = None
         self._codec = stream.codec_context.name
@@ -74,7 +80,7 @@ class PacketList:
     def _add(self, packet: RawPacket) -> None:
         if packet.size and not self.packets and not packet.is_keyframe:
             self._first = self._first or packet
-            self._leading.append(summarise(packet, self._codec, self._extradata))
+            self._before.append(summarise(packet, self._codec, self._extradata))
             self.skipped += 1
             return
         if packet.size:
@@ -105,7 +111,7 @@ class PacketList:
         except av.error.FFmpegError:
             return
         if picture is not None and is_intra(picture):
-            self.picture, self.packets, self.unmarked = picture, self._leading, True
+            self.picture, self.packets, self.unmarked = picture, self._before, True
             self.skipped = 0
 
     def _find_starts(self) -> list[Packet]:
@@ -146,12 +152,13 @@ class PacketList:
         """Number of frames lost by Matroska, which lists none: after the last one, or in gaps shortly before it."""
         ticks = np.array(sorted(packet.pts for packet in self.packets if packet.pts is not None), np.int64)
         times = ticks * float(stream.time_base or 1)
-        rate = frame_rate(stream, None)
+        rate = frame_rate(stream, ticks)
         after = told - times[-1] if len(times) else told
         lost = round(after * rate) - 1
         if not self.ends_early:
             # A last picture may stand for long, and another stream may go on.
-            well_beyond = len(times) > 1 and after > 2 * float(np.diff(times).max()) + 1 / rate
+            usual = max(1 / rate, 1 / frame_rate(stream, None))
+            well_beyond = len(times) > 1 and after > 2 * float(np.diff(times).max()) + usual
             return max(int(self.cut), lost) if well_beyond and "DURATION" in stream.metadata else int(self.cut)
         before, in_gaps = _before_gaps(times, rate)
         if in_gaps:
@@ -179,8 +186,11 @@ class PacketList:
         return max(0, min(decoded, len(self.shown())) - int(self._stream.codec_context.has_b_frames))
 
     def shown(self) -> list[Packet]:
-        """Return the packets whose pictures are displayed."""
-        return [packet for packet in self.packets if not (packet.hidden or packet.invisible)]
+        """Return the packets whose pictures are displayed, without leading ones that cannot be decoded."""
+        count = 1 + leading_packets(self.packets, self._container)
+        leading = [packet for packet in self.packets[1:count] if packet.pts in self.leading.pts]
+        possible = [*self.packets[:1], *leading, *self.packets[count:]]
+        return [packet for packet in possible if not (packet.hidden or packet.invisible)]
 
     def pts(self) -> np.ndarray | None:
         """Return the increasing time stamps of the decodable frames, int64; None if they do not tell frames apart."""
@@ -188,9 +198,9 @@ class PacketList:
         first = self.packets[0].pts
         if first is None or None in stamps or len(set(stamps)) < len(stamps):
             return None
-        # Frames displayed before the first key frame refer to what is not there.
         pts = np.sort(np.array(stamps, np.int64))
-        pts = pts[pts >= first]
+        if len(pts) and pts[0] < first and pts[0] not in self.leading.pts:  # times that begin anew on the way
+            return None
         if self._gap is not None:
             pts = pts[pts < self._gap]
         # Nothing is decoded after it is displayed: up to the last decoding time, no frame can be among the lost ones.
@@ -239,14 +249,18 @@ def _told_end(container: InputContainer, stream: VideoStream) -> float | None:
 
 
 def frame_rate(stream: VideoStream, pts: np.ndarray | None) -> float:
-    """Return the mean frames per second: according to the container, or from the time stamps, or else 30.
+    """Return the mean frames per second: (n - 1) / (last - first) of the time stamps.
+
+    The container's word, which may be a mere default, counts where no two stamps are there, and where the stamps are
+    its frames rounded to ticks. Without either it is 30.
 
     Args:
         stream: Stream from `open_stream`.
-        pts: Time stamps of the frames, or None.
+        pts: Increasing time stamps of the frames in ticks, or None.
     """
-    if rate := stream.average_rate or stream.guessed_rate:
-        return float(rate)
-    if pts is not None and len(pts) > 1 and stream.time_base:
-        return float((len(pts) - 1) / ((pts[-1] - pts[0]) * stream.time_base))
-    return _DEFAULT_FPS
+    told = [float(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
+    if pts is None or len(pts) < 2 or not stream.time_base:
+        return next(iter(told), _DEFAULT_FPS)
+    steps, ticks = len(pts) - 1, int(pts[-1] - pts[0])
+    exact = (rate for rate in told if abs(steps / (rate * stream.time_base) - ticks) <= min(1, _ROUNDED * ticks))
+    return next(exact, float(steps / (ticks * stream.time_base)))

@@ -125,7 +125,7 @@ def decord_risk(
         stream: Its best video stream.
         packets: Packets of the stream in decoding order.
         picture: First picture of the stream.
-        width: Displayed width in pixels.
+        width: Width of the upright picture in pixels.
 
     Returns:
         The first reason that holds, or None.

@@ -34,7 +34,7 @@ class PyAVReader:
         self._open = ExitStack()
         self._why = ""
         self._container, self._stream = opened
-        if 0 in self._starts:
+        if 0 in self._starts and not table.leaving_out:
             self._seek(0)
         else:
             self._restart()
@@ -58,7 +58,9 @@ class PyAVReader:
         """Open the file again and decode from its first key frame."""
         self._open.close()
         self._container, self._stream = self._open.enter_context(open_stream(self._table.path, self._table.source))
-        self._pictures = pictures(self._container, self._stream, unmarked=self._table.unmarked)
+        self._pictures = pictures(
+            self._container, self._stream, unmarked=self._table.unmarked, leaving_out=self._table.leaving_out
+        )
         self._sought = -1
         self._position = -1  # index of the frame decoded last
         self._damaged = False  # a frame since the last start is damaged, and those after it are built upon it

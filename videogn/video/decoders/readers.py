@@ -10,6 +10,7 @@ import numpy as np
 from videogn.axes import Crop
 from videogn.checks import check_choice
 from videogn.choices import DecoderName
+from videogn.video.errors import NotExactError
 
 if TYPE_CHECKING:
     from videogn.video.decoders.frame_table import FrameTable
@@ -24,7 +25,8 @@ class Reader(Protocol):
         opened: Stream that the table was read from. It stays open as long as the reader.
 
     Raises:
-        VideoDecodeError: If the decoder cannot be used here, or not for this file.
+        NotExactError: If the decoder is not exact on this file.
+        VideoDecodeError: If the decoder cannot be used here.
     """
 
     def __init__(self, table: FrameTable, opened: OpenStream) -> None: ...
@@ -38,10 +40,11 @@ class Reader(Protocol):
 
         Args:
             indices: int64 (N,), strictly increasing, in [0, frames).
-            window: Rectangle of the upright picture.
+            window: Rectangle of the upright picture as stored, not stretched to displayed proportions.
             out: uint8 (N, window.height, window.width, 3), written in place.
 
         Raises:
+            NotExactError: If the decoder is not exact on this file.
             VideoDecodeError: If a frame cannot be decoded.
         """
 
@@ -53,9 +56,9 @@ class Reader(Protocol):
 READERS = {
     # Always installed. Reads every file that FFmpeg reads, and says which frames are damaged.
     "pyav": "videogn.video.decoders.pyav_reader:PyAVReader",
-    # FFmpeg 4.1. Files of which it gives other frames are refused.
+    # FFmpeg 4.1. Files of which it gives other frames go to PyAV.
     "decord": "videogn.video.decoders.decord_reader:DecordReader",
-    # Optional; needs FFmpeg's shared libraries. Files of which it gives other frames are refused.
+    # Optional; needs FFmpeg's shared libraries. Files of which it gives other frames go to PyAV.
     "torchcodec": "videogn.video.decoders.torchcodec_reader:TorchcodecReader",
 }
 #: The decoder of "auto". Of 616 files with random damage decord passes a wrong frame in 233, PyAV in 196; ten clips of
@@ -72,6 +75,26 @@ def reader_class(decoder: str) -> type[Reader]:
     """
     module, name = READERS[decoder].split(":")
     reader: type[Reader] = getattr(importlib.import_module(module), name)
+    return reader
+
+
+def open_reader(decoder: str, table: FrameTable, opened: OpenStream | None) -> Reader:
+    """Open a reader.
+
+    Args:
+        decoder: Key of `READERS`.
+        table: Frame table of the video.
+        opened: Stream that the table was read from. It stays open as long as the reader.
+
+    Raises:
+        NotExactError: If the decoder is not exact on this file.
+        VideoDecodeError: If the decoder cannot be used here.
+    """
+    if opened is not None:
+        return reader_class(decoder)(table, opened)
+    if decoder != AUTO:
+        raise NotExactError(table.path, "its frames are image files")
+    reader: Reader = importlib.import_module("videogn.video.decoders.image_reader").ImageReader(table)
     return reader
 
 

@@ -112,19 +112,44 @@ def packets(container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
             yield packet
 
 
-def pictures(
-    container: InputContainer, stream: VideoStream, key_pts: int | None = None, *, unmarked: bool = False
-) -> Generator[VideoFrame, None, None]:
-    """Decode from the container's position on.
+def from_key_frame(
+    demuxed: Iterator[Packet], key_pts: int | None = None, *, unmarked: bool = False, leaving_out: int = 0
+) -> Iterator[Packet]:
+    """Yield the packets from a key frame on: decoders make up pictures from those before it.
 
-    Packets before a key frame are dropped, because decoders make up pictures from them. If decoding fails, the pictures
-    finished before are yielded first.
+    Args:
+        demuxed: Packets from `packets`.
+        key_pts: Time stamp of the key frame. Default: the first key frame.
+        unmarked: Whether no packet is marked as a key frame, so that the first packet is the one to start at.
+        leaving_out: Number of packets after the key frame that are left out; see `videogn.video.decoders.leading`.
+    """
+    started, left_out = unmarked, 0
+    for packet in demuxed:
+        if packet.size and not started:
+            started = packet.is_keyframe and key_pts in (None, packet.pts)
+        elif packet.size and left_out < leaving_out:
+            left_out += 1
+            continue
+        if started:
+            yield packet
+
+
+def pictures(
+    container: InputContainer,
+    stream: VideoStream,
+    key_pts: int | None = None,
+    *,
+    unmarked: bool = False,
+    leaving_out: int = 0,
+) -> Generator[VideoFrame, None, None]:
+    """Decode from the container's position on. If decoding fails, the pictures finished before are yielded first.
 
     Args:
         container: Container from `open_stream`.
         stream: Stream from `open_stream`.
-        key_pts: Time stamp of the key frame to start at. Default: the first key frame.
-        unmarked: Whether no packet is marked as a key frame, so that decoding starts at the first packet.
+        key_pts: See `from_key_frame`; so are the others.
+        unmarked: Whether no packet is marked as a key frame.
+        leaving_out: Number of packets after the key frame that are left out.
 
     Yields:
         Pictures in the order of display, without those that an edit list hides.
@@ -132,13 +157,10 @@ def pictures(
     Raises:
         av.error.FFmpegError: If a packet cannot be read or decoded.
     """
-    started = unmarked
     try:
-        for packet in packets(container, stream):
-            if packet.size and not started:
-                started = packet.is_keyframe and key_pts in (None, packet.pts)
-            if started:
-                yield from packet.decode()
+        demuxed = packets(container, stream)
+        for packet in from_key_frame(demuxed, key_pts, unmarked=unmarked, leaving_out=leaving_out):
+            yield from packet.decode()
     except av.error.FFmpegError:
         yield from flush(stream)
         raise

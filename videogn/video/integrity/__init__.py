@@ -7,8 +7,8 @@ functions of a file that stands at its beginning, and of its length in bytes:
     end(file, length)     Position at which the file ends by its own account; more than `length` if it is cut short.
                           None if it does not say, or is of another format. Fast, because every file that is opened for
                           decoding may be asked.
-    damage(file, length)  One line that says what is broken inside, or None. It may read the whole file. A missing end
-                          is no damage.
+    damage(file, length)  Yields a `Damage` for each thing that is broken inside, up to the first one that concerns the
+                          video. It may read the whole file. A missing end is no damage.
 
 The check of a whole file, decoding included, is `videogn.video.integrity_report.check_integrity`.
 """
@@ -18,13 +18,26 @@ from __future__ import annotations
 import importlib
 import io
 from types import ModuleType
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from videogn.video.storage import Source, open_source
 
 #: Modules of this room, by FFmpeg's names of their formats.
 CONTAINERS = ("asf", "avi", "flv", "gif", "matroska", "mp4", "mpeg", "mpegts", "ogg")
 _ALIASES = {"asf_o": "asf", "live_flv": "flv"}
+
+
+class Damage(NamedTuple):
+    """Something that is broken inside a file.
+
+    Attributes:
+        what: One line that says what and where.
+        of_video: Whether it may be the video's own data: its pictures, their times, or what holds them together.
+            Otherwise the frames are whole if they decode.
+    """
+
+    what: str
+    of_video: bool = True
 
 
 def is_cut(source: Source, formats: str) -> bool:
@@ -41,8 +54,8 @@ def is_cut(source: Source, formats: str) -> bool:
     return end is not None and end > length
 
 
-def damage(source: Source, formats: str) -> str | None:
-    """Return what is broken inside a file according to its container, or None.
+def damage(source: Source, formats: str) -> list[Damage]:
+    """Return what is broken inside a file according to its container, up to the first damage of the video.
 
     Reads the whole file and decodes nothing: some damage loses frames, and no decoder reports it.
 
@@ -52,8 +65,7 @@ def damage(source: Source, formats: str) -> str | None:
     """
     container = _container(formats)
     with open_source(source) as file:
-        found: str | None = None if container is None else container.damage(file, _length(file))
-    return found
+        return [] if container is None else list(container.damage(file, _length(file)))
 
 
 def _container(formats: str) -> ModuleType | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import BinaryIO
+
+from videogn.video.integrity import Damage
 
 _HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
@@ -19,14 +22,15 @@ def end(file: BinaryIO, length: int) -> int | None:
     return start + number * size if number else None
 
 
-def damage(file: BinaryIO, length: int) -> str | None:
+def damage(file: BinaryIO, length: int) -> Iterator[Damage]:
     """See `videogn.video.integrity`: a packet does not begin like the first one."""
     first, number, size = _packets(file)
     for start in range(first, min(first + number * size, length - size + 1), size or 1):
         file.seek(start)
         if file.read(3) != _CORRECTED:
-            return None if start == first else f"the container is damaged at byte {start}"
-    return None
+            if start != first:
+                yield Damage(f"the container is damaged at byte {start}")
+            return
 
 
 def _packets(file: BinaryIO) -> tuple[int, int, int]:

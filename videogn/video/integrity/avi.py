@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import BinaryIO
+
+from videogn.video.integrity import Damage
 
 _LISTS = (b"movi", b"rec ")  # lists with pictures; the others do not matter
 _PRINTABLE = frozenset(range(0x20, 0x7F))
@@ -20,12 +23,12 @@ def end(file: BinaryIO, length: int) -> int | None:
     return size + 8 if 0 < size < 0xFFFFFFFF else None
 
 
-def damage(file: BinaryIO, length: int) -> str | None:
+def damage(file: BinaryIO, length: int) -> Iterator[Damage]:
     """See `videogn.video.integrity`: a chunk is not followed by another one."""
     told = end(file, length)
     file.seek(0)
     if file.read(12)[8:] != b"AVI ":
-        return None
+        return
     position, padded = 12, False
     while position + 12 <= length:
         file.seek(position)
@@ -35,8 +38,9 @@ def damage(file: BinaryIO, length: int) -> str | None:
             head = file.read(12)
             position -= _is_name(head[:4])
         if not _is_name(head[:4]):
-            ended = told is not None and position >= told  # more chunks may follow, but need not
-            return None if ended else f"the container is damaged at byte {position}"
+            if told is None or position < told:  # beyond it more chunks may follow, but need not
+                yield Damage(f"the container is damaged at byte {position}")
+            return
         size = int.from_bytes(head[4:8], "little")
         padded = False
         if head[:4] == b"RIFF" or (head[:4] == b"LIST" and head[8:] in _LISTS):
@@ -44,7 +48,6 @@ def damage(file: BinaryIO, length: int) -> str | None:
         else:
             padded = size % 2 == 1
             position += 8 + size + padded
-    return None
 
 
 def _is_name(name: bytes) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import BinaryIO
+
+from videogn.video.integrity import Damage
 
 _TAG_HEADER = 11
 _KINDS = (8, 9, 18)  # sound, video, script
@@ -14,10 +17,11 @@ def end(file: BinaryIO, length: int) -> int | None:
     return None if broken else position
 
 
-def damage(file: BinaryIO, length: int) -> str | None:
+def damage(file: BinaryIO, length: int) -> Iterator[Damage]:
     """See `videogn.video.integrity`: a tag is followed neither by its length nor by another tag."""
     position, broken = _walk(file, length)
-    return f"the container is damaged at byte {position}" if broken else None
+    if broken:
+        yield Damage(f"the container is damaged at byte {position}")
 
 
 def _walk(file: BinaryIO, length: int) -> tuple[int | None, bool]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import BinaryIO
+
+from videogn.video.integrity import Damage
 
 _EXTENSION, _IMAGE, _TRAILER = b"!,;"
 
@@ -16,12 +19,13 @@ def end(file: BinaryIO, length: int) -> int | None:
     return length + 1 if announced is None else position
 
 
-def damage(file: BinaryIO, length: int) -> str | None:
+def damage(file: BinaryIO, length: int) -> Iterator[Damage]:
     """See `videogn.video.integrity`: an unknown byte stands where a block is announced."""
     if file.read(3) != b"GIF":
-        return None
+        return
     position, announced = _walk(b"GIF" + file.read())
-    return None if announced in (None, _TRAILER) else f"the container is damaged at byte {position}"
+    if announced not in (None, _TRAILER):
+        yield Damage(f"the container is damaged at byte {position}")
 
 
 def _walk(data: bytes) -> tuple[int, int | None]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import BinaryIO
+
+from videogn.video.integrity import Damage
 
 _FIRST = (b"ftyp", b"styp", b"moov", b"mdat", b"free", b"skip", b"wide")
 _KNOWN = frozenset((*_FIRST, b"moof", b"sidx", b"ssix", b"mfra", b"meta", b"uuid", b"emsg", b"prft", b"pnot", b"udta"))
@@ -15,19 +18,19 @@ def end(file: BinaryIO, length: int) -> int | None:
     return position if is_box else None
 
 
-def damage(file: BinaryIO, length: int) -> str | None:
+def damage(file: BinaryIO, length: int) -> Iterator[Damage]:
     """See `videogn.video.integrity`: a fragment is not followed by a box.
 
     A file without fragments lists its frames in one place, and data after its boxes do not matter.
     """
     position, fragmented, is_box = _walk(file, length)
     if is_box or position is None or not fragmented:
-        return None
+        return
     file.seek(position)
     while block := file.read(_BLOCK):
-        if block.count(0) < len(block):
-            return f"the container is damaged at byte {position}"
-    return None  # padding
+        if block.count(0) < len(block):  # no padding
+            yield Damage(f"the container is damaged at byte {position}")
+            return
 
 
 def _walk(file: BinaryIO, length: int) -> tuple[int | None, bool, bool]:

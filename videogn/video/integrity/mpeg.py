@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import BinaryIO
+
+from videogn.video.integrity import Damage
 
 _PACK = b"\x00\x00\x01\xba"
 _PACK_MAX = 1 << 17  # bytes; usually 2048, and one of its packets has at most 65541
@@ -29,6 +32,6 @@ def end(file: BinaryIO, length: int) -> int | None:
     return start + position
 
 
-def damage(file: BinaryIO, length: int) -> str | None:
+def damage(file: BinaryIO, length: int) -> Iterator[Damage]:
     """See `videogn.video.integrity`: never, because the decoders of MPEG-1 and MPEG-2 report missing pictures."""
-    return None
+    yield from ()

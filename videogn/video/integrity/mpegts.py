@@ -5,9 +5,12 @@ In files that were joined, by `cat` or from the segments of a stream, the number
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import numpy as np
+
+from videogn.video.integrity import Damage
 
 _SYNC = 0x47
 _PACKET = 188
@@ -23,25 +26,33 @@ def end(file: BinaryIO, length: int) -> int | None:
     return None if size == 0 else -(-length // size) * size
 
 
-def damage(file: BinaryIO, length: int) -> str | None:
+def damage(file: BinaryIO, length: int) -> Iterator[Damage]:
     """See `videogn.video.integrity`: a packet begins with another byte, is marked as damaged, or is missing."""
     size, before = _layout(file)
     if size == 0:
-        return None
+        return
     file.seek(0)
     position = 0
+    marked_elsewhere = 0
     pictures = _PictureStream()
     while data := file.read(_PACKETS_READ * size):
         packets = np.frombuffer(data, np.uint8, len(data) // size * size).reshape(-1, size)[
             :, before : before + _PACKET
         ]
-        lost = np.flatnonzero((packets[:, 0] != _SYNC) | (packets[:, 1] & 0x80 > 0))
+        marked = packets[:, 1] & 0x80 > 0
+        elsewhere = marked & pictures.are_others(packets)
+        marked_elsewhere += int(elsewhere.sum())
+        lost = np.flatnonzero((packets[:, 0] != _SYNC) | (marked & ~elsewhere))
         if len(lost):
-            return f"the container is damaged at byte {position + int(lost[0]) * size}"
+            yield Damage(f"the container is damaged at byte {position + int(lost[0]) * size}")
+            return
         if (gap := pictures.gap(packets)) is not None:
-            return f"packets are missing before byte {position + gap * size}"
+            yield Damage(f"packets are missing before byte {position + gap * size}")
+            return
         position += len(data)
-    return None
+    if marked_elsewhere:
+        what = f"packets marked as damaged, of other streams than the video: {marked_elsewhere}"
+        yield Damage(what, of_video=False)
 
 
 def _layout(file: BinaryIO) -> tuple[int, int]:
@@ -61,15 +72,24 @@ class _PictureStream:
         self._number = _NO_PACKET  # of its last packet with data
         self._table_since = False  # whether the list of the programs came after that one
 
+    def are_others(self, packets: np.ndarray) -> np.ndarray:
+        """Return which packets belong to streams other than the video and the list of the programs, bool (N,).
+
+        Args:
+            packets: The next packets, uint8 (N, 188).
+        """
+        streams = _streams(packets)
+        if self._stream == _NO_PACKET:
+            self._stream = _find_pictures(packets, streams)
+        return (packets[:, 0] == _SYNC) & (streams != self._stream) & (streams != 0) & (self._stream != _NO_PACKET)
+
     def gap(self, packets: np.ndarray) -> int | None:
         """Return the index of the first packet before which others are missing, or None.
 
         Args:
-            packets: Packets that follow those of the previous call, uint8 (N, 188).
+            packets: Packets that follow those of the previous call, uint8 (N, 188), shown to `are_others` before.
         """
-        streams = (packets[:, 1] & 0x1F).astype(np.int64) << 8 | packets[:, 2]
-        if self._stream == _NO_PACKET:
-            self._stream = _find_pictures(packets, streams)
+        streams = _streams(packets)
         tables = np.flatnonzero(streams == 0)
         own = np.flatnonzero((streams == self._stream) & (packets[:, 3] & 0x10 > 0))
         if not len(own):
@@ -87,6 +107,11 @@ class _PictureStream:
         self._number = int(numbers[-1])
         self._table_since = bool(np.any(tables > own[-1]))
         return None
+
+
+def _streams(packets: np.ndarray) -> np.ndarray:
+    """Number of the stream of each packet, int64 (N,)."""
+    return (packets[:, 1] & 0x1F).astype(np.int64) << 8 | packets[:, 2]
 
 
 def _find_pictures(packets: np.ndarray, streams: np.ndarray) -> int:

@@ -1,0 +1,71 @@
+"""The smallest clips of a network, and the pool window that smaller ones need."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from videogn.models import MODELS
+from videogn.models.input_size import InputSize, Layer, check_input
+from videogn.training.task import VideoClassifier
+
+
+@pytest.mark.parametrize("window", [(4, 7, 7), (None, 7, 7), (2, 3, 1)])
+def test_the_window_is_the_largest_that_fits(window):
+    """Every one up to the window is tried."""
+    layers = (
+        Layer((3, 7, 7), (1, 2, 2), (1, 3, 3)),
+        Layer((2, 3, 3), (2, 2, 2)),
+        Layer((1, 3, 3), (1, 2, 2), (0, 1, 1)),
+    )
+    for size in [(frames, side, side + 5) for frames in (1, 2, 5, 9) for side in range(1, 90, 7)]:
+        found = InputSize(layers, window).fitting_window(size)
+        smallest = InputSize(layers, tuple(None if each is None else 1 for each in window))
+        assert (found is None) == (not smallest.takes(size))
+        if found is None:
+            continue
+        assert InputSize(layers, found).takes(size)
+        for axis, (wanted, fits) in enumerate(zip(window, found, strict=True)):
+            if wanted is None:
+                assert fits is None
+            elif fits is not None and fits < wanted:
+                larger = tuple(fits + 1 if other == axis else each for other, each in enumerate(found))
+                assert not InputSize(layers, larger).takes(size)
+
+
+@pytest.mark.parametrize(
+    ("arch", "clip_length", "crop_size", "message"),
+    [
+        ("i3d_r50_8x8", 8, 112, r"crop_size must be >= 193, got 112: .*pool_window \[4, 7, 7\].*\[null, 4, 4\]\}'$"),
+        ("i3d_r50_8x8", 32, 112, r"crop_size must be >= 193, got 112: .*'\{pool_window: \[4, 4, 4\]\}'$"),
+        ("i3d_r50_8x8", 4, 224, r"clip_length must be >= 8, got 4: .*'\{pool_window: \[null, 7, 7\]\}'$"),
+        ("i3d_r50", 32, 112, r"crop_size must be >= 197, got 112: .*'\{pool_window: \[null, 4, 4\]\}'$"),
+        ("i3d_r50", 4, 224, r"clip_length must be >= 7, got 4: the network leaves nothing of"),
+        ("i3d_r50", 32, 4, r"crop_size must be >= 197, got 4: the network leaves nothing of"),
+    ],
+)
+def test_the_message(arch, clip_length, crop_size, message):
+    with torch.device("meta"):
+        net = MODELS[arch]()
+    with pytest.raises(ValueError, match=message):
+        check_input(net, clip_length, crop_size)
+
+
+@pytest.mark.parametrize("arch", MODELS)
+def test_what_is_large_enough(arch):
+    with torch.device("meta"):
+        net = MODELS[arch]()
+    check_input(net, net.minimum[0], net.minimum[1])
+
+
+def test_a_network_that_says_nothing():
+    check_input(torch.nn.Identity(), 1, 1)
+
+
+def test_the_window_that_the_message_names_works():
+    window = {"pool_window": [2, 4, 4]}
+    options = {"arch": "i3d_tiny", "class_names": ["a", "b"], "clip_length": 2, "crop_size": 64, "short_side": 64}
+    with pytest.raises(ValueError, match=r"\{pool_window: \[null, 2, 2\]\}"):
+        VideoClassifier(**options, arch_options=window)
+    task = VideoClassifier(**options, arch_options={"pool_window": [None, 2, 2]})
+    assert task(torch.zeros(1, 3, 2, 64, 64)).shape == (1, 2, 1, 1, 1)

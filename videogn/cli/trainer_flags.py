@@ -1,0 +1,80 @@
+"""Flags of Lightning's Trainer: those that decide what else is made, and values that are refused in one line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jsonargparse import Namespace
+
+from videogn.checks import require_positive
+
+_NOT_DETERMINISTIC = re.compile(r"(?P<operation>\S+) does not have a deterministic implementation")
+_NOT_MADE = re.compile(r"Problem with given class_path '(?P<name>[^']+)':\s+(?P<reason>[^\n]+)")
+_NO_BAREBONES = "barebones measures the Trainer's own speed and reports nothing, not even a result: leave it out"
+_NO_XLA = "profiler xla is one of TPUs: take simple, advanced or pytorch"
+_NO_ENGINE = (
+    "precision {} replaces linear layers, of which a video network has one: take bf16-mixed, or 16-mixed where the GPU "
+    "has no bf16"
+)
+
+
+def check_flags(trainer: Namespace, command: str) -> None:
+    """Refuse values that would end in a traceback, or that do nothing that was asked for.
+
+    Args:
+        trainer: Flags as parsed.
+        command: fit, validate or test.
+
+    Raises:
+        ValueError: A value is refused; the message says why, and what to take.
+    """
+    require_positive("accumulate_grad_batches", trainer.accumulate_grad_batches)
+    for name in ("check_val_every_n_epoch", "val_check_interval"):
+        value = trainer[name]
+        if isinstance(value, int | float) and not value > 0:  # an interval may be a time, too
+            raise ValueError(f"{name} must be > 0, got {value}; limit_val_batches 0 leaves out the validations")
+    if trainer.barebones and command != "fit":
+        raise ValueError(_NO_BAREBONES)
+    if trainer.profiler == "xla":
+        raise ValueError(_NO_XLA)
+    if str(trainer.precision).startswith("transformer-engine"):
+        raise ValueError(_NO_ENGINE.format(trainer.precision))
+    if trainer.limit_train_batches == 0 and command == "fit":
+        raise ValueError("limit_train_batches must be > 0, got 0; `videogn validate` validates without training")
+
+
+def complete_flags(trainer: Namespace) -> None:
+    """Write metrics.csv into runs/version_0 and so on, unless another logger is asked for or barebones, without any.
+
+    Args:
+        trainer: Flags as parsed, which are changed.
+    """
+    if trainer.barebones and trainer.logger is None:
+        trainer.logger = False
+    if trainer.logger is None or trainer.logger is True:  # Lightning would take whichever is installed
+        trainer.logger = Namespace(
+            class_path="lightning.pytorch.loggers.CSVLogger",
+            init_args=Namespace(save_dir=trainer.default_root_dir, name="", version=None, prefix=""),
+        )
+
+
+@contextmanager
+def one_reason() -> Iterator[None]:
+    """Say in one line what stands in pages of others: an operation that is not deterministic, a logger not installed.
+
+    Raises:
+        ValueError: In place of a RuntimeError or ValueError about one of these.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        if found := _NOT_DETERMINISTIC.match(str(error)):
+            raise ValueError(
+                f"--trainer.deterministic true: torch has no deterministic {found['operation']} on this device; "
+                "--trainer.deterministic warn uses what there is"
+            ) from error
+        if found := _NOT_MADE.search(str(error)):
+            raise ValueError(f"{found['name']} cannot be made: {found['reason']}") from error
+        raise

@@ -1,0 +1,100 @@
+"""The parser of fit, validate and test: errors of one line, and a help in sections."""
+
+from __future__ import annotations
+
+import copy
+from argparse import Action, _ArgumentGroup
+from typing import Any
+
+from lightning.pytorch.cli import LightningArgumentParser
+
+from videogn.cli.parsing import OneLineErrors
+from videogn.system.configurations import shipped
+
+#: Sections of the help and their titles.
+SECTIONS = {
+    "run": "Run",
+    "model": "Model: network, input, optimisation",
+    "data": "Data: videos, loading, test protocol",
+    "checkpoint": "Checkpoints",
+    "trainer": "Trainer",
+}
+#: Of options that Lightning describes at length: those of the short help, in few words.
+SHORT = {
+    "help": "Show this help; --help=SECTION shows all options of run, model, data, checkpoint or trainer.",
+    "config": "Configuration: a YAML file or the name of one that ships. May be repeated; the later one wins.",
+    "print_config": "Print the complete configuration and exit.",
+    "seed_everything": "Seed of all random numbers.",
+    "trust": "Packages that may be imported where a checkpoint names a norm or network from outside videogn.",
+    "ckpt_path": "Checkpoint to resume from, or to evaluate; `last` is the newest in trainer.default_root_dir.",
+    "checkpoint.minutes": "Minutes between two writes of last.ckpt; 0 writes it with the other checkpoints only.",
+    "checkpoint.dirpath": "Folder of the checkpoints. Default: checkpoints in the log folder.",
+    "checkpoint.monitor": "Value that decides which checkpoints are best, for instance val/top1.",
+    "checkpoint.mode": "Whether the best value is the largest (max) or the smallest (min).",
+    "checkpoint.save_top_k": "Number of best checkpoints that are kept.",
+    "trainer.max_epochs": "Number of epochs.",
+    "trainer.max_steps": "Number of optimiser steps, in place of epochs.",
+    "trainer.max_time": "Time limit, for instance 00:08:00:00 (days, hours, minutes, seconds).",
+    "trainer.devices": "Number of devices, or a list of their numbers.",
+    "trainer.precision": "Number format: 32, bf16-mixed or 16-mixed.",
+    "trainer.accumulate_grad_batches": "Number of batches per optimiser step.",
+    "trainer.check_val_every_n_epoch": "Number of epochs between validations.",
+    "trainer.default_root_dir": "Folder of the logs and checkpoints.",
+}
+_EPILOG = (
+    "--help=trainer lists all options of Lightning's Trainer (loggers, callbacks, ...), --help=all everything. "
+    "Configurations that ship: {names}."
+)
+
+
+class TrainingParser(OneLineErrors, LightningArgumentParser):
+    """Lightning's parser with errors of one line, and help that begins with the model and the data.
+
+    Args:
+        help_section: Section of the help: a key of SECTIONS, "all", or "" for the short help. Without it: Lightning's.
+        **options: Options of Lightning's parser.
+    """
+
+    def __init__(self, *args: Any, help_section: str | None = None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._help_section = help_section
+
+    def format_help(self, *args: Any) -> str:
+        """Format the help of one section, of all, or the short one."""
+        if self._help_section is None:
+            return super().format_help(*args)
+        command = str(self.prog).split()[-1]
+        self.usage = f"videogn {command} [--config CONFIG ...] [--data.root FOLDER] [--SECTION.OPTION VALUE ...]"
+        self.epilog = _EPILOG.format(names=", ".join(shipped()))
+        everything: Any = self._action_groups  # jsonargparse narrows the type
+        self._action_groups = _help_groups(everything, self._help_section)
+        try:
+            return super().format_help(*args)
+        finally:
+            self._action_groups = everything
+
+
+def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[Any]:
+    """Sort the options of a help into sections; the short help leaves out what Lightning describes and few need."""
+    actions = [action for group in groups if group.title != "Linked arguments" for action in group._group_actions]
+    found = []
+    for section, title in SECTIONS.items():
+        if wanted in ("", "all", section):
+            group = copy.copy(groups[0])
+            group.title, group.description = title, None
+            group._group_actions = [action for action in actions if _section(action) == section]
+            if wanted == "" and section not in ("model", "data"):
+                group._group_actions = [_in_few_words(each) for each in group._group_actions if each.dest in SHORT]
+            found.append(group)
+    return found
+
+
+def _section(action: Action) -> str:
+    first = action.dest.partition(".")[0]
+    return first if first in SECTIONS else "run"
+
+
+def _in_few_words(action: Action) -> Action:
+    action = copy.copy(action)
+    action.help = SHORT[action.dest]
+    return action
