@@ -58,7 +58,7 @@ def last_norms(network: nn.Module) -> list[nn.Module]:
     """The last norm of every residual block."""
     found = []
     for module in network.modules():
-        if hasattr(module, "branch2"):  # ours and pytorchvideo's
+        if hasattr(module, "branch1_conv"):  # ours and pytorchvideo's; S3D has other branches
             found.append(getattr(module.branch2, "norm_c", None) or module.branch2.norm_b)
         elif hasattr(module, "downsample"):  # torchvision's
             found.append(module.conv2[1])
