@@ -98,7 +98,7 @@ def read_image_folder(path: str | os.PathLike[str]) -> ImageFolder:
         raise VideoDecodeError(path, "is a folder without numbered images, such as img_00001.jpg")
     if len(series) > 1:
         found = " and ".join(map(str, sorted(series)[:2]))
-        raise VideoDecodeError(path, f"holds {len(series)} series of numbered images, {found}; keep only the frames in it")
+        raise VideoDecodeError(path, f"holds {len(series)} series of numbered images, {found}; keep only the frames")
     images = sorted(next(iter(series.values())))
     numbers = [number for number, _ in images]
     steps = np.diff(np.array(numbers, object))
