@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from videogn.data.file_hash import equal_files, sha256_of
 from videogn.indexing.catalogue import read_catalogue
-from videogn.indexing.file_hash import equal_files, sha256_of
 from videogn.video.encode import write_video
 
 
@@ -109,7 +109,7 @@ def test_only_files_that_seem_equal_are_read(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(content)
     read: list[str] = []
     monkeypatch.setattr(
-        "videogn.indexing.file_hash.sha256_of", lambda path: read.append(Path(path).name) or sha256_of(path)
+        "videogn.data.file_hash.sha256_of", lambda path: read.append(Path(path).name) or sha256_of(path)
     )
     found = equal_files(
         [*(str(tmp_path / name) for name in contents), str(tmp_path), str(tmp_path / "gone"), "s3://b/a"]
