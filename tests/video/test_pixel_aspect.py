@@ -152,7 +152,8 @@ def test_a_sample_is_the_displayed_picture_resized(tmp_path, crops, rotation):
     view = views_of(samples[0])[len(samples[0].crops) // 2, :, 0].permute(1, 2, 0).numpy()
     assert view.shape == ((48, 96, 3) if not rotation else (96, 48, 3)) if crops == "full" else (48, 48, 3)
     assert np.abs(np.array(_box(view)) - 32).max() <= 1
-    clips = explain_clips(read_frame_table(path).info, plan, interval=1)
+    info = read_frame_table(path).info
+    clips = explain_clips(info, np.arange(info.frames), plan, step=1)
     assert clips[0].frame_size == ((48, 96) if not rotation else (96, 48))
 
 
