@@ -49,7 +49,7 @@ def read_class_folders(source: Path) -> ClassFolders:
             f"{source} is not a folder of class folders: {what}; expected {source}/<class>/<video>.mp4{packed}"
         )
     names = [folder.name for folder in folders]
-    if {split_name(name) for name in names} <= SPLIT_NAMES.keys():
+    if {split_name(name.lower()) for name in names} <= SPLIT_NAMES.keys():
         raise ValueError(f"{source} holds splits ({', '.join(names)}), not classes; did you mean {folders[0]}?")
     rows: list[Row] = []
     left_out: dict[str, Counter[str]] = {name: Counter() for name in names}
