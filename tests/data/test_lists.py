@@ -249,6 +249,17 @@ def test_what_is_not_clear_is_an_error(tmp_path: Path, lines, named, message) ->
         read_index(write(tmp_path / "train.csv", *lines), columns=columns(**named) if named else None)
 
 
+@pytest.mark.parametrize("heading", ["id,path,label", "label,youtube_id,time_start,time_end,split"])
+@pytest.mark.parametrize("lines", [3, 9000])
+def test_a_quote_that_is_left_open(tmp_path: Path, heading: str, lines: int) -> None:
+    """It would swallow the rest of the file, or end in an error of the csv module."""
+    some = "{0},{0}.mp4,swim" if heading.startswith("id") else "swim,{0},1,11,train"
+    rows = [some.format(number) for number in range(lines)]
+    rows[1] = rows[1].replace("swim", '"swim')
+    with pytest.raises(ValueError, match=r"is a double quote left open\?|\d fields, but the header has 5"):
+        read_index(write(tmp_path / "train.csv", heading, *rows))
+
+
 def test_three_columns_without_a_heading_say_how_to_go_on(tmp_path: Path) -> None:
     touch(tmp_path, "a.mp4", "b.mp4")
     with pytest.raises(ValueError, match=r"not clear which column is the label; .* it begins 0 \| a\.mp4 \| swim"):
