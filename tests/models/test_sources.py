@@ -227,7 +227,7 @@ def test_caffe2(tmp_path, wrap, protocol):
 def test_caffe2_with_bn_is_refused(tmp_path):
     blobs = {"conv1_w": np.zeros((64, 3, 7, 7), "f4"), "res_conv1_bn_s": np.zeros(64, "f4")}
     (tmp_path / "R-50.pkl").write_bytes(pickle.dumps(blobs, 2))
-    with pytest.raises(ValueError, match="Caffe2 network with BN"):
+    with pytest.raises(ValueError, match="image network whose BN is folded"):
         load_weights(_model(norm="bn"), tmp_path / "R-50.pkl")
 
 

@@ -14,6 +14,8 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, in_kernel_
 
 #: Kind of storages without a label: made and freed within the forward pass, or within the backward pass.
 TEMPORARIES = "temporaries"
+#: What is read from a tensor of a dtype; 1 from others.
+_READ = {torch.bool: False, **dict.fromkeys((torch.float16, torch.bfloat16, torch.float32, torch.float64), 1.0)}
 
 
 @dataclass(eq=False)
@@ -62,7 +64,8 @@ class AllocationLog(FakeTensorMode):
 
     The results of all operations are seen, those of the backward pass too. Memory that a kernel takes for itself and
     frees before it returns is not seen. Views and in-place operations share a storage, which counts once. Every number
-    that is read from a tensor (by `item`) is 1.
+    that is read from a tensor (by `item`) is 1, and every truth value False: PyTorch's truncated normal distribution
+    draws again while any value is out of bounds.
 
     Args:
         known: Results of operations by their arguments. A network repeats itself, and so do modes and norms: logs that
@@ -81,7 +84,7 @@ class AllocationLog(FakeTensorMode):
         if func is torch.ops.prim.device.default:  # half of all operations
             return args[0].fake_device
         if func is torch.ops.aten._local_scalar_dense.default:
-            return 1.0 if args[0].is_floating_point() else 1
+            return _READ.get(args[0].dtype, 1)
         if self._within:
             return super().dispatch(func, types, args, kwargs or {})
         self._within = True

@@ -1,7 +1,23 @@
-"""Video networks: I3D builders, from clips (B, 3, T, H, W) to logits (B, K, T', H', W'), and weights to start from."""
+"""Video networks, from clips (B, 3, T, H, W) to logits (B, K, T', H', W'), with any norm; and weights to start from."""
 
 from videogn.models.architectures import MODELS, make_model
-from videogn.models.i3d import I3D, i3d_r50, i3d_r50_8x8, i3d_tiny
+from videogn.models.assembly import BlockNetwork
+from videogn.models.i3d import i3d_r50, i3d_r50_8x8, i3d_tiny
+from videogn.models.norm_conversion import convert_norm
 from videogn.models.weights import WeightReport, load_weights
 
-__all__ = ["I3D", "MODELS", "WeightReport", "i3d_r50", "i3d_r50_8x8", "i3d_tiny", "load_weights", "make_model"]
+#: The name of the class when I3D networks were the only ones.
+I3D = BlockNetwork
+
+__all__ = [
+    "I3D",
+    "MODELS",
+    "BlockNetwork",
+    "WeightReport",
+    "convert_norm",
+    "i3d_r50",
+    "i3d_r50_8x8",
+    "i3d_tiny",
+    "load_weights",
+    "make_model",
+]

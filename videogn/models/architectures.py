@@ -10,15 +10,36 @@ from torch import Tensor, nn
 
 from videogn.choices import NORM
 from videogn.extensions import check_options, find
-from videogn.models.i3d import i3d_r50, i3d_r50_8x8, i3d_tiny
+from videogn.models import i3d, pytorchvideo_networks, torchvision_networks
 from videogn.norm import make_norm
 
+_BUILDERS: tuple[Callable[..., nn.Module], ...] = (
+    i3d.i3d_r50,
+    i3d.i3d_r50_8x8,
+    i3d.i3d_r50_8x8_unpadded,
+    i3d.i3d_r101,
+    i3d.i3d_r18,
+    i3d.i3d_tiny,
+    i3d.slow_r50,
+    i3d.c2d_r50,
+    pytorchvideo_networks.x3d_xs,
+    pytorchvideo_networks.x3d_s,
+    pytorchvideo_networks.x3d_m,
+    pytorchvideo_networks.x3d_l,
+    pytorchvideo_networks.r2plus1d_r50,
+    pytorchvideo_networks.csn_r101,
+    torchvision_networks.r3d_18,
+    torchvision_networks.mc3_18,
+    torchvision_networks.r2plus1d_18,
+    torchvision_networks.s3d,
+    torchvision_networks.mvit_v1_b,
+    torchvision_networks.mvit_v2_s,
+    torchvision_networks.swin3d_t,
+    torchvision_networks.swin3d_s,
+    torchvision_networks.swin3d_b,
+)
 #: Architecture name -> builder `(num_classes, norm, ...) -> nn.Module`; the names that `--model.arch` takes.
-MODELS: dict[str, Callable[..., nn.Module]] = {
-    "i3d_r50": i3d_r50,
-    "i3d_r50_8x8": i3d_r50_8x8,
-    "i3d_tiny": i3d_tiny,
-}
+MODELS = {builder.__name__: builder for builder in _BUILDERS}
 
 
 def make_model(

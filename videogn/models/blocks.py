@@ -1,4 +1,4 @@
-"""Blocks of an I3D: pytorchvideo's layers with a memory mode, a fully convolutional head, and their initialisation.
+"""Stem and residual blocks of a video ResNet: pytorchvideo's layers with a memory mode, and their initialisation.
 
 Parameters and buffers have pytorchvideo's names, so that its checkpoints fit. Its blocks cannot be subclassed: their
 constructors set `__class__` back.
@@ -7,14 +7,13 @@ constructors set `__class__` back.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from pytorchvideo.models.resnet import BottleneckBlock, ResBlock
 from pytorchvideo.models.stem import ResNetBasicStem
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from videogn.models.input_size import PoolWindow
+from videogn.models.head import FullyConvolutionalHead
 from videogn.models.recompute import recompute
 
 
@@ -33,7 +32,7 @@ class Stem(nn.Module):
         self.conv = stem.conv
         self.norm = stem.norm
         self.activation = stem.activation
-        self.pool = stem.pool
+        self.pool = stem.pool or nn.Identity()  # X3D and R(2+1)D have none
         self.memory_mode = memory_mode
 
     def forward(self, x: Tensor) -> Tensor:
@@ -86,6 +85,11 @@ class Bottleneck(nn.Module):
         self.conv_c, self.norm_c = bottleneck.conv_c, bottleneck.norm_c
         self.memory_mode = memory_mode
 
+    @property
+    def last_norm(self) -> nn.Module:
+        """The norm whose gamma starts at 0."""
+        return self.norm_c
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, C', T, H', W')."""
         x = self.conv_a(x)
@@ -105,22 +109,75 @@ class Bottleneck(nn.Module):
         return self.norm_c(self.conv_c(self.act_b(self.norm_b(x))))
 
 
-class ResidualBlock(nn.Module):
-    """ReLU of the sum of a shortcut and a bottleneck.
+class BasicBranch(nn.Module):
+    """Two 3x3 convolutions, the first with an extent in time, each with its norm; ReLU after the first.
 
     Args:
-        block: pytorchvideo's block, whose layers are taken over.
+        channels: Number of input channels.
+        out_channels: Number of channels of both convolutions.
+        kernel: Temporal kernel of the first convolution.
+        stride: Stride over H and W of the first convolution.
+        norm: Factory `(num_channels) -> nn.Module`.
+        conv: Class of the convolutions.
+        memory_mode: lean keeps the outputs of the convolutions. In the other modes the branch keeps everything, unless
+            the block around it runs again.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int,
+        norm: Callable[[int], nn.Module],
+        conv: type[nn.Conv3d],
+        memory_mode: str,
+    ) -> None:
+        super().__init__()
+        padding = (kernel // 2, 1, 1)
+        self.conv_a = conv(channels, out_channels, (kernel, 3, 3), (1, stride, stride), padding, bias=False)
+        self.norm_a, self.act_a = norm(out_channels), nn.ReLU()
+        self.conv_b = conv(out_channels, out_channels, (1, 3, 3), 1, (0, 1, 1), bias=False)
+        self.norm_b = norm(out_channels)
+        self.memory_mode = memory_mode
+
+    @property
+    def last_norm(self) -> nn.Module:
+        """The norm whose gamma starts at 0."""
+        return self.norm_b
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, C', T, H', W')."""
+        x = self.conv_a(x)
+        if self.memory_mode == "lean":
+            return self.norm_b(recompute(self._to_second, [self.norm_a, self.conv_b], x))
+        return self.norm_b(self._to_second(x))
+
+    def _to_second(self, x: Tensor) -> Tensor:
+        return self.conv_b(self.act_a(self.norm_a(x)))
+
+
+class ResidualBlock(nn.Module):
+    """ReLU of the sum of a shortcut and a branch of convolutions.
+
+    Args:
+        branch1_conv: Projection shortcut, or None for the identity.
+        branch1_norm: Norm of the projection, or None.
+        branch2: Bottleneck or basic branch.
         memory_mode: block and stage keep the input of the block; plain and lean leave it to its layers.
     """
 
-    def __init__(self, block: ResBlock, memory_mode: str) -> None:
+    def __init__(
+        self,
+        branch1_conv: nn.Module | None,
+        branch1_norm: nn.Module | None,
+        branch2: Bottleneck | BasicBranch,
+        memory_mode: str,
+    ) -> None:
         super().__init__()
-        self.branch1_conv, self.branch1_norm = block.branch1_conv, block.branch1_norm
-        if self.branch1_conv is not None:
-            # pytorchvideo's are NumPy's numbers, which torch.compile takes for unknown ones.
-            self.branch1_conv.stride = tuple(map(int, self.branch1_conv.stride))
-        self.branch2 = Bottleneck(block.branch2, memory_mode)
-        self.activation = block.activation
+        self.branch1_conv, self.branch1_norm = branch1_conv, branch1_norm
+        self.branch2 = branch2
+        self.activation = nn.ReLU()
         self.memory_mode = memory_mode
 
     def forward(self, x: Tensor) -> Tensor:
@@ -133,8 +190,9 @@ class ResidualBlock(nn.Module):
         return self.activation(shortcut + features)
 
     def _branches(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        shortcut = x if self.branch1_conv is None else self.branch1_norm(self.branch1_conv(x))
-        return shortcut, self.branch2(x)
+        shortcut = x if self.branch1_conv is None else self.branch1_conv(x)
+        # A projection that changes only the resolution has no norm in X3D.
+        return shortcut if self.branch1_norm is None else self.branch1_norm(shortcut), self.branch2(x)
 
 
 class ResidualStage(nn.Module):
@@ -160,39 +218,18 @@ class ResidualStage(nn.Module):
         return x
 
 
-class FullyConvolutionalHead(nn.Module):
-    """Average pool with stride 1, dropout, and the classifier at every position.
-
-    The parameter is named `proj`, as in pytorchvideo's head, so that its checkpoints fit.
+def bottleneck_block(block: ResBlock, memory_mode: str) -> ResidualBlock:
+    """Make a residual block of the layers of pytorchvideo's.
 
     Args:
-        in_channels: Number of channels of res5's output.
-        num_classes: Number of classes K.
-        pool_window: Window of the average over (T', H', W'); None averages the whole axis.
-        dropout: Probability of dropping a feature before the classifier.
-
-    Raises:
-        ValueError: A window is smaller than 1.
+        block: pytorchvideo's block with a bottleneck.
+        memory_mode: plain, lean, block or stage.
     """
-
-    def __init__(self, in_channels: int, num_classes: int, pool_window: PoolWindow, dropout: float) -> None:
-        super().__init__()
-        if any(size is not None and size < 1 for size in pool_window):
-            raise ValueError(f"pool_window must hold three numbers >= 1 or None, got {tuple(pool_window)}")
-        self.pool_window = pool_window
-        self.dropout = nn.Dropout(dropout)
-        self.proj = nn.Linear(in_channels, num_classes)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Features (B, C, T', H', W') -> logits (B, K, T'', H'', W''), one per position of the pool window."""
-        window = tuple(
-            size if wanted is None else wanted for wanted, size in zip(self.pool_window, x.shape[2:], strict=True)
-        )
-        narrow = x.device.type == "cpu" and x.dtype.itemsize < 4  # which torch's pool does not take there
-        pooled = F.avg_pool3d(x.float() if narrow else x, window, stride=1)  # (B, C, T'', H'', W'')
-        x = pooled.to(x.dtype)
-        x = self.proj(self.dropout(x.movedim(1, -1)))  # (B, T'', H'', W'', K)
-        return x.movedim(-1, 1)  # (B, K, T'', H'', W'')
+    bottleneck = Bottleneck(block.branch2, memory_mode)
+    if block.branch1_conv is not None:
+        # pytorchvideo's are NumPy's numbers, which torch.compile takes for unknown ones.
+        block.branch1_conv.stride = tuple(map(int, block.branch1_conv.stride))
+    return ResidualBlock(block.branch1_conv, block.branch1_norm, bottleneck, memory_mode)
 
 
 def initialise(stem: Stem, stages: Sequence[ResidualStage], head: FullyConvolutionalHead) -> None:
@@ -216,6 +253,6 @@ def initialise(stem: Stem, stages: Sequence[ResidualStage], head: FullyConvoluti
                 nn.init.normal_(layer.weight, 0.0, std)
     for stage in stages:
         for block in stage.res_blocks:
-            nn.init.zeros_(block.branch2.norm_c.weight)  # type: ignore[union-attr, arg-type]
+            nn.init.zeros_(block.branch2.last_norm.weight)  # type: ignore[union-attr, arg-type]
     nn.init.normal_(head.proj.weight, 0.0, 0.01)
     nn.init.zeros_(head.proj.bias)

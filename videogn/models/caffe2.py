@@ -1,4 +1,4 @@
-"""Detectron's Caffe2 files (`R-50-GN.pkl`): pickles of numpy arrays, read without running anything that they name.
+"""Caffe2's files (Detectron's `R-50-GN.pkl`, the Non-local release): pickles of numpy arrays, of which nothing is run.
 
 A pickle is a program. This reader knows only the few constructors that a float array is written with, and replaces even
 those by its own: no class or function that a file names is ever looked up, so none can be called.

@@ -7,16 +7,27 @@ of a bottleneck is branch2.conv_a, branch2.norm_a and so on; the projection shor
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
-#: The first convolution, the one that sees the colours.
-STEM_CONV = "blocks.0.conv.weight"
+from torch import Tensor
+
+_STEM_CONV = "blocks.0.conv.weight"
 _HEAD = "blocks.6.proj"
+#: A name that only one kind of torchvision's video networks has -> layout; the names are those of our networks too.
+_TORCHVISION_VIDEO = {
+    "stem.0.weight": "torchvision VideoResNet",
+    "features.0.0.0.weight": "torchvision S3D",
+    "conv_proj.weight": "torchvision MViT",
+    "patch_embed.proj.weight": "torchvision Swin",
+}
 _BLOCKS = {2: 1, 3: 3, 4: 4, 5: 5}  # number of the stage, res2 to res5 -> our block
 
 _TORCHVISION = re.compile(r"layer([1-4])\.(\d+)\.(?:(conv|bn)([1-3])|downsample\.([01]))\.(\w+)")
-_CAFFE2 = re.compile(r"res([2-5])_(\d+)_branch(1|2a|2b|2c)_(w|gn_s|gn_b)")
-_CAFFE2_PARTS = {"w": ("conv", "weight"), "gn_s": ("norm", "weight"), "gn_b": ("norm", "bias")}
+_CAFFE2 = re.compile(r"res([2-5])_(\d+)_branch(1|2a|2b|2c)_(?:(w)|(?:gn|bn)_(s|b|rm|riv))")
+_CAFFE2_STEM_NORM = re.compile(r"(?:conv1_gn|res_conv1_bn)_(s|b|rm|riv)")
+#: `riv` holds the running variance: the name says inverse, but the released code of precise BN writes the variance, and
+#: Caffe2 in test mode and the converter to affine layers divide by sqrt(riv + eps).
+_CAFFE2_NORM = {"s": "weight", "b": "bias", "rm": "running_mean", "riv": "running_var"}
 
 
 def torchvision_name(key: str) -> str | None:
@@ -40,23 +51,25 @@ def torchvision_name(key: str) -> str | None:
 
 
 def caffe2_name(key: str) -> str | None:
-    """Translate a name of Detectron's Caffe2 ResNets with GN.
+    """Translate a name of a Caffe2 ResNet: Detectron's with GN, or one of the Non-local release, with BN or affine.
 
     Args:
-        key: Name of a tensor, for instance `res2_0_branch2a_gn_s`.
+        key: Name of a tensor, for instance `res2_0_branch2a_gn_s` or `res2_0_branch2a_bn_riv`.
 
     Returns:
         Our name, or None if our network has no such tensor.
     """
-    stem = {"conv1_w": STEM_CONV, "conv1_gn_s": "blocks.0.norm.weight", "conv1_gn_b": "blocks.0.norm.bias"}
-    head = {"pred_w": f"{_HEAD}.weight", "pred_b": f"{_HEAD}.bias"}
-    if key in stem | head:
-        return (stem | head)[key]
+    names = {"conv1_w": _STEM_CONV, "pred_w": f"{_HEAD}.weight", "pred_b": f"{_HEAD}.bias"}
+    if key in names:
+        return names[key]
+    stem = _CAFFE2_STEM_NORM.fullmatch(key)
+    if stem is not None:
+        return f"blocks.0.norm.{_CAFFE2_NORM[stem.group(1)]}"
     found = _CAFFE2.fullmatch(key)
     if found is None:
         return None
-    stage, block, branch, suffix = found.groups()
-    kind, part = _CAFFE2_PARTS[suffix]
+    stage, block, branch, conv, norm = found.groups()
+    kind, part = ("conv", "weight") if conv else ("norm", _CAFFE2_NORM[norm])
     return _bottleneck(int(stage), block, kind, branch[1:], part)
 
 
@@ -65,42 +78,81 @@ LAYOUTS: dict[str, Callable[[str], str | None]] = {
     "videogn": lambda key: key,
     "torchvision": torchvision_name,
     "caffe2": caffe2_name,
+    "nonlocal": caffe2_name,
+    **dict.fromkeys(_TORCHVISION_VIDEO.values(), lambda key: key),
 }
 
 
-def layout_of(keys: Iterable[str]) -> str:
+def layout_of(tensors: Mapping[str, Tensor]) -> str:
     """Recognise the layout of a state dict.
 
     Args:
-        keys: Names of its tensors.
+        tensors: Name -> tensor.
 
     Returns:
         A key of LAYOUTS.
 
     Raises:
-        ValueError: The layout is unknown; the message shows the first names.
+        ValueError: The layout is unknown, or is that of a network that no network of ours can be; the message says why.
     """
-    keys = list(keys)
-    if any(key.startswith("blocks.") for key in keys):
-        return "videogn"
+    keys = list(tensors)
     if "conv1.weight" in keys and any(key.startswith("layer1.") for key in keys):
         return "torchvision"
+    for key, layout in _TORCHVISION_VIDEO.items():
+        if key in keys and tensors[key].ndim == 5:
+            return layout
+    if any(key.startswith("blocks.") for key in keys):  # MViT's blocks, above, are others
+        return "videogn"
     if "conv1_w" in keys:
-        if any(key.endswith("_bn_s") for key in keys):
-            raise ValueError(
-                "it is a Caffe2 network with BN: its statistics are folded into a scale and its strides are in the 1x1 "
-                "convolutions, so no network of ours is the same function; torchvision's BN weights are"
-            )
-        return "caffe2"
+        return _caffe2_layout(tensors)
     raise ValueError(
         f"it holds no network that videogn can read: its names are {', '.join(keys[:3]) or 'none at all'}"
         f"{', ...' if len(keys) > 3 else ''}"
     )
 
 
-def is_head(name: str) -> bool:
-    """Whether one of our names belongs to the classifier, the only part that may differ in shape."""
-    return name.startswith(f"{_HEAD}.")
+def _caffe2_layout(tensors: Mapping[str, Tensor]) -> str:
+    """Tell Detectron's networks from those of the Non-local release, which share their names."""
+    if "res_conv1_bn_s" not in tensors:
+        return "caffe2"
+    if any(key.startswith("nonlocal_") for key in tensors):
+        raise ValueError("it has non-local blocks, which no network of ours has; the release's i3d_baseline files fit")
+    statistics = "res_conv1_bn_rm" in tensors and "res_conv1_bn_riv" in tensors
+    if not statistics and tensors["conv1_w"].ndim == 4:
+        raise ValueError(
+            "it is an image network whose BN is folded into a scale and a shift, like Detectron's R-50.pkl: its "
+            "strides are in the 1x1 convolutions, so no network of ours is the same function; torchvision's BN weights "
+            "are, or the Non-local release's r50_pretrain_c2_model_iter450450_clean.pkl"
+        )
+    return "nonlocal"
+
+
+def translation(layout: str, own: Mapping[str, Tensor]) -> Callable[[str], str | None]:
+    """Return the translation of a layout's names into those of a network.
+
+    Args:
+        layout: A key of LAYOUTS.
+        own: State dict of the network. In one without a pool after res2 the blocks from res3 on count one less.
+    """
+    translate = LAYOUTS[layout]
+    if layout not in ("torchvision", "caffe2", "nonlocal") or f"{_HEAD}.weight" in own:
+        return translate
+    return lambda key: _without_pool(translate(key))
+
+
+def stem_conv(own: Mapping[str, Tensor]) -> str | None:
+    """Return the name of a network's first convolution, the one that sees the colours; None if it has none."""
+    return next((name for name, tensor in own.items() if tensor.ndim == 5 and tensor.shape[1] == 3), None)
+
+
+def head_prefix(own: Mapping[str, Tensor]) -> str:
+    """Return how the names of a network's classifier begin: it is the last layer, and may differ in shape."""
+    return list(own)[-1].rpartition(".")[0] + "."
+
+
+def _without_pool(name: str | None) -> str | None:
+    found = re.fullmatch(r"blocks\.([3-6])\.(.*)", name or "")
+    return f"blocks.{int(found.group(1)) - 1}.{found.group(2)}" if found else name
 
 
 def _bottleneck(stage: int, block: str, kind: str, letter: str | None, part: str) -> str:

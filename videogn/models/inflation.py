@@ -29,6 +29,8 @@ class InputNormalisation:
 IMAGENET = InputNormalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 #: pytorchvideo's zoo, and our default: the released code of Wang et al. 2018, the GN paper's baseline.
 DEFAULT = InputNormalisation((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
+#: torchvision's R3D, MC3, R(2+1)D and S3D.
+KINETICS = InputNormalisation((0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989))
 #: Detectron's Caffe2 networks: pixels 0-255, the mean subtracted, not scaled.
 CAFFE2 = InputNormalisation((102.9801 / 255, 115.9465 / 255, 122.7717 / 255), (1 / 255, 1 / 255, 1 / 255), "BGR")
 

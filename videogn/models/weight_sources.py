@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,23 @@ from torch import Tensor
 from videogn.checks import check_choice, did_you_mean, existing_path
 from videogn.models.caffe2 import read_caffe2
 from videogn.models.foreign_names import layout_of
-from videogn.models.inflation import CAFFE2, DEFAULT, IMAGENET, InputNormalisation
+from videogn.models.inflation import CAFFE2, DEFAULT, IMAGENET, KINETICS, InputNormalisation
 
-#: A Lightning checkpoint holds the task, whose network is `net`; DataParallel and its like add `module`.
-_PREFIXES = ("net.", "module.")
+#: A Lightning checkpoint holds the task, whose network is `net`; DataParallel adds `module`, pytorchvideo `model`.
+_PREFIXES = ("net.", "module.", "model.")
 _WRAPPINGS = ("state_dict", "model_state", "model")
 #: Same names and shapes as resnet50, but blurred or averaged before each stride: another function.
 _ANTI_ALIASED = ("resnetaa", "resnetblur")
+#: Layout -> the input that its networks were trained on, where all of them share it.
+_NORMALISATIONS = {
+    "torchvision": IMAGENET,  # timm's too
+    "caffe2": CAFFE2,
+    "nonlocal": DEFAULT,
+    "torchvision VideoResNet": KINETICS,
+    "torchvision S3D": KINETICS,
+    "torchvision MViT": DEFAULT,
+    "torchvision Swin": IMAGENET,
+}
 
 
 @dataclass(frozen=True)
@@ -77,8 +87,7 @@ def read_source(source: str | Path) -> SourceWeights:
         layout = "videogn" if about.keys() >= {"arch", "norm"} else layout_of(tensors)
     except ValueError as error:
         raise ValueError(f"{path} is not a file of weights: {error}") from error
-    # torchvision's and timm's 2D networks come as bare state dicts; both were trained on the same normalisation.
-    normalisation = {"torchvision": IMAGENET, "caffe2": CAFFE2}.get(layout)
+    normalisation = _NORMALISATIONS.get(layout)
     if normalisation is None and about.get("mean") and about.get("std"):
         normalisation = InputNormalisation(tuple(about["mean"]), tuple(about["std"]))
     norm = (str(about["norm"]), dict(about.get("norm_options") or {})) if "norm" in about else None
@@ -152,7 +161,7 @@ def _timm(name: str) -> SourceWeights:
 
 
 def _torchvision(name: str) -> SourceWeights:
-    """A 2D ResNet of torchvision, by the name of its weights."""
+    """A 2D ResNet or a video network of torchvision, by the name of its weights."""
     from torchvision.models import get_weight
 
     try:
@@ -161,15 +170,21 @@ def _torchvision(name: str) -> SourceWeights:
         known = [f"ResNet50_Weights.{version}" for version in ("IMAGENET1K_V1", "IMAGENET1K_V2", "DEFAULT")]
         raise ValueError(f"torchvision knows no weights {name!r}{did_you_mean(name, known)}") from error
     state = _fetched(f"torchvision:{name}", lambda: weights.get_state_dict(progress=False, check_hash=True))
-    return _collected(f"torchvision:{name}", state, IMAGENET)
+    preset = weights.transforms()
+    normalisation = InputNormalisation(tuple(preset.mean), tuple(preset.std))
+    collected = _collected(f"torchvision:{name}", state, normalisation)
+    if collected.layout == "torchvision":  # of an image network, whose classifier is of no use
+        return collected
+    return replace(collected, class_names=list(weights.meta["categories"]))
 
 
 def _zoo(name: str) -> SourceWeights:
-    """A video network of pytorchvideo's zoo; `i3d_r50` is the one that fits `i3d_r50_8x8`."""
-    from pytorchvideo.models.hub.resnet import checkpoint_paths
+    """A video network of pytorchvideo's zoo; `i3d_r50` is `i3d_r50_8x8`, the others go by their names."""
+    from pytorchvideo.models.hub import csn, r2plus1d, resnet, x3d
 
-    check_choice("zoo", name, checkpoint_paths)
-    url = checkpoint_paths[name]
+    urls = {**resnet.checkpoint_paths, **x3d.checkpoint_paths, **r2plus1d.checkpoint_paths, **csn.checkpoint_paths}
+    check_choice("zoo", name, urls)
+    url = urls[name]
     content = _fetched(
         f"zoo:{name}",
         lambda: torch.hub.load_state_dict_from_url(url, map_location="cpu", progress=False, weights_only=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from videogn.models.fairness import fairness_note
-from videogn.models.foreign_names import LAYOUTS, STEM_CONV, is_head
+from videogn.models.foreign_names import head_prefix, stem_conv, translation
 from videogn.models.inflation import Triple, adapt_stem, inflate, input_for
+from videogn.models.nonlocal_release import release_notes, with_statistics
 from videogn.models.weight_sources import SourceWeights, read_checkpoint, read_source
 
 __all__ = ["WeightReport", "load_weights", "read_checkpoint"]
 
 #: Suffix that tells the norms with running statistics (BN and its kin) from those without (GN, LN, IN).
 _RUNNING = ".running_mean"
-#: Suffixes of tensors that are no weights: counters of batches, which some norms lack, and Caffe2's momentum.
-_NO_WEIGHTS = (".num_batches_tracked", "_momentum")
+#: Suffix of counters of batches, which some norms lack.
+_COUNTER = ".num_batches_tracked"
+#: Suffixes of tensors that are no weights: counters, Caffe2's momentum, statistics of single sub-batches.
+_NO_WEIGHTS = (_COUNTER, "_momentum", ".split_mean", ".split_var")
 #: Number of groups in all published ImageNet networks with GN in these layouts.
 _IMAGENET_GROUPS = 32
 
@@ -35,7 +38,7 @@ class WeightReport:
         loaded: Names of copied tensors. The first convolution may be adapted to scale and channel order of the input.
         inflated: Names of tensors made from a 2D kernel.
         skipped: Names, in the source, of tensors that were not used.
-        missing: Names of the network's tensors that kept their initial values.
+        missing: Names of the network's weights that kept their initial values; counters of batches are none.
         mean: RGB mean to subtract from the clips, in units of the full range; None if it is not known.
         std: RGB standard deviation to divide the clips by, in the same units; None if it is not known.
         notes: Remarks for the reader of the results: the ImageNet accuracy of this start, a mean that does not fit.
@@ -79,7 +82,8 @@ def load_weights(
     Args:
         model: Network of `videogn.models`.
         source: A videogn checkpoint; a state dict (.pth, .pt, .safetensors) of a video network, or of a ResNet in
-            torchvision's and timm's names; Detectron's R-50-GN.pkl; or `timm:NAME`, `torchvision:NAME`, `zoo:NAME`.
+            torchvision's and timm's names; Detectron's R-50-GN.pkl; the Non-local release's i3d_baseline_*.pkl and its
+            ImageNet start; or `timm:NAME`, `torchvision:NAME`, `zoo:NAME`.
             Only tensors and plain Python values are read from a file; pickled objects are refused.
         class_names: Names of the network's classes, compared with those in the checkpoint. Default: not compared.
         norm: Name and options of the network's norm, compared with those in the checkpoint. Default: not compared.
@@ -105,13 +109,17 @@ def load_weights(
         >>> len(report.loaded), report.missing  # a new classifier for 3 classes
         (51, ['blocks.6.proj.weight', 'blocks.6.proj.bias'])
     """
-    weights = read_source(source)
+    given = read_source(source)
+    weights = _for_network(given, model, source)
     own = model.state_dict()
-    translate = LAYOUTS[weights.layout]
+    translate = translation(weights.layout, own)
+    head, stem = head_prefix(own), stem_conv(own)
     named = {translate(key) or key: key for key in weights.tensors}  # our name -> the source's
     _require_same_norms(model, own, named, source)
     report = _new_report(weights, source, mean, std)
     report.notes.extend(_function_notes(model, weights, named))
+    if given.layout == "nonlocal":
+        report.notes.extend(release_notes(source, given.tensors, model))
     if norm is not None and weights.norm is not None and (norm[0], dict(norm[1])) != weights.norm:
         report.notes.append(
             f"the weights were trained with norm {_named(weights.norm)}, the network's is {_named(norm)}"
@@ -120,19 +128,30 @@ def load_weights(
     fitting: dict[str, Tensor] = {}
     for name, target in own.items():
         tensor = weights.tensors.get(named.get(name, ""))
-        if tensor is not None and (same_classes or not is_head(name)):
+        if tensor is not None and (same_classes or not name.startswith(head)):
             value = _fitted(tensor, target)
             if value is not None:
                 fitting[name] = value
                 (report.loaded if tensor.shape == target.shape else report.inflated).append(name)
                 continue
-        report.missing.append(name)
+        if not name.endswith(_NO_WEIGHTS):
+            report.missing.append(name)
     report.skipped.extend(key for name, key in named.items() if name not in fitting)
-    _require_trunk(own, weights.tensors, named, report, source, weights.layout)
-    if weights.normalisation is not None and report.std is not None and STEM_CONV in fitting:
-        fitting[STEM_CONV] = adapt_stem(fitting[STEM_CONV], weights.normalisation, report.std)
+    _require_trunk(own, weights, named, report, source)
+    if weights.normalisation is not None and report.std is not None and stem in fitting:
+        fitting[stem] = adapt_stem(fitting[stem], weights.normalisation, report.std)
     model.load_state_dict(fitting, strict=False)
     return report
+
+
+def _for_network(weights: SourceWeights, model: nn.Module, source: str | Path) -> SourceWeights:
+    """Give weights of a norm without statistics those that a network with a place for them needs."""
+    if weights.layout != "nonlocal":
+        return weights
+    try:
+        return replace(weights, tensors=with_statistics(weights.tensors, model))
+    except ValueError as error:
+        raise ValueError(f"{source} does not fit the network: {error}") from error
 
 
 def _fitted(tensor: Tensor, target: Tensor) -> Tensor | None:
@@ -181,12 +200,12 @@ def _require_same_norms(model: nn.Module, own: Mapping[str, Tensor], named: Mapp
 
 def _function_notes(model: nn.Module, weights: SourceWeights, named: Mapping[str, str]) -> list[str]:
     """Note layers that fit in shape but compute another function than in the 2D network that was trained."""
-    if weights.layout == "videogn":
+    if weights.layout not in ("torchvision", "caffe2"):
         return []
     layers = dict(model.named_modules())
     conv, norm = layers.get("blocks.0.conv"), layers.get("blocks.0.norm")
     notes = []
-    if type(conv) is not nn.Conv3d:
+    if conv is not None and type(conv) is not nn.Conv3d:
         notes.append(f"the weights were trained with plain convolutions, the network's are {type(conv).__name__}")
     # GN's gamma and beta fit any number of groups, and LN and IN too.
     without_statistics = not any(name.endswith(_RUNNING) for name in named)
@@ -211,14 +230,14 @@ def _is_group_norm(norm: nn.Module) -> bool:
 
 def _require_trunk(
     own: Mapping[str, Tensor],
-    tensors: Mapping[str, Tensor],
+    weights: SourceWeights,
     named: Mapping[str, str],
     report: WeightReport,
     source: object,
-    layout: str,
 ) -> None:
     """Refuse a source that lacks a tensor of the trunk, or has one that the trunk lacks."""
-    wrong = [name for name in report.missing if not _may_differ(name)]
+    tensors, head = weights.tensors, head_prefix(own)
+    wrong = [name for name in report.missing if not _may_differ(name, head)]
     if wrong:
         first = wrong[0]
         shapes = f" ({tuple(tensors[named[first]].shape)} for {tuple(own[first].shape)})" if first in named else ""
@@ -227,15 +246,15 @@ def _require_trunk(
             f"another shape, the first is {first}{shapes}; do architecture and norm agree?"
         )
     skipped = set(report.skipped)
-    unused = [key for name, key in named.items() if key in skipped and not _may_differ(name)]
-    if layout == "caffe2":  # its files may hold the state of the solver too
-        unused = [key for key in unused if re.match(r"conv1_|res\d", key)]
+    unused = [key for name, key in named.items() if key in skipped and not _may_differ(name, head)]
+    if weights.layout in ("caffe2", "nonlocal"):  # their files may hold the state of the solver too
+        unused = [key for key in unused if re.match(r"conv1_|res", key)]
     if unused:
         raise ValueError(f"{source} has {len(unused)} tensors that the network lacks, the first is {unused[0]}")
 
 
-def _may_differ(name: str) -> bool:
-    return is_head(name) or name.endswith(_NO_WEIGHTS)
+def _may_differ(name: str, head: str) -> bool:
+    return name.startswith(head) or name.endswith(_NO_WEIGHTS)
 
 
 def _named(norm: tuple[str, Mapping[str, Any]]) -> str:

@@ -25,13 +25,14 @@ class BatchChannelNorm3d(RunningStatistics):
 
     Args:
         num_channels: Number of channels C.
-        groups: Number of groups G of the GroupNorm. Default: 32, unless `channels_per_group` is given.
+        groups: Number of groups G of the GroupNorm. Default: 32, unless another option says how many.
         channels_per_group: C/G, as an alternative to `groups`.
+        max_groups: As another alternative, a bound: G is the largest divisor of C up to it.
         momentum: Update rate a of the estimates; None for their plain average. Default: 0.1.
         eps: Constant added to both variances. Default: 1e-5.
 
     Raises:
-        ValueError: `groups` and `channels_per_group` are both given, one is not positive, or it does not divide C.
+        ValueError: Two of the options of groups are given, one is not positive, or it does not divide C.
     """
 
     def __init__(
@@ -40,11 +41,12 @@ class BatchChannelNorm3d(RunningStatistics):
         *,
         groups: int | None = None,
         channels_per_group: int | None = None,
+        max_groups: int | None = None,
         momentum: float | None = 0.1,
         eps: float = 1e-5,
     ) -> None:
         super().__init__(num_channels, eps=eps)
-        self.num_groups = number_of_groups(num_channels, groups, channels_per_group)
+        self.num_groups = number_of_groups(num_channels, groups, channels_per_group, max_groups)
         self.momentum = momentum
         self.batch_weight = nn.Parameter(torch.ones(num_channels))
         self.batch_bias = nn.Parameter(torch.zeros(num_channels))

@@ -45,8 +45,8 @@ class ChannelAffine(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, H, W) -> the same shape and dtype."""
-        gamma, beta = self.weight.to(x.dtype), self.bias.to(x.dtype)
-        return x * gamma[:, None, None, None] + beta[:, None, None, None]
+        shape = (-1, *[1] * (x.ndim - 2))
+        return x * self.weight.to(x.dtype).view(shape) + self.bias.to(x.dtype).view(shape)
 
     def extra_repr(self) -> str:
         """Number of channels, for `print(layer)`."""

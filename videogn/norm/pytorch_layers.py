@@ -22,20 +22,26 @@ def batch_norm(num_channels: int, *, eps: float = 1e-5, momentum: float | None =
 
 
 def group_norm(
-    num_channels: int, *, groups: int | None = None, channels_per_group: int | None = None, eps: float = 1e-5
+    num_channels: int,
+    *,
+    groups: int | None = None,
+    channels_per_group: int | None = None,
+    max_groups: int | None = None,
+    eps: float = 1e-5,
 ) -> nn.GroupNorm:
     """GroupNorm over (C/G, T, H, W): S_i = {k : k_N = i_N, floor(k_C / (C/G)) = floor(i_C / (C/G))} (GN paper, eq. 7).
 
     Args:
         num_channels: Number of channels C.
-        groups: Number of groups G. Default: 32, unless `channels_per_group` is given.
+        groups: Number of groups G. Default: 32, unless another option says how many.
         channels_per_group: C/G, as an alternative to `groups`.
+        max_groups: As another alternative, a bound: G is the largest divisor of C up to it.
         eps: Constant added to the variance. Default: 1e-5.
 
     Raises:
-        ValueError: Both options are given, one is not positive, or it does not divide C.
+        ValueError: Two of the options are given, one is not positive, or it does not divide C.
     """
-    return nn.GroupNorm(number_of_groups(num_channels, groups, channels_per_group), num_channels, eps=eps)
+    return nn.GroupNorm(number_of_groups(num_channels, groups, channels_per_group, max_groups), num_channels, eps=eps)
 
 
 def layer_norm(num_channels: int, *, eps: float = 1e-5) -> nn.GroupNorm:
@@ -60,26 +66,29 @@ def instance_norm(num_channels: int, *, eps: float = 1e-5) -> nn.GroupNorm:
     return nn.GroupNorm(num_channels, num_channels, eps=eps)
 
 
-def number_of_groups(num_channels: int, groups: int | None, channels_per_group: int | None) -> int:
-    """Return G for the two ways of giving it.
+def number_of_groups(
+    num_channels: int, groups: int | None = None, channels_per_group: int | None = None, max_groups: int | None = None
+) -> int:
+    """Return G for the three ways of giving it.
 
     Args:
         num_channels: Number of channels C.
         groups: Number of groups G, or None.
-        channels_per_group: C/G, or None. G is 32 if both are None.
+        channels_per_group: C/G, or None.
+        max_groups: Bound of G, which is then the largest divisor of C up to it; or None. G is 32 if all are None.
 
     Raises:
-        ValueError: Both are given, one is not positive, or it does not divide C.
+        ValueError: Two of them are given, one is not positive, or it does not divide C.
     """
-    if groups is not None and channels_per_group is not None:
-        raise ValueError(
-            f"give groups or channels_per_group, not both; got groups={groups}, channels_per_group={channels_per_group}"
-        )
-    if groups is None and channels_per_group is None:
-        groups = _GROUPS
-    name, divisor = ("groups", groups) if groups is not None else ("channels_per_group", channels_per_group)
-    assert divisor is not None
+    options = {"groups": groups, "channels_per_group": channels_per_group, "max_groups": max_groups}
+    given = {name: value for name, value in options.items() if value is not None}
+    if len(given) > 1:
+        values = ", ".join(f"{name}={value}" for name, value in given.items())
+        raise ValueError(f"give {' or '.join(given)}, not both; got {values}")
+    name, divisor = next(iter(given.items()), ("groups", _GROUPS))
     require_positive(name, divisor)
+    if name == "max_groups":
+        return max(size for size in range(1, min(divisor, num_channels) + 1) if num_channels % size == 0)
     if num_channels % divisor:
         raise ValueError(f"channels must be divisible by {name}, got {num_channels} channels and {name}={divisor}")
     return divisor if name == "groups" else num_channels // divisor

@@ -58,10 +58,11 @@ def batch_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Compute mean and biased variance per channel over (N, T, H, W), without gradients.
 
     Args:
-        x: Features, (N, C, T, H, W).
+        x: Features, (N, C, T, H, W), or with other axes than those three.
 
     Returns:
         Mean (C,) and variance (C,), float32 or wider.
     """
-    variance, mean = torch.var_mean(at_least_float32(x.detach()), dim=(0, 2, 3, 4), correction=0)
+    axes = (0, *range(2, x.ndim))
+    variance, mean = torch.var_mean(at_least_float32(x.detach()), dim=axes, correction=0)
     return mean, variance

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
@@ -14,7 +15,7 @@ from videogn.norm.batch_channel import BatchChannelNorm3d
 from videogn.norm.batch_renorm import BatchRenorm3d
 from videogn.norm.frozen import ChannelAffine, FrozenBatchNorm3d
 from videogn.norm.pytorch_layers import batch_norm, group_norm, instance_norm, layer_norm
-from videogn.norm.sub_batch import SubBatchNorm3d, SyncBatchNorm3d
+from videogn.norm.sub_batch import SyncBatchNorm3d, sub_batch_norm
 from videogn.norm.weight_standardisation import WeightStandardisedGroupNorm
 
 #: Norm name -> class or function `(num_channels, **options) -> nn.Module`. A new norm is one more line.
@@ -26,7 +27,7 @@ NORMS: dict[str, Callable[..., nn.Module]] = {
     "brn": BatchRenorm3d,
     "frozen_bn": FrozenBatchNorm3d,
     "sync_bn": SyncBatchNorm3d,
-    "sub_bn": SubBatchNorm3d,
+    "sub_bn": sub_batch_norm,
     "ws+gn": WeightStandardisedGroupNorm,
     "bcn": BatchChannelNorm3d,
     "none": ChannelAffine,
@@ -61,6 +62,12 @@ class NormFactory:
             raise ValueError(
                 f"norm {self.name!r} cannot make a layer of {num_channels} channels: {type(error).__name__}: {error}"
             ) from error
+
+    def with_defaults(self, **options: Any) -> NormFactory:
+        """Make a factory with options added: those that the norm takes and this factory does not set."""
+        taken = inspect.signature(self.norm).parameters
+        added = {name: value for name, value in options.items() if name in taken}
+        return replace(self, options={**added, **self.options})
 
     @property
     def conv(self) -> type[nn.Conv3d]:

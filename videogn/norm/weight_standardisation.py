@@ -17,8 +17,8 @@ def standardise_weight(weight: Tensor, eps: float = _EPS) -> Tensor:
 
         w^_o = (w_o - mu_o) / sqrt(var_o + eps)
 
-    mu_o and the biased var_o are over the I = C_in x t x h x w weights of output channel o (the paper's equations for
-    mu and sigma, with eps under the root).
+    mu_o and the biased var_o are over the I = C_in x t x h x w weights of output channel o. This is timm's form. The
+    authors' released code divides by the unbiased standard deviation + 1e-5 instead.
 
     Args:
         weight: Weights, (C_out, C_in, t, h, w).
@@ -45,12 +45,13 @@ class WeightStandardisedGroupNorm(nn.GroupNorm):
 
     Args:
         num_channels: Number of channels C.
-        groups: Number of groups G. Default: 32, unless `channels_per_group` is given.
+        groups: Number of groups G. Default: 32, unless another option says how many.
         channels_per_group: C/G, as an alternative to `groups`.
+        max_groups: As another alternative, a bound: G is the largest divisor of C up to it.
         eps: Constant added to the variance of the positions. Default: 1e-5.
 
     Raises:
-        ValueError: Both options are given, one is not positive, or it does not divide C.
+        ValueError: Two of the options are given, one is not positive, or it does not divide C.
     """
 
     #: The convolution that a network with this norm is built from.
@@ -62,6 +63,7 @@ class WeightStandardisedGroupNorm(nn.GroupNorm):
         *,
         groups: int | None = None,
         channels_per_group: int | None = None,
+        max_groups: int | None = None,
         eps: float = 1e-5,
     ) -> None:
-        super().__init__(number_of_groups(num_channels, groups, channels_per_group), num_channels, eps=eps)
+        super().__init__(number_of_groups(num_channels, groups, channels_per_group, max_groups), num_channels, eps=eps)

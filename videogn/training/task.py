@@ -55,7 +55,8 @@ class VideoClassifier(pl.LightningModule):
     """Video network with everything needed to train, test and use it: its checkpoints are self-contained.
 
     Args:
-        arch: Architecture: `i3d_r50`, `i3d_r50_8x8`, `i3d_tiny`, or the dotted path of a builder of your own.
+        arch: Architecture: `i3d_r50`, `i3d_r50_8x8`, `i3d_tiny`, `x3d_s`, `r2plus1d_18` and so on (docs/models.md), or
+            the dotted path of a builder of your own.
         norm: Normalisation over (T, H, W): `bn`, `gn`, `ln`, `in`, `brn`, `frozen_bn`, `sync_bn`, `sub_bn`, `ws+gn`,
             `bcn`, `none`, or the dotted path of a factory of your own.
         norm_options: Options of the norm, for instance {groups: 32} or {channels_per_group: 16}.

@@ -1,0 +1,65 @@
+"""The networks of other packages: what the tests ask of them, in sizes that a CPU takes."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+#: Convolutional networks of pytorchvideo and torchvision -> (T, H, W) that they take, with a small window where they
+#: have one.
+CONVOLUTIONAL = {
+    "slow_r50": (2, 32, 32),
+    "c2d_r50": (4, 32, 32),
+    "x3d_xs": (2, 32, 32),
+    "x3d_s": (2, 32, 32),
+    "x3d_m": (2, 32, 32),
+    "x3d_l": (2, 32, 32),
+    "r2plus1d_r50": (8, 32, 32),
+    "csn_r101": (16, 64, 64),
+    "r3d_18": (8, 32, 32),
+    "mc3_18": (4, 32, 32),
+    "r2plus1d_18": (8, 32, 32),
+    "s3d": (16, 224, 224),
+}
+#: Transformers -> (T, H, W).
+TRANSFORMERS = {
+    "mvit_v1_b": (16, 224, 224),
+    "mvit_v2_s": (16, 224, 224),
+    "swin3d_t": (4, 64, 64),
+    "swin3d_s": (4, 64, 64),
+    "swin3d_b": (4, 64, 64),
+}
+TORCHVISION = ("r3d_18", "mc3_18", "r2plus1d_18", "s3d", *TRANSFORMERS)
+
+
+def small_window(name):
+    """Options that let a network take the size above."""
+    return {} if name in TORCHVISION else {"pool_window": (None, None, None)}
+
+
+@torch.no_grad()
+def sane(network: nn.Module, seed: int = 1) -> nn.Module:
+    """In evaluation mode, with weights that keep activations in range and differ from the initial ones everywhere."""
+    generator = torch.Generator().manual_seed(seed)
+    for name, tensor in network.state_dict().items():
+        if not tensor.is_floating_point():
+            continue
+        noise = torch.randn(tensor.shape, generator=generator)
+        if name.endswith("running_var"):
+            tensor.copy_(0.75 + 0.5 * noise.abs())
+        elif tensor.ndim > 1:
+            tensor.copy_(noise * (1 / tensor[0].numel()) ** 0.5)
+        else:
+            tensor.copy_(0.1 * noise + (0.7 if name.endswith("weight") else 0))
+    return network.eval()
+
+
+def last_norms(network: nn.Module) -> list[nn.Module]:
+    """The last norm of every residual block."""
+    found = []
+    for module in network.modules():
+        if hasattr(module, "branch1_conv"):  # ours and pytorchvideo's; S3D has other branches
+            found.append(getattr(module.branch2, "norm_c", None) or module.branch2.norm_b)
+        elif hasattr(module, "downsample"):  # torchvision's
+            found.append(module.conv2[1])
+    return found

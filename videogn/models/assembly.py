@@ -1,0 +1,198 @@
+"""From a table of numbers to a video ResNet. The layers are pytorchvideo's, with a memory mode."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from pytorchvideo.models.resnet import create_bottleneck_block, create_res_block
+from pytorchvideo.models.stem import create_res_basic_stem
+from torch import Tensor, nn
+
+from videogn.checks import check_choice
+from videogn.models.blocks import (
+    BasicBranch,
+    MaxPool,
+    ResidualBlock,
+    ResidualStage,
+    Stem,
+    bottleneck_block,
+    initialise,
+)
+from videogn.models.head import FullyConvolutionalHead
+from videogn.models.input_size import InputSize, Layer, PoolWindow
+from videogn.models.recompute import MEMORY_MODES
+from videogn.norm import NormFactory
+
+#: Output channels of a bottleneck, in multiples of its inner channels.
+_EXPANSION = 4
+
+
+#: The first 3x3 convolution of res3, res4 and res5.
+_HALVING = Layer((1, 3, 3), (1, 2, 2), (0, 1, 1))
+_CONV1 = Layer((5, 7, 7), (2, 2, 2), (2, 3, 3))
+_POOL1 = Layer((2, 3, 3), (2, 2, 2))
+_POOL2 = Layer((2, 1, 1), (2, 1, 1))
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """The numbers of an I3D, by default those of the 32-frame baseline.
+
+    Attributes:
+        width: Number of output channels of the stem.
+        conv1: First convolution.
+        pool1: Max pool of the stem.
+        pool2: Max pool after res2, or None.
+        temporal_kernels: Temporal kernel of each block's first convolution, for res2 to res5 (3 = inflated).
+        bottlenecks: Whether a block is a bottleneck, as from ResNet-50 on, or two 3x3 convolutions.
+    """
+
+    width: int = 64
+    conv1: Layer = _CONV1
+    pool1: Layer = _POOL1
+    pool2: Layer | None = _POOL2
+    temporal_kernels: tuple[tuple[int, ...], ...] = ((3, 3, 3), (3, 1, 3, 1), (3, 1, 3, 1, 3, 1), (1, 3, 1))
+    bottlenecks: bool = True
+
+
+class BlockNetwork(nn.Module):
+    """Stem, stages, pools and head, in a list named as in pytorchvideo's `Net`.
+
+    Args:
+        blocks: The blocks, from stem to head.
+        input_size: What the blocks ask of an input.
+
+    Attributes:
+        minimum: Smallest input (T, H, W) that leaves at least one position.
+    """
+
+    def __init__(self, blocks: Sequence[nn.Module], input_size: InputSize) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.input_size = input_size
+        self.minimum = input_size.minimum
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Clips (B, 3, T, H, W), float -> logits (B, K, T', H', W'), one per position of the head's pool window.
+
+        Raises:
+            ValueError: The input is not (B, 3, T, H, W), or smaller than `minimum`.
+        """
+        if x.ndim != 5 or x.shape[1] != 3:
+            raise ValueError(f"input must be (B, 3, T, H, W), got {tuple(x.shape)}")
+        if any(size < least for size, least in zip(x.shape[2:], self.minimum, strict=True)):
+            raise ValueError(
+                "input must be at least T x H x W = {} x {} x {}, got {} x {} x {}".format(*self.minimum, *x.shape[2:])
+            )
+        for block in self.blocks:
+            x = block(x)
+        return x  # (B, K, T', H', W')
+
+
+def assemble(
+    architecture: Architecture,
+    norm: NormFactory,
+    num_classes: int,
+    dropout: float,
+    pool_window: PoolWindow,
+    memory_mode: str,
+) -> BlockNetwork:
+    """Build and initialise a network: stem, four stages, a pool after the first, head.
+
+    Args:
+        architecture: The numbers.
+        norm: Norm of all layers.
+        num_classes: Number of classes K.
+        dropout: Probability of dropping a feature before the classifier.
+        pool_window: Window of the head's average.
+        memory_mode: plain, lean, block or stage.
+
+    Raises:
+        ValueError: The memory mode is unknown, or the norm does not take a number of channels.
+    """
+    check_choice("memory_mode", memory_mode, MEMORY_MODES)
+    stem = _stem(architecture, norm, memory_mode)
+    stages = []
+    channels = architecture.width
+    for number, kernels in enumerate(architecture.temporal_kernels):
+        inner = architecture.width * 2**number
+        stride = 1 if number == 0 else 2
+        make = _bottlenecks if architecture.bottlenecks else _basic_blocks
+        stages.append(ResidualStage(make(channels, inner, kernels, stride, norm, memory_mode), memory_mode))
+        channels = inner * (_EXPANSION if architecture.bottlenecks else 1)
+    head = FullyConvolutionalHead(channels, num_classes, pool_window, dropout)
+    initialise(stem, stages, head)
+    pools = [] if architecture.pool2 is None else [architecture.pool2]
+    layers = (architecture.conv1, architecture.pool1, *pools, _HALVING, _HALVING, _HALVING)
+    between = [MaxPool(pool.kernel, memory_mode) for pool in pools]
+    return BlockNetwork([stem, stages[0], *between, *stages[1:], head], InputSize(layers, pool_window))
+
+
+def _pytorchvideo(norm: NormFactory) -> Callable[..., nn.Module]:
+    """Make a norm that takes pytorchvideo's arguments: it passes BatchNorm's options to every norm."""
+    return lambda num_features, eps, momentum: norm(num_features)
+
+
+def _stem(architecture: Architecture, norm: NormFactory, memory_mode: str) -> Stem:
+    conv1, pool1 = architecture.conv1, architecture.pool1
+    layers = create_res_basic_stem(
+        in_channels=3,
+        out_channels=architecture.width,
+        conv=norm.conv,
+        conv_kernel_size=conv1.kernel,
+        conv_stride=conv1.stride,
+        conv_padding=conv1.padding,
+        pool_kernel_size=pool1.kernel,
+        pool_stride=pool1.stride,
+        pool_padding=pool1.padding,
+        norm=_pytorchvideo(norm),
+    )
+    return Stem(layers, memory_mode)
+
+
+def _bottlenecks(
+    channels: int, inner: int, temporal_kernels: Sequence[int], stride: int, norm: NormFactory, memory_mode: str
+) -> Iterable[ResidualBlock]:
+    """Make the blocks of a stage. pytorchvideo's `create_res_stage` cannot choose the convolution of the shortcut.
+
+    Args:
+        channels: Number of input channels.
+        inner: Number of channels inside the bottlenecks; their output has 4 times as many.
+        temporal_kernels: Temporal kernel of each block's first convolution.
+        stride: Stride over H and W of the first block.
+        norm: Norm; its convolution is that of all layers, including the projection shortcut.
+        memory_mode: Memory mode of the blocks.
+    """
+    for number, kernel in enumerate(temporal_kernels):
+        first = number == 0
+        block = create_res_block(
+            dim_in=channels if first else inner * _EXPANSION,
+            dim_inner=inner,
+            dim_out=inner * _EXPANSION,
+            bottleneck=create_bottleneck_block,
+            conv_a_kernel_size=(kernel, 1, 1),
+            conv_a_stride=(1, 1, 1),
+            conv_a_padding=(kernel // 2, 0, 0),
+            conv_a=norm.conv,
+            conv_b_stride=(1, stride, stride) if first else (1, 1, 1),
+            conv_b=norm.conv,
+            conv_c=norm.conv,
+            conv_skip=norm.conv,
+            norm=_pytorchvideo(norm),
+        )
+        yield bottleneck_block(block, memory_mode)
+
+
+def _basic_blocks(
+    channels: int, inner: int, temporal_kernels: Sequence[int], stride: int, norm: NormFactory, memory_mode: str
+) -> Iterable[ResidualBlock]:
+    """Make the blocks of a stage of two 3x3 convolutions each. Arguments as for bottlenecks."""
+    for number, kernel in enumerate(temporal_kernels):
+        step, before = (stride, channels) if number == 0 else (1, inner)
+        branch = BasicBranch(before, inner, kernel, step, norm, norm.conv, memory_mode)
+        if step == 1 and before == inner:
+            yield ResidualBlock(None, None, branch, memory_mode)
+        else:
+            projection = norm.conv(before, inner, 1, (1, step, step), bias=False)
+            yield ResidualBlock(projection, norm(inner), branch, memory_mode)

@@ -1,0 +1,60 @@
+"""The fully convolutional head: the classifier at every position of an average pool's window."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from videogn.models.input_size import PoolWindow
+
+
+class WindowAverage(nn.Module):
+    """Average pool with stride 1.
+
+    Args:
+        window: Window of the average over (T', H', W'); None averages the whole axis.
+
+    Raises:
+        ValueError: A window is smaller than 1.
+    """
+
+    def __init__(self, window: PoolWindow) -> None:
+        super().__init__()
+        if any(size is not None and size < 1 for size in window):
+            raise ValueError(f"pool_window must hold three numbers >= 1 or None, got {tuple(window)}")
+        self.window = window
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (B, C, T', H', W') -> (B, C, T'', H'', W'')."""
+        sizes = zip(self.window, x.shape[2:], strict=True)
+        window = tuple(size if wanted is None else wanted for wanted, size in sizes)
+        narrow = x.device.type == "cpu" and x.dtype.itemsize < 4  # which torch's pool does not take there
+        return F.avg_pool3d(x.float() if narrow else x, window, stride=1).to(x.dtype)
+
+
+class FullyConvolutionalHead(nn.Module):
+    """Average pool with stride 1, dropout, and the classifier at every position.
+
+    The parameter is named `proj`, as in pytorchvideo's head, so that its checkpoints fit.
+
+    Args:
+        in_channels: Number of channels of the last stage's output.
+        num_classes: Number of classes K.
+        pool_window: Window of the average over (T', H', W'); None averages the whole axis.
+        dropout: Probability of dropping a feature before the classifier.
+
+    Raises:
+        ValueError: A window is smaller than 1.
+    """
+
+    def __init__(self, in_channels: int, num_classes: int, pool_window: PoolWindow, dropout: float) -> None:
+        super().__init__()
+        self.pool = WindowAverage(pool_window)
+        self.dropout = nn.Dropout(dropout)
+        self.proj = nn.Linear(in_channels, num_classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features (B, C, T', H', W') -> logits (B, K, T'', H'', W''), one per position of the pool window."""
+        x = self.pool(x)  # (B, C, T'', H'', W'')
+        x = self.proj(self.dropout(x.movedim(1, -1)))  # (B, T'', H'', W'', K)
+        return x.movedim(-1, 1)  # (B, K, T'', H'', W'')

@@ -1,0 +1,229 @@
+"""torchvision's video networks, key for key: the convolutional ones with any norm, transformers with their own."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+from torchvision.models import video
+from torchvision.models.swin_transformer import SwinTransformerBlock
+
+from videogn.checks import check_choice
+from videogn.choices import NUM_CLASSES
+from videogn.models.norm_conversion import convert_norm
+from videogn.models.recompute import recompute
+from videogn.norm import make_norm
+
+Norm = str | Callable[..., nn.Module]
+Triple = tuple[int, int, int]
+
+#: The memory modes of these networks: block keeps the inputs of the blocks only.
+MEMORY_MODES = ("plain", "block")
+#: The name that stands for a transformer's own norm.
+_OWN_NORM = "ln"
+
+
+def r3d_18(
+    num_classes: int = NUM_CLASSES,
+    norm: Norm = "bn",
+    norm_options: Mapping[str, Any] | None = None,
+    memory_mode: str = "plain",
+) -> nn.Module:
+    """3D ResNet-18 (Tran et al., CVPR 2018): clips of 16 frames at 15 fps, crops of 112; any size works.
+
+    Args:
+        num_classes: Number of classes K. Default: 400.
+        norm: Norm of all layers, by name or as a factory; see `videogn.models.convert_norm` for groups. Default: "bn".
+        norm_options: Options of the norm. Default: none.
+        memory_mode: plain, or block: the blocks run again in the backward pass, bit for bit. Default: "plain".
+
+    Returns:
+        A module from clips (B, 3, T, H, W), float, to logits (B, K).
+
+    Raises:
+        ValueError: A name or an option is wrong.
+    """
+    return _resnet(video.r3d_18, num_classes, norm, norm_options, memory_mode)
+
+
+def mc3_18(
+    num_classes: int = NUM_CLASSES,
+    norm: Norm = "bn",
+    norm_options: Mapping[str, Any] | None = None,
+    memory_mode: str = "plain",
+) -> nn.Module:
+    """ResNet-18 with 3D kernels in the first stages only (Tran et al., CVPR 2018). Arguments as for `r3d_18`."""
+    return _resnet(video.mc3_18, num_classes, norm, norm_options, memory_mode)
+
+
+def r2plus1d_18(
+    num_classes: int = NUM_CLASSES,
+    norm: Norm = "bn",
+    norm_options: Mapping[str, Any] | None = None,
+    memory_mode: str = "plain",
+) -> nn.Module:
+    """R(2+1)D ResNet-18 (Tran et al., CVPR 2018). Arguments as for `r3d_18`."""
+    return _resnet(video.r2plus1d_18, num_classes, norm, norm_options, memory_mode)
+
+
+def s3d(
+    num_classes: int = NUM_CLASSES,
+    norm: Norm = "bn",
+    norm_options: Mapping[str, Any] | None = None,
+    dropout: float = 0.2,
+    memory_mode: str = "plain",
+) -> nn.Module:
+    """S3D (Xie et al., ECCV 2018): at least 14 frames of 224 x 224.
+
+    It has no residual blocks, so that no gamma starts at 0. eps and momentum of its norms are 0.001 unless the norm's
+    options say otherwise. Arguments as for `r3d_18`, and `dropout`, the probability of dropping a feature.
+    """
+    network = video.s3d(num_classes=num_classes, dropout=dropout)
+    convert_norm(network, make_norm(norm, **(norm_options or {})))
+    network.register_forward_pre_hook(functools.partial(_require_at_least, (14, 224, 224)))
+    return _with_memory_mode(network, network.features, memory_mode)
+
+
+def mvit_v1_b(
+    num_classes: int = NUM_CLASSES,
+    norm: Norm = _OWN_NORM,
+    norm_options: Mapping[str, Any] | None = None,
+    dropout: float = 0.5,
+    memory_mode: str = "plain",
+) -> nn.Module:
+    """MViT-B (Fan et al., ICCV 2021), a transformer with LayerNorm, for clips of 16 x 224 x 224 only.
+
+    Args:
+        num_classes: Number of classes K. Default: 400.
+        norm: "ln", the network's own LayerNorm over channels. Default: "ln".
+        norm_options: None. Default: none.
+        dropout: Probability of dropping a feature before the classifier. Default: 0.5.
+        memory_mode: plain, or block: the blocks run again in the backward pass, bit for bit. Default: "plain".
+
+    Returns:
+        A module from clips (B, 3, 16, 224, 224), float, to logits (B, K).
+
+    Raises:
+        ValueError: A name or an option is wrong, or another norm is asked for.
+    """
+    return _mvit("mvit_v1_b", num_classes, norm, norm_options, dropout, memory_mode)
+
+
+def mvit_v2_s(
+    num_classes: int = NUM_CLASSES,
+    norm: Norm = _OWN_NORM,
+    norm_options: Mapping[str, Any] | None = None,
+    dropout: float = 0.5,
+    memory_mode: str = "plain",
+) -> nn.Module:
+    """MViTv2-S (Li et al., CVPR 2022). Arguments as for `mvit_v1_b`."""
+    return _mvit("mvit_v2_s", num_classes, norm, norm_options, dropout, memory_mode)
+
+
+def swin3d_t(
+    num_classes: int = NUM_CLASSES,
+    norm: Norm = _OWN_NORM,
+    norm_options: Mapping[str, Any] | None = None,
+    memory_mode: str = "plain",
+) -> nn.Module:
+    """Video Swin-T (Liu et al., CVPR 2022), a transformer with LayerNorm: clips of 32 frames, crops of 224; any size.
+
+    Arguments as for `mvit_v1_b`, without dropout.
+    """
+    return _swin("swin3d_t", num_classes, norm, norm_options, memory_mode)
+
+
+def swin3d_s(
+    num_classes: int = NUM_CLASSES,
+    norm: Norm = _OWN_NORM,
+    norm_options: Mapping[str, Any] | None = None,
+    memory_mode: str = "plain",
+) -> nn.Module:
+    """Video Swin-S. Arguments as for `swin3d_t`."""
+    return _swin("swin3d_s", num_classes, norm, norm_options, memory_mode)
+
+
+def swin3d_b(
+    num_classes: int = NUM_CLASSES,
+    norm: Norm = _OWN_NORM,
+    norm_options: Mapping[str, Any] | None = None,
+    memory_mode: str = "plain",
+) -> nn.Module:
+    """Video Swin-B. Arguments as for `swin3d_t`."""
+    return _swin("swin3d_b", num_classes, norm, norm_options, memory_mode)
+
+
+def _resnet(
+    make: Callable[..., nn.Module],
+    num_classes: int,
+    norm: Norm,
+    norm_options: Mapping[str, Any] | None,
+    memory_mode: str,
+) -> nn.Module:
+    network: Any = make(num_classes=num_classes)
+    blocks = [block for number in range(1, 5) for block in getattr(network, f"layer{number}")]
+    for block in blocks:  # torchvision leaves the last gamma of a block at 1; the others' start is that of i3d_r50
+        nn.init.zeros_(block.conv2[1].weight)
+    convert_norm(network, make_norm(norm, **(norm_options or {})))
+    return _with_memory_mode(network, blocks, memory_mode)
+
+
+def _mvit(
+    name: str,
+    num_classes: int,
+    norm: Norm,
+    norm_options: Mapping[str, Any] | None,
+    dropout: float,
+    memory_mode: str,
+) -> nn.Module:
+    _require_own_norm(name, norm, norm_options)
+    network = getattr(video, name)(num_classes=num_classes, dropout=dropout)
+    network.register_forward_pre_hook(functools.partial(_require_exactly, (16, 224, 224)))
+    return _with_memory_mode(network, network.blocks, memory_mode)
+
+
+def _swin(
+    name: str, num_classes: int, norm: Norm, norm_options: Mapping[str, Any] | None, memory_mode: str
+) -> nn.Module:
+    _require_own_norm(name, norm, norm_options)
+    network = getattr(video, name)(num_classes=num_classes)
+    blocks = [layer for layer in network.modules() if isinstance(layer, SwinTransformerBlock)]
+    return _with_memory_mode(network, blocks, memory_mode)
+
+
+def _require_own_norm(name: str, norm: Norm, norm_options: Mapping[str, Any] | None) -> None:
+    factory = make_norm(norm, **(norm_options or {}))
+    if factory.name != _OWN_NORM or factory.options:
+        asked = f"norm {factory.name!r}" + (f" with options {dict(factory.options)}" if factory.options else "")
+        raise ValueError(
+            f"{name} is a transformer and keeps its own LayerNorm: --model.norm {_OWN_NORM} (without options), "
+            f"got {asked}"
+        )
+
+
+def _with_memory_mode(network: nn.Module, blocks: Iterable[nn.Module], memory_mode: str) -> nn.Module:
+    """Let the blocks run again in the backward pass, if asked to; names of modules and weights stay."""
+    check_choice("memory_mode of this network", memory_mode, MEMORY_MODES)
+    if memory_mode == "block":
+        for block in blocks:
+            block.forward = functools.partial(recompute, block.forward, [block])
+    return network
+
+
+def _require_at_least(least: Triple, network: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    size = tuple(inputs[0].shape[2:])
+    if any(given < wanted for given, wanted in zip(size, least, strict=True)):
+        raise ValueError(
+            "input must be at least T x H x W = {} x {} x {}, got {}".format(*least, " x ".join(map(str, size)))
+        )
+
+
+def _require_exactly(size: Triple, network: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    given = tuple(inputs[0].shape[2:])
+    if given != size:
+        raise ValueError(
+            "this network takes clips of T x H x W = {0} x {1} x {2} only, got {3}; set clip_length {0}, "
+            "crop_size {1}, short_side {1} and crops center (or three_crop)".format(*size, " x ".join(map(str, given)))
+        )
