@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from videogn.data.file_hash import equal_files, sha256_of
 from videogn.indexing.catalogue import read_catalogue
-from videogn.indexing.file_hash import equal_files, sha256_of
 from videogn.video.encode import write_video
 
 
@@ -109,7 +109,7 @@ def test_only_files_that_seem_equal_are_read(tmp_path, monkeypatch):
         (tmp_path / name).write_bytes(content)
     read: list[str] = []
     monkeypatch.setattr(
-        "videogn.indexing.file_hash.sha256_of", lambda path: read.append(Path(path).name) or sha256_of(path)
+        "videogn.data.file_hash.sha256_of", lambda path: read.append(Path(path).name) or sha256_of(path)
     )
     found = equal_files(
         [*(str(tmp_path / name) for name in contents), str(tmp_path), str(tmp_path / "gone"), "s3://b/a"]
@@ -125,3 +125,12 @@ def test_classes_that_differ_in_a_blank_only_are_two_in_one_folder(videogn, caps
         (tmp_path / name).touch()
     assert videogn("data", "show", str(tmp_path)) == 0
     assert capsys.readouterr().out.splitlines()[2:] == ["       1  a b", "       2  a_b"]
+
+
+def test_a_class_of_validation_videos_only_has_no_empty_folder(videogn, capsys, root, tmp_path):
+    for name in ("train/a/0.mp4", "train/b/1.mp4", "val/a/2.mp4", "val/c/3.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        shutil.copy(root / "train/left/1.mp4", tmp_path / name)
+    (tmp_path / "val/c/4.xyz").touch()
+    assert videogn("data", "index", str(tmp_path), "--out", str(tmp_path / "o.parquet"), "--workers", "1") == 0
+    assert "class c has no training video: none is listed" in capsys.readouterr().out.splitlines()

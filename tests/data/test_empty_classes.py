@@ -19,7 +19,7 @@ def touch(root: Path, *names: str) -> None:
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(b"v")
+        path.write_bytes(str(path).encode())
 
 
 def folders(root: Path, *classes: str, videos: int = 3) -> None:

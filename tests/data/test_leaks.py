@@ -162,6 +162,19 @@ def test_fit_and_test_warn_or_refuse(tmp_path, caplog):
         VideoDataModule(root, num_workers=0, leaks="no")
 
 
+def test_fit_finds_the_same_bytes_without_an_index(tmp_path, caplog):
+    root = lists(tmp_path, train=["1.mp4 a", "2.mp4 b", "3.mp4 b"], val=["4.mp4 a", "5.mp4 b"])
+    for name, content in (("1", b"same"), ("2", b"mine"), ("3", b"longer"), ("4", b"same")):
+        (tmp_path / f"{name}.mp4").write_bytes(content)
+    VideoDataModule(str(root), num_workers=0)
+    assert caplog.messages == [
+        "1 video exists in train and in val under two names (the same bytes), for instance "
+        f"{tmp_path}/1.mp4 and {tmp_path}/4.mp4"
+    ]
+    with pytest.raises(ValueError, match="the same bytes"):
+        VideoDataModule(str(root), num_workers=0, leaks="error")
+
+
 def test_without_leaks_nothing_is_said(tmp_path, caplog):
     root = str(lists(tmp_path, train=["1.mp4 a", "2.mp4 b"], val=["4.mp4 b"]))
     VideoDataModule(root, num_workers=0, leaks="error")

@@ -153,6 +153,17 @@ def test_ids_are_found_by_name_as_files_or_folders_of_frames(tmp_path: Path) -> 
 # --data.columns
 
 
+def test_names_in_folders_are_found_in_those_folders_only(tmp_path: Path) -> None:
+    touch(tmp_path, "videos/a/0.mp4", "videos/b/0.mp4", "videos/b/1.mp4")
+    lines = ("a/0.mp4,left,train", "b/0.mp4,right,train", "a/1.mp4,left,train", "./b/1,right,train")
+    assert rows(read_index(write(tmp_path / "train.csv", "path,label,split", *lines))) == [
+        ("videos/a/0.mp4", "left"),
+        ("videos/b/0.mp4", "right"),
+        ("a/1.mp4", "left"),
+        ("videos/b/1.mp4", "right"),
+    ]
+
+
 def test_columns_that_are_asked_for(tmp_path: Path) -> None:
     source = write(tmp_path / "train.csv", "video_name,action,tag", "a.mp4,x,left", "b.mp4,y,right")
     with pytest.raises(ValueError, match="not clear which column is the label"):
@@ -230,11 +241,23 @@ def test_parts_of_videos(tmp_path: Path, heading: str, named, lines, segments) -
         ),
         (["path,label,s,e", "a.mp4,x,1.5,2"], {"start_frame": "s", "end_frame": "e"}, r"expected frame indices"),
         (["0,a.mp4,x", "1,b.mp4,y"], {"path": "4"}, r"no column '4'"),
+        (["a.mp4 99999999999999999999", "b.mp4 1"], {}, r"line 1: label 9{20}; a class has a number from 0 on"),
     ],
 )
 def test_what_is_not_clear_is_an_error(tmp_path: Path, lines, named, message) -> None:
     with pytest.raises(ValueError, match=message):
         read_index(write(tmp_path / "train.csv", *lines), columns=columns(**named) if named else None)
+
+
+@pytest.mark.parametrize("heading", ["id,path,label", "label,youtube_id,time_start,time_end,split"])
+@pytest.mark.parametrize("lines", [3, 9000])
+def test_a_quote_that_is_left_open(tmp_path: Path, heading: str, lines: int) -> None:
+    """It would swallow the rest of the file, or end in an error of the csv module."""
+    some = "{0},{0}.mp4,swim" if heading.startswith("id") else "swim,{0},1,11,train"
+    rows = [some.format(number) for number in range(lines)]
+    rows[1] = rows[1].replace("swim", '"swim')
+    with pytest.raises(ValueError, match=r"is a double quote left open\?|\d fields, but the header has 5"):
+        read_index(write(tmp_path / "train.csv", heading, *rows))
 
 
 def test_three_columns_without_a_heading_say_how_to_go_on(tmp_path: Path) -> None:
@@ -278,6 +301,20 @@ def test_a_column_of_splits_divides_a_list(tmp_path: Path) -> None:
     assert len(read_index(source)) == 4
     with pytest.raises(ValueError, match="has no split 'dev'; those there are: test, train, val"):
         read_index(source, split="dev")
+
+
+def test_a_split_of_another_name_does_not_join_the_others(tmp_path: Path) -> None:
+    source = write(tmp_path / "all.csv", "path,label,split", "a.mp4,left,train", "b.mp4,right,dev")
+    assert rows(read_index(source, split="train")) == [("a.mp4", "left")]
+    with pytest.raises(ValueError, match="has no split 'val'; those there are: dev, train"):
+        read_index(source, split="val")
+
+
+@pytest.mark.parametrize("lines", [("path", "left/a.mp4", "right/b.mp4"), (r"left\a.mp4", r"right\b.mp4")])
+def test_paths_alone_under_a_heading_or_from_windows(tmp_path: Path, lines) -> None:
+    touch(tmp_path, "left/a.mp4", "right/b.mp4")
+    expected = [("left/a.mp4", "left"), ("right/b.mp4", "right")]
+    assert rows(read_index(write(tmp_path / "train.csv", *lines))) == expected
 
 
 def test_where_no_line_has_a_label_the_folder_is_the_class(tmp_path: Path) -> None:

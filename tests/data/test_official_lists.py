@@ -152,6 +152,22 @@ def test_other_lists_of_such_names(tmp_path: Path) -> None:
     assert len(read_index(write(folder / "wave_test_split1.txt", "a.avi 1 ", "b.avi 0 "))) == 1
 
 
+def test_files_of_one_name_in_the_folders_of_several_classes(tmp_path: Path) -> None:
+    for name in ("wave", "run"):
+        write(tmp_path / "splits" / f"{name}_test_split1.txt", "0.avi 1", "1.avi\t2")
+    touch(tmp_path / "videos", "run/0.avi", "run/1.avi", "wave/1.avi")
+    index = read_index(tmp_path / "splits", root=tmp_path / "videos")
+    assert rows(index) == [(f"{name}/{n}.avi", name) for name in ("run", "wave") for n in range(2)]
+    assert [Path(record.path).parent.name for record in index.missing()] == ["wave"]
+
+
+def test_hmdb51_in_one_folder(tmp_path: Path) -> None:
+    source = hmdb51(tmp_path / "splits")
+    touch(tmp_path / "videos", *(f"{name}_{n}.avi" for name in ("wave", "brush_hair") for n in range(3)))
+    index = read_index(source, root=tmp_path / "videos", split="train")
+    assert rows(index) == [("brush_hair_0.avi", "brush_hair"), ("wave_0.avi", "wave")]
+
+
 def test_the_root_of_hmdb51(tmp_path: Path) -> None:
     hmdb51(tmp_path / "testTrainMulti_7030_splits")
     touch(tmp_path, *(f"hmdb51_org/{name}/{name}_{n}.avi" for name in ("wave", "brush_hair") for n in range(3)))
@@ -212,7 +228,22 @@ def test_jester(tmp_path: Path) -> None:
     assert rows(test) == [("4.webm", None), ("5.webm", None)]
 
 
+@pytest.mark.parametrize("name", ["mine.csv", "train.csv"])
+def test_a_list_of_ids_and_names_without_a_list_of_classes(tmp_path: Path, name: str) -> None:
+    index = read_index(write(tmp_path / name, "1;Swiping Left", "2;Swiping Down"))
+    assert index.classes == ("Swiping Down", "Swiping Left")
+    assert rows(index) == [("1.webm", "Swiping Left"), ("2.webm", "Swiping Down")]
+
+
 # Kinetics
+
+
+@pytest.mark.parametrize("before", ["# from 2017", ""])
+def test_kinetics_below_a_comment(tmp_path: Path, before: str) -> None:
+    lines = ("label,youtube_id,time_start,time_end,split", "zumba,abc,7,17,val")
+    assert rows(read_index(write(tmp_path / "val.csv", before, *lines))) == [
+        ("val/zumba/abc_000007_000017.mp4", "zumba")
+    ]
 
 
 def test_kinetics_600_and_700(tmp_path: Path) -> None:
@@ -280,6 +311,23 @@ def test_activitynet(tmp_path: Path, content: dict[str, Any]) -> None:
 def test_wrong_annotations(tmp_path: Path, annotation: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         read_index(write_json(tmp_path / "a.json", {"one": {"subset": "training", "annotations": [annotation]}}))
+
+
+@pytest.mark.parametrize(
+    ("content", "labels", "message"),
+    [
+        ([{"id": "1", "template": None}], None, "entry 1: .*; expected an id and a template"),
+        ([{"id": "1", "template": "A [b]"}, {"id": "2"}], None, "entry 2: .*; expected an id and a template"),
+        ([{"id": "1", "template": "A [b]"}], "{", r"labels\.json: expected a number for each label"),
+        ([{"id": "1", "template": "A [b]"}], "[1]", r"labels\.json: expected a number for each label"),
+        ({"v": {"subset": "training", "annotations": 3}}, None, "video v: expected a list of annotations, got 3"),
+    ],
+)
+def test_json_with_something_wrong_in_it(tmp_path: Path, content: Any, labels: str | None, message: str) -> None:
+    if labels:
+        write(tmp_path / "labels.json", labels)
+    with pytest.raises(ValueError, match=message):
+        read_index(write_json(tmp_path / "train.json", content))
 
 
 # mmaction2

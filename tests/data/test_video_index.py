@@ -105,6 +105,7 @@ def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
         (["readme.md"], r"it has no folders; expected"),
         (["cat/readme.md"], r"no video in .*; expected a folder of class folders, a Kinetics CSV, a"),
         (["train/cat/a.mp4", "val/cat/b.mp4"], r"holds splits \(train, val\), not classes; did you mean .*train\?"),
+        (["Train/cat/a.mp4", "Test/cat/b.mp4"], r"holds splits \(Test, Train\), not classes; did you mean .*Test\?"),
     ],
 )
 def test_class_folder_errors(tmp_path: Path, files: list[str], message: str) -> None:
@@ -348,6 +349,10 @@ def test_find_videos(tmp_path: Path) -> None:
         (["valid.csv", "val.txt", "val/c/x.mp4"], {"val": "valid.csv"}),
         (["val/c/x.mp4", "validation/c/x.mp4"], {"val": "val"}),
         (["train", "train.csv/x.mp4"], {}),
+        (["Train/c/x.mp4", "Validation/c/x.mp4"], {"train": "Train", "val": "Validation"}),
+        (["Train.csv", "TEST.txt", "videos/x.mp4"], {"train": "Train.csv", "test": "TEST.txt"}),
+        (["Train/x.mp4", "Bus/x.mp4"], {}),
+        (["train/c/x.mp4", "Test/x.mp4"], {"train": "train"}),
     ],
 )
 def test_find_splits(tmp_path: Path, files: list[str], expected: dict[str, str]) -> None:

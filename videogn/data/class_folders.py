@@ -49,21 +49,21 @@ def read_class_folders(source: Path) -> ClassFolders:
             f"{source} is not a folder of class folders: {what}; expected {source}/<class>/<video>.mp4{packed}"
         )
     names = [folder.name for folder in folders]
-    if {split_name(name) for name in names} <= SPLIT_NAMES.keys():
+    if {split_name(name.lower()) for name in names} <= SPLIT_NAMES.keys():
         raise ValueError(f"{source} holds splits ({', '.join(names)}), not classes; did you mean {folders[0]}?")
     rows: list[Row] = []
     left_out: dict[str, Counter[str]] = {name: Counter() for name in names}
-    images: Path | None = None
+    pictured: list[Path] = []
     for folder in folders:
         videos = sorted(walk_videos(str(folder), left_out=left_out[folder.name]))
         if str(folder) in videos:  # numbered images: one video, if it were in a class
             videos.remove(str(folder))
             left_out[folder.name].update(path.suffix.lower() for path in folder.iterdir())
-            images = images or folder
+            pictured.append(folder)
         rows += [Row(path, folder.name, str(folder)) for path in videos]
-    if not rows and images is not None:
+    if not rows and pictured:
         raise ValueError(
-            f"{images} holds images, where a class has one folder of images for each video: "
+            f"{pictured[0]} holds images, where a class has one folder of images for each video: "
             f"{source}/<class>/<video>/img_00001.jpg"
         )
     if not rows:

@@ -78,8 +78,8 @@ def find_splits(root: str | Path) -> dict[str, Path]:
 
     Args:
         root: Folder of the data set. `train.csv` precedes `train.txt`, then the folder `train`, then the shards
-            `train-*.tar` or `train.tar`; if there are none, the official lists of a known data set. Or a Parquet index,
-            which is the source of every split in it.
+            `train-*.tar` or `train.tar`; if there are none, two or more of these with capitals (`Train`, `Test`), then
+            the official lists of a known data set. Or a Parquet index, which is the source of every split in it.
 
     Returns:
         Split -> source for `read_index`, for the splits that exist.
@@ -90,16 +90,27 @@ def find_splits(root: str | Path) -> dict[str, Path]:
     root = existing_path(root)
     if is_index(root):
         return {split: root for split in parquet_splits(root) if split in SPLIT_NAMES}
+    names = os.listdir(root)
+    found = _splits_among(root, {name: name for name in names})
+    capital = {} if found else _splits_among(root, {name.lower(): name for name in names})
+    if len(capital) > 1:  # "Train" alone may be a class
+        return capital
+    return found or official_splits(root)
+
+
+def _splits_among(root: Path, written: Mapping[str, str]) -> dict[str, Path]:
+    """Split -> source, for what has one of the usual names; `written` has the name on disk for each of these."""
     found: dict[str, Path] = {}
     for split, names in SPLIT_NAMES.items():
-        for source in (root / (name + suffix) for suffix in (".csv", ".txt", "") for name in names):
+        usual = [name + suffix for suffix in (".csv", ".txt", "") for name in names]
+        for source in (root / written[name] for name in usual if name in written):
             if source.is_file() if source.suffix else source.is_dir():
                 found.setdefault(split, source)
         for name in names:
             for pattern in (f"{name}-*.tar", f"{name}.tar"):
                 if any(path.is_file() for path in root.glob(pattern)):
                     found.setdefault(split, Path(glob.escape(str(root)), pattern))
-    return found or official_splits(root)
+    return found
 
 
 def is_index(source: str | Path) -> bool:

@@ -9,9 +9,13 @@ from pathlib import Path
 from videogn.choices import LeaksName
 from videogn.data.class_folders import holds_classes
 from videogn.data.empty_classes import about_empty_classes, refuse_mostly_empty
+from videogn.data.file_hash import with_contents
 from videogn.data.leaks import find_leaks, videos_of
 from videogn.data.left_out import left_out_lines
 from videogn.data.video_index import VideoIndex
+
+#: Number of videos up to which files are compared before a training or a test; an index compares any number.
+_COMPARED = 20_000
 
 
 def about_one_class(index: VideoIndex) -> str | None:
@@ -56,7 +60,10 @@ def inspect_splits(splits: Mapping[str, VideoIndex], *, leaks: LeaksName, given_
     line = about_one_class(next(iter(splits.values())))
     if line is not None and not given_classes:
         raise ValueError(line)
-    repeated = find_leaks(videos_of(splits))
+    videos = videos_of(splits)
+    if videos["content"].null_count == len(videos) <= _COMPARED:  # no index has hashes
+        videos = with_contents(videos)
+    repeated = find_leaks(videos)
     if repeated and leaks == "error":
         raise ValueError(f"{'; '.join(repeated)}; --data.leaks warn goes on all the same")
     return [*left_out_of(splits), *repeated]

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from videogn.checks import did_you_mean
 
 _NUMBER = re.compile(r"-?[0-9]+")
+#: Largest class number that is believed; a list of as many names still fits into memory.
+_LARGEST = 1_000_000
 
 
 def number_labels(labels: Mapping[str, str], classes: Sequence[str], *, numbers: bool) -> dict[str, int]:
@@ -87,11 +89,14 @@ def class_names(labels: Mapping[str, str]) -> list[str]:
         The sorted names; for numbers, "0" up to the largest.
 
     Raises:
-        ValueError: If some labels are names and some are numbers.
+        ValueError: If some labels are names and some are numbers, or a number can be no class's.
     """
     numbers = {label for label in labels if _NUMBER.fullmatch(label)}
     names = sorted(labels.keys() - numbers)
     if numbers and names:
         problem = f"label {names[0]!r} is a name, but {min(numbers)!r} is a number"
         raise ValueError(f"{labels[names[0]]}: {problem}; use one kind, or give the classes")
-    return names or [str(number) for number in range(max([0, *map(int, numbers)]) + 1)]
+    largest = max(numbers, key=int, default="0")
+    if int(largest) > _LARGEST:
+        raise ValueError(f"{labels[largest]}: label {largest}; a class has a number from 0 on, without gaps, or a name")
+    return names or [str(number) for number in range(max(int(largest), 0) + 1)]

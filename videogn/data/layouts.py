@@ -51,4 +51,4 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise ValueError(f"{path} is not UTF-8 text; expected {LAYOUTS}") from None
+        raise ValueError(f"{path} is not UTF-8 text: save it as UTF-8 if it is a list; expected {LAYOUTS}") from None

@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 
 from videogn.checks import require_at_least, require_positive
 from videogn.choices import FRAME_RATE
+from videogn.data.file_hash import sha256_of
 from videogn.data.parquet_index import USABLE
 from videogn.data.stored_paths import opened_path
 from videogn.indexing.catalogue import FOUND, Facts
-from videogn.indexing.file_hash import sha256_of
 from videogn.indexing.file_states import file_state
 from videogn.system.journal import Journal, read_journal
 from videogn.system.killable import LONGEST, KillableProcess, ProcessDiedError, TimeLimitError, check_limit

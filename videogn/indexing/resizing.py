@@ -16,12 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from videogn.checks import expanded
+from videogn.data.file_hash import sha256_of
 from videogn.data.parquet_index import usable
 from videogn.data.stored_paths import opened_path, path_array, stored_path
 from videogn.indexing.building import writing
 from videogn.indexing.catalogue import LISTED, Catalogue, read_catalogue, summarise, write_catalogue
 from videogn.indexing.file_checks import RESULTS, FileWork, joined, report_columns, results_table
-from videogn.indexing.file_hash import sha256_of
 from videogn.indexing.file_states import file_state, file_states
 from videogn.indexing.listing import names_hash
 from videogn.system.files import replacing

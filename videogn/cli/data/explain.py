@@ -220,7 +220,7 @@ def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], times: np.ndar
     console.print(table)
     beyond = sum(clip.beyond for clip in clips)
     if beyond:
-        console.print(f"Past the end of the video: {counted(beyond, 'frame')}; {_substitutes(clips)}.")
+        console.print(f"Past the end: {counted(beyond, 'frame')}; {_substitutes(clips)}.")
 
 
 def _substitutes(clips: Sequence[ExplainedClip]) -> str:

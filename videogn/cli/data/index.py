@@ -103,6 +103,9 @@ def _remarks(out: str, built: Built) -> list[str]:
     from videogn.data.left_out import left_out_table
     from videogn.data.splits import read_sources
 
-    splits = {split: replace(index, left_out=built.left_out) for split, index in read_sources(find_layout(out)).items()}
+    # Of a class that has videos in some split, nothing left out is why it has none in training.
+    full = {name for name, counts in built.catalogue.facts.summary["classes"].items() if counts}
+    reasons = {name: kinds for name, kinds in built.left_out.items() if name not in full}
+    splits = {split: replace(index, left_out=reasons) for split, index in read_sources(find_layout(out)).items()}
     left_out = left_out_table(built.left_out, built.catalogue.facts.classes)
     return [*(f"left out: {line}" for line in left_out), *remarks(splits, find_leaks(videos_of(splits)))]

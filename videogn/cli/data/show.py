@@ -46,12 +46,12 @@ def run(options: Options) -> int:
         ValueError: If the source is not a list of videos, or has no root.
     """
     from videogn.data.data_layout import find_layout
+    from videogn.data.file_hash import with_contents
     from videogn.data.inspection import remarks
     from videogn.data.leaks import find_leaks, videos_of
     from videogn.data.lists.columns import parse_columns
     from videogn.data.sources import check_root
     from videogn.data.splits import read_sources
-    from videogn.indexing.file_hash import contents_of
 
     check_root(options.source, options.root)
     layout = find_layout(options.source)
@@ -65,8 +65,7 @@ def run(options: Options) -> int:
         _show_index(index)
     else:
         _show_splits(splits)
-        place = videos.column_names.index("content")
-        videos = videos.set_column(place, "content", contents_of(videos["path"]))
+        videos = with_contents(videos)
     for line in remarks(splits, find_leaks(videos)):
         print(line)
     return 0

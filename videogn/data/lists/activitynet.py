@@ -46,6 +46,8 @@ def read_activitynet(file: ListFile, content: Any) -> Listed:
 
 def _parts(video: Mapping[str, Any], where: str) -> Iterator[tuple[str | None, Segment | None]]:
     annotations = video.get("annotations") or []
+    if not isinstance(annotations, list):
+        raise ValueError(f"{where}: expected a list of annotations, got {annotations!r:.80}")
     if not annotations and str(video.get("subset", "")).lower().startswith("test"):
         yield None, None
     for annotation in annotations:

@@ -126,12 +126,10 @@ def find_label(columns: Sequence[Column]) -> Column | None:
 
 
 def find_split(columns: Sequence[Column]) -> Column | None:
-    """Find the column of the splits by its name and its values, or return None."""
+    """Find the column of the splits by its name and its values, of which one is known, or return None."""
     for column in columns:
-        if column.plain_name in SPLIT_COLUMNS and {split_name(value.lower()) for value in column.values} <= {
-            *SPLIT_NAMES,
-            "",
-        }:
+        splits = {split_name(value.lower()) for value in column.values}
+        if column.plain_name in SPLIT_COLUMNS and not splits.isdisjoint(SPLIT_NAMES):
             return column
     return None
 

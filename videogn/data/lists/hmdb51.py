@@ -13,7 +13,7 @@ from pathlib import Path
 from videogn.data.layouts import Row, read_text
 from videogn.data.lists.list_sources import HMDB51_NAME
 from videogn.data.lists.listed import Listed
-from videogn.data.lists.places import located
+from videogn.data.lists.places import find_by_name
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +38,7 @@ def read_hmdb51(files: Sequence[Path], root: Path) -> Listed:
         raise ValueError(f"{files[0].parent}: files of splits {' and '.join(sorted(splits))}; give those of one")
     if len(files) > 1:
         _log.info("%s: split %s of 3; '*_test_split2.txt' in that folder is another one", files[0].parent, *splits)
-    names: list[str] = []
-    found: list[tuple[str, str, str]] = []
+    uses: list[tuple[str, str, str, str]] = []
     classes = []
     for path in files:
         match = HMDB51_NAME.fullmatch(path.name)
@@ -48,12 +47,21 @@ def read_hmdb51(files: Sequence[Path], root: Path) -> Listed:
         for number, line in enumerate(read_text(path).split("\n"), start=1):
             if not line.strip():
                 continue
-            name, _, use = line.strip().rpartition(" ")
-            if use not in _USES or not name:
+            name, use = [*line.rsplit(None, 1), ""][:2]
+            if use not in _USES:
                 raise ValueError(f"{path}, line {number}: {line!r}; expected 'video.avi 1' (1 train, 2 test, 0 unused)")
             if split := _USES[use]:
-                names.append(os.path.join(match["name"], name.strip()))
-                found.append((match["name"], split, f"{path}, line {number}"))
-    paths = located(names, root, suffix=".avi")
-    rows = [Row(path, label, where, split=split) for path, (label, split, where) in zip(paths, found, strict=True)]
+                uses.append((match["name"], name.strip(), split, f"{path}, line {number}"))
+    paths = _paths([(label, name) for label, name, _, _ in uses], root)
+    rows = [Row(path, label, where, split=split) for path, (label, _, split, where) in zip(paths, uses, strict=True)]
     return Listed(rows, sorted(classes))
+
+
+def _paths(videos: Sequence[tuple[str, str]], root: Path) -> list[str]:
+    """The path of each (class, file name): in a folder of its class, or in one that is no class's."""
+    found = find_by_name(root, {name for label, name in videos} | {f"{label}/{name}" for label, name in videos})
+    classes = {label for label, _ in videos}
+    loose = {name: path for name, path in found.items() if Path(path).parent.name not in classes}
+    return [
+        found.get(f"{label}/{name}") or loose.get(name) or os.path.join(root, label, name) for label, name in videos
+    ]

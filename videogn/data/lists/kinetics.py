@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -58,12 +57,14 @@ def kinetics_rows(videos: Iterable[tuple[Mapping[str, str], str]], root: Path) -
 
 
 def _heading(file: ListFile) -> list[str]:
-    return [name.strip().lower() for name in next(csv.reader(file.text.split("\n", 1)[:1]), [])]
+    return [name.strip().lower() for name in next(csv.reader([file.lines[0][1]]))]
 
 
 def _lines(file: ListFile, heading: list[str]) -> Iterator[tuple[dict[str, str], str]]:
     reader = csv.reader(io.StringIO(file.text))
-    for fields in itertools.islice(reader, 1, None):
+    for fields in reader:
+        if reader.line_num <= file.lines[0][0]:  # up to the heading
+            continue
         where = file.where(reader.line_num)
         if any(fields) and len(fields) < len(heading):
             raise ValueError(f"{where}: {len(fields)} fields, but the header has {len(heading)}")

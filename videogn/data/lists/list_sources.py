@@ -13,7 +13,7 @@ from videogn.data.video_files import is_video_name
 #: Name of one of HMDB51's many files; `hmdb51.py` says what is in them.
 HMDB51_NAME = re.compile(r"(?P<name>.+)_test_split(?P<split>[123])\.txt")
 #: Its first line; other lists of such a name have paths and labels.
-_HMDB51_LINE = re.compile(r"[^/\n]+ [012]\s*(\n|$)")
+_HMDB51_LINE = re.compile(r"[^/\n]+[ \t][012]\s*(\n|$)")
 #: The files of the first of the three splits.
 _FIRST = "*_test_split1.txt"
 #: Names of the lists for training and validation. Data sets that have no others are validated on their test videos.

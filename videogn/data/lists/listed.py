@@ -90,5 +90,5 @@ def of_split(rows: list[Row], split: str | None, source: Path) -> list[Row]:
 
 
 def folder_of(path: str) -> str:
-    """Return the name of the folder that a path lies in; "" if it has none."""
-    return path.rsplit("/", 2)[-2] if path.count("/") > 1 else path.rpartition("/")[0]
+    """Return the name of the folder that a path lies in, also of one with Windows' backslashes; "" if it has none."""
+    return path.replace("\\", "/").rpartition("/")[0].rpartition("/")[2]

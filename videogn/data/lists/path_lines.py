@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from videogn.data.layouts import Row
-from videogn.data.lists.columns import looks_like_video, option
+from videogn.data.lists.column_names import PATH_NAMES
+from videogn.data.lists.columns import Column, looks_like_video, option
 from videogn.data.lists.listed import Listed, ListFile, folder_of
 from videogn.data.lists.places import joined, located, sampled
 from videogn.data.video_files import VIDEO_SUFFIXES, is_video_name
@@ -32,7 +33,8 @@ def read_path_lines(file: ListFile, *, heading: bool, separator: str | None) -> 
     Raises:
         ValueError: If a line is wrong.
     """
-    lines = file.lines[1:] if heading else file.lines
+    alone = Column(file.lines[0][1], ()).plain_name in PATH_NAMES  # the heading of a single column
+    lines = file.lines[1:] if heading or alone else file.lines
     if lines and all(is_video_name(line) for _, line in lines):
         return _read_unlabelled(file, lines)
     pairs = [_split_line(line, separator, file, number) for number, line in lines]

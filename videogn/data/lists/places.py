@@ -29,10 +29,10 @@ def joined(root: Path, names: Iterable[str]) -> list[str]:
 
 
 def located(names: Sequence[str], root: Path, suffix: str = "") -> list[str]:
-    """Find the videos that a list names: as paths below a folder, or else anywhere below it by their names.
+    """Find the videos that a list names: as paths below a folder, or else as ends of paths anywhere below it.
 
     Args:
-        names: Paths, file names or ids; an id is the name of a file without its suffix, or of a folder of frames.
+        names: Paths, file names or ids; an id is a path or a name without its suffix, or a folder of frames.
         root: The folder.
         suffix: Suffix of the path of an id whose file is missing. Default: none.
 
@@ -41,11 +41,12 @@ def located(names: Sequence[str], root: Path, suffix: str = "") -> list[str]:
     """
     if any(is_url(name) or is_video_there(root, name) for name in sampled(names)):
         return joined(root, names)
-    found = find_by_name(root, {os.path.basename(name) for name in names})
+    plain = list(map(os.path.normpath, names))
+    found = find_by_name(root, set(plain))
     usual = joined(root, (name if looks_like_video(name) else name + suffix for name in names))
     if not found:
         return usual
-    return [found.get(os.path.basename(name), path) for name, path in zip(names, usual, strict=True)]
+    return [found.get(name, path) for name, path in zip(plain, usual, strict=True)]
 
 
 def find_by_name(root: Path, names: set[str]) -> dict[str, str]:
@@ -53,7 +54,7 @@ def find_by_name(root: Path, names: set[str]) -> dict[str, str]:
 
     Args:
         root: The folder. Hidden files and folders are skipped, and so is what lies in a folder that is found.
-        names: File names with or without suffix, or names of folders.
+        names: File names with or without suffix, or names of folders; "a/0.mp4" is only found in a folder "a".
 
     Returns:
         Name -> path. A file precedes a folder of the same name; among several files, the first one in the order of
@@ -61,6 +62,8 @@ def find_by_name(root: Path, names: set[str]) -> dict[str, str]:
     """
     files: dict[str, str] = {}
     folders: dict[str, str] = {}
+    depths = {name.count("/") for name in names}
+    last = {name.rpartition("/")[2] for name in names}
     queue = [str(root)]
     for folder in queue:  # grows
         below = []
@@ -69,14 +72,23 @@ def find_by_name(root: Path, names: set[str]) -> dict[str, str]:
             if entry.is_dir():
                 if is_system_folder(entry.name):
                     continue
-                if entry.name in names:
-                    folders.setdefault(entry.name, entry.path)
-                else:
+                ends = _ends(entry.path, depths) & names if entry.name in last else set()
+                for name in ends:
+                    folders.setdefault(name, entry.path)
+                if not ends:
                     below.append(entry.path)
-            elif is_video_name(entry.name) and (name := entry.name if entry.name in names else stem) in names:
-                files.setdefault(name, entry.path)
+            elif is_video_name(entry.name) and (entry.name in last or stem in last):
+                ends = (_ends(entry.path, depths) | _ends(os.path.splitext(entry.path)[0], depths)) & names
+                for name in ends:
+                    files.setdefault(name, entry.path)
         queue += below
     return folders | files
+
+
+def _ends(path: str, depths: Iterable[int]) -> set[str]:
+    """The ends of a path that have these numbers of folders."""
+    parts = path.split("/")
+    return {"/".join(parts[-depth - 1 :]) for depth in depths if depth < len(parts)}
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -72,6 +73,13 @@ def read_list(source: Path, root: Path, columns: Mapping[str, str] | None = None
     file = ListFile(source, root, read_text(source), columns or {})
     if source.suffix.lower() == ".json":
         return _read_json(file)
+    try:
+        return _read_text(file)
+    except csv.Error as error:
+        raise ValueError(f"{source} is no CSV that can be read ({error}): is a double quote left open?") from None
+
+
+def _read_text(file: ListFile) -> Listed:
     if not file.lines:
         return Listed([])
     for text_format in TEXT_FORMATS:

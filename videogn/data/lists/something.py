@@ -33,10 +33,11 @@ def read_something_json(file: ListFile, content: Any) -> Listed:
     """
     names, labels = [], []
     for number, entry in enumerate(content, start=1):
-        if not isinstance(entry, dict) or "id" not in entry or ("template" in entry) != ("template" in content[0]):
-            raise ValueError(f"{file.source}, entry {number}: {entry!r}; expected an id and a template")
+        labelled = isinstance(entry, dict) and isinstance(entry.get("template"), str)
+        if not isinstance(entry, dict) or "id" not in entry or labelled != ("template" in content[0]):
+            raise ValueError(f"{file.source}, entry {number}: {entry!r:.80}; expected an id and a template")
         names.append(str(entry["id"]))
-        labels.append(_BRACKETS.sub("", entry["template"]) if "template" in entry else None)
+        labels.append(_BRACKETS.sub("", entry["template"]) if labelled else None)
     paths = located(names, file.root, _SUFFIX)
     places = (f"{file.source}, id {name}" for name in names)
     rows = [Row(path, label, where) for path, label, where in zip(paths, labels, places, strict=True)]
@@ -78,26 +79,26 @@ def read_something_csv(file: ListFile) -> Listed:
 
 
 def _json_classes(file: ListFile) -> list[str] | None:
-    path = file.beside(_labels_name(file), "labels.json", "something-something-v2-labels.json")
+    path = file.beside(*_labels_names(file), "labels.json", "something-something-v2-labels.json")
     if path is None:
         return None
-    content = json.loads(read_text(path))
     try:
-        numbers = {name: int(number) for name, number in content.items()}
+        numbers = {name: int(number) for name, number in json.loads(read_text(path)).items()}
     except (AttributeError, TypeError, ValueError):
         numbers = {}
-    if sorted(numbers.values()) != list(range(len(numbers))):
+    if not numbers or sorted(numbers.values()) != list(range(len(numbers))):
         raise ValueError(f"{path}: expected a number for each label, from 0 without gaps")
     return sorted(numbers, key=lambda name: numbers[name])
 
 
 def _class_file(file: ListFile) -> Path | None:
-    return file.beside(_labels_name(file), "labels.csv")
+    return file.beside(*_labels_names(file), "labels.csv")
 
 
-def _labels_name(file: ListFile) -> str:
-    """jester-v1-train.csv -> jester-v1-labels.csv."""
-    return re.sub(r"(train|validation|val|test)(?=\.\w+$)", "labels", file.source.name)
+def _labels_names(file: ListFile) -> list[str]:
+    """jester-v1-train.csv -> jester-v1-labels.csv; nothing for a list that is not named after a split."""
+    name, found = re.subn(r"(train|validation|val|test)(?=\.\w+$)", "labels", file.source.name)
+    return [name] if found else []
 
 
 def _is_list_of(content: Any, key: str) -> bool:

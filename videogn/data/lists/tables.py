@@ -182,9 +182,12 @@ def read_table(table: Table, defaults: Mapping[str, str] | None = None) -> Liste
 def _rows(file: ListFile, lines: Sequence[_Line], places: Mapping[str, int]) -> list[Row]:
     """The rows of lines; `places` has the place of each role among their fields."""
     values = {role: [fields[place] for _, fields in lines] for role, place in places.items()}
-    if "" in values["path"] or "" in values.get("label", ()):
-        role = "path" if "" in values["path"] else "label"
-        raise ValueError(f"{file.where(lines[values[role].index('')].number)}: no {role} in its column")
+    for role in ("path", "label"):
+        for (number, _), text in zip(lines, values.get(role, ()), strict=False):
+            if not text:
+                raise ValueError(f"{file.where(number)}: no {role} in its column")
+            if "\n" in text:
+                raise ValueError(f"{file.where(number)}: the {role} has several lines: is a double quote left open?")
     where = [file.where(number) for number, _ in lines]
     nothing = [None] * len(lines)
     segments = _segments({role: texts for role, texts in values.items() if role in PARTS}, where) or nothing

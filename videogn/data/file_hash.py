@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
+import stat
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pyarrow as pa
@@ -18,6 +21,9 @@ T = TypeVar("T", bound=Hashable)
 
 #: Bytes at both ends of a file that are compared before a whole file is read.
 _ENDS = 1 << 12
+#: Threads that ask for sizes; a network file system answers many questions at once.
+_ASKING = 16
+_FILES_A_THREAD = 256
 
 
 def sha256_of(path: str) -> str | None:
@@ -42,17 +48,17 @@ def sha256_of(path: str) -> str | None:
         return None
 
 
-def contents_of(paths: pa.ChunkedArray) -> pa.Array:
-    """Return the column `content` of `videogn.data.records` for files that no index has hashed; see `equal_files`.
+def with_contents(videos: pa.Table) -> pa.Table:
+    """Return a table with its column `content` (see `videogn.data.records`) filled for files that have a twin.
 
     Args:
-        paths: Absolute paths, as stored.
+        videos: Rows with the columns path (absolute, as stored) and content.
     """
-    stored = paths.to_pylist()
+    stored = videos["path"].to_pylist()
     found = equal_files(map(opened_path, stored))
     hashes = [found.get(opened_path(path)) for path in stored]
     numbers = [None if text is None else int.from_bytes(bytes.fromhex(text)[:8], "big", signed=True) for text in hashes]
-    return pa.array(numbers, pa.int64())
+    return videos.set_column(videos.column_names.index("content"), "content", pa.array(numbers, pa.int64()))
 
 
 def equal_files(paths: Iterable[str]) -> dict[str, str]:
@@ -64,7 +70,11 @@ def equal_files(paths: Iterable[str]) -> dict[str, str]:
     Returns:
         Path -> SHA-256 in hexadecimal, for each file that has a twin.
     """
-    sizes = _shared({path: _size(path) for path in dict.fromkeys(paths)})
+    different = list(dict.fromkeys(paths))
+    parts = [different[first : first + _FILES_A_THREAD] for first in range(0, len(different), _FILES_A_THREAD)]
+    with ThreadPoolExecutor(_ASKING) as pool:
+        asked = itertools.chain.from_iterable(pool.map(_sizes, parts))
+        sizes = _shared(dict(zip(different, asked, strict=True)))
     ends = _shared({path: _ends(path, size) for path, size in sizes.items()})
     return _shared({path: sha256_of(path) for path in ends})
 
@@ -78,11 +88,17 @@ def _shared(values: dict[str, T | None]) -> dict[str, T]:
     return {path: value for value, paths in by_value.items() if len(paths) > 1 for path in paths}
 
 
+def _sizes(paths: Sequence[str]) -> list[int | None]:
+    return list(map(_size, paths))
+
+
 def _size(path: str) -> int | None:
+    """The size of a local file; None for anything else."""
     try:
-        return None if is_url(path) or os.path.isdir(path) else os.stat(path).st_size
-    except OSError:
+        found = None if is_url(path) else os.stat(path)
+    except (OSError, ValueError):  # a name with a null byte is a ValueError
         return None
+    return found.st_size if found and stat.S_ISREG(found.st_mode) else None
 
 
 def _ends(path: str, size: int) -> tuple[int, bytes, bytes] | None:
