@@ -300,10 +300,17 @@ def test_activitynet(tmp_path: Path, content: dict[str, Any]) -> None:
     assert rows(read_index(source, split="test")) == [("v_three.mp4", None)]
 
 
+def test_a_part_that_ends_before_it_starts_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    parts = [{"label": "x", "segment": [3, 2]}, {"label": "x", "segment": [1, 2]}, {"label": "x", "segment": [5, 5]}]
+    index = read_index(write_json(tmp_path / "a.json", {"one": {"subset": "training", "annotations": parts}}))
+    assert [record.segment for record in index.records] == [Segment(1, 2)]
+    assert "video one: a part from 3 to 2 s is left out; its end must come after its start" in caplog.text
+    assert "from 5 to 5 s" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("annotation", "message"),
     [
-        ({"label": "x", "segment": [3, 2]}, r"video one: a part from 3 to 2 s; its end must come after its start"),
         ({"label": "x", "segment": [3]}, r"video one: the annotation .*; expected a label and a segment of two times"),
         ({"segment": [3, 4]}, r"expected a label and a segment"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,6 +11,8 @@ from videogn.data.layouts import Row
 from videogn.data.lists.kinetics import kinetics_rows
 from videogn.data.lists.listed import Listed, ListFile
 from videogn.data.lists.places import find_by_name
+
+_log = logging.getLogger(__name__)
 
 
 def is_activitynet(content: Any) -> bool:
@@ -24,7 +27,8 @@ def read_activitynet(file: ListFile, content: Any) -> Listed:
     the files are cut already, and named X_000010_000020.
 
     Returns:
-        The rows with their splits; a video for testing has one row without a label.
+        The rows with their splits; a video for testing has one row without a label. Parts that end before they start
+        are left out with a warning.
 
     Raises:
         ValueError: If an annotation is wrong.
@@ -58,9 +62,10 @@ def _parts(video: Mapping[str, Any], where: str) -> Iterator[tuple[str | None, S
             raise ValueError(
                 f"{where}: the annotation {annotation!r:.80}; expected a label and a segment of two times in seconds"
             ) from None
-        if not 0 <= start < end:
-            raise ValueError(f"{where}: a part from {start:g} to {end:g} s; its end must come after its start")
-        yield label, Segment(start, end)
+        if 0 <= start < end:
+            yield label, Segment(start, end)
+        else:  # annotators err, and nobody can mend the official file
+            _log.warning("%s: a part from %g to %g s is left out; its end must come after its start", where, start, end)
 
 
 def _cut_videos(file: ListFile, videos: Mapping[str, Any]) -> Iterator[tuple[dict[str, str], str]]:
