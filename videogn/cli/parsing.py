@@ -200,7 +200,7 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
 
 
 def _of_class(name: str) -> str | None:
-    """An argument of the class that is named last: that of `--trainer.logger=CSVLogger` is `--trainer.logger.save_dir`."""
+    """An argument of the class named last: of `--trainer.logger=CSVLogger` it is `--trainer.logger.save_dir`."""
     words = [part for word in sys.argv for part in word.split("=", 1)]
     given = [(option.removeprefix("--").rstrip("+"), value) for option, value in itertools.pairwise(words)]
     keys = [key for key, value in given if key.startswith(("trainer.", "model.")) and value in _classes(key)]
