@@ -60,3 +60,18 @@ class States(Callback):
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         momenta = [state["momentum_buffer"] for state in trainer.optimizers[0].state.values()]
         States.after.append(copy.deepcopy([*pl_module.state_dict().values(), *momenta]))
+
+
+class PoisonValidation(Callback):
+    """Makes the logits of every validation NaN.
+
+    Args:
+        rank: process that is to be poisoned; all of them without it.
+    """
+
+    def __init__(self, rank: int | None = None) -> None:
+        self.rank = rank
+
+    def on_validation_start(self, trainer: Trainer, pl_module: Any) -> None:
+        if self.rank in (None, trainer.global_rank):
+            pl_module.net.register_forward_hook(lambda net, inputs, logits: logits * float("nan"))

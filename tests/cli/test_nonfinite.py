@@ -147,9 +147,20 @@ def test_a_validation_names_step_and_videos(videogn, motion, tmp_path, capsys):
     """The weights become infinite in the very step before it."""
     assert videogn(*_arguments(motion, tmp_path, weights_after=BATCHES - 1, epochs=1)) == 1
     last = capsys.readouterr().err.splitlines()[-1]
-    assert f"not finite (NaN or infinity) in the validation after step {BATCHES}, for " in last
+    assert f"not finite (NaN or infinity) in the validation after step {BATCHES} (epoch 0, learning rate " in last
     assert last.count(f"{motion / 'val'}/") == last.count(".mp4") == 4
     assert not _checkpoints(tmp_path)
+
+
+def _in_processes(arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "videogn", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
 
 
 @pytest.mark.slow
@@ -158,14 +169,7 @@ def test_all_processes_decide_alike(motion, tmp_path, policy):
     """The logits of one of two are NaN."""
     more = ["--trainer.strategy=ddp", "--trainer.devices=2", f"--model.nonfinite={policy}"]
     arguments = _arguments(motion, tmp_path, *more, epochs=2, batches=[2], rank=1)
-    done = subprocess.run(
-        [sys.executable, "-m", "videogn", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
+    done = _in_processes(arguments)
     lines = done.stderr.splitlines()
     named = [line for line in lines if "the loss is nan at step 3 " in line]
     other = json.loads((tmp_path / "seen" / "1.jsonl").read_text().splitlines()[2])
@@ -175,3 +179,17 @@ def test_all_processes_decide_alike(motion, tmp_path, policy):
     else:
         assert done.returncode == 0, done.stderr
         assert _column(tmp_path, "train/skipped") == [1, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_all_processes_stop_at_the_same_validation(motion, tmp_path, rank):
+    """The process that finds nothing wrong does not wait for the other, and says the same."""
+    more = ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.callbacks+=poison.PoisonValidation"]
+    done = _in_processes(_arguments(motion, tmp_path, *more, f"--trainer.callbacks.rank={rank}", epochs=1))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    named = [line for line in done.stderr.splitlines() if " in the validation after step " in line]
+    assert len(set(named)) == 1
+    assert named[0].startswith("videogn: error: the network gave logits that are not finite (NaN or infinity)")
+    assert not _checkpoints(tmp_path)

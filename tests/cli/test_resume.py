@@ -107,6 +107,18 @@ def test_after_an_error_in_a_validation(videogn, damaged, tmp_path, end_at):
     _assert_same(whole, broken)
 
 
+@pytest.mark.parametrize("options", [[11, 1], [8, 1], [4, 3], [5, 3]], ids=str)
+def test_more_steps_than_at_first(videogn, damaged, tmp_path, options):
+    """The epoch that max_steps ended early goes on; at a constant rate, since a schedule follows max_steps."""
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    steps, accumulate = options
+    more = ["--trainer.max_epochs=2", f"--trainer.accumulate_grad_batches={accumulate}", "--model.lr_gamma=1"]
+    assert videogn(*_arguments(damaged, whole, *more)) == 0
+    assert videogn(*_arguments(damaged, stopped, *more, f"--trainer.max_steps={steps}")) == 0
+    assert videogn(*_arguments(damaged, stopped, *more, "--ckpt_path=last")) == 0
+    _assert_same(whole, stopped)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--trainer.accumulate_grad_batches=2"]], ids=["plain", "accumulation"])
 def test_after_a_kill_with_workers(videogn, damaged, tmp_path, options):

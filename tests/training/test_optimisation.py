@@ -78,6 +78,18 @@ def test_an_unknown_scaling(scaling):
         scaled_learning_rate(0.01, batch=8, base_batch=None, scaling=scaling)
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), -0.1])
+def test_a_learning_rate_that_is_none(value):
+    with pytest.raises(ValueError, match=f"lr must be >= 0, got {value}"):
+        Optimisation(lr=value)
+
+
+@pytest.mark.parametrize("value", [0, -64])
+def test_a_base_batch_that_is_none(value):
+    with pytest.raises(ValueError, match=f"base_batch must be > 0, got {value}"):
+        Optimisation(base_batch=value)
+
+
 def _table(name, steps, total_steps, warmup=0.0):
     factor = make_schedule(name, total_steps=total_steps, warmup=warmup, **STEP)
     return [factor(step) for step in steps]

@@ -35,6 +35,7 @@ _WRONG_VALUE = re.compile(
 )
 _UNKNOWN_CLASS = re.compile(r"Parser key \"(?P<key>[^\"]+)\".*(?:Union subtypes|import path|subclass).*", re.DOTALL)
 _OPTIONAL = re.compile(r"Parser key \"(?P<key>\S+)\".*Subtypes: \[<class '(?P<type>int|float)'>, <class 'NoneType'>\]")
+_LITERALS = re.compile(r"Expected a typing\.Literal\[(.+)\]")
 _GIVEN_VALUE = re.compile(r"Given value: (?P<value>.+?)\s*$")
 _CLASS_PATH = re.compile(r"class_path'(?:: |, val=)'(?P<path>[^']+)'")
 _TYPES = {"int": "a whole number", "float": "a number", "dict": "a mapping, for instance {groups: 8}"}
@@ -167,7 +168,7 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
         return f'Linked "{found["key"]}" must be given via "{found["source"]}".'  # as jsonargparse says it of an int
     flags = {option.lstrip("-").replace("-", "_"): option for option in _options(parser)}
     if found := _MISSING_OPTIONS.search(message):
-        names = [flags.get(name, name) for name in found["names"].split(", ")]
+        names = [_of_class(name) or flags.get(name, name) for name in found["names"].split(", ")]
         return f"the following arguments are required: {', '.join(names)}"
     if found := _MISSING_VALUE.search(message):
         return _no_value(found["names"].split("/"))
@@ -185,6 +186,9 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
     if (found := _OPTIONAL.search(message.replace("\n", " "))) and (given := _GIVEN_VALUE.search(message)):
         return f"--{found['key']} must be {_TYPES[found['type']]}, got {given['value']!r}"
     if (found := _UNKNOWN_CLASS.search(message)) and (given := _GIVEN_VALUE.search(message)):
+        if literals := _LITERALS.findall(message):
+            valid = ", ".join(dict.fromkeys(name.strip(" '") for names in literals for name in names.split(",")))
+            return f"--{found['key']} must be one of {valid}, got {given['value']!r}"
         path = _CLASS_PATH.search(given["value"])
         name = path["path"] if path else given["value"]
         classes = _classes(found["key"])
@@ -193,6 +197,14 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
             hint = "; several have this name: give the full path"
         return f"{found['key']} cannot be {name!r}{hint}"
     return message
+
+
+def _of_class(name: str) -> str | None:
+    """An argument of the class named last: of `--trainer.logger=CSVLogger` it is `--trainer.logger.save_dir`."""
+    words = [part for word in sys.argv for part in word.split("=", 1)]
+    given = [(option.removeprefix("--").rstrip("+"), value) for option, value in itertools.pairwise(words)]
+    keys = [key for key, value in given if key.startswith(("trainer.", "model.")) and value in _classes(key)]
+    return f"--{keys[-1]}.{name}" if keys else None
 
 
 def _no_value(names: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from videogn.checks import require_positive
 
 _NOT_DETERMINISTIC = re.compile(r"(?P<operation>\S+) does not have a deterministic implementation")
 _NOT_MADE = re.compile(r"Problem with given class_path '(?P<name>[^']+)':\s+(?P<reason>[^\n]+)")
+_NO_DEVICES = re.compile(r"`devices` selected with `(?P<kind>\w+)Accelerator`")
 _NO_BAREBONES = "barebones measures the Trainer's own speed and reports nothing, not even a result: leave it out"
 _NO_XLA = "profiler xla is one of TPUs: take simple, advanced or pytorch"
 _NO_ENGINE = (
@@ -35,6 +36,8 @@ def check_flags(trainer: Namespace, command: str) -> None:
         value = trainer[name]
         if isinstance(value, int | float) and not value > 0:  # an interval may be a time, too
             raise ValueError(f"{name} must be > 0, got {value}; limit_val_batches 0 leaves out the validations")
+    if trainer.gradient_clip_val is not None and trainer.gradient_clip_val < 0:  # which would clip nothing
+        raise ValueError(f"gradient_clip_val must be >= 0, got {trainer.gradient_clip_val}")
     if trainer.barebones and command != "fit":
         raise ValueError(_NO_BAREBONES)
     if trainer.profiler == "xla":
@@ -65,11 +68,13 @@ def one_reason() -> Iterator[None]:
     """Say in one line what stands in pages of others: an operation that is not deterministic, a logger not installed.
 
     Raises:
-        ValueError: In place of a RuntimeError or ValueError about one of these.
+        ValueError: In place of a RuntimeError, TypeError or ValueError about one of these.
     """
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
+        if found := _NO_DEVICES.match(str(error)):
+            raise ValueError(f"trainer.devices must be a number of devices > 0 with {found['kind']}") from error
         if found := _NOT_DETERMINISTIC.match(str(error)):
             raise ValueError(
                 f"--trainer.deterministic true: torch has no deterministic {found['operation']} on this device; "

@@ -80,5 +80,5 @@ def check_space(num_workers: int, loaders: int = 1) -> None:
         raise OSError(
             f"{_PLACE} has {format_size(free)} free, but the locks of {processes} "
             f"need {format_size(needed)}: remove what fills it, give the container more (docker run --shm-size=1g or "
-            "--ipc=host), or load in this process (num_workers 0)"
+            "--ipc=host), or load without such processes (0 workers)"
         )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -34,28 +32,6 @@ _MAX_NAMES = 8
 _ADVICE = "lower --model.lr, or try --trainer.gradient_clip_val 1 or another --trainer.precision"
 #: Loss scale of 16-mixed at which not even the smallest number of 16 bits is kept; it begins at 2^16.
 _LEAST_SCALE = 2.0**-24
-
-
-@contextmanager
-def naming_validation(trainer: Trainer, batch: Batch) -> Iterator[None]:
-    """Name step and videos where a validation of a training run finds that the logits are not finite.
-
-    Args:
-        trainer: Trainer of the run; outside a training run nothing changes.
-        batch: Batch that is validated.
-
-    Raises:
-        FloatingPointError: In place of a ValueError of the block.
-    """
-    try:
-        yield
-    except ValueError as error:
-        if trainer.state.fn != TrainerFn.FITTING:
-            raise
-        videos = _some([displayable(sample.path) for sample in batch.samples], "validation")
-        raise FloatingPointError(
-            f"{error} in the validation after step {trainer.global_step}, for {videos}; {_ADVICE}"
-        ) from error
 
 
 @dataclass
@@ -123,6 +99,8 @@ class NonfinitePolicy(Callback):
         self._unread: _Step | None = None
         self._buffers = StepBuffers()
         self._exempt: set[str] = set()
+        self._lr: float | None = None  # of the last step
+        self._unfit: list[str] = []  # videos of the first bad batch of a validation, in this process
         self._in_a_row = self._in_all = self._in_epoch = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -162,8 +140,8 @@ class NonfinitePolicy(Callback):
             flag = finite.int()
             distributed.all_reduce(flag, distributed.ReduceOp.MIN)
             finite = flag > 0
-        lr = float(optimizer.param_groups[0]["lr"])
-        step = _Step(trainer.global_step + 1, trainer.current_epoch, lr, self._losses, self._videos, finite)
+        self._lr = float(optimizer.param_groups[0]["lr"])
+        step = _Step(trainer.global_step + 1, trainer.current_epoch, self._lr, self._losses, self._videos, finite)
         self._losses, self._videos = [], []
         if self.policy == "stop":
             self._unread = _read_later(step)
@@ -182,6 +160,41 @@ class NonfinitePolicy(Callback):
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._settle()
+        self._unfit = []
+
+    def refuse_validation(self, trainer: Trainer, batch: Batch, error: ValueError) -> None:
+        """Stop a training run because of a batch of a validation: at once, or at its end if there are other processes.
+
+        Args:
+            trainer: Trainer of the run.
+            batch: Batch whose logits are not finite.
+            error: What says so.
+
+        Raises:
+            ValueError: `error`, if nothing is trained.
+            FloatingPointError: If this process trains alone.
+        """
+        if trainer.state.fn != TrainerFn.FITTING:
+            raise error
+        self._unfit = self._unfit or [displayable(sample.path) for sample in batch.samples]
+        if world_size() == 1:
+            self.on_validation_epoch_end(trainer, trainer.lightning_module)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop in all processes together: one that fails alone leaves the others waiting for it.
+
+        Raises:
+            FloatingPointError: If the logits of a batch were not finite in any process.
+        """
+        if trainer.state.fn != TrainerFn.FITTING:
+            return
+        if names := [name for part in of_all_processes(self._unfit) for name in part]:
+            lr = trainer.optimizers[0].param_groups[0]["lr"] if self._lr is None else self._lr
+            raise FloatingPointError(
+                "the network gave logits that are not finite (NaN or infinity) in the validation after step "
+                f"{trainer.global_step} (epoch {trainer.current_epoch}, learning rate {lr:.3g}), for "
+                f"{_some(names, 'validation')}; {_ADVICE}"
+            )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._settle()

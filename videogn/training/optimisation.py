@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from videogn.checks import check_choice
+from videogn.checks import check_choice, require_at_least, require_positive
 from videogn.choices import ScalingName, ScheduleName
 
 if TYPE_CHECKING:
@@ -67,6 +67,9 @@ class Optimisation:
 
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, get_args(ScalingName))
+        require_at_least("lr", self.lr, 0)
+        if self.base_batch is not None:
+            require_positive("base_batch", self.base_batch)
         self.factor(1)
 
     def make_optimizer(self, module: nn.Module, batch: int) -> Optimizer:

@@ -28,7 +28,7 @@ from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
-from videogn.training.nonfinite_policy import NonfinitePolicy, naming_validation
+from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.optimisation import Optimisation, dotted_path
 from videogn.training.resuming import check_resumable, drawing
 from videogn.video.clips import is_short
@@ -153,10 +153,13 @@ class VideoClassifier(pl.LightningModule):
         """Update loss, top-1 and top-5 with one clip per video that decodes."""
         if batch.samples:
             logits, labels = self.training_logits(batch)
-            with naming_validation(self.trainer, batch):
+            try:
                 probabilities = clip_probabilities(logits)
-            self.val_metrics.update(probabilities, labels)
-            self.val_loss.update(_cross_entropy(logits, labels), len(labels))
+            except ValueError as error:
+                self._nonfinite.refuse_validation(self.trainer, batch, error)
+            else:
+                self.val_metrics.update(probabilities, labels)
+                self.val_loss.update(_cross_entropy(logits, labels), len(labels))
         # Metric objects, not numbers: numbers of uneven processes would be averaged wrongly. Logged without videos too,
         # since all processes must take part in the exchange.
         size = max(len(batch.samples), 1)

@@ -96,13 +96,16 @@ class RunCheckpoint(ModelCheckpoint):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Let a resumed run begin after the last optimiser step, and a validation from its first video.
 
-        An exception may come inside a batch; both an exception and a validation may come between two steps.
+        An exception may come inside a batch; both an exception and a validation may come between two steps; the end of
+        the run may come inside an epoch.
         """
         loops = checkpoint["loops"]["fit_loop"]
         if trainer.validating:
             _begin_validation_again(loops["epoch_loop.val_loop.batch_progress"])
         progress = loops["epoch_loop.batch_progress"]
         current, total = progress["current"], progress["total"]
+        if not progress["is_last_batch"] and 0 < current["processed"] < trainer.num_training_batches:
+            _leave_epoch_open(checkpoint, loops["epoch_progress"])
         in_hand = current["ready"] != current["processed"]
         if not in_hand and not trainer.fit_loop._should_accumulate():
             return
@@ -169,6 +172,15 @@ def _begin_validation_again(progress: dict[str, Any]) -> None:
     current.update(dict.fromkeys(current, 0))
     progress["total"].update(ready=1, started=1, processed=0, completed=0)
     progress["is_last_batch"] = False
+
+
+def _leave_epoch_open(checkpoint: dict[str, Any], progress: dict[str, Any]) -> None:
+    """Let the rest of an epoch follow that max_steps ended early: Lightning counts it as completed."""
+    if progress["current"]["completed"] < progress["current"]["ready"]:
+        return
+    for counts in (progress["current"], progress["total"]):
+        counts.update(processed=counts["processed"] - 1, completed=counts["completed"] - 1)
+    checkpoint["epoch"] -= 1
 
 
 def _trains_on(trainer: Trainer) -> bool:
