@@ -259,7 +259,6 @@ def test_the_last_checkpoint_is_the_end(videogn, motion, tmp_path, monkeypatch, 
     assert all(torch.equal(value, last["state_dict"][name]) for name, value in weights[0].items())
 
 
-@pytest.mark.xfail(strict=True, reason="Lightning ends an epoch that max_steps cuts short, and the rest of it is lost")
 @pytest.mark.parametrize("accumulated", [1, 2])
 def test_an_end_in_the_middle_of_an_epoch_can_be_gone_on_from(videogn, motion, tmp_path, accumulated):
     """As if the training had been meant to be longer from the start; 4 batches an epoch."""
