@@ -9,7 +9,7 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.checks import existing_path
@@ -30,7 +30,8 @@ class Options:
     The exit status is 1 if a file failed.
 
     Attributes:
-        videos (VIDEO): Video files, and folders that are searched for videos: files, or folders of numbered images.
+        videos (VIDEO): Video files, and folders that are searched for videos: files, or folders of numbered images;
+            with #t=5.4,11.6 (seconds) or #frames=12,48 after the name, only this part of each video.
         checkpoint (FILE): Checkpoint of `videogn fit`; it holds everything about the network and its input.
         clips: Number of clips per video.
         top_k: Number of classes that are named for each video.
@@ -131,13 +132,15 @@ def _watched(
 
 def _paths(videos: Sequence[str]) -> list[str]:
     """The video files. A missing one fails later, among the others; if all are missing, the command is wrong."""
+    from videogn.data.lists.segments import named_video
     from videogn.data.video_files import find_videos
 
     paths: list[str] = []
     wrong: list[Exception] = []
     for video in videos:
         try:
-            paths += find_videos(video)
+            record = named_video(video)
+            paths += [replace(record, path=path).name for path in find_videos(record.path)]
         except (FileNotFoundError, ValueError) as error:
             paths.append(video)
             wrong.append(error)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,13 +118,12 @@ def _step(native: float, options: Options) -> float:
 
 def _record(video: str) -> VideoRecord:
     """The video, or the part of one that its name says; a missing one is refused with the nearest name that exists."""
-    from videogn.axes import VideoRecord
-    from videogn.data.lists.segments import without_fragment
+    from videogn.data.lists.segments import named_video
 
-    path, segment = (video, None) if os.path.exists(video) else without_fragment(video)
-    if "://" not in path and ".tar/" not in path:
-        path = str(existing_path(path))
-    return VideoRecord(path, None, segment=segment)
+    record = named_video(video)
+    if "://" in record.path or ".tar/" in record.path:
+        return record
+    return replace(record, path=str(existing_path(record.path)))
 
 
 def _facts(name: str, video: GuardedVideo | OpenVideo, options: Options) -> dict[str, Any]:
