@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.checks import existing_path
-from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName
+from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName, check_rate
 from videogn.system.files import displayable, replacing
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ class Options:
         output (FILE): File to write to, in place of printing.
         protocol: Placement of the clips.
         crops: Part of the frame that is seen. By default as in the checkpoint.
-        fps: Frames per second at which clips are taken, by the time stamps. By default as in the checkpoint.
+        fps: Frames per second at which clips are taken, by the time stamps; 0 takes every frame of the video. By
+            default as in the checkpoint.
         decoder: Decoder; auto is pyav. PyAV takes the place of another one on files where that is not exact.
         frame_rate: Frames per second of videos that are folders of numbered images.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
@@ -75,6 +76,7 @@ def run(options: Options) -> int:
     Returns:
         0, or 1 if a file failed.
     """
+    check_rate("--fps", options.fps)
     existing_path(options.checkpoint)  # before the seconds that the imports take
     paths = _paths(options.videos)
     if options.output is not None and os.path.isdir(options.output):

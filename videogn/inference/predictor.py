@@ -51,7 +51,8 @@ class Predictor:
         num_clips: Number of clips per video. Default: 10.
         protocol: Rule that places the clips: "nonlocal", "slowfast", "mmaction2" or "endpoint". Default: "nonlocal".
         crops: Part of the frame that is tested: "full", "three_crop" or "center". Default: as the checkpoint says.
-        fps: Frames per second at which clips are taken, by the videos' time stamps. Default: as the checkpoint says.
+        fps: Frames per second at which clips are taken, by the videos' time stamps; 0 takes every frame of the video.
+            Default: as the checkpoint says.
         decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec"; files on which it is not exact go to PyAV. Default:
             "auto".
         frame_rate: Frames per second of folders of numbered images. Default: 25.

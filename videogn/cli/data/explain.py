@@ -89,7 +89,7 @@ def run(options: Options) -> int:
     try:
         guarded = closing(VideoGuard(TIME_LIMIT, options.frame_rate))
         with guarded as guard, guard.open(record.path, options.decoder) as video:
-            timeline, step = make_timeline(video, record, options.fps), _step(video.info.fps, options)
+            timeline, step = make_timeline(video, record, plan.fps), _step(video.info.fps, options)
             clips = explain_clips(video.info, timeline, plan, step=step, draws=draws, seed=options.seed)
             times = video.times()
             rows = _rows(video, clips, times)
@@ -99,7 +99,7 @@ def run(options: Options) -> int:
     write_contact_sheet(rows, sheet, title=_title(facts, options))
     if options.json:
         spelt = _as_json(clips, times)
-        print(json.dumps({"video": facts, "rate": options.fps, "clips": spelt, "sheet": str(sheet)}, indent=2))
+        print(json.dumps({"video": facts, "rate": plan.fps, "clips": spelt, "sheet": str(sheet)}, indent=2))
     else:
         _print(facts, clips, times, _rate(options))
         print(f"Contact sheet: {sheet}")
@@ -112,7 +112,7 @@ def _step(native: float, options: Options) -> float:
 
     if options.train:
         return options.interval
-    fps = native if options.fps is None else SLOWFAST_FPS
+    fps = SLOWFAST_FPS if options.fps else native
     return clip_step(clip_length=options.clip_length, interval=options.interval, protocol=options.protocol, fps=fps)
 
 
@@ -182,7 +182,7 @@ def _title(facts: dict[str, Any], options: Options) -> str:
 
 
 def _rate(options: Options) -> str:
-    return "" if options.fps is None else f" at {options.fps:g} frames per second"
+    return f" at {options.fps:g} frames per second" if options.fps else ""
 
 
 def _as_json(clips: Sequence[ExplainedClip], times: np.ndarray) -> list[dict[str, Any]]:
