@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -82,7 +83,7 @@ def run(options: Options) -> int:
     require_positive("--frame-rate", options.frame_rate)
     plan = options.plan(train=options.train, crop_size=options.crop_size)
     record = _record(options.video)
-    sheet = expanded(options.out or f"{Path(record.path).stem}_clips.png")
+    sheet = expanded(options.out or _sheet_of(record.path))
     if sheet.is_dir():
         raise ValueError(f"--out must be the file to write, {sheet} is a folder")
     draws = options.clips if options.train else 1
@@ -104,6 +105,12 @@ def run(options: Options) -> int:
         _print(facts, clips, times, _rate(options))
         print(f"Contact sheet: {sheet}")
     return 0
+
+
+def _sheet_of(path: str) -> str:
+    """Name of the sheet of a video. A folder's name, such as v1.5, has no suffix."""
+    name = os.path.basename(os.path.abspath(path)) if os.path.isdir(path) else Path(path).stem
+    return f"{name}_clips.png"
 
 
 def _step(native: float, options: Options) -> float:
