@@ -42,6 +42,17 @@ _MAX_FPS = 1000
 MIN_FRAMES = 8
 
 
+def check_rate(name: str, fps: float | None) -> None:
+    """Raise ValueError unless a rate of clips is None or 0 (both: the frames of the video) or in range.
+
+    Args:
+        name: Name of the argument.
+        fps: Frames per second.
+    """
+    if fps is not None and not 0 <= fps <= _MAX_FPS:
+        raise ValueError(f"{name} must be >= 0 (0: every frame of the video) and <= {_MAX_FPS}, got {fps:g}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkInput:
     """What the network sees of a video: the clip in time, the frame in space, the normalisation of the input.
@@ -56,7 +67,7 @@ class NetworkInput:
         std: Standard deviation of each channel (RGB) that the input is divided by. Default: that of the weights of
             `init_from`, else 0.225.
         fps: Frames per second at which clips are taken from every video, by its time stamps, so that they last as long
-            whatever the video's own rate. Default: every frame of the video counts.
+            whatever the video's own rate. By default, and for 0, every frame of the video counts.
 
     Raises:
         ValueError: If a number is out of range.
@@ -75,8 +86,8 @@ class NetworkInput:
             require_positive(name, getattr(self, name))
         for value in self.std or ():
             require_positive("std", value)
-        if self.fps is not None and not 0 < self.fps <= _MAX_FPS:
-            raise ValueError(f"fps must be > 0 and <= {_MAX_FPS}, got {self.fps}")
+        check_rate("fps", self.fps)
+        object.__setattr__(self, "fps", self.fps or None)  # one value for one meaning; the class is frozen
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -282,3 +282,32 @@ def test_a_killed_resize_goes_on(videogn, capsys, many, tmp_path):
     names = {Path(path).name for path in copied}
     assert all(path.stat().st_mtime_ns == changed for path, changed in before.items() if path.name in names)
     assert read_catalogue(out / "index.parquet").facts.summary["status"]["ok"] == 60
+
+
+@pytest.mark.parametrize(
+    ("columns", "parts", "fragment", "lasts"),
+    [
+        ("start_time,end_time", ["0.1,0.5", "0.7,5", "0.6,5", ","], "t=0.7,5", "lasts 0.67 s"),
+        ("start_frame,end_frame", ["2,9", "20,30", "19,30", ","], "frames=20,30", "has 20 frames"),
+    ],
+)
+def test_a_part_that_begins_after_the_end_is_named(
+    videogn, capsys, monkeypatch, tmp_path, columns, parts, fragment, lasts
+):
+    """Rows of one file share its check, and none takes over the word about another; a bad file says enough."""
+    monkeypatch.setenv("COLUMNS", "400")
+    path = _video(tmp_path / "a.mp4")
+    (tmp_path / "b.mp4").touch()
+    rows = [f"video,label,{columns}", *(f"a.mp4,x,{part}" for part in parts), "b.mp4,y,20,30"]
+    (tmp_path / "list.csv").write_text("\n".join(rows) + "\n")
+    out = tmp_path / "i.parquet"
+    named = ",".join(f"{name}={name}" for name in columns.split(","))
+    first = ["index", tmp_path / "list.csv", "--columns", named, "--out", out]
+    for command in (first, ["index", out, "--out", out], ["show", out]):
+        assert videogn("data", *command) == 0
+        printed = capsys.readouterr().out
+        assert printed.count("begins after the end") == 1
+        assert [row for row in _cells(printed) if row[0] == str(path)] == [[str(path), fragment, lasts]]
+    table = read_catalogue(out).table
+    assert table["status"].to_pylist() == ["ok"] * 4 + ["empty"]
+    assert table["note"].null_count == 5

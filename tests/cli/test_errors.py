@@ -22,7 +22,7 @@ from training import SMALL, TINY
         (["--model.fps=30"], 'Linked "model.fps" must be given via "data.fps"'),
         (["--data.mean=[0.5,0.5,0.5]"], 'must be given via "model.mean"'),
         (["--data.fps=fast"], "--data.fps must be a number, got 'fast'"),
-        (["--data.fps=0"], "fps must be > 0 and <= 1000, got 0"),
+        (["--data.fps=-1"], "--data.fps must be >= 0 (0: every frame of the video) and <= 1000, got -1"),
         (["--data.eval_batch_size=1.5"], "--data.eval_batch_size must be a whole number, got '1.5'"),
         (["--data.root=no such folder"], "no such file or folder: no such folder"),
         (

@@ -6,6 +6,7 @@ import json
 
 import pytest
 from matplotlib.image import imread
+from PIL import Image
 
 from videogn.video.clips import clip_indices
 
@@ -63,6 +64,19 @@ def test_the_sheet_lies_here_by_default(videogn, clip, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert _explain(videogn, clip, "--clips", 1) == 0
     assert [path.name for path in tmp_path.iterdir()] == [f"{clip.stem}_clips.png"]
+
+
+def test_folders_with_dots_in_their_names_have_sheets_of_their_own(videogn, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("v1.5", "v1.6"):
+        (tmp_path / folder).mkdir()
+        for number in range(4):
+            Image.new("RGB", (40, 32)).save(tmp_path / folder / f"img_{number:05}.jpg")
+        assert _explain(videogn, f"{folder}/", "--clips", 1) == 0
+    monkeypatch.chdir(tmp_path / "v1.5")
+    assert _explain(videogn, ".", "--clips", 1) == 0
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["v1.5_clips.png", "v1.6_clips.png"]
+    assert [path.name for path in (tmp_path / "v1.5").glob("*.png")] == ["v1.5_clips.png"]
 
 
 @pytest.mark.parametrize("protocol", ["nonlocal", "slowfast", "mmaction2", "endpoint"])

@@ -11,7 +11,7 @@ import sys
 import pytest
 import torch
 from poison import States
-from training import fit_arguments
+from training import evaluation_arguments, fit_arguments
 
 from videogn.training import nonfinite_policy
 
@@ -193,3 +193,26 @@ def test_all_processes_stop_at_the_same_validation(motion, tmp_path, rank):
     assert len(set(named)) == 1
     assert named[0].startswith("videogn: error: the network gave logits that are not finite (NaN or infinity)")
     assert not _checkpoints(tmp_path)
+
+
+def test_validate_names_the_videos(videogn, motion, trained, tmp_path, capsys):
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    poisoned = evaluation_arguments("validate", motion, tmp_path, checkpoint, "--data.batch_size=4")
+    assert videogn(*poisoned, "--trainer.callbacks+=poison.PoisonValidation") == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "not finite (NaN or infinity) in the validation, for " in last
+    assert last.count(f"{motion / 'val'}/") == last.count(".mp4") == 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+def test_all_processes_of_validate_stop_with_one_line(motion, trained, tmp_path, rank):
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    more = ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.callbacks+=poison.PoisonValidation"]
+    more += [f"--trainer.callbacks.rank={rank}", "--data.batch_size=4"]
+    done = _in_processes(evaluation_arguments("validate", motion, tmp_path, checkpoint, *more))
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    named = [line for line in done.stderr.splitlines() if " in the validation, for " in line]
+    assert len(set(named)) == 1
+    assert named[0].startswith("videogn: error: the network gave logits that are not finite (NaN or infinity)")

@@ -247,3 +247,20 @@ def test_names_that_begin_with_a_tilde_or_a_dash(videogn, capsys, monkeypatch, c
     shutil.copy("~nobody.mp4", "-x.mp4")
     assert videogn("predict", "--checkpoint", checkpoint, "--clips=1", "--", "~nobody.mp4", "-x.mp4") == 0
     assert capsys.readouterr().err.splitlines()[-1] == "2 expected, 2 evaluated, 0 failed"
+
+
+def test_parts_of_videos(videogn, capsys, checkpoint, folder):
+    """Of a file, and of every video in a folder; a wrong part is one line, alone or among others."""
+    options = ("--checkpoint", checkpoint, "--format=json", "--clips=2", "--top-k=99", "--time-limit=0")
+    whole, part, wrong = (f"{folder / 'a.mp4'}{end}" for end in ("", "#frames=2,12", "#t=3,2"))
+    assert videogn("predict", whole, part, wrong, f"{folder / 'deep er'}#t=0,0.5", *options) == 1
+    printed = capsys.readouterr()
+    rows = {row["path"]: row.get("predictions") for row in json.loads(printed.out)}
+    assert list(rows) == [whole, part, wrong, f"{folder / 'deep er' / 'b c.mp4'}#t=0,0.5"]
+    assert rows[whole] != rows[part]
+    message = "a part from 3 to 2; its end must come after its start"
+    assert f"{wrong}: {message}" in printed.err.splitlines()
+    assert videogn("predict", wrong, *options) == 2
+    assert capsys.readouterr().err == f"videogn: error: {wrong}: {message}\n"
+    assert videogn("predict", str(part).replace("a.mp4", "aa.mp4"), *options) == 2
+    assert "did you mean" in capsys.readouterr().err

@@ -9,6 +9,8 @@ import torch
 from rate_files import write_scene
 from training import SMALL, evaluation_arguments, fit_arguments
 
+from videogn.choices import EvaluationViews
+from videogn.data.plans import evaluation_plan
 from videogn.inference import Predictor
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 
@@ -24,11 +26,11 @@ def test_a_checkpoint_remembers_its_rate(videogn, capsys, motion, tmp_path, scen
     checkpoint = tmp_path / "checkpoints" / "last.ckpt"
     assert read_fit_checkpoint(checkpoint)["hyper_parameters"]["fps"] == 10
 
-    for given, rate in (([], 10), (["--data.fps=5"], 5)):
+    for given, rate in (([], 10), (["--data.fps=5"], 5), (["--data.fps=0"], None)):
         out = tmp_path / str(rate)
         assert videogn(*evaluation_arguments("test", motion, out, checkpoint, *given)) == 0
         results = json.loads((out / "results.json").read_text())
-        assert (results["protocol"]["fps"], results["model"]["fps"]) == (rate, rate)
+        assert (results["protocol"].get("fps"), results["model"]["fps"]) == (rate, rate)
         assert results["counts"]["evaluated"] == 16
 
     def predicted(*options):
@@ -37,10 +39,15 @@ def test_a_checkpoint_remembers_its_rate(videogn, capsys, motion, tmp_path, scen
         return json.loads(capsys.readouterr().out)[0]["predictions"]
 
     assert predicted() == predicted("--fps=10") != predicted("--fps=60")
+    assert predicted("--fps=0") == predicted("--fps=60")  # the frames of the file
+    given = {"num_clips": 10, "device": "cpu", "time_limit": 0}
+    by_frames = next(Predictor(checkpoint, fps=0, **given).predict(scene["60", "mp4"])).scores
+    assert [score for _, score in by_frames] == pytest.approx([each["score"] for each in predicted("--fps=0")])
 
-    assert videogn(*fit_arguments(motion, tmp_path, "--data.fps=5", f"--ckpt_path={checkpoint}")) == 2
-    assert "data.fps is 5.0, but" in (line := capsys.readouterr().err.splitlines()[-1])
-    assert "was trained with 10.0; leave it out" in line
+    for rate in ("5", "0"):
+        assert videogn(*fit_arguments(motion, tmp_path, f"--data.fps={rate}", f"--ckpt_path={checkpoint}")) == 2
+        assert f"data.fps is {rate}.0, but" in (line := capsys.readouterr().err.splitlines()[-1])
+        assert "was trained with 10.0; leave it out" in line
 
 
 def test_a_checkpoint_from_before_the_option(videogn, capsys, motion, trained, tmp_path):
@@ -57,6 +64,26 @@ def test_a_checkpoint_from_before_the_option(videogn, capsys, motion, trained, t
     capsys.readouterr()
     assert videogn(*fit_arguments(motion, tmp_path, "--data.fps=30", f"--ckpt_path={old}")) == 2
     assert "was trained with none; leave it out" in capsys.readouterr().err
+
+
+def test_0_is_the_frames_of_the_file(videogn, capsys, motion, trained, tmp_path, scene):
+    """In training as in a test: nothing of a rate is kept, and a training run without one goes on with it."""
+    views = EvaluationViews(fps=0)
+    assert views == EvaluationViews()
+    assert (views.fps, evaluation_plan(views).fps) == (None, None)
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    resumed = ("--data.fps=0", f"--ckpt_path={checkpoint}", "--trainer.max_epochs=2")
+    assert videogn(*fit_arguments(motion, tmp_path, *resumed)) == 0
+    assert "frames per second" not in capsys.readouterr().err
+    assert read_fit_checkpoint(tmp_path / "checkpoints" / "last.ckpt")["hyper_parameters"]["fps"] is None
+    options = ("--clip-length=4", "--interval=5", "--clips=2", "--json", "--out", tmp_path / "a.png")
+    found = []
+    for given in ([], ["--fps=0"]):
+        capsys.readouterr()
+        assert videogn("data", "explain", scene["60", "mp4"], *options, *given) == 0
+        found.append(json.loads(capsys.readouterr().out))
+    assert found[0] == found[1]
+    assert found[1]["rate"] is None
 
 
 def test_a_predictor_shows_the_same_of_every_file(trained, scene):
@@ -87,15 +114,20 @@ def test_explain(videogn, capsys, scene, name, tmp_path):
     assert "Clips at 30 frames per second" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("value", "words"), [("0", "fps must be > 0 and <= 1000, got 0.0"), ("2000", "got 2000.0")])
-def test_a_wrong_rate_is_one_line(videogn, capsys, motion, trained, tmp_path, scene, value, words):
+@pytest.mark.parametrize("value", ["-1", "2000"])
+def test_a_wrong_rate_is_one_line(videogn, capsys, motion, trained, tmp_path, scene, value):
     video, checkpoint = scene["10", "mp4"], trained / "checkpoints" / "last.ckpt"
+    rate = f"--fps={value}"
     for command in (
         ("fit", *SMALL, f"--data.root={motion}", f"--trainer.default_root_dir={tmp_path}", f"--data.fps={value}"),
-        ("predict", video, "--checkpoint", checkpoint, "--fps", value),
-        ("data", "explain", video, "--fps", value, "--out", tmp_path / "a.png"),
+        ("predict", video, "--checkpoint", checkpoint, rate),
+        ("data", "explain", video, rate, "--out", tmp_path / "a.png"),
+        ("bench", "data", video, rate),
     ):
         assert videogn(*command) == 2
         (line,) = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("Seed set")]
-        assert line.startswith("videogn: error: ")
-        assert words in line
+        option = "--data.fps" if command[0] == "fit" else "--fps"
+        wrong = f"{option} must be >= 0 (0: every frame of the video) and <= 1000, got {value}"
+        assert line == f"videogn: error: {wrong}"
+    with pytest.raises(ValueError, match=r"^fps must be >= 0 "):
+        Predictor(checkpoint, fps=float(value), device="cpu", time_limit=0)

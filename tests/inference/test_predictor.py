@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import itertools
+import shutil
 import sys
 from pathlib import Path
 
@@ -65,6 +66,39 @@ def test_one_path_is_one_video(last, motion, kind):
     predictions = list(Predictor(last, num_clips=1, device="cpu").predict(path))
     assert [prediction.path for prediction in predictions] == [str(path)]
     assert predictions[0].error is None
+
+
+def _samples(predictor) -> list:
+    """What the predictor will show its network."""
+    seen, predict = [], predictor._predict
+    predictor._predict = lambda sample, top_k: seen.append(sample) or predict(sample, top_k)
+    return seen
+
+
+@pytest.mark.parametrize("part", ["frames=10,30", "t=0.32,0.98"])
+def test_a_part_of_a_video(last, motion, tmp_path, part):
+    """Frames 10 to 29 of 32, at 30 a second; a file of that very name is a whole video."""
+    path = str(next(motion.glob("val/contract/*.mp4")))
+    literal = shutil.copy(path, tmp_path / f"a.mp4#{part}")
+    predictor = Predictor(last, num_clips=2, protocol="endpoint", device="cpu", time_limit=0)
+    seen = _samples(predictor)
+    names = [f"{path}#{part}", path, str(literal)]
+    found = list(predictor.predict(names))
+    assert [prediction.path for prediction in found] == names
+    assert [prediction.error for prediction in found] == [None] * 3
+    assert [sample.num_frames for sample in seen] == [20, 32, 32]
+    assert seen[0].starts == (10, 30 - 4 * 2)  # the last clip of four frames at interval 2 ends with the part
+    assert found[0].scores != found[1].scores == found[2].scores
+
+
+def test_a_part_that_is_wrong_fails_among_others(last, motion):
+    path = str(next(motion.glob("val/contract/*.mp4")))
+    names = [f"{path}#t=2,1", f"{path}#t=90,95", path]
+    found = list(Predictor(last, num_clips=1, device="cpu", time_limit=0).predict(names))
+    assert [prediction.path for prediction in found] == names
+    assert found[0].error == "a part from 2 to 1; its end must come after its start"
+    assert found[1].error.startswith("the segment holds no frame: the video lasts 1.07 s")
+    assert found[2].error is None
 
 
 def test_predictions_are_made_when_they_are_asked_for(last, tmp_path):

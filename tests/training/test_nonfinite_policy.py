@@ -8,8 +8,10 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.plugins import MixedPrecision
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import nn
 
+from videogn.axes import Batch, Sample
 from videogn.training import nonfinite_policy
 from videogn.training.finite import all_finite
 from videogn.training.nonfinite_policy import NonfinitePolicy
@@ -137,6 +139,24 @@ def test_no_checkpoint_comes_before_the_answer():
 
     with pytest.raises(FloatingPointError, match="the loss is nan at step 2 "):
         _train([1.0, float("nan"), 1.0], Saving(), scaled=False)
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_a_validation_of_its_own_stops_in_all_processes(monkeypatch, here):
+    """At its end and with one line, whether the batch was this process's or the other's."""
+    monkeypatch.setattr(nonfinite_policy, "world_size", lambda: 2)
+    monkeypatch.setattr(nonfinite_policy, "of_all_processes", lambda own: [own, [] if here else ["b.mp4"]])
+    trainer = SimpleNamespace(state=SimpleNamespace(fn=TrainerFn.VALIDATING))
+    policy = NonfinitePolicy()
+    policy.on_validation_start(trainer, None)
+    if here:
+        policy.refuse_validation(trainer, Batch([Sample(0, "b.mp4", 1)], []))
+    line = r"^the network gave logits that are not finite \(NaN or infinity\) in the validation, for b\.mp4; "
+    with pytest.raises(FloatingPointError, match=line):
+        policy.on_validation_epoch_end(trainer, None)
+    policy.on_validation_start(trainer, None)
+    monkeypatch.setattr(nonfinite_policy, "of_all_processes", lambda own: [own, []])
+    policy.on_validation_epoch_end(trainer, None)
 
 
 def test_infinities_of_a_mask_are_no_fault():

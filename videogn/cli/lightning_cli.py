@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from videogn.checks import check_choice
+from videogn.choices import check_rate
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
@@ -120,6 +121,7 @@ class VideoCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Check and complete the flags of the trainer; give the optimiser the rate of --model.lr."""
         config = self.config[self._command]
+        check_rate("--data.fps", config.data.fps)
         check_flags(config.trainer, self._command)
         complete_flags(config.trainer)
         # jsonargparse has filled in the optimiser's own default.
@@ -259,6 +261,7 @@ def _adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, trai
     for key, value in wanted.items():
         # A saved configuration spells out what was left open: null asks for nothing.
         asked, made = _plain(config[key]), _plain(value)
+        asked = asked or None if key == "data.fps" else asked  # 0 asks for none
         if key == "model.arch_options":
             # The memory mode is up to whoever trains.
             value = {**(value or {}), **{k: v for k, v in (asked or {}).items() if k == "memory_mode"}} or None

@@ -9,11 +9,11 @@ import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.checks import existing_path
-from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName
+from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName, check_rate
 from videogn.system.files import displayable, replacing
 
 if TYPE_CHECKING:
@@ -30,7 +30,8 @@ class Options:
     The exit status is 1 if a file failed.
 
     Attributes:
-        videos (VIDEO): Video files, and folders that are searched for videos: files, or folders of numbered images.
+        videos (VIDEO): Video files, and folders that are searched for videos: files, or folders of numbered images;
+            with #t=5.4,11.6 (seconds) or #frames=12,48 after the name, only this part of each video.
         checkpoint (FILE): Checkpoint of `videogn fit`; it holds everything about the network and its input.
         clips: Number of clips per video.
         top_k: Number of classes that are named for each video.
@@ -38,7 +39,8 @@ class Options:
         output (FILE): File to write to, in place of printing.
         protocol: Placement of the clips.
         crops: Part of the frame that is seen. By default as in the checkpoint.
-        fps: Frames per second at which clips are taken, by the time stamps. By default as in the checkpoint.
+        fps: Frames per second at which clips are taken, by the time stamps; 0 takes every frame of the video. By
+            default as in the checkpoint.
         decoder: Decoder; auto is pyav. PyAV takes the place of another one on files where that is not exact.
         frame_rate: Frames per second of videos that are folders of numbered images.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
@@ -74,6 +76,7 @@ def run(options: Options) -> int:
     Returns:
         0, or 1 if a file failed.
     """
+    check_rate("--fps", options.fps)
     existing_path(options.checkpoint)  # before the seconds that the imports take
     paths = _paths(options.videos)
     if options.output is not None and os.path.isdir(options.output):
@@ -131,13 +134,15 @@ def _watched(
 
 def _paths(videos: Sequence[str]) -> list[str]:
     """The video files. A missing one fails later, among the others; if all are missing, the command is wrong."""
+    from videogn.data.lists.segments import named_video
     from videogn.data.video_files import find_videos
 
     paths: list[str] = []
     wrong: list[Exception] = []
     for video in videos:
         try:
-            paths += find_videos(video)
+            record = named_video(video)
+            paths += [replace(record, path=path).name for path in find_videos(record.path)]
         except (FileNotFoundError, ValueError) as error:
             paths.append(video)
             wrong.append(error)

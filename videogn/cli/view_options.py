@@ -6,7 +6,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from videogn.checks import require_positive
-from videogn.choices import CropsName, EvaluationProtocol, EvaluationViews, NetworkInput, ProtocolName, chosen
+from videogn.choices import (
+    CropsName,
+    EvaluationProtocol,
+    EvaluationViews,
+    NetworkInput,
+    ProtocolName,
+    check_rate,
+    chosen,
+)
 
 if TYPE_CHECKING:
     from videogn.data.plans import ViewPlan
@@ -23,7 +31,8 @@ class ViewOptions:
         protocol: Placement of the test clips.
         crops: Part of the frame that is tested: the whole frame, three crops or the center.
         short_side: Shorter side of the resized frames, in pixels.
-        fps: Frames per second at which clips are taken, by the time stamps. By default every frame of the video counts.
+        fps: Frames per second at which clips are taken, by the time stamps. By default (0) every frame of the video
+            counts.
     """
 
     clips: int = EvaluationProtocol.num_clips
@@ -50,6 +59,7 @@ class ViewOptions:
         from videogn.data.plans import evaluation_plan, training_plan
 
         require_positive("--clips", self.clips)
+        check_rate("--fps", self.fps)
         views = chosen(EvaluationViews, {**asdict(self), "num_clips": self.clips, "crop_size": crop_size})
         if train:
             return training_plan(views, short_sides=(self.short_side, self.short_side * 5 // 4), flip=0.5)  # 256 to 320

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from videogn.checks import existing_path
-from videogn.data.parquet_index import METADATA_KEY, VERSION
+from videogn.data.parquet_index import METADATA_KEY, VERSION, usable
 from videogn.system.files import replacing
 
 #: Statuses of videos; `parquet_index.usable` says which are used.
@@ -141,6 +141,15 @@ def read_catalogue(path: str | Path) -> Catalogue:
 def files_of(table: pa.Table) -> pa.Table:
     """Return the first row of each file: a video has a row for each part of it that is listed."""
     return table.take(pc.index_in(table["path"].unique(), value_set=table["path"]))
+
+
+def late_parts(table: pa.Table) -> pa.Table:
+    """Return the rows whose part begins at or after the end of a usable video: no frame lies in it."""
+    late = pc.or_(
+        pc.fill_null(pc.greater_equal(table["start_time"], table["duration"]), False),
+        pc.fill_null(pc.greater_equal(table["start_frame"], table["frames"]), False),
+    )
+    return table.filter(pc.and_(usable(table), late))
 
 
 def summarise(table: pa.Table, classes: Sequence[str], unlisted: int) -> dict[str, Any]:

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader
 
-from videogn.axes import Sample
+from videogn.axes import Sample, VideoRecord
 from videogn.checks import require_at_least, require_positive
 from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationViews, ProtocolName, chosen
 from videogn.data.dataset import VideoDataset, collate
 from videogn.data.handover import check_space
+from videogn.data.lists.segments import named_video
 from videogn.data.plans import evaluation_plan
 from videogn.data.records import Records
 from videogn.evaluation.views import score_views, video_probabilities
@@ -27,10 +28,10 @@ from videogn.video.transforms import normalise, view_chunks
 
 @dataclass(frozen=True)
 class Prediction:
-    """Classes of one file.
+    """Classes of one file, or of a part of it.
 
     Attributes:
-        path: Path of the file.
+        path: Path of the file; of a part with its place, as in "a.mp4#t=5.4,11.6".
         scores: Pairs of class name and probability, best first; empty if the file failed.
         error: Reason why the file failed, or None.
         fallback: Reason why PyAV decoded the file and not the decoder that was asked for, or None.
@@ -50,7 +51,8 @@ class Predictor:
         num_clips: Number of clips per video. Default: 10.
         protocol: Rule that places the clips: "nonlocal", "slowfast", "mmaction2" or "endpoint". Default: "nonlocal".
         crops: Part of the frame that is tested: "full", "three_crop" or "center". Default: as the checkpoint says.
-        fps: Frames per second at which clips are taken, by the videos' time stamps. Default: as the checkpoint says.
+        fps: Frames per second at which clips are taken, by the videos' time stamps; 0 takes every frame of the video.
+            Default: as the checkpoint says.
         decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec"; files on which it is not exact go to PyAV. Default:
             "auto".
         frame_rate: Frames per second of folders of numbered images. Default: 25.
@@ -121,7 +123,8 @@ class Predictor:
         """Classify files one after the other. A bad file gives a prediction with an error and does not stop the rest.
 
         Args:
-            paths: One video or several: files, or folders of numbered images.
+            paths: One video or several: files, or folders of numbered images. With "#t=5.4,11.6" (seconds) or
+                "#frames=12,48" after the path, only this part of the video is classified.
             top_k: Number of classes to name, at most. Default: 5.
             workers: Number of processes that decode ahead; 0 decodes as predictions are asked for. Default: 0.
 
@@ -133,7 +136,7 @@ class Predictor:
         """
         require_positive("top_k", top_k)
         names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
-        records = Records.of_columns(names, [None] * len(names))
+        records = Records.of(map(_record, names))
         dataset = VideoDataset(records, self._plan, decoder=self._decoder, opener=self._opener)
         check_space(workers)
         loader: DataLoader[Any] = DataLoader(
@@ -160,3 +163,11 @@ class Predictor:
         names = [self.class_names[number] for number in classes.tolist()]
         pairs = tuple(zip(names, scores.tolist(), strict=True))
         return Prediction(sample.path, scores=pairs, fallback=sample.fallback)
+
+
+def _record(name: str) -> VideoRecord:
+    """The video or part of that name; a part that is wrong fails like a bad file, among the others."""
+    try:
+        return named_video(name)
+    except ValueError as error:
+        return VideoRecord(name, None, error=str(error).removeprefix(f"{name}: "))

@@ -162,20 +162,16 @@ class NonfinitePolicy(Callback):
         self._settle()
         self._unfit = []
 
-    def refuse_validation(self, trainer: Trainer, batch: Batch, error: ValueError) -> None:
-        """Stop a training run because of a batch of a validation: at once, or at its end if there are other processes.
+    def refuse_validation(self, trainer: Trainer, batch: Batch) -> None:
+        """Stop because of a batch of a validation: at once, or at its end if there are other processes.
 
         Args:
             trainer: Trainer of the run.
             batch: Batch whose logits are not finite.
-            error: What says so.
 
         Raises:
-            ValueError: `error`, if nothing is trained.
-            FloatingPointError: If this process trains alone.
+            FloatingPointError: If this process works alone.
         """
-        if trainer.state.fn != TrainerFn.FITTING:
-            raise error
         self._unfit = self._unfit or [displayable(sample.path) for sample in batch.samples]
         if world_size() == 1:
             self.on_validation_epoch_end(trainer, trainer.lightning_module)
@@ -186,15 +182,18 @@ class NonfinitePolicy(Callback):
         Raises:
             FloatingPointError: If the logits of a batch were not finite in any process.
         """
-        if trainer.state.fn != TrainerFn.FITTING:
+        names = [name for part in of_all_processes(self._unfit) for name in part]
+        if not names:
             return
-        if names := [name for part in of_all_processes(self._unfit) for name in part]:
+        when, advice = "", "the weights may not be finite; or try another --trainer.precision"
+        if trainer.state.fn == TrainerFn.FITTING:
             lr = trainer.optimizers[0].param_groups[0]["lr"] if self._lr is None else self._lr
-            raise FloatingPointError(
-                "the network gave logits that are not finite (NaN or infinity) in the validation after step "
-                f"{trainer.global_step} (epoch {trainer.current_epoch}, learning rate {lr:.3g}), for "
-                f"{_some(names, 'validation')}; {_ADVICE}"
-            )
+            when = f" after step {trainer.global_step} (epoch {trainer.current_epoch}, learning rate {lr:.3g})"
+            advice = _ADVICE
+        raise FloatingPointError(
+            f"the network gave logits that are not finite (NaN or infinity) in the validation{when}, for "
+            f"{_some(names, 'validation')}; {advice}"
+        )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._settle()

@@ -155,8 +155,8 @@ class VideoClassifier(pl.LightningModule):
             logits, labels = self.training_logits(batch)
             try:
                 probabilities = clip_probabilities(logits)
-            except ValueError as error:
-                self._nonfinite.refuse_validation(self.trainer, batch, error)
+            except ValueError:  # not finite
+                self._nonfinite.refuse_validation(self.trainer, batch)
             else:
                 self.val_metrics.update(probabilities, labels)
                 self.val_loss.update(_cross_entropy(logits, labels), len(labels))

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,14 +83,14 @@ def run(options: Options) -> int:
     require_positive("--frame-rate", options.frame_rate)
     plan = options.plan(train=options.train, crop_size=options.crop_size)
     record = _record(options.video)
-    sheet = expanded(options.out or f"{Path(record.path).stem}_clips.png")
+    sheet = expanded(options.out or _sheet_of(record.path))
     if sheet.is_dir():
         raise ValueError(f"--out must be the file to write, {sheet} is a folder")
     draws = options.clips if options.train else 1
     try:
         guarded = closing(VideoGuard(TIME_LIMIT, options.frame_rate))
         with guarded as guard, guard.open(record.path, options.decoder) as video:
-            timeline, step = make_timeline(video, record, options.fps), _step(video.info.fps, options)
+            timeline, step = make_timeline(video, record, plan.fps), _step(video.info.fps, options)
             clips = explain_clips(video.info, timeline, plan, step=step, draws=draws, seed=options.seed)
             times = video.times()
             rows = _rows(video, clips, times)
@@ -100,11 +100,17 @@ def run(options: Options) -> int:
     write_contact_sheet(rows, sheet, title=_title(facts, options))
     if options.json:
         spelt = _as_json(clips, times)
-        print(json.dumps({"video": facts, "rate": options.fps, "clips": spelt, "sheet": str(sheet)}, indent=2))
+        print(json.dumps({"video": facts, "rate": plan.fps, "clips": spelt, "sheet": str(sheet)}, indent=2))
     else:
         _print(facts, clips, times, _rate(options))
         print(f"Contact sheet: {sheet}")
     return 0
+
+
+def _sheet_of(path: str) -> str:
+    """Name of the sheet of a video. A folder's name, such as v1.5, has no suffix."""
+    name = os.path.basename(os.path.abspath(path)) if os.path.isdir(path) else Path(path).stem
+    return f"{name}_clips.png"
 
 
 def _step(native: float, options: Options) -> float:
@@ -113,19 +119,18 @@ def _step(native: float, options: Options) -> float:
 
     if options.train:
         return options.interval
-    fps = native if options.fps is None else SLOWFAST_FPS
+    fps = SLOWFAST_FPS if options.fps else native
     return clip_step(clip_length=options.clip_length, interval=options.interval, protocol=options.protocol, fps=fps)
 
 
 def _record(video: str) -> VideoRecord:
     """The video, or the part of one that its name says; a missing one is refused with the nearest name that exists."""
-    from videogn.axes import VideoRecord
-    from videogn.data.lists.segments import without_fragment
+    from videogn.data.lists.segments import named_video
 
-    path, segment = (video, None) if os.path.exists(video) else without_fragment(video)
-    if "://" not in path and ".tar/" not in path:
-        path = str(existing_path(path))
-    return VideoRecord(path, None, segment=segment)
+    record = named_video(video)
+    if "://" in record.path or ".tar/" in record.path:
+        return record
+    return replace(record, path=str(existing_path(record.path)))
 
 
 def _facts(name: str, video: GuardedVideo | OpenVideo, options: Options) -> dict[str, Any]:
@@ -184,7 +189,7 @@ def _title(facts: dict[str, Any], options: Options) -> str:
 
 
 def _rate(options: Options) -> str:
-    return "" if options.fps is None else f" at {options.fps:g} frames per second"
+    return f" at {options.fps:g} frames per second" if options.fps else ""
 
 
 def _as_json(clips: Sequence[ExplainedClip], times: np.ndarray) -> list[dict[str, Any]]:

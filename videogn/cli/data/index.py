@@ -58,7 +58,7 @@ def run(options: Options) -> int:
     from rich.console import Console
     from rich.markup import escape
 
-    from videogn.cli.data.status_tables import print_noted, print_unusable, summary_table
+    from videogn.cli.data.status_tables import print_late, print_noted, print_unusable, summary_table
     from videogn.cli.progress import bar
     from videogn.data.lists.columns import parse_columns
     from videogn.indexing.building import build_index
@@ -85,6 +85,7 @@ def run(options: Options) -> int:
     console.print(summary_table(built.catalogue))
     print_unusable(console, built.catalogue)
     print_noted(console, built.catalogue)
+    print_late(console, built.catalogue)
     if built.unlisted:
         console.print(f"unlisted, for instance {escape(displayable(built.unlisted[0]))}", soft_wrap=True)
     rest = files_of(built.catalogue.table).num_rows - built.checked

@@ -111,7 +111,7 @@ def _by_class(split: str, index: VideoIndex) -> dict[str, tuple[int, int]]:
 def _show_index(path: str) -> None:
     from rich.console import Console
 
-    from videogn.cli.data.status_tables import print_noted, print_unusable, status_table, summary_table
+    from videogn.cli.data.status_tables import print_late, print_noted, print_unusable, status_table, summary_table
     from videogn.indexing.catalogue import read_catalogue
 
     catalogue = read_catalogue(path)
@@ -119,6 +119,7 @@ def _show_index(path: str) -> None:
     console.print(summary_table(catalogue))
     print_unusable(console, catalogue)
     print_noted(console, catalogue)
+    print_late(console, catalogue)
     for title, counts in (("split", catalogue.facts.summary["splits"]), ("class", catalogue.facts.summary["classes"])):
         if counts:
             console.print(status_table(title, counts))

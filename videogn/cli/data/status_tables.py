@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from videogn.data.parquet_index import usable
+from videogn.data.records import segment_of
 from videogn.data.stored_paths import opened_path
-from videogn.indexing.catalogue import STATUSES, files_of
+from videogn.indexing.catalogue import STATUSES, files_of, late_parts
 from videogn.system.files import displayable
 from videogn.system.sizes import counted, format_size
 
@@ -88,6 +89,23 @@ def print_noted(console: Console, catalogue: Catalogue) -> None:
     noted = files_of(catalogue.table.filter(pc.is_valid(catalogue.table["note"])).select(["path", "note"]))
     rows = [(row["path"], row["note"]) for row in noted.slice(0, _SHOWN).to_pylist()]
     print_first(console, ("with a note", "note"), rows, noted.num_rows, "; the index lists all")
+
+
+def print_late(console: Console, catalogue: Catalogue) -> None:
+    """Print the first parts of an index that begin at or after the end of their videos; such a part fails in use.
+
+    Args:
+        console: Console to print on.
+        catalogue: Index.
+    """
+    late = late_parts(catalogue.table)
+    rows = []
+    for row in late.slice(0, _SHOWN).to_pylist():
+        part = segment_of(*(row[name] for name in ("start_time", "end_time", "start_frame", "end_frame")))
+        assert part is not None  # it has a start
+        lasts = f"lasts {row['duration']:.2f} s" if part.unit == "seconds" else f"has {row['frames']:,} frames"
+        rows.append((row["path"], part.fragment, lasts))
+    print_first(console, ("begins after the end", "part", "the video"), rows, late.num_rows)
 
 
 def print_first(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from typing import Literal
 
-from videogn.axes import Segment
+from videogn.axes import Segment, VideoRecord
+from videogn.checks import expanded
 
 _FRAGMENT = re.compile(r"(?P<path>.+)#(?P<unit>t|frames)=(?P<start>[^,#]+),(?P<end>[^,#]+)")
 _CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)")
@@ -55,6 +57,20 @@ def without_fragment(name: str) -> tuple[str, Segment | None]:
         return name, None
     kind = "time" if match["unit"] == "t" else "frame"
     return match["path"], segment_of({f"start_{kind}": match["start"], f"end_{kind}": match["end"]}, name)
+
+
+def named_video(name: str) -> VideoRecord:
+    """Return the video without a label, or the part of one, that a name is about. A file of that very name comes first.
+
+    Args:
+        name: Path, or path and part as in `VideoRecord.name`; it need not exist.
+
+    Raises:
+        ValueError: If the part is wrong.
+    """
+    literal = "#" not in name or os.path.lexists(expanded(name))
+    path, segment = (name, None) if literal else without_fragment(name)
+    return VideoRecord(path, None, segment=segment)
 
 
 def _seconds(text: str) -> float | None:
