@@ -68,6 +68,8 @@ class NetworkInput:
             `init_from`, else 0.225.
         fps: Frames per second at which clips are taken from every video, by its time stamps, so that they last as long
             whatever the video's own rate. By default, and for 0, every frame of the video counts.
+        antialias: Whether frames are antialiased when they shrink. Those of SlowFast, pytorchvideo and torchvision's
+            video presets are not.
 
     Raises:
         ValueError: If a number is out of range.
@@ -80,6 +82,7 @@ class NetworkInput:
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
     fps: float | None = None
+    antialias: bool = True
 
     def __post_init__(self) -> None:
         for name in ("clip_length", "interval", "crop_size", "short_side"):

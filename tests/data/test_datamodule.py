@@ -159,6 +159,7 @@ def test_the_protocol_reaches_the_test_and_its_description(motion):
     }
     assert about["index_sha256"] == data.splits["test"].fingerprint()
     assert data.num_test_videos() == 16
+    assert _data(motion, antialias=False).describe_test()["protocol"]["antialias"] is False
 
 
 # Where the videos come from

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from videogn.checks import check_choice
-from videogn.choices import check_rate
+from videogn.choices import NetworkInput, check_rate
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
@@ -33,8 +33,11 @@ from videogn.training.task import CONTRACT, INPUT, VideoClassifier
 
 _log = logging.getLogger(__name__)
 
+#: How clips are read. It is asked of the data: a network may well be tested on others than it was trained on.
+_READING = ("fps", "antialias")
 #: Options that model and data module share, for checkpoints to hold them: the one that is given -> its follower.
-_LINKS = {f"model.{name}": f"data.{name}" for name in (*INPUT, "crops") if name != "fps"} | {"data.fps": "model.fps"}
+_LINKS = {f"model.{name}": f"data.{name}" for name in (*INPUT, "crops") if name not in _READING}
+_LINKS |= {f"data.{name}": f"model.{name}" for name in _READING}
 #: Kind of initial weights -> the protocol that their accuracy was published with, where it is not the default.
 _PUBLISHED_WITH = {"zoo": "slowfast"}
 #: Beginnings of Lightning's lines that say nothing about the run, or that ours say too.
@@ -252,9 +255,10 @@ class _AboveBar(logging.StreamHandler[Any]):
 
 def _adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, training: bool) -> None:
     """Take over a checkpoint's settings, unless the user has given others."""
-    wanted = {f"model.{name}": hparams[name] for name in CONTRACT if name in hparams and name != "fps"}
-    # A network may well be tested on other crops or at another rate than it was made for.
-    wanted |= {"data.fps": hparams.get("fps")} if training or given.get("data.fps") is None else {}
+    wanted = {f"model.{name}": hparams[name] for name in CONTRACT if name in hparams and name not in _READING}
+    for name in _READING:
+        if training or given.get(f"data.{name}") is None:
+            wanted[f"data.{name}"] = hparams.get(name, getattr(NetworkInput, name))  # older checkpoints lack it
     if "model.crops" not in given:
         config["model.crops"] = hparams["crops"]
     wanted["data.class_names"] = hparams["class_names"]
@@ -267,8 +271,9 @@ def _adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, trai
             value = {**(value or {}), **{k: v for k, v in (asked or {}).items() if k == "memory_mode"}} or None
             asked, made = (_architecture(hparams["arch"], options) for options in (asked, made))
         if key in given and config[key] is not None and asked != made:
+            trained = "none" if value is None else value
             raise ValueError(
-                f"{key} is {config[key]}, but {config.ckpt_path} was trained with {value or 'none'}; "
+                f"{key} is {config[key]}, but {config.ckpt_path} was trained with {trained}; "
                 "leave it out, or start from its weights with --model.init_from"
             )
         config[key] = value

@@ -249,6 +249,7 @@ class VideoDataModule(pl.LightningDataModule):
                 "clip_length": self.views.clip_length,
                 "interval": self.views.interval,
                 **({} if self.views.fps is None else {"fps": self.views.fps}),
+                **({} if self.views.antialias else {"antialias": False}),
             },
             "decoder": self.decoder,
             "index_sha256": self._split("test").fingerprint(),

@@ -25,12 +25,14 @@ class ViewPlan:
         short_side: rng -> shorter side of the resized frames, in pixels.
         crops: (height, width, rng) -> crops of resized frames of this size.
         fps: Frames per second of the timeline that clips are laid over. Default: every frame of the video.
+        antialias: Whether frames are antialiased when they shrink. Default: True.
     """
 
     clips: Callable[[int, np.random.Generator, float], Indices]
     short_side: Callable[[np.random.Generator], int]
     crops: Callable[[int, int, np.random.Generator], tuple[Crop, ...]]
     fps: float | None = None
+    antialias: bool = True
 
 
 def training_plan(view: NetworkInput, *, short_sides: tuple[int, int], flip: float) -> ViewPlan:
@@ -58,6 +60,7 @@ def training_plan(view: NetworkInput, *, short_sides: tuple[int, int], flip: flo
         short_side=functools.partial(_uniform_integer, smallest, largest),
         crops=functools.partial(_random_crop, size=view.crop_size, flip=flip),
         fps=view.fps,
+        antialias=view.antialias,
     )
 
 
@@ -75,6 +78,7 @@ def centre_plan(view: NetworkInput) -> ViewPlan:
         short_side=functools.partial(_uniform_integer, view.short_side, view.short_side),
         crops=functools.partial(_evaluation_crops, size=view.crop_size, protocol="center"),
         fps=view.fps,
+        antialias=view.antialias,
     )
 
 
@@ -105,6 +109,7 @@ def evaluation_plan(views: EvaluationViews) -> ViewPlan:
         short_side=functools.partial(_uniform_integer, views.short_side, views.short_side),
         crops=functools.partial(_evaluation_crops, size=views.crop_size, protocol=views.crops),
         fps=views.fps,
+        antialias=views.antialias,
     )
 
 

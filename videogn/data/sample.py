@@ -52,7 +52,7 @@ def load_sample(
             crops = plan.crops(*resized, rng)
             region = _around(crops)
             wanted, clips = np.unique(indices, return_inverse=True)  # (N,), (clips * T,) or (clips, T)
-            frames = _decode(video, wanted, Resizing(info.stored_size, resized, region))
+            frames = _decode(video, wanted, Resizing(info.stored_size, resized, region, antialias=plan.antialias))
     except VideoDecodeError as error:
         return Sample(position, record.name, label, error=error.reason)
     return Sample(

@@ -53,6 +53,7 @@ class Predictor:
         crops: Part of the frame that is tested: "full", "three_crop" or "center". Default: as the checkpoint says.
         fps: Frames per second at which clips are taken, by the videos' time stamps; 0 takes every frame of the video.
             Default: as the checkpoint says.
+        antialias: Whether frames are antialiased when they shrink. Default: as the checkpoint says.
         decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec"; files on which it is not exact go to PyAV. Default:
             "auto".
         frame_rate: Frames per second of folders of numbered images. Default: 25.
@@ -98,6 +99,7 @@ class Predictor:
         protocol: ProtocolName = EvaluationViews.protocol,
         crops: CropsName | None = None,
         fps: float | None = None,
+        antialias: bool | None = None,
         decoder: DecoderName = "auto",
         frame_rate: float = FRAME_RATE,
         device: str = "auto",
@@ -113,7 +115,7 @@ class Predictor:
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
         test = {"num_clips": num_clips, "protocol": protocol, "crops": crops or about["crops"]}
-        test |= {} if fps is None else {"fps": fps}
+        test |= {name: value for name, value in (("fps", fps), ("antialias", antialias)) if value is not None}
         self._plan = evaluation_plan(chosen(EvaluationViews, {**about, **test}))
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 

@@ -89,7 +89,8 @@ def _protocol(protocol: Mapping[str, Any]) -> str:
     side = "" if short is None else f", short side {short} pixels"
     rate = f", at {protocol['fps']:g} frames per second" if protocol.get("fps") else ""
     starts, crops = protocol["starts"], protocol.get("crops", DASH)
-    return f"{protocol['clips']} clips a video{rate}, starts {starts}, crops {crops}{side}"
+    aliased = "" if protocol.get("antialias", True) else ", frames not antialiased"
+    return f"{protocol['clips']} clips a video{rate}, starts {starts}, crops {crops}{side}{aliased}"
 
 
 def _machines(results: Iterable[CellResult]) -> list[str]:

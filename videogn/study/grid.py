@@ -28,6 +28,7 @@ _DECIDED = {
     "model.clip_length": "the axis clip",
     "model.interval": "the axis clip",
     "model.fps": "data.fps",
+    "model.antialias": "data.antialias",
     "model.scaling": "scaling of the budget",
     "data.batch_size": "the axis batch_size",
     "trainer.max_epochs": "the budget",
