@@ -59,6 +59,6 @@ def _published(source: PublishedNetwork) -> tuple[nn.Module, dict[str, Any]]:
     report = load_weights(net, source.weights)
     if report.missing:  # only a classifier may differ
         raise ValueError(f"{source.weights} has no classifier of {len(source.class_names)} classes")
-    about = {"arch": source.arch, "norm": source.norm, "class_names": list(source.class_names)}
+    about: dict[str, Any] = {"arch": source.arch, "norm": source.norm, "class_names": list(source.class_names)}
     about |= {**asdict(source.views), "mean": report.mean, "std": report.std, "clips_per_forward": _CLIPS_PER_FORWARD}
     return net.eval(), about

@@ -63,7 +63,7 @@ class _Clips(NamedTuple):
 
     length: int
     fps: float
-    count: int
+    number: int
 
 
 #: As its weights' documentation says, which a test reads.
@@ -96,7 +96,7 @@ def _torchvision(name: str) -> PublishedNetwork:
         fps=clips.fps,
         short_side=preset.resize_size[0],
         crop_size=preset.crop_size[0],
-        num_clips=clips.count,
+        num_clips=clips.number,
         protocol="endpoint",
         crops="center",
     )
