@@ -8,7 +8,7 @@ setup(
     packages=[*find_packages(include=["videogn*"]), *CONFIGS],
     package_dir={"videogn.configs": "configs"},
     package_data={
-        "videogn": ["py.typed", "report/page.css", "study/array.sbatch"],
+        "videogn": ["py.typed", "models/kinetics400.txt", "report/page.css", "study/array.sbatch"],
         **{name: ["*.yaml"] for name in CONFIGS},
     },
 )

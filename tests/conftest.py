@@ -57,6 +57,21 @@ def damaged(motion: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def downloads(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """torch's folder of downloads, empty, on a machine without a network."""
+
+    def no_network(*_: Any, **__: Any) -> None:
+        raise OSError("no route to host\nmore")
+
+    home = tmp_path_factory.mktemp("torch")
+    monkeypatch.setenv("TORCH_HOME", str(home))
+    monkeypatch.setattr("urllib.request.urlopen", no_network)
+    folder = home / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
 def outside(monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of modules that are no part of videogn, importable here and in the processes that the test starts."""
     folder = Path(__file__).parent / "outside"

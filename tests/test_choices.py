@@ -14,6 +14,7 @@ from videogn.choices import EvaluationProtocol, EvaluationViews, NetworkInput, c
 
 
 def test_tables_have_the_names_of_the_choices():
+    from videogn.models.network_sources import KINDS
     from videogn.training.optimisation import SCALINGS, SCHEDULES
     from videogn.video.clips import PROTOCOLS
     from videogn.video.crops import CROPS
@@ -24,6 +25,7 @@ def test_tables_have_the_names_of_the_choices():
         choices.CropsName: CROPS,
         choices.ScalingName: SCALINGS,
         choices.ScheduleName: SCHEDULES,
+        choices.SourceKindName: KINDS,
     }
     for names, table in tables.items():
         assert set(get_args(names)) == set(table)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import logging
 import pickle
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +15,6 @@ import pytorchvideo.models.hub
 import safetensors.torch
 import timm
 import torch
-import torchvision.models._api
 from image_networks import ONE_BLOCK_EACH, bn_network, caffe2_blobs, gn_network, randomised
 from torchvision.models.resnet import BasicBlock, Bottleneck, ResNet
 
@@ -146,35 +148,20 @@ def test_a_missing_package_says_how_to_install_it(monkeypatch, tmp_path, package
         load_weights(_model(), source)
 
 
-def test_torchvision(monkeypatch):
+def test_torchvision(downloads):
     network, model = bn_network(), _model(norm="bn")
-    asked = []
-
-    def download(url, *args, **kwargs):
-        asked.append(url)
-        return network.state_dict()
-
-    monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", download)
+    torch.save(network.state_dict(), downloads / "resnet50-0676ba61.pth")
     report = load_weights(model, "torchvision:ResNet50_Weights.IMAGENET1K_V1")
-    assert asked[0].endswith("resnet50-0676ba61.pth")
     _assert_holds(model, network)
     assert report.mean == (0.485, 0.456, 0.406)
     assert "76.1 %" in report.notes[0]
 
 
-def test_the_zoo(monkeypatch):
+def test_the_zoo(downloads):
     network = randomised(pytorchvideo.models.hub.i3d_r50())
-    asked = []
-
-    def download(url, **kwargs):
-        assert kwargs["weights_only"]
-        asked.append(url)
-        return {"model_state": network.state_dict()}
-
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", download)
+    torch.save({"model_state": network.state_dict()}, downloads / "I3D_8x8_R50.pyth")
     model = i3d_r50_8x8()
     report = load_weights(model, "zoo:i3d_r50")
-    assert asked[0].endswith("/I3D_8x8_R50.pyth")
     assert all(torch.equal(tensor, network.state_dict()[name]) for name, tensor in model.state_dict().items())
     assert (report.mean, report.std) == ((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
     assert report.missing == report.skipped == report.inflated == []
@@ -197,13 +184,43 @@ def test_the_hubs_retries_are_not_logged(monkeypatch, caplog):
     assert logging.getLogger("huggingface_hub").level == before
 
 
-def test_no_network(monkeypatch):
-    def fail(*args, **kwargs):
-        raise OSError("no route to host\nmore")
+@pytest.mark.parametrize(
+    ("source", "file"),
+    [
+        ("zoo:i3d_r50", "https://dl.fbaipublicfiles.com/pytorchvideo/model_zoo/kinetics/I3D_8x8_R50.pyth"),
+        ("torchvision:R3D_18_Weights.KINETICS400_V1", "https://download.pytorch.org/models/r3d_18-b3b3357e.pth"),
+    ],
+)
+def test_no_network(downloads, caplog, source, file):
+    with pytest.raises(ValueError, match="could not be fetched") as error:
+        load_weights(i3d_tiny(), source)
+    wanted = f"download {file} where there is a network, and put the file into {downloads}"
+    assert str(error.value) == f"{source} could not be fetched: no route to host; {wanted}"
+    assert caplog.messages == [f"fetching {file} to {downloads / file.rpartition('/')[2]}"]
+    assert list(downloads.iterdir()) == []
 
-    monkeypatch.setattr(torch.hub, "load_state_dict_from_url", fail)
-    with pytest.raises(ValueError, match=r"^zoo:i3d_r50 could not be fetched: no route to host$"):
-        load_weights(i3d_tiny(), "zoo:i3d_r50")
+
+def test_what_is_fetched_has_the_hash_of_its_name(downloads, monkeypatch):
+    content = io.BytesIO()
+    torch.save(bn_network().state_dict(), content)
+    monkeypatch.setattr("urllib.request.urlopen", lambda *_, **__: contextlib.nullcontext())
+    asked = []
+
+    def download(url, path, prefix, **_):
+        asked.append((url.rpartition("/")[2], prefix))
+        Path(path).write_bytes(content.getvalue())
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", download)
+    for _ in range(2):
+        load_weights(_model(norm="bn"), "torchvision:ResNet50_Weights.IMAGENET1K_V1")
+    assert asked == [("resnet50-0676ba61.pth", "0676ba61")]
+
+
+def test_a_damaged_download_is_named_and_no_code_in_it_is_run(downloads):
+    for content in (b"PK\x03\x04 half", pickle.dumps(print)):
+        (downloads / "X3D_S.pyth").write_bytes(content)
+        with pytest.raises(ValueError, match=r"X3D_S\.pyth is not a checkpoint: it is damaged"):
+            load_weights(i3d_tiny(), "zoo:x3d_s")
 
 
 @pytest.mark.parametrize("protocol", [0, 2, 4, 5])

@@ -94,7 +94,8 @@ def test_the_wheel_has_them(request, tmp_path):
     installed = tmp_path / "installed" / "videogn" / "configs"
     ours = {path.relative_to(root / "configs") for path in (root / "configs").rglob("*.yaml")}
     assert {path.relative_to(installed) for path in installed.rglob("*.yaml")} == ours
-    assert (tmp_path / "installed" / "videogn" / "py.typed").exists()
+    for name in ("py.typed", "models/kinetics400.txt"):
+        assert (tmp_path / "installed" / "videogn" / name).exists()
     code = "from videogn.system.configurations import find_config; print(find_config('my_videos'))"
     found = subprocess.run(
         [sys.executable, "-c", code],

@@ -6,6 +6,7 @@ import inspect
 import logging
 import sys
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from videogn.data.datamodule import VideoDataModule
 from videogn.extensions import find
 from videogn.models import MODELS
 from videogn.models.fit_checkpoint import read_fit_checkpoint
+from videogn.models.network_sources import PublishedNetwork, published_network
 from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingCost
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
@@ -204,6 +206,10 @@ class VideoCLI(LightningCLI):
         if config.ckpt_path in ("best", "hpc", "registry"):
             return
         given = self._given()
+        network = published_network(config.ckpt_path)
+        if network is not None:
+            _adopt_published(config, network, given, training=command == "fit")
+            return
         typed = [given[key] for key in ("model.arch", "model.norm") if given.get(key)]
         content = read_fit_checkpoint(config.ckpt_path, trust=[*config.trust, *typed])
         _adopt(config, content["hyper_parameters"], given, training=command == "fit")
@@ -280,6 +286,20 @@ def _adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, trai
     for source, follower in _LINKS.items():
         config[follower] = config[source]
     config["model.init_from"] = None  # the checkpoint has all weights, and the file may not exist any more
+
+
+def _adopt_published(config: Namespace, network: PublishedNetwork, given: Namespace, *, training: bool) -> None:
+    """Take over the settings of a published network and the protocol of its accuracy, and start from its weights."""
+    if training:
+        raise ValueError(f"{config.ckpt_path} is no training run to go on with; start from it with --model.init_from")
+    views = asdict(network.views)
+    known = {"arch": network.arch, "norm": network.norm, "norm_options": None, "arch_options": None}
+    known |= {name: value for name, value in views.items() if name not in ("mean", "std")}  # the weights bring these
+    _adopt(config, {**known, "class_names": list(network.class_names)}, given, training=False)
+    for name in ("num_clips", "protocol"):
+        if f"data.{name}" not in given:
+            config[f"data.{name}"] = views[name]
+    config["model.init_from"], config.ckpt_path = str(network.weights), None
 
 
 def _architecture(arch: str, options: dict[str, Any] | None) -> dict[str, Any]:

@@ -10,10 +10,18 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from videogn.checks import existing_path
-from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationProtocol, ProtocolName, check_rate
+from videogn.choices import (
+    FRAME_RATE,
+    TIME_LIMIT,
+    CropsName,
+    DecoderName,
+    ProtocolName,
+    SourceKindName,
+    check_rate,
+)
 from videogn.system.files import displayable, replacing
 
 if TYPE_CHECKING:
@@ -25,19 +33,21 @@ Format = Literal["table", "json", "csv"]
 
 @dataclass(frozen=True)
 class Options:
-    """Classify video files with a checkpoint of `videogn fit`.
+    """Classify video files with a checkpoint of `videogn fit` or a published network.
 
     The exit status is 1 if a file failed.
 
     Attributes:
         videos (VIDEO): Video files, and folders that are searched for videos: files, or folders of numbered images;
             with #t=5.4,11.6 (seconds) or #frames=12,48 after the name, only this part of each video.
-        checkpoint (FILE): Checkpoint of `videogn fit`; it holds everything about the network and its input.
-        clips: Number of clips per video.
+        checkpoint (SOURCE): Checkpoint of `videogn fit`, or a published network: zoo:x3d_s,
+            torchvision:R2Plus1D_18_Weights.KINETICS400_V1, nonlocal:FILE.pkl and their like. It says everything about
+            the network and its input.
+        clips: Number of clips per video. By default as a published network was tested, for a checkpoint 10.
         top_k: Number of classes that are named for each video.
         format: Format of the output.
         output (FILE): File to write to, in place of printing.
-        protocol: Placement of the clips.
+        protocol: Placement of the clips. By default as a published network was tested, for a checkpoint nonlocal.
         crops: Part of the frame that is seen. By default as in the checkpoint.
         fps: Frames per second at which clips are taken, by the time stamps; 0 takes every frame of the video. By
             default as in the checkpoint.
@@ -52,11 +62,11 @@ class Options:
 
     videos: tuple[str, ...]
     checkpoint: str = field(kw_only=True)
-    clips: int = EvaluationProtocol.num_clips
+    clips: int | None = None
     top_k: int = 5
     format: Format = "table"
     output: str | None = None
-    protocol: ProtocolName = EvaluationProtocol.protocol
+    protocol: ProtocolName | None = None
     crops: CropsName | None = None
     fps: float | None = None
     decoder: DecoderName = "auto"
@@ -77,7 +87,8 @@ def run(options: Options) -> int:
         0, or 1 if a file failed.
     """
     check_rate("--fps", options.fps)
-    existing_path(options.checkpoint)  # before the seconds that the imports take
+    if options.checkpoint.partition(":")[0] not in get_args(SourceKindName):
+        existing_path(options.checkpoint)  # before the seconds that the imports take
     paths = _paths(options.videos)
     if options.output is not None and os.path.isdir(options.output):
         raise ValueError(f"--output must be a file, got the folder {options.output}")

@@ -1,36 +1,46 @@
-"""A trained network from its checkpoint, without what only training needs."""
+"""A network from its source, a checkpoint or a published one, without what only training needs."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from videogn.models import make_model
+from videogn.models import load_weights, make_model
 from videogn.models.fit_checkpoint import read_fit_checkpoint
+from videogn.models.network_sources import PublishedNetwork, published_network
 
 #: Prefix of the network's weights in a checkpoint.
 _NETWORK = "net."
+#: Views that go through a published network at once: some take 128 frames, and a laptop has to hold them.
+_CLIPS_PER_FORWARD = 2
 
 
 def load_network(checkpoint: str | Path, *, trust: Collection[str] = ()) -> tuple[nn.Module, dict[str, Any]]:
-    """Load a checkpoint of `videogn fit` on the CPU.
+    """Load a network on the CPU: one of `videogn fit`, or a published one.
 
     Args:
-        checkpoint: File of the checkpoint. Only tensors and plain Python values are read from it.
+        checkpoint: File of the checkpoint, or `torchvision:NAME`, `zoo:NAME`, `nonlocal:FILE`. Only tensors and plain
+            Python values are read.
         trust: Packages that may be imported where the checkpoint names a norm or a network from outside videogn.
             Default: none.
 
     Returns:
         The network in evaluation mode, from normalised clips (B, 3, T, H, W) to logits (B, K, T', H', W'), and the
-        hyper-parameters of its training run, which say what it expects to see.
+        hyper-parameters of its training run, which say what it expects to see; of a published network those that are
+        known, and the clips and crops of its published accuracy.
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The file is not a checkpoint of `videogn fit`, or names code that is not trusted.
+        ValueError: The file is not a checkpoint of `videogn fit`, or names code that is not trusted; or there is no
+            such published network, or it could not be fetched.
     """
+    published = published_network(checkpoint)
+    if published is not None:
+        return _published(published)
     content = read_fit_checkpoint(checkpoint, trust=trust)
     about: dict[str, Any] = content["hyper_parameters"]
     net = make_model(
@@ -41,4 +51,14 @@ def load_network(checkpoint: str | Path, *, trust: Collection[str] = ()) -> tupl
         net.load_state_dict({name.removeprefix(_NETWORK): w for name, w in weights if name.startswith(_NETWORK)})
     except RuntimeError as error:  # a list of all names and shapes
         raise ValueError(f"{checkpoint} does not hold the weights of the network that it names") from error
+    return net.eval(), about
+
+
+def _published(source: PublishedNetwork) -> tuple[nn.Module, dict[str, Any]]:
+    net = make_model(source.arch, len(source.class_names), source.norm)
+    report = load_weights(net, source.weights)
+    if report.missing:  # only a classifier may differ
+        raise ValueError(f"{source.weights} has no classifier of {len(source.class_names)} classes")
+    about: dict[str, Any] = {"arch": source.arch, "norm": source.norm, "class_names": list(source.class_names)}
+    about |= {**asdict(source.views), "mean": report.mean, "std": report.std, "clips_per_forward": _CLIPS_PER_FORWARD}
     return net.eval(), about

@@ -44,12 +44,14 @@ class Prediction:
 
 
 class Predictor:
-    """Classifies video files with a checkpoint, which says everything about the network and its input.
+    """Classifies video files with a network whose source says everything about it and its input.
 
     Args:
-        checkpoint: Checkpoint written by `videogn fit`.
-        num_clips: Number of clips per video. Default: 10.
-        protocol: Rule that places the clips: "nonlocal", "slowfast", "mmaction2" or "endpoint". Default: "nonlocal".
+        checkpoint: Checkpoint written by `videogn fit`, or a published network: `torchvision:NAME`, `zoo:NAME`,
+            `nonlocal:FILE`.
+        num_clips: Number of clips per video. Default: that of a published network's accuracy, for a checkpoint 10.
+        protocol: Rule that places the clips: "nonlocal", "slowfast", "mmaction2" or "endpoint". Default: that of a
+            published network's accuracy, for a checkpoint "nonlocal".
         crops: Part of the frame that is tested: "full", "three_crop" or "center". Default: as the checkpoint says.
         fps: Frames per second at which clips are taken, by the videos' time stamps; 0 takes every frame of the video.
             Default: as the checkpoint says.
@@ -70,8 +72,8 @@ class Predictor:
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
-        ValueError: The file is not a checkpoint of `videogn fit`, it names code that is not trusted, or an argument
-            is wrong.
+        ValueError: The file is not a checkpoint of `videogn fit`, it names code that is not trusted, there is no such
+            published network or it could not be fetched, or an argument is wrong.
 
     Example:
         A checkpoint of an untrained network, as `videogn fit` writes it, and a black video.
@@ -95,8 +97,8 @@ class Predictor:
         self,
         checkpoint: str | Path,
         *,
-        num_clips: int = EvaluationViews.num_clips,
-        protocol: ProtocolName = EvaluationViews.protocol,
+        num_clips: int | None = None,
+        protocol: ProtocolName | None = None,
         crops: CropsName | None = None,
         fps: float | None = None,
         antialias: bool | None = None,
@@ -114,9 +116,9 @@ class Predictor:
         self._net = net.to(self.device)
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
-        test = {"num_clips": num_clips, "protocol": protocol, "crops": crops or about["crops"]}
-        test |= {name: value for name, value in (("fps", fps), ("antialias", antialias)) if value is not None}
-        self._plan = evaluation_plan(chosen(EvaluationViews, {**about, **test}))
+        asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
+        views = {**about, **{name: value for name, value in asked.items() if value is not None}}
+        self._plan = evaluation_plan(chosen(EvaluationViews, views))
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 
     def predict(

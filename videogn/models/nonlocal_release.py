@@ -15,6 +15,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+#: Folder of the release's files, which are named as below.
+RELEASE_URL = "https://dl.fbaipublicfiles.com/video-nonlocal"
 #: eps of the release's BN (cfg.MODEL.BN_EPSILON).
 _EPS = 1.0000001e-5
 _STATISTICS = ("_bn_rm", "_bn_riv")
@@ -28,19 +30,21 @@ class ReleasedNetwork(NamedTuple):
         clip_length: Number of frames T in a clip.
         interval: Step between frames, in frames of the video.
         temporal_stride: Temporal stride of the first convolution.
+        norm: Name of its norm.
     """
 
     arch: str
     clip_length: int
     interval: int
     temporal_stride: int
+    norm: str
 
 
 _NETWORKS = {
-    "32x2": ReleasedNetwork("i3d_r50", 32, 2, 2),
-    "128x1": ReleasedNetwork("i3d_r50", 128, 1, 2),
-    "8x8": ReleasedNetwork("i3d_r50_8x8_unpadded", 8, 8, 1),
-    "32x4": ReleasedNetwork("i3d_r50_8x8_unpadded", 32, 4, 1),
+    "32x2": ReleasedNetwork("i3d_r50", 32, 2, 2, "bn"),
+    "128x1": ReleasedNetwork("i3d_r50", 128, 1, 2, "frozen_bn"),
+    "8x8": ReleasedNetwork("i3d_r50_8x8_unpadded", 8, 8, 1, "bn"),
+    "32x4": ReleasedNetwork("i3d_r50_8x8_unpadded", 32, 4, 1, "frozen_bn"),
 }
 
 

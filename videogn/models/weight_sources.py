@@ -19,6 +19,7 @@ from torch import Tensor
 from videogn.checks import check_choice, did_you_mean, existing_path
 from videogn.models.caffe2 import read_caffe2
 from videogn.models.foreign_names import layout_of
+from videogn.models.hub_files import hub_file
 from videogn.models.inflation import CAFFE2, DEFAULT, IMAGENET, KINETICS, InputNormalisation
 
 #: A Lightning checkpoint holds the task, whose network is `net`; DataParallel adds `module`, pytorchvideo `model`.
@@ -160,16 +161,33 @@ def _timm(name: str) -> SourceWeights:
     return _collected(f"timm:{name}", model.state_dict(), normalisation)
 
 
-def _torchvision(name: str) -> SourceWeights:
-    """A 2D ResNet or a video network of torchvision, by the name of its weights."""
-    from torchvision.models import get_weight
+def torchvision_weights(name: str) -> Any:
+    """Look up weights of torchvision by name, for instance `R3D_18_Weights.KINETICS400_V1`; nothing is fetched.
+
+    Args:
+        name: Name of the weights.
+
+    Returns:
+        torchvision's entry, with its url, transforms and meta.
+
+    Raises:
+        ValueError: There are no such weights.
+    """
+    from torchvision.models import get_weight, video
 
     try:
-        weights = get_weight(name)
+        return get_weight(name)
     except (KeyError, ValueError, AttributeError) as error:
         known = [f"ResNet50_Weights.{version}" for version in ("IMAGENET1K_V1", "IMAGENET1K_V2", "DEFAULT")]
-        raise ValueError(f"torchvision knows no weights {name!r}{did_you_mean(name, known)}") from error
-    state = _fetched(f"torchvision:{name}", lambda: weights.get_state_dict(progress=False, check_hash=True))
+        known += [f"{kind}.KINETICS400_V1" for kind in vars(video) if kind.endswith("_Weights")]
+        hint = did_you_mean(name, known) or "; their names are like R3D_18_Weights.KINETICS400_V1"
+        raise ValueError(f"torchvision knows no weights {name!r}{hint}") from error
+
+
+def _torchvision(name: str) -> SourceWeights:
+    """A 2D ResNet or a video network of torchvision, by the name of its weights."""
+    weights = torchvision_weights(name)
+    state = read_checkpoint(hub_file(f"torchvision:{name}", weights.url))
     preset = weights.transforms()
     normalisation = InputNormalisation(tuple(preset.mean), tuple(preset.std))
     collected = _collected(f"torchvision:{name}", state, normalisation)
@@ -184,11 +202,7 @@ def _zoo(name: str) -> SourceWeights:
 
     urls = {**resnet.checkpoint_paths, **x3d.checkpoint_paths, **r2plus1d.checkpoint_paths, **csn.checkpoint_paths}
     check_choice("zoo", name, urls)
-    url = urls[name]
-    content = _fetched(
-        f"zoo:{name}",
-        lambda: torch.hub.load_state_dict_from_url(url, map_location="cpu", progress=False, weights_only=True),
-    )
+    content = read_checkpoint(hub_file(f"zoo:{name}", urls[name]))
     return _collected(f"zoo:{name}", _state_dict(content, f"zoo:{name}"), DEFAULT)
 
 

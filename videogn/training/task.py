@@ -109,6 +109,7 @@ class VideoClassifier(pl.LightningModule):
         self.net = make_model(arch, len(class_names), norm, norm_options, arch_options)
         check_input(self.net, self.settings.clip_length, self.settings.crop_size)
         mean, std = self.settings.mean, self.settings.std
+        self._source = None if init_from is None else str(init_from)  # what the weights are, until they are trained
         if init_from is not None:
             own_norm = (norm, norm_options or {})
             report = load_weights(self.net, init_from, class_names=class_names, norm=own_norm, mean=mean, std=std)
@@ -185,6 +186,7 @@ class VideoClassifier(pl.LightningModule):
 
         Some strategies restore a checkpoint only after the start of the fit, so this cannot happen there.
         """
+        self._source = None
         seed = (self._restored or {}).get("seed")
         self._seed = self.trainer.strategy.broadcast(torch.initial_seed() if seed is None else seed)
         progress = self.trainer.fit_loop.epoch_loop.batch_progress
@@ -210,7 +212,8 @@ class VideoClassifier(pl.LightningModule):
         folder = Path(self.results_dir or self.trainer.log_dir or self.trainer.default_root_dir)
         if self.trainer.is_global_zero:
             about = {**data.describe_test(), "model": {key: self.hparams[key] for key in CONTRACT}}
-            about |= {"seed": torch.initial_seed(), "checkpoint": self.trainer.ckpt_path, "training": self._restored}
+            about |= {"seed": torch.initial_seed(), "training": self._restored}
+            about["checkpoint"] = self.trainer.ckpt_path or self._source
             summary = write_results(
                 folder, self._results, classes=self.class_names, expected=data.num_test_videos(), about=about
             )

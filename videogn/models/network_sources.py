@@ -1,0 +1,173 @@
+"""Published networks by name: what they are built as, the input that they expect, their protocol and their classes.
+
+A source is `torchvision:R3D_18_Weights.KINETICS400_V1`, `zoo:x3d_s`, `nonlocal:FILE.pkl`: a kind and a name. Clips and
+crops are those that the accuracy of the weights was published with, as near as ours come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from videogn.checks import check_choice, existing_path
+from videogn.choices import EvaluationViews, SourceKindName
+from videogn.models.nonlocal_release import RELEASE_URL, released_network
+from videogn.models.weight_sources import torchvision_weights
+
+
+@dataclass(frozen=True)
+class PublishedNetwork:
+    """What is known about a published network before its weights are read.
+
+    Attributes:
+        weights: Source of the weights, as `videogn.models.load_weights` takes it.
+        arch: Name of the network, a key of `videogn.models.MODELS`.
+        norm: Name of its norm.
+        views: Input and test protocol; mean and std are None, because the weights bring them.
+        class_names: Names of the classes in order.
+    """
+
+    weights: str | Path
+    arch: str
+    norm: str
+    views: EvaluationViews
+    class_names: tuple[str, ...]
+
+
+def published_network(source: str | Path) -> PublishedNetwork | None:
+    """Look up a published network; nothing is read or fetched.
+
+    Args:
+        source: A kind and a name, for instance `zoo:x3d_s`.
+
+    Returns:
+        The network, or None if the source does not begin with a kind, as the path of a checkpoint does not.
+
+    Raises:
+        FileNotFoundError: The file that the source names does not exist.
+        ValueError: There is no network of this name.
+    """
+    kind, _, name = str(source).partition(":")
+    return KINDS[kind](name) if kind in KINDS else None
+
+
+def kinetics400_classes() -> tuple[str, ...]:
+    """Return the names of Kinetics-400's classes, in alphabetical order."""
+    return tuple(Path(__file__).with_name("kinetics400.txt").read_text(encoding="utf-8").splitlines())
+
+
+class _Clips(NamedTuple):
+    """Clips of a network of torchvision: number of frames, frames per second, number of clips."""
+
+    length: int
+    fps: float
+    number: int
+
+
+#: As its weights' documentation says, which a test reads.
+_TORCHVISION = {
+    "r3d_18": _Clips(16, 15, 5),
+    "mc3_18": _Clips(16, 15, 5),
+    "r2plus1d_18": _Clips(16, 15, 5),
+    "s3d": _Clips(128, 15, 1),
+    "mvit_v1_b": _Clips(16, 7.5, 5),
+    "mvit_v2_s": _Clips(16, 7.5, 5),
+    "swin3d_t": _Clips(32, 15, 12),
+    "swin3d_s": _Clips(32, 15, 12),
+    "swin3d_b": _Clips(32, 15, 12),
+}
+_TRANSFORMERS = ("mvit", "swin3d")
+
+
+def _torchvision(name: str) -> PublishedNetwork:
+    weights = torchvision_weights(name)
+    arch = name.partition(".")[0].removesuffix("_Weights").lower()
+    if arch not in _TORCHVISION:
+        raise ValueError(
+            f"torchvision:{name} is no video network, only weights to start from (--model.init_from); the video "
+            f"networks are {', '.join(_TORCHVISION)}"
+        )
+    clips, preset = _TORCHVISION[arch], weights.transforms()
+    views = EvaluationViews(
+        clip_length=clips.length,
+        interval=1,
+        fps=clips.fps,
+        antialias=False,
+        short_side=preset.resize_size[0],
+        crop_size=preset.crop_size[0],
+        num_clips=clips.number,
+        protocol="endpoint",
+        crops="center",
+    )
+    norm = "ln" if arch.startswith(_TRANSFORMERS) else "bn"
+    return PublishedNetwork(f"torchvision:{name}", arch, norm, views, tuple(weights.meta["categories"]))
+
+
+class _ZooNetwork(NamedTuple):
+    """A network of pytorchvideo's zoo: number of frames of a clip, interval, side of the crop."""
+
+    clip_length: int
+    interval: int
+    crop_size: int
+    arch: str | None = None
+
+
+#: Name in the zoo, which is that of the network unless said -> its clips and crop.
+_ZOO = {
+    "i3d_r50": _ZooNetwork(8, 8, 256, "i3d_r50_8x8"),
+    "slow_r50": _ZooNetwork(8, 8, 256),
+    "c2d_r50": _ZooNetwork(8, 8, 256),
+    "r2plus1d_r50": _ZooNetwork(16, 4, 256),
+    "csn_r101": _ZooNetwork(32, 2, 256),
+    "x3d_xs": _ZooNetwork(4, 12, 182),
+    "x3d_s": _ZooNetwork(13, 6, 182),
+    "x3d_m": _ZooNetwork(16, 5, 256),
+    "x3d_l": _ZooNetwork(16, 5, 356),
+}
+
+
+def _zoo(name: str) -> PublishedNetwork:
+    check_choice("zoo", name, _ZOO)
+    network = _ZOO[name]
+    views = EvaluationViews(
+        clip_length=network.clip_length,
+        interval=network.interval,
+        short_side=network.crop_size,
+        crop_size=network.crop_size,
+        antialias=False,
+        protocol="slowfast",
+        crops="three_crop",
+    )
+    return PublishedNetwork(f"zoo:{name}", network.arch or name, "bn", views, kinetics400_classes())
+
+
+def _nonlocal(name: str) -> PublishedNetwork:
+    try:
+        path = existing_path(name)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{error}; the release's file is {RELEASE_URL}/{Path(name).name}") from error
+    network = released_network(path)
+    if network is None:
+        raise ValueError(
+            f"the name of {path} does not say which clips the network was trained on, and its tensors do not either: "
+            "keep the name of the release, such as i3d_baseline_32x2_IN_pretrain_400k.pkl"
+        )
+    views = EvaluationViews(
+        clip_length=network.clip_length,
+        interval=network.interval,
+        short_side=256,
+        crop_size=256,
+        protocol="nonlocal",
+        crops="three_crop",
+    )
+    return PublishedNetwork(path, network.arch, network.norm, views, kinetics400_classes())
+
+
+#: Kind of source -> what finds the network of a name.
+KINDS: dict[SourceKindName, Callable[[str], PublishedNetwork]] = {
+    "torchvision": _torchvision,
+    "zoo": _zoo,
+    "nonlocal": _nonlocal,
+}
