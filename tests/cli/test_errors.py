@@ -20,6 +20,8 @@ from training import SMALL, TINY
         (["--data.batch_size=0"], "batch_size must be > 0, got 0"),
         (["--data.clip_length=8"], 'must be given via "model.clip_length"'),
         (["--model.fps=30"], 'Linked "model.fps" must be given via "data.fps"'),
+        (["--model.antialias=false"], 'Linked "model.antialias" must be given via "data.antialias"'),
+        (["--data.antialias=maybe"], "--data.antialias must be true or false, got 'maybe'"),
         (["--data.mean=[0.5,0.5,0.5]"], 'must be given via "model.mean"'),
         (["--data.fps=fast"], "--data.fps must be a number, got 'fast'"),
         (["--data.fps=-1"], "--data.fps must be >= 0 (0: every frame of the video) and <= 1000, got -1"),

@@ -38,7 +38,12 @@ _OPTIONAL = re.compile(r"Parser key \"(?P<key>\S+)\".*Subtypes: \[<class '(?P<ty
 _LITERALS = re.compile(r"Expected a typing\.Literal\[(.+)\]")
 _GIVEN_VALUE = re.compile(r"Given value: (?P<value>.+?)\s*$")
 _CLASS_PATH = re.compile(r"class_path'(?:: |, val=)'(?P<path>[^']+)'")
-_TYPES = {"int": "a whole number", "float": "a number", "dict": "a mapping, for instance {groups: 8}"}
+_TYPES = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "dict": "a mapping, for instance {groups: 8}",
+}
 
 
 class OneLineErrors:
