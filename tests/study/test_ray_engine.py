@@ -201,7 +201,7 @@ def test_a_training_that_is_stopped_goes_on_later(motion, locally, ray_engine, t
 
 @needs_ray
 @pytest.mark.slow
-def test_a_cell_that_waits_for_room_is_stopped_too(motion, ray_engine, tmp_path):
+def test_a_cell_that_waits_for_room_does_not_begin_once_stopped(motion, ray_engine, tmp_path):
     """Two cells for one place; both threads of a schedule wait."""
     cells, out = _make(motion, tmp_path)
     stop = threading.Event()
@@ -216,9 +216,7 @@ def test_a_cell_that_waits_for_room_is_stopped_too(motion, ray_engine, tmp_path)
     for thread in threads:
         thread.join()
     assert {state.phase for state in states.values()} == {"stopped"}
-    attempts = sorted(read_state(cell_folder(out, cell))["attempts"] for cell in cells)
-    # On a busy machine Ray may hand the waiting cell to a worker just as it is cancelled; it is stopped there.
-    assert attempts in ([0, 1], [1, 1])
+    assert sorted(read_state(cell_folder(out, cell))["attempts"] for cell in cells) == [0, 1]
 
 
 @needs_ray

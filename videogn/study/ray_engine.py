@@ -236,7 +236,7 @@ def _own_ray(shares: Shares) -> dict[str, Any]:
     """Options of a Ray on this machine, with a processor for each thread of the cells at once."""
     return {
         "address": "local",
-        "num_cpus": max(available_cores(), shares.slots * shares.threads),
+        "num_cpus": shares.slots * shares.threads,
         "num_gpus": len(visible_gpus()),
         "object_store_memory": _OBJECT_STORE_BYTES,
         "include_dashboard": False,
