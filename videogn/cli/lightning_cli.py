@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import sys
 import warnings
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +15,23 @@ from lightning.pytorch.callbacks import ProgressBar
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 
 from videogn.checks import check_choice
-from videogn.choices import NetworkInput, check_rate
+from videogn.choices import check_rate
+from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_published
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
 from videogn.data.datamodule import VideoDataModule
-from videogn.extensions import find
-from videogn.models import MODELS
 from videogn.models.fit_checkpoint import read_fit_checkpoint
-from videogn.models.network_sources import PublishedNetwork, published_network
+from videogn.models.network_sources import published_network
 from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingCost
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.newest_checkpoint import newest_checkpoint
 from videogn.training.resuming import check_resumable, stopped_in_epoch
-from videogn.training.task import CONTRACT, INPUT, VideoClassifier
+from videogn.training.task import VideoClassifier
 
 _log = logging.getLogger(__name__)
 
-#: How clips are read. It is asked of the data: a network may well be tested on others than it was trained on.
-_READING = ("fps", "antialias")
-#: Options that model and data module share, for checkpoints to hold them: the one that is given -> its follower.
-_LINKS = {f"model.{name}": f"data.{name}" for name in (*INPUT, "crops") if name not in _READING}
-_LINKS |= {f"data.{name}": f"model.{name}" for name in _READING}
 #: Kind of initial weights -> the protocol that their accuracy was published with, where it is not the default.
 _PUBLISHED_WITH = {"zoo": "slowfast"}
 #: Beginnings of Lightning's lines that say nothing about the run, or that ours say too.
@@ -118,7 +110,7 @@ class VideoCLI(LightningCLI):
         parser.set_defaults({"checkpoint.filename": "{epoch}", "trainer.default_root_dir": "runs"})
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_on_exception": True})
         if self._linked:
-            for given, follower in _LINKS.items():
+            for given, follower in LINKS.items():
                 parser.link_arguments(given, follower)
             names = "data.training_classes" if self._command == "fit" else "data.class_names"
             parser.link_arguments(names, "model.class_names", apply_on="instantiate")
@@ -208,11 +200,11 @@ class VideoCLI(LightningCLI):
         given = self._given()
         network = published_network(config.ckpt_path)
         if network is not None:
-            _adopt_published(config, network, given, training=command == "fit")
+            adopt_published(config, network, given, training=command == "fit")
             return
         typed = [given[key] for key in ("model.arch", "model.norm") if given.get(key)]
         content = read_fit_checkpoint(config.ckpt_path, trust=[*config.trust, *typed])
-        _adopt(config, content["hyper_parameters"], given, training=command == "fit")
+        adopt(config, content["hyper_parameters"], given, training=command == "fit")
         if command == "fit" and "loops" in content:  # without them only the weights were saved
             self._resumed = (content.get("training", {}), stopped_in_epoch(content))
 
@@ -257,64 +249,3 @@ class _AboveBar(logging.StreamHandler[Any]):
     def emit(self, record: logging.LogRecord) -> None:
         self.stream = sys.stderr
         super().emit(record)
-
-
-def _adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, training: bool) -> None:
-    """Take over a checkpoint's settings, unless the user has given others."""
-    wanted = {f"model.{name}": hparams[name] for name in CONTRACT if name in hparams and name not in _READING}
-    for name in _READING:
-        if training or given.get(f"data.{name}") is None:
-            wanted[f"data.{name}"] = hparams.get(name, getattr(NetworkInput, name))  # older checkpoints lack it
-    if "model.crops" not in given:
-        config["model.crops"] = hparams["crops"]
-    wanted["data.class_names"] = hparams["class_names"]
-    for key, value in wanted.items():
-        # A saved configuration spells out what was left open: null asks for nothing.
-        asked, made = _plain(config[key]), _plain(value)
-        asked = asked or None if key == "data.fps" else asked  # 0 asks for none
-        if key == "model.arch_options":
-            # The memory mode is up to whoever trains.
-            value = {**(value or {}), **{k: v for k, v in (asked or {}).items() if k == "memory_mode"}} or None
-            asked, made = (_architecture(hparams["arch"], options) for options in (asked, made))
-        if key in given and config[key] is not None and asked != made:
-            trained = "none" if value is None else value
-            raise ValueError(
-                f"{key} is {config[key]}, but {config.ckpt_path} was trained with {trained}; "
-                "leave it out, or start from its weights with --model.init_from"
-            )
-        config[key] = value
-    for source, follower in _LINKS.items():
-        config[follower] = config[source]
-    config["model.init_from"] = None  # the checkpoint has all weights, and the file may not exist any more
-
-
-def _adopt_published(config: Namespace, network: PublishedNetwork, given: Namespace, *, training: bool) -> None:
-    """Take over the settings of a published network and the protocol of its accuracy, and start from its weights."""
-    if training:
-        raise ValueError(f"{config.ckpt_path} is no training run to go on with; start from it with --model.init_from")
-    views = asdict(network.views)
-    known = {"arch": network.arch, "norm": network.norm, "norm_options": None, "arch_options": None}
-    known |= {name: value for name, value in views.items() if name not in ("mean", "std")}  # the weights bring these
-    _adopt(config, {**known, "class_names": list(network.class_names)}, given, training=False)
-    for name in ("num_clips", "protocol"):
-        if f"data.{name}" not in given:
-            config[f"data.{name}"] = views[name]
-    config["model.init_from"], config.ckpt_path = str(network.weights), None
-
-
-def _architecture(arch: str, options: dict[str, Any] | None) -> dict[str, Any]:
-    """Return all options of an architecture except dropout and memory mode, which are no part of what was trained."""
-    parameters = inspect.signature(find("arch", arch, MODELS, "videogn.models")).parameters.values()
-    defaults = {parameter.name: _plain(parameter.default) for parameter in parameters}
-    return {**defaults, **(options or {}), "dropout": None, "memory_mode": None}
-
-
-def _plain(value: Any) -> Any:
-    """Convert tuples to lists and namespaces to dicts, so that they compare equal."""
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if hasattr(value, "as_dict"):
-        value = value.as_dict()
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value

@@ -1,0 +1,102 @@
+"""The settings of fit, validate and test that a checkpoint or a published network decides."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import asdict
+from typing import Any
+
+from jsonargparse import Namespace
+
+from videogn.choices import NetworkInput
+from videogn.extensions import find
+from videogn.models import MODELS
+from videogn.models.network_sources import PublishedNetwork
+from videogn.training.task import CONTRACT, INPUT
+
+#: How clips are read. It is asked of the data: a network may well be tested on others than it was trained on.
+_READING = ("fps", "antialias")
+#: Options that model and data module share, for checkpoints to hold them: the one that is given -> its follower.
+LINKS = {f"model.{name}": f"data.{name}" for name in (*INPUT, "crops") if name not in _READING}
+LINKS |= {f"data.{name}": f"model.{name}" for name in _READING}
+
+
+def adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, training: bool) -> None:
+    """Take over a checkpoint's settings where the user has given no others.
+
+    Args:
+        config: All settings of the command, changed in place.
+        hparams: Hyper-parameters of the checkpoint.
+        given: The settings that the user has given.
+        training: Whether a training run goes on, which must read its clips as before.
+
+    Raises:
+        ValueError: A setting that was given contradicts the checkpoint.
+    """
+    wanted = {f"model.{name}": hparams[name] for name in CONTRACT if name in hparams and name not in _READING}
+    for name in _READING:
+        if training or given.get(f"data.{name}") is None:
+            wanted[f"data.{name}"] = hparams.get(name, getattr(NetworkInput, name))  # older checkpoints lack it
+    if "model.crops" not in given:
+        config["model.crops"] = hparams["crops"]
+    wanted["data.class_names"] = hparams["class_names"]
+    for key, value in wanted.items():
+        # A saved configuration spells out what was left open: null asks for nothing.
+        asked, made = _plain(config[key]), _plain(value)
+        asked = asked or None if key == "data.fps" else asked  # 0 asks for none
+        if key == "model.arch_options":
+            # The memory mode is up to whoever trains.
+            value = {**(value or {}), **{k: v for k, v in (asked or {}).items() if k == "memory_mode"}} or None
+            asked, made = (_architecture(hparams["arch"], options) for options in (asked, made))
+        if key in given and config[key] is not None and asked != made:
+            trained = "none" if value is None else value
+            raise ValueError(
+                f"{key} is {config[key]}, but {config.ckpt_path} was trained with {trained}; "
+                "leave it out, or start from its weights with --model.init_from"
+            )
+        config[key] = value
+    for source, follower in LINKS.items():
+        config[follower] = config[source]
+    config["model.init_from"] = None  # the checkpoint has all weights, and the file may not exist any more
+
+
+def adopt_published(config: Namespace, network: PublishedNetwork, given: Namespace, *, training: bool) -> None:
+    """Take over the settings of a published network and the protocol of its accuracy, and start from its weights.
+
+    Args:
+        config: All settings of the command, changed in place.
+        network: The network.
+        given: The settings that the user has given.
+        training: Whether a training run was to go on, which no published network is.
+
+    Raises:
+        ValueError: It was, or a setting that was given contradicts the network.
+    """
+    if training:
+        raise ValueError(f"{config.ckpt_path} is no training run to go on with; start from it with --model.init_from")
+    views = asdict(network.views)
+    known = {"arch": network.arch, "norm": network.norm, "norm_options": None, "arch_options": None}
+    known |= {name: value for name, value in views.items() if name not in ("mean", "std")}  # the weights bring these
+    adopt(config, {**known, "class_names": list(network.class_names)}, given, training=False)
+    for name in ("num_clips", "protocol"):
+        if f"data.{name}" not in given:
+            config[f"data.{name}"] = views[name]
+    config["model.init_from"], config.ckpt_path = str(network.weights), None
+
+
+def _architecture(arch: str, options: dict[str, Any] | None) -> dict[str, Any]:
+    """Return all options of an architecture except dropout and memory mode, which are no part of what was trained."""
+    parameters = inspect.signature(find("arch", arch, MODELS, "videogn.models")).parameters.values()
+    defaults = {parameter.name: _plain(parameter.default) for parameter in parameters}
+    return {**defaults, **(options or {}), "dropout": None, "memory_mode": None}
+
+
+def _plain(value: Any) -> Any:
+    """Convert tuples to lists and namespaces to dicts, so that they compare equal."""
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "as_dict"):
+        value = value.as_dict()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
