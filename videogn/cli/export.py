@@ -14,7 +14,7 @@ Format = Literal[ExportFormatName, "hf"]
 
 @dataclass(frozen=True)
 class Options:
-    """Write a network as a file that runs without this package.
+    """Write a network as a file that runs without this package, or as a folder to share (hf).
 
     Attributes:
         source (SOURCE): Checkpoint of `videogn fit`, or a published network, as for `videogn predict`.

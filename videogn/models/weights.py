@@ -83,7 +83,8 @@ def load_weights(
         model: Network of `videogn.models`.
         source: A videogn checkpoint; a state dict (.pth, .pt, .safetensors) of a video network, or of a ResNet in
             torchvision's and timm's names; Detectron's R-50-GN.pkl; the Non-local release's i3d_baseline_*.pkl and its
-            ImageNet start; or `timm:NAME`, `torchvision:NAME`, `zoo:NAME`.
+            ImageNet start; a folder or `hf:USER/NAME` in the Hugging Face layout; or `timm:NAME`,
+            `torchvision:NAME`, `zoo:NAME`.
             Only tensors and plain Python values are read from a file; pickled objects are refused.
         class_names: Names of the network's classes, compared with those in the checkpoint. Default: not compared.
         norm: Name and options of the network's norm, compared with those in the checkpoint. Default: not compared.

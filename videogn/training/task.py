@@ -63,8 +63,8 @@ class VideoClassifier(pl.LightningModule):
         arch_options: Further arguments of the architecture, for instance {dropout: 0.5, pool_window: [null, 4, 4]}.
         class_names: Class names in the order of the class numbers. The command line takes them from the data.
         crops: Part of the frame that is seen in evaluation: `full` (fully convolutionally), `three_crop` or `center`.
-        init_from: Initial weights for fine-tuning: a file, timm:NAME, torchvision:NAME or zoo:NAME. To resume a
-            training run, use --ckpt_path.
+        init_from: Initial weights for fine-tuning: a file, a folder or hf:USER/NAME in the Hugging Face layout,
+            timm:NAME, torchvision:NAME or zoo:NAME. To resume a training run, use --ckpt_path.
         clips_per_forward: Number of views that go through the network at once in testing. Lower it when memory is
             short.
         nonfinite: What a loss or gradient that is NaN or infinite does to a training run: `stop`, with status 1, or
