@@ -12,12 +12,22 @@ from torch import Tensor
 
 from videogn.axes import Sample, VideoRecord
 from videogn.checks import require_at_least, require_positive
-from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationViews, ProtocolName, chosen
+from videogn.choices import (
+    FRAME_RATE,
+    TIME_LIMIT,
+    CropsName,
+    DecoderName,
+    EvaluationViews,
+    PredictPrecisionName,
+    ProtocolName,
+    chosen,
+)
 from videogn.data.plans import evaluation_plan
 from videogn.evaluation.views import score_views, video_probabilities
 from videogn.inference.decoding import Video, VideoDecoding, decoded
 from videogn.inference.loading import load_network
 from videogn.inference.passes import in_passes
+from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
 from videogn.system.devices import device_named
 from videogn.video.decoders.guard import video_opener
@@ -41,6 +51,10 @@ class Predictor:
             "auto".
         frame_rate: Frames per second of folders of numbered images. Default: 25.
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
+        precision: "32", "bf16" or "auto": bf16 where the processor computes in it, which takes about half the time and
+            changes probabilities in the third digit; else 32. Default: "auto".
+        compile: Whether the network is compiled (`torch.compile`), which takes a minute or more for each shape of
+            videos before it pays, and a C++ compiler on a CPU. Default: False.
         time_limit: Seconds that a small video may take to decode; a long or large one has more. Decoding runs in a
             process of its own, which is killed and replaced when the time is over. 0 decodes in this process without a
             limit. Default: 60.
@@ -49,6 +63,7 @@ class Predictor:
 
     Attributes:
         device: Device of the network.
+        precision: "32" or "bf16": what the network computes in.
         class_names: Class names in the order of their numbers.
 
     Raises:
@@ -86,6 +101,8 @@ class Predictor:
         decoder: DecoderName = "auto",
         frame_rate: float = FRAME_RATE,
         device: str = "auto",
+        precision: PredictPrecisionName = "auto",
+        compile: bool = False,
         time_limit: float = TIME_LIMIT,
         trust: Sequence[str] = (),
     ) -> None:
@@ -93,8 +110,11 @@ class Predictor:
         self._opener = video_opener(time_limit, frame_rate)
         self._decoder = decoder
         self.device = device_named(device)
+        self._arithmetic = precision_named(precision, self.device)
         net, about = load_network(checkpoint, trust=trust)
         self._net = net.to(self.device)
+        if compile:
+            self._net.compile()
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
         asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
@@ -102,8 +122,17 @@ class Predictor:
         self._plan = evaluation_plan(chosen(EvaluationViews, views))
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 
+    @property
+    def precision(self) -> str:
+        return self._arithmetic.name
+
     def predict(
-        self, videos: Video | Iterable[Video], *, top_k: int = 5, workers: int = 0, batch_clips: int | None = None
+        self,
+        videos: Video | Iterable[Video],
+        *,
+        top_k: int = 5,
+        workers: int | None = 0,
+        batch_clips: int | None = None,
     ) -> Iterator[Prediction]:
         """Classify videos. A bad file gives a prediction with an error and does not stop the rest.
 
@@ -113,9 +142,11 @@ class Predictor:
                 be endless: videos are taken from it as they are needed, and none is kept.
             top_k: Number of classes to name, at most. Default: 5.
             workers: Number of processes that decode ahead, at most two videos each; 0 decodes as predictions are asked
-                for. Default: 0.
+                for, and None chooses: none for one video, for several a quarter of the cores, or as many as cores if
+                the network is on a GPU. Default: 0, which needs no `if __name__ == "__main__"` on any system.
             batch_clips: Number of views that go through the network at once, at most, of one video or of several whose
-                views are of one size. Default: as the checkpoint says (`clips_per_forward`).
+                views are of one size. Results then depend on the other videos in the last digits. By default every
+                video goes alone, as many views at once as the checkpoint says (`clips_per_forward`).
 
         Returns:
             Iterator over one prediction for each video, in order, made as it is advanced.
@@ -124,20 +155,19 @@ class Predictor:
             ValueError: A number is out of range.
         """
         require_positive("top_k", top_k)
-        require_at_least("workers", workers, 0)
+        require_at_least("workers", workers or 0, 0)
         at_once = self._clips_per_forward if batch_clips is None else batch_clips
         require_positive("batch_clips", at_once)
-        one = isinstance(videos, str | os.PathLike | VideoRecord)
         samples = decoded(
-            [videos] if one else videos,
+            [videos] if isinstance(videos, str | os.PathLike | VideoRecord) else videos,
             VideoDecoding(self._plan, self._decoder, self._opener),
             workers=workers,
-            pin_memory=self.device.type == "cuda",
+            device=self.device,
         )
         return in_passes(
             samples,
             partial(self._predict, top_k=top_k, at_once=at_once),
-            lambda shape: max(at_once // shape.views, 1),
+            lambda shape: 1 if batch_clips is None else max(batch_clips // shape.views, 1),
         )
 
     def _predict(self, samples: Sequence[Sample], *, top_k: int, at_once: int) -> list[Prediction]:
@@ -155,8 +185,10 @@ class Predictor:
         """The probabilities (clips, K) of each video, on the CPU."""
         lengths = [self._on_device(sample) for sample in samples]
         views = view_chunks(samples[0], at_once) if len(samples) == 1 else [views_of(*samples)]
-        chunks = (normalise(some, self._mean, self._std) for some in views)
-        return list(score_views(self._net, chunks, len(samples[0].crops)).cpu().split(lengths))
+        layout = self._arithmetic.memory_format
+        chunks = (normalise(some, self._mean, self._std, layout) for some in views)
+        logits = partial(self._arithmetic.logits, self._net)
+        return list(score_views(logits, chunks, len(samples[0].crops)).cpu().split(lengths))
 
     def _on_device(self, sample: Sample) -> int:
         """Move a video there; its number of clips."""
