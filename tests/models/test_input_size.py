@@ -6,8 +6,8 @@ import pytest
 import torch
 from video_networks import AS_A_WHOLE
 
-from videogn.models import MODELS
 from videogn.choices import EvaluationViews
+from videogn.models import MODELS
 from videogn.models.input_size import InputSize, Layer, check_input, check_views
 from videogn.training.task import VideoClassifier
 
