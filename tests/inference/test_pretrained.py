@@ -92,7 +92,19 @@ def test_a_published_network(downloads, tmp_path):
     clips = torch.randn(1, 3, 4, 160, 160)
     with torch.inference_mode():
         assert torch.equal(net(clips), again(clips))
-    assert "The weights are those of `zoo:x3d_xs`." in (tmp_path / "x3d" / "README.md").read_text()
+    card = (tmp_path / "x3d" / "README.md").read_text()
+    assert "The weights are those of `zoo:x3d_xs` (their licence: none stated (the code: Apache-2.0))." in card
+
+
+def test_the_card_of_a_release_names_its_file_and_licence(tmp_path):
+    """Not the folder of the file; the licence binds whoever publishes the weights again."""
+    file = tmp_path / "i3d_baseline_32x2_IN_pretrain_400k.pkl"
+    file.touch()
+    net = make_model("i3d_tiny", 3, "gn")
+    save_pretrained(net, _about(), tmp_path / "out", source=f"nonlocal:{file}")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"`nonlocal:{file.name}` (their licence: CC-BY-NC 4.0)" in card
+    assert str(tmp_path) not in card
 
 
 def test_the_files(folder):

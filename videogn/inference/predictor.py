@@ -31,6 +31,7 @@ from videogn.inference.loading import load_network
 from videogn.inference.passes import in_passes
 from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
+from videogn.models.input_size import check_views
 from videogn.system.devices import device_named
 from videogn.video.decoders.guard import video_opener
 from videogn.video.transforms import normalise, view_chunks, views_of
@@ -43,8 +44,8 @@ class Predictor:
         checkpoint: Checkpoint written by `videogn fit`; folder in the Hugging Face layout, or id of one on the Hub
             (`hf:USER/NAME`); or a published network: `torchvision:NAME`, `zoo:NAME`, `nonlocal:FILE`.
         num_clips: Number of clips per video. Default: that of a published network's accuracy, for a checkpoint 10.
-        protocol: Rule that places the clips: "nonlocal", "slowfast", "mmaction2" or "endpoint". Default: that of a
-            published network's accuracy, for a checkpoint "nonlocal".
+        protocol: Rule that places the clips: "nonlocal", "slowfast", "slowfast_offset", "mmaction2" or "endpoint".
+            Default: that of a published network's accuracy, for a checkpoint "nonlocal".
         crops: Part of the frame that is tested: "full", "three_crop" or "center". Default: as the checkpoint says.
         fps: Frames per second at which clips are taken, by the videos' time stamps; 0 takes every frame of the video.
             Default: as the checkpoint says.
@@ -122,7 +123,9 @@ class Predictor:
         asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
         views = {**about, **{name: value for name, value in asked.items() if value is not None}}
         self._source, self._about = checkpoint, views
-        self._plan = evaluation_plan(chosen(EvaluationViews, views))
+        seen = chosen(EvaluationViews, views)
+        check_views(net, seen)
+        self._plan = evaluation_plan(seen)
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 
     @property

@@ -13,6 +13,7 @@ from videogn.checks import existing_path, expanded
 from videogn.choices import EvaluationViews, chosen
 from videogn.inference.model_card import model_card
 from videogn.inference.run_records import find_records
+from videogn.models.network_sources import KINDS
 from videogn.models.pretrained_config import CONFIG, PretrainedConfig, checked, config_entries
 from videogn.models.pretrained_folder import WEIGHTS
 from videogn.source_names import hub_id, repository
@@ -173,5 +174,8 @@ def _preprocessor(views: EvaluationViews) -> dict[str, Any]:
 
 def _in_words(source: str | Path) -> str:
     """Where weights come from; of a file its name alone, for the rest is of one machine."""
+    kind, _, name = str(source).partition(":")
+    if kind in KINDS:
+        return f"`{kind}:{Path(name).name}` (their licence: {KINDS[kind](name).licence})"
     path = expanded(source)
     return f"`{path.name if path.exists() else source}`"
