@@ -191,6 +191,16 @@ def test_a_file_is_no_folder(folder, tmp_path):
         Predictor.from_pretrained(tmp_path / "netwrk")
 
 
+def test_the_network_of_another_library_is_not_replaced(folder, tmp_path):
+    net, about = load_network(folder)
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "config.json").write_text('{"model_type": "videomae"}')
+    with pytest.raises(ValueError, match=r"config\.json was not written by videogn and is not replaced"):
+        save_pretrained(net, about, tmp_path / "theirs", source=folder)
+    assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["config.json"]
+    assert save_pretrained(net, about, folder, source=folder) == folder  # our own is
+
+
 def test_nothing_is_written_that_would_be_refused(tmp_path, folder):
     net, about = load_network(folder)
     with pytest.raises(ValueError, match="must be a class name"):
