@@ -12,10 +12,11 @@ from typing import Any
 from videogn.checks import did_you_mean
 from videogn.choices import ARCH, NetworkInput
 
-_LINES = (
-    "Multiply-adds: of one clip of that size, 400 classes. Norms: `every` is each that `videogn fit` knows.",
-    "Top-1: percent on Kinetics-400 as published, not measured here; views are clips x crops of each video.",
-)
+_LEGEND = """
+Multiply-adds are those of one clip of that size. Clips are frames x interval,
+or frames at a rate. Norm `every`: each that --model.norm takes.
+Top-1 is in percent on Kinetics-400, as its publishers state it, with so many
+views (clips x crops) of a video; it was not measured here."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def run(options: Options) -> int:
     Raises:
         ValueError: No name has any of the parts.
     """
+    from videogn.cli.progress import bar
     from videogn.models import MODELS
     from videogn.models.network_sources import published_networks
 
@@ -60,7 +62,11 @@ def run(options: Options) -> int:
     inputs: dict[str, NetworkInput] = {ARCH: NetworkInput()}
     for network in published.values():
         inputs.setdefault(network.arch, network.views)
-    rows = [_architecture(arch, inputs.get(arch, NetworkInput())) for arch in architectures]
+    rows = []
+    with bar("Counting multiply-adds") as progress:
+        for done, arch in enumerate(architectures):
+            progress(done, len(architectures))
+            rows.append(_architecture(arch, inputs.get(arch, NetworkInput())))
     source_rows = [_source(source, network) for source, network in published.items() if source in sources]
     if options.json:
         print(json.dumps({"architectures": rows, "sources": source_rows}, indent=2))
@@ -116,7 +122,7 @@ def _print(architectures: Sequence[Mapping[str, Any]], sources: Sequence[Mapping
             top1 = f"{row['published_top1']:.1f}"
             table.add_row(row["name"].removeprefix(f"{kind}:"), _clip(row), str(row["crop_size"]), views, top1)
         console.print(table)
-    console.print("", *_LINES, sep="\n")
+    console.print(_LEGEND)
 
 
 def _table(*titles: str) -> Any:

@@ -27,8 +27,8 @@ def network_size(build: Callable[[], nn.Module], clip: tuple[int, int, int]) -> 
         >>> network_size(i3d_r50, (32, 224, 224))
         (28043472, 32829964288)
     """
-    with torch.device("meta"), torch.no_grad():
+    with torch.device("meta"):
         network = build().eval()
-        with FlopCounterMode(display=False) as counter:
-            network(torch.empty(1, 3, *clip))
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.empty(1, 3, *clip, device="meta"))
     return sum(parameter.numel() for parameter in network.parameters()), counter.get_total_flops() // 2
