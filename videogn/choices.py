@@ -27,7 +27,7 @@ EngineName = Literal["local", "ray"]
 DeviceName = Literal["cpu", "cuda"]
 LeaksName = Literal["warn", "error"]
 SourceKindName = Literal["torchvision", "zoo", "nonlocal"]
-ExportFormatName = Literal["torch-export", "onnx", "openvino", "executorch"]
+ExportFormatName = Literal["torch-export", "onnx", "openvino"]
 DynamicName = Literal["batch", "all"]
 
 #: Network and norm that are trained unless others are named, and their number of classes (Kinetics-400).
