@@ -154,16 +154,48 @@ class Predictor:
         Raises:
             ValueError: A number is out of range.
         """
-        require_positive("top_k", top_k)
+        return self.classify(self.decode(videos, workers=workers), top_k=top_k, batch_clips=batch_clips)
+
+    def decode(self, videos: Video | Iterable[Video], *, workers: int | None = 0) -> Iterator[Sample]:
+        """Decode videos as `predict` does.
+
+        Args:
+            videos: As for `predict`.
+            workers: As for `predict`. Default: 0.
+
+        Returns:
+            Iterator over one sample for each video, in order, decoded or failed; made as it is advanced.
+
+        Raises:
+            ValueError: `workers` is negative.
+        """
         require_at_least("workers", workers or 0, 0)
-        at_once = self._clips_per_forward if batch_clips is None else batch_clips
-        require_positive("batch_clips", at_once)
-        samples = decoded(
+        return decoded(
             [videos] if isinstance(videos, str | os.PathLike | VideoRecord) else videos,
             VideoDecoding(self._plan, self._decoder, self._opener),
             workers=workers,
             device=self.device,
         )
+
+    def classify(
+        self, samples: Iterable[Sample], *, top_k: int = 5, batch_clips: int | None = None
+    ) -> Iterator[Prediction]:
+        """Classify decoded videos as `predict` does.
+
+        Args:
+            samples: Samples of `decode`. Their frames are moved to the device of the network.
+            top_k: As for `predict`. Default: 5.
+            batch_clips: As for `predict`. Default: every video alone.
+
+        Returns:
+            Iterator over one prediction for each sample, in order; made as it is advanced.
+
+        Raises:
+            ValueError: A number is not positive.
+        """
+        require_positive("top_k", top_k)
+        at_once = self._clips_per_forward if batch_clips is None else batch_clips
+        require_positive("batch_clips", at_once)
         return in_passes(
             samples,
             partial(self._predict, top_k=top_k, at_once=at_once),
