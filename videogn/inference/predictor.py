@@ -69,6 +69,7 @@ class Predictor:
     Attributes:
         device: Device of the network.
         class_names: Class names in the order of their numbers.
+        views: What the network sees of a video: clips, crops and their sizes.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
@@ -118,7 +119,8 @@ class Predictor:
         self.class_names: list[str] = about["class_names"]
         asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
         views = {**about, **{name: value for name, value in asked.items() if value is not None}}
-        self._plan = evaluation_plan(chosen(EvaluationViews, views))
+        self.views = chosen(EvaluationViews, views)
+        self._plan = evaluation_plan(self.views)
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 
     def predict(

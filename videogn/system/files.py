@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import secrets
@@ -42,7 +43,7 @@ def remove_unfinished(folder: Path, names: Iterable[str]) -> None:
         names: Names of the files, of which nobody else may be writing one.
     """
     for name in names:
-        for left in folder.glob(_temporary(name, "?" * 8)):
+        for left in folder.glob(_temporary(glob.escape(name), "?" * 8)):
             left.unlink(missing_ok=True)
 
 
