@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from videogn.checks import existing_path
 from videogn.choices import (
@@ -21,19 +17,13 @@ from videogn.choices import (
     check_rate,
 )
 from videogn.cli.exits import fail
-from videogn.cli.scores_output import Format, Output, checked_output, write_rows
-from videogn.system.files import displayable, replacing
+from videogn.cli.parsing import POSITIONAL
+from videogn.cli.score_output import Format, Output, checked_output
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
-    from videogn.cli.scoring_progress import ScoringProgress
     from videogn.inference.bulk.inputs import Inputs
-    from videogn.inference.bulk.parts import Parts
-    from videogn.inference.bulk.rows import Row
-    from videogn.inference.predictor import Prediction, Predictor
-
-#: Exit status of a command whose output nobody reads any more, as of one that SIGPIPE ends.
-_NO_READER = 141
+    from videogn.inference.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -74,7 +64,7 @@ class Options:
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """
 
-    videos: tuple[str, ...] = field(default=(), metadata={"positional": True})
+    videos: tuple[str, ...] = field(default=(), metadata={POSITIONAL: True})
     checkpoint: str = field(kw_only=True)
     list: str | None = None
     null: bool = False
@@ -110,11 +100,13 @@ def run(options: Options) -> int:
         existing_path(options.checkpoint)  # before the seconds that the imports take
     output = _output(options)
     inputs = _inputs(options)
+    from videogn.cli.scoring import keep_scores, pass_scores, print_scores
     from videogn.cli.scoring_progress import ScoringProgress
     from videogn.data.fallbacks import Fallbacks
+    from videogn.inference.bulk.parts import opened_parts
+    from videogn.inference.bulk.scoring import Scoring
     from videogn.inference.predictor import Predictor
 
-    fallbacks = Fallbacks(options.decoder)
     predictor = Predictor(
         options.checkpoint,
         num_clips=options.clips,
@@ -128,12 +120,59 @@ def run(options: Options) -> int:
         trust=options.trust,
     )
     predict = partial(predictor.predict, top_k=options.top_k, workers=options.workers)
-    progress = ScoringProgress(inputs.count(), fallbacks)
-    if output is not None and output.kept:
-        summary = _keep(options, output, inputs, predictor, predict, progress)
-    else:
-        summary = _stream(options, output, inputs, predict, progress)
-    if (line := fallbacks.message()) is not None:
-        print(line, file=sys.stderr)
-    print(summary, file=sys.stderr)
-    return 1 if summary.failed else 0
+    progress = ScoringProgress(_total(inputs, options), Fallbacks(options.decoder))
+    try:
+        with stoppable():
+            if output is None:
+                return print_scores(predict, inputs, progress, options.format or "table")
+            if not output.kept:
+                return pass_scores(predict, inputs, progress, output)
+            with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
+                scoring = Scoring(inputs, parts, retry_failed=options.retry_failed)
+                return keep_scores(predict, scoring, parts, progress, output)
+    except Stopped as stop:
+        fail("interrupted", stop.status)
+
+
+def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
+    """What the rows of an output are scores of."""
+    from videogn.inference.bulk.identity import identity
+
+    return identity(
+        options.checkpoint,
+        predictor.views,
+        decoder=options.decoder,
+        frame_rate=options.frame_rate,
+        top_k=options.top_k,
+    )
+
+
+def _total(inputs: Inputs, options: Options) -> int | None:
+    total = inputs.count()
+    if total == 0 and options.shard is None:  # of many parts, some may be empty
+        raise ValueError(f"{options.list or ' '.join(options.videos)} names no video")
+    return total
+
+
+def _output(options: Options) -> Output | None:
+    """The output, or None for standard output."""
+    if options.output is not None:
+        return checked_output(options.output, options.format, overwrite=options.overwrite)
+    if options.format == "parquet":
+        raise ValueError("--format parquet is not printed: name a file with --output")
+    for flag, given in (("--overwrite", options.overwrite), ("--retry-failed", options.retry_failed)):
+        if given:
+            raise ValueError(f"{flag} is about the rows of an --output, and none is named")
+    return None
+
+
+def _inputs(options: Options) -> Inputs:
+    from videogn.inference.bulk.inputs import Inputs, parse_shard
+
+    if not options.videos and options.list is None:
+        raise ValueError("no video is named: give files or folders, or a list of them with --list FILE")
+    if options.null and options.list is None:
+        raise ValueError("--null says how the paths of a --list are separated, and none is named")
+    lists = [] if options.list is None else [options.list]
+    shard = None if options.shard is None else parse_shard(options.shard)
+    return Inputs(options.videos, lists, null=options.null, shard=shard)

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from videogn.data.stored_paths import opened_path
-from videogn.system.files import displayable
+from videogn.system.files import one_line
 
 if TYPE_CHECKING:
     from videogn.inference.bulk.rows import Row
@@ -21,7 +21,7 @@ def table_of(rows: Iterable[Row]) -> Table:
     """Make the table: video, class, score, the best class first."""
     table = Table(Column("video", overflow="fold"), Column("class", overflow="fold"), "score")
     for row in rows:
-        video = escape(displayable(opened_path(row["path"])))
+        video = escape(one_line(opened_path(row["path"])))
         if "error" in row:
             table.add_row(video, f"[red]{escape(row['error'])}[/red]", "")
         for rank, named in enumerate(row.get("predictions", ())):

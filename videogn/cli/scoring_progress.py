@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from videogn.system.files import displayable
+from videogn.system.files import one_line
 
 if TYPE_CHECKING:
     from videogn.data.fallbacks import Fallbacks
-    from videogn.inference.predictor import Prediction
+    from videogn.inference.prediction import Prediction
 
 #: Failures that are named; more are counted.
 _NAMED = 20
@@ -57,6 +57,8 @@ class ScoringProgress:
         self._bar.stop()
         if self.failed > _NAMED:
             self._say(f"{self.failed - _NAMED:,} more failed; their rows say why")
+        if (line := self._fallbacks.message()) is not None:
+            self._say(line)
 
     def add(self, prediction: Prediction, known: int = 0) -> None:
         """Count a video that was scored.
@@ -71,7 +73,7 @@ class ScoringProgress:
         else:
             self.failed += 1
             if self.failed <= _NAMED:
-                self._say(f"{displayable(prediction.path)}: {prediction.error}")
+                self._say(f"{one_line(prediction.path)}: {prediction.error}")
         text = self._text(known)
         self._bar.update(self._task, completed=self.done + known, text=text)
         if not self._console.is_terminal and time.monotonic() - self._printed > _LINE_SECONDS:
@@ -85,7 +87,8 @@ class ScoringProgress:
         elapsed = time.monotonic() - self._started
         rate = self.done / elapsed if elapsed else 0.0
         of = "" if self._total is None else f" of {self._total:,}"
-        parts = [f"{self.done + known:,}{of}", f"{self.failed:,} failed", f"{rate:,.0f} videos/s" if rate >= 100 else f"{rate:.2g} videos/s"]
+        speed = f"{rate:,.0f}" if rate >= 100 else f"{rate:.2g}"
+        parts = [f"{self.done + known:,}{of}", f"{self.failed:,} failed", f"{speed} videos/s"]
         if self._total is not None and rate:
             left = max(self._total - self.done - known, 0) / rate
             parts.append(f"{timedelta(seconds=round(left))} left")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+
 from videogn.checks import expanded, require_at_least
 from videogn.choices import MIN_FRAMES
 from videogn.data.left_out import LeftOut

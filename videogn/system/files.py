@@ -56,6 +56,18 @@ def displayable(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def one_line(path: str) -> str:
+    """Return a path for a message or a table: as `displayable`, with escapes for line breaks and control characters.
+
+    Example:
+        >>> one_line("a\\nb.mp4")
+        'a\\\\nb.mp4'
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in displayable(path)
+    )
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write text to a file, in UTF-8 and by way of a temporary file."""
     with replacing(path) as temporary:

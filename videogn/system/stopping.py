@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import NoReturn
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -36,14 +36,18 @@ def stoppable() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    seen: list[int] = []
+    owner, seen = os.getpid(), list[int]()
 
-    def on_signal(number: int, frame: FrameType | None) -> NoReturn:
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if os.getpid() != owner:  # a fork, such as a loader process, which its owner ends in good order
+            return
         seen.append(number)
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # torch raises an error for each of them that ends by the signal
         raise Stopped(number)
 
     heeded = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, on_signal) for number in heeded}
+    before[signal.SIGCHLD] = signal.getsignal(signal.SIGCHLD)
     try:
         yield
     except Exception as error:
@@ -52,4 +56,5 @@ def stoppable() -> Iterator[None]:
         raise
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if handler is not None:  # one that Python did not set, and cannot set again
+                signal.signal(number, handler)

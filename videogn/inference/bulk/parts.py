@@ -20,7 +20,7 @@ import operator
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -31,7 +31,7 @@ from videogn.system.files import displayable, remove_unfinished, write_json
 #: Rows of a part.
 PART_ROWS = 256
 _RUN, _LOCK, _UNFINISHED = "run.json", ".lock", "unfinished.jsonl"
-_PART = "part-{:06d}.jsonl"
+_PART, _PARTS = "part-{:06d}.jsonl", "part-*.jsonl"
 #: Characters of a value that messages show, of a hash for instance.
 _SHOWN = 20
 _BLOCK = 1 << 16
@@ -165,17 +165,16 @@ class Parts:
         """Note the rows of a part; return how many lines it has."""
         rows: list[Row] = []
         starts: list[int] = []
-        start = 0
+        start = lines = 0
         with path.open("rb") as file:
-            for count, line in enumerate(file, 1):
-                try:
+            for line in file:
+                with suppress(ValueError):  # damaged with its disk: such a row is scored again
                     rows.append(json.loads(line))
                     starts.append(start)
-                except ValueError:
-                    pass  # damaged with its disk: such a row is scored again
                 start += len(line)
+                lines += 1
         self._keep(rows, number, starts)
-        return count if start else 0
+        return lines
 
     def _keep(self, rows: list[Row], part: int, starts: list[int]) -> None:
         values = [
@@ -220,7 +219,7 @@ def opened_parts(output: Path, identity: Mapping[str, Any], *, overwrite: bool =
         remove_unfinished(folder, [_RUN])
         remove_unfinished(output.parent, [output.name])
         if overwrite:
-            for path in [*folder.glob(_PART.format(0).replace("000000", "*")), folder / _UNFINISHED, folder / _RUN]:
+            for path in [*folder.glob(_PARTS), folder / _UNFINISHED, folder / _RUN]:
                 path.unlink(missing_ok=True)
         if (folder / _RUN).exists():
             _check_same(json.loads((folder / _RUN).read_text(encoding="utf-8")), identity, output)

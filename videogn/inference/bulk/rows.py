@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from videogn.data.stored_paths import stored_path
-from videogn.inference.predictor import Prediction
+from videogn.inference.prediction import Prediction
 
 #: `path`, and either `predictions`, a list of {"label", "score"} with the best first, or `error`, a reason.
 Row = dict[str, Any]

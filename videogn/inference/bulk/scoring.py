@@ -11,7 +11,7 @@ from videogn.axes import VideoRecord
 from videogn.data.stored_paths import stored_path
 from videogn.inference.bulk.parts import FileState, Parts
 from videogn.inference.bulk.rows import row_of
-from videogn.inference.predictor import Prediction
+from videogn.inference.prediction import Prediction
 from videogn.video.errors import VideoDecodeError
 from videogn.video.storage import state
 
