@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from videogn.checks import existing_path
 from videogn.choices import (
     FRAME_RATE,
     TIME_LIMIT,
@@ -14,12 +13,12 @@ from videogn.choices import (
     DecoderName,
     PredictPrecisionName,
     ProtocolName,
-    SourceKindName,
     check_rate,
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
 from videogn.cli.score_output import Format, Output, checked_output
+from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
@@ -39,9 +38,9 @@ class Options:
             patterns such as "clips/*.mp4"; indexes of `videogn data index`, lists that training reads, tar shards; URLs
             of an object store. With #t=5.4,11.6 (seconds) or #frames=12,48 after the name, only this part of each
             video.
-        checkpoint (SOURCE): Checkpoint of `videogn fit`, or a published network: zoo:x3d_s,
-            torchvision:R2Plus1D_18_Weights.KINETICS400_V1, nonlocal:FILE.pkl and their like. It says everything about
-            the network and its input.
+        checkpoint (SOURCE): Checkpoint of `videogn fit`; folder in the Hugging Face layout, or id of one on the Hub,
+            hf:USER/NAME; or a published network: zoo:x3d_s, torchvision:R2Plus1D_18_Weights.KINETICS400_V1,
+            nonlocal:FILE.pkl and their like. It says everything about the network and its input.
         list (FILE): List of further videos, one path a line; - is standard input.
         null: The paths of --list are separated by NUL bytes, as those of `find -print0`.
         shard (N/COUNT): Part of the videos to score: 3/16 is every 16th, from the third on.
@@ -106,8 +105,7 @@ def run(options: Options) -> int:
         0, or 1 if a file failed.
     """
     check_rate("--fps", options.fps)
-    if options.checkpoint.partition(":")[0] not in get_args(SourceKindName):
-        existing_path(options.checkpoint)  # before the seconds that the imports take
+    check_source(options.checkpoint)  # before the seconds that the imports take
     output = _output(options)
     inputs = _inputs(options)
     from videogn.cli.scoring import keep_scores, pass_scores, print_scores
