@@ -126,8 +126,7 @@ def _sources(word: str) -> list[Source]:
         return list(map(_shard, find_shards(name)))
     if is_url(name):
         refuse_archive(name)
-        single = is_video_name(name) or not _WILD_URL.search(name)
-        return [_video(name)] if single else [Source(partial(_objects, name), counted=False)]
+        return [Source(partial(_objects, name), counted=False) if _WILD_URL.search(name) else _video(name)]
     if not _WILD.search(name):
         existing_path(name)  # says what it could have been
     found = sorted(glob.glob(name, recursive=True))
