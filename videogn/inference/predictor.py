@@ -116,6 +116,7 @@ class Predictor:
         self._decoder = decoder
         self.device = device_named(device)
         self._arithmetic = precision_named(precision, self.device)
+        self.precision: str = self._arithmetic.name
         net, about = load_network(checkpoint, trust=trust)
         self._net = net.to(self.device)
         if compile:
@@ -129,10 +130,6 @@ class Predictor:
         check_views(net, self.views)
         self._plan = evaluation_plan(self.views)
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
-
-    @property
-    def precision(self) -> str:
-        return self._arithmetic.name
 
     def predict(
         self,
