@@ -3,4 +3,5 @@
 #: Action -> (module with `Options` and `run(options)`, summary).
 ACTIONS = {
     "data": ("videogn.cli.bench_data", "Where the time of loading goes, and how many workers pay."),
+    "export": ("videogn.cli.bench_export", "Speed, size and agreement of a network's exported files."),
 }

@@ -51,9 +51,9 @@ def adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, train
             asked, made = (_architecture(hparams["arch"], options) for options in (asked, made))
         if key in given and config[key] is not None and asked != made:
             trained = "none" if value is None else value
+            other = "" if config["model.engine_file"] else ", or start from its weights with --model.init_from"
             raise ValueError(
-                f"{key} is {config[key]}, but {config.ckpt_path} was trained with {trained}; "
-                "leave it out, or start from its weights with --model.init_from"
+                f"{key} is {config[key]}, but {config.ckpt_path} was trained with {trained}; leave it out{other}"
             )
         config[key] = value
     for source, follower in LINKS.items():

@@ -23,7 +23,7 @@ COMMANDS = {
     "study": ("videogn.cli.study", "Train, test and compare norms, clip lengths and batch sizes."),
     "plan": ("videogn.cli.plan", "Memory of a training step, and the largest batch; needs no GPU."),
     "data": ("videogn.cli.data", "Index, check, resize, explain and make data sets."),
-    "bench": ("videogn.cli.bench", "Measure where the time of loading videos goes."),
+    "bench": ("videogn.cli.bench", "Measure loading, and exported networks."),
     "demo": ("videogn.cli.demo", "See it all work in minutes on a CPU, with nothing downloaded."),
 }
 #: Warnings of other packages about themselves, which a user can do nothing about.

@@ -43,6 +43,8 @@ _FORMATS = {
     ".pt2": _Format("torch-export", describe_torch_export, open_torch_export, "torch"),
     ".pte": _Format("executorch", describe_executorch, open_executorch, "executorch"),
 }
+#: Name of a format -> suffix of its files.
+SUFFIXES = {form.name: suffix for suffix, form in _FORMATS.items()}
 
 
 def is_engine_file(source: str | Path) -> bool:
@@ -88,6 +90,12 @@ def open_engine(path: str | Path) -> EngineNetwork:
     return EngineNetwork(path, _format_of(path).open(path), description)
 
 
+def engine_parts(path: Path) -> tuple[Path, ...]:
+    """Return an exported file and the file of its weights, if the format has one."""
+    weights = _format_of(path).weights
+    return (path,) if weights is None else (path, path.with_suffix(weights))
+
+
 def engine_facts(path: str | Path) -> dict[str, str]:
     """Name an exported file for a result.
 
@@ -99,9 +107,9 @@ def engine_facts(path: str | Path) -> dict[str, str]:
     """
     path = existing_path(path)
     form = _format_of(path)
-    digest = hashlib.sha256(path.read_bytes())
-    if form.weights is not None:
-        digest.update(path.with_suffix(form.weights).read_bytes())
+    digest = hashlib.sha256()
+    for part in engine_parts(path):
+        digest.update(part.read_bytes())
     runtime = f"{form.package} {version(form.package)}"
     return {"file": str(path), "format": form.name, "sha256": digest.hexdigest(), "runtime": runtime}
 
