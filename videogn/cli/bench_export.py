@@ -125,10 +125,12 @@ def _exported(
     """A file of each format, in 32 and where the format can in 8 bits; one that cannot be written says why."""
     from videogn.engine_files import SUFFIXES
     from videogn.exporting.export import export
+    from videogn.exporting.formats import FORMATS
     from videogn.exporting.int8 import INT8_FORMATS, export_int8
 
     ways: list[tuple[ExportFormatName, Sequence[Tensor] | None]]
-    ways = [*((form, None) for form in SUFFIXES), *((form, clips) for form in SUFFIXES if form in INT8_FORMATS)]
+    forms = [form for form in SUFFIXES if form in FORMATS]
+    ways = [*((form, None) for form in forms), *((form, clips) for form in forms if form in INT8_FORMATS)]
     variants = []
     for number, (form, calibration) in enumerate(ways):
         progress("Exporting", number, len(ways))
