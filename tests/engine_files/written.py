@@ -59,7 +59,8 @@ def metadata(*, pixels: bool = False, size: dict[str, int] | None = None, about:
     layout, dtype = ("BTHWC", "uint8") if pixels else ("BCTHW", "float32")
     output = {"name": "probabilities", "layout": "BK"} if pixels else {"name": "logits", "layout": "BKTHW"}
     sizes = {axis: {"C": 3, **(size or {})}.get(axis) for axis in "BCTHW"}
-    return json.dumps({"about": about, "input": {"layout": layout, "dtype": dtype, "size": sizes}, "output": output})
+    given = {"layout": layout, "dtype": dtype, "size": sizes, "crops": "center" if size else "full"}
+    return json.dumps({"about": about, "input": given, "output": output})
 
 
 def write(path: Path, net: nn.Module, text: str | None, *, pixels: bool = False, free: bool = True) -> Path:

@@ -90,6 +90,7 @@ def read_description(path: str, text: str | None) -> Description:
         found = json.loads(text)
         given, output = found["input"], found["output"]
         about = {name: value for name, value in found["about"].items() if value is not None}
+        about["crops"] = given["crops"]  # where the file's size is fixed, not those of the network
         description = Description(
             path=path,
             about=about,

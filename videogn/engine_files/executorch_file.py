@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor
 
-from videogn.engine_files.description import METADATA_KEY
 from videogn.engine_files.network import Run
 
 
 def describe_executorch(path: Path) -> str | None:
-    """Read the metadata of a file of ExecuTorch; None if it has none.
+    """Read the metadata of a file of ExecuTorch, which is in a file beside it; None if there is none.
 
     Args:
         path: File, .pte.
-
-    Raises:
-        ValueError: ExecuTorch cannot read it.
     """
-    program = _program(path)
-    if METADATA_KEY not in program.method_names:
-        return None
-    text: str = program.load_method(METADATA_KEY).execute([])[0]
-    return text
+    beside = path.with_suffix(".json")
+    return beside.read_text(encoding="utf-8") if beside.is_file() else None
 
 
 def open_executorch(path: Path) -> Run:
@@ -39,19 +31,15 @@ def open_executorch(path: Path) -> Run:
     Raises:
         ValueError: ExecuTorch cannot read it.
     """
-    forward = _program(path).load_method("forward")
-
-    def run(clips: Tensor) -> Tensor:
-        output: Tensor = forward.execute([clips])[0]
-        return output
-
-    return run
-
-
-def _program(path: Path) -> Any:
     from executorch.runtime import Runtime
 
     try:
-        return Runtime.get().load_program(path)
+        forward = Runtime.get().load_program(path).load_method("forward")
     except RuntimeError as error:
         raise ValueError(f"{path} is no file that ExecuTorch can run: {error}") from error
+
+    def run(clips: Tensor) -> Tensor:
+        output: Tensor = forward.execute([clips])[0].clone()  # the next clips are computed in the same memory
+        return output
+
+    return run
