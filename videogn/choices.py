@@ -26,7 +26,8 @@ EngineName = Literal["local", "ray"]
 DeviceName = Literal["cpu", "cuda"]
 LeaksName = Literal["warn", "error"]
 SourceKindName = Literal["torchvision", "zoo", "nonlocal"]
-ExportFormatName = Literal["onnx"]
+ExportFormatName = Literal["torch-export", "onnx", "openvino", "executorch"]
+DynamicName = Literal["batch", "all"]
 
 #: Network and norm that are trained unless others are named, and their number of classes (Kinetics-400).
 ARCH = "i3d_r50"

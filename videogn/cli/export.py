@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, get_args
 
-from videogn.checks import expanded
-from videogn.choices import ExportFormatName
+from videogn.checks import existing_path, expanded
+from videogn.choices import DynamicName, ExportFormatName, SourceKindName
+from videogn.cli.exits import fail
+
+if TYPE_CHECKING:
+    from videogn.exporting.check import Agreement
 
 
 @dataclass(frozen=True)
 class Options:
-    """Write a network as a file that runs without this package.
+    """Write a network as a file that runs without this package, and compare the file with the network.
+
+    The file says in its metadata what it takes and gives: see docs/export.md. The exit status is 1, and no file is
+    kept, if its output differs from the network's.
 
     Attributes:
         source (SOURCE): Checkpoint of `videogn fit`, or a published network, as for `videogn predict`.
         format: Format of the file.
-        out (FILE): File to write.
+        out (FILE): File to write: .pt2, .onnx, .xml (OpenVINO; its weights go beside it) or .pte (ExecuTorch).
+        dynamic: Sizes that are free: batch, the number of clips; all, also their T, H and W. By default all for a
+            network that is tested on whole frames, whose width differs from video to video, else batch.
+        with_preprocessing: Put normalisation and softmax into the file: uint8 clips (B, T, H, W, 3) in, probabilities
+            (B, K) out, in place of normalised clips (B, 3, T, H, W) and logits. Resizing stays outside.
+        videos (VIDEO): Videos to compare the file and the network on, beside random clips.
+        trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """
 
     source: str
     format: ExportFormatName = field(kw_only=True)
     out: str = field(kw_only=True)
+    dynamic: DynamicName | None = None
+    with_preprocessing: bool = False
+    videos: tuple[str, ...] = ()
+    trust: tuple[str, ...] = ()
 
 
 def run(options: Options) -> int:
-    """Export the network.
+    """Export the network, and print what was written and how far it is from the network.
 
     Args:
         options: Options of the command.
@@ -32,7 +50,42 @@ def run(options: Options) -> int:
     Returns:
         0.
     """
+    if options.source.partition(":")[0] not in get_args(SourceKindName):
+        existing_path(options.source)  # before the seconds that the imports take
+    videos = [existing_path(video) for video in options.videos]
+    from videogn.exporting.check import CheckFailedError
     from videogn.exporting.export import export
 
-    export(options.source, options.format, expanded(options.out))
+    try:
+        made = export(
+            options.source,
+            options.format,
+            expanded(options.out),
+            dynamic=options.dynamic,
+            preprocessing=options.with_preprocessing,
+            videos=videos,
+            trust=options.trust,
+        )
+    except CheckFailedError as error:
+        fail(error, status=1)
+    if made.note is not None:
+        print(made.note)
+    for name, found in made.checks.items():
+        print(_line(name, found, made.metadata["output"]["name"]))
+    print(f"{made.path}: {_shape(made.metadata['input'])} -> {_shape(made.metadata['output'])}")
     return 0
+
+
+def _line(name: str, found: Agreement, output: str) -> str:
+    return (
+        f"{found.clips} {name}: largest difference of {output} {found.max_difference:.1e} (they are up to "
+        f"{found.largest:.2g}), top-1 the same for {found.same_top1}"
+    )
+
+
+def _shape(described: dict[str, object]) -> str:
+    """Name, type and axes of an input or output; a number stands for an axis whose size is fixed."""
+    sizes = described.get("size") or {}
+    assert isinstance(sizes, dict)
+    axes = ", ".join(str(sizes.get(axis) or axis) for axis in str(described["layout"]))
+    return f"{described['name']} {described['dtype']} ({axes})"

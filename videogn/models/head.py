@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -26,6 +27,10 @@ class WindowAverage(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (B, C, T', H', W') -> (B, C, T'', H'', W'')."""
+        if torch.compiler.is_exporting():
+            # A whole axis as a mean: it leaves the size of that axis free, which the window of a pool cannot.
+            whole = [axis for axis, wanted in enumerate(self.window, 2) if wanted is None]
+            x = x.mean(dim=whole, keepdim=True) if whole else x
         sizes = zip(self.window, x.shape[2:], strict=True)
         window = tuple(size if wanted is None else wanted for wanted, size in sizes)
         narrow = x.device.type == "cpu" and x.dtype.itemsize < 4  # which torch's pool does not take there
