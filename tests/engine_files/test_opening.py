@@ -64,8 +64,9 @@ def test_threads(suffix, exported, monkeypatch):
         monkeypatch.setattr(
             openvino.Core,
             "compile_model",
-            lambda core, path, device, settings: asked.append(settings["INFERENCE_NUM_THREADS"])
-            or compile_model(core, path, device, settings),
+            lambda core, path, device, settings: (
+                asked.append(settings["INFERENCE_NUM_THREADS"]) or compile_model(core, path, device, settings)
+            ),
         )
     else:
         pytest.skip("it is torch")
@@ -90,10 +91,16 @@ def test_every_pixel_value_is_recovered():
     from videogn.engine_files.network import EngineNetwork
 
     values = torch.arange(256, dtype=torch.uint8).view(1, 1, 256, 1, 1).expand(1, 3, -1, -1, -1)
-    for mean, std in (([0.45] * 3, [0.225] * 3), ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]), ([0.0] * 3, [1.0] * 3)):
+    for mean, std in (
+        ([0.45] * 3, [0.225] * 3),
+        ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+        ([0.0] * 3, [1.0] * 3),
+    ):
         seen = []
         text = metadata(pixels=True, about={**ABOUT, "mean": mean, "std": std})
-        engine = EngineNetwork("f", lambda given, seen=seen: seen.append(given) or torch.ones(1, 5), read_description("f", text))
+        engine = EngineNetwork(
+            "f", lambda given, seen=seen: seen.append(given) or torch.ones(1, 5), read_description("f", text)
+        )
         engine(normalise(values, mean, std))
         assert torch.equal(seen[0].permute(0, 4, 1, 2, 3), values)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,25 +17,33 @@ from videogn.data.synthetic.motion import MOTIONS, draw_video
 from videogn.video.transforms import normalise, views_of
 
 
-def clips_of_videos(records: Sequence[VideoRecord], about: Mapping[str, Any]) -> list[Tensor]:
+def clips_of_videos(
+    records: Sequence[VideoRecord], about: Mapping[str, Any], failed: Callable[[str, str], None]
+) -> list[Tensor]:
     """Take the clip in the middle of each video and of its frames, as large as in training.
 
     Args:
-        records: Videos, all of which must decode.
+        records: Videos.
         about: What the network expects, see `videogn.inference.load_network`.
+        failed: Called with path and reason for each video that cannot be decoded.
 
     Returns:
-        Normalised clips (1, 3, T, H, W), float32.
+        Normalised clips (1, 3, T, H, W), float32, of the other videos.
 
     Raises:
-        ValueError: A video cannot be decoded.
+        ValueError: There are none.
     """
     workload = Workload(records, centre_plan(chosen(NetworkInput, about)))
-    samples = [workload.load(number) for number in range(len(records))]
-    for sample in samples:
-        if sample.error is not None:
-            raise ValueError(f"{sample.path}: {sample.error}")
-    return [normalise(views_of(sample), about["mean"], about["std"]) for sample in samples]
+    clips = []
+    for number in range(len(records)):
+        sample = workload.load(number)
+        if sample.error is None:
+            clips.append(normalise(views_of(sample), about["mean"], about["std"]))
+        else:
+            failed(sample.path, sample.error)
+    if not clips:
+        raise ValueError(f"none of the {len(records)} videos can be decoded")
+    return clips
 
 
 def drawn_clips(count: int, about: Mapping[str, Any]) -> list[Tensor]:

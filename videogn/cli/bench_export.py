@@ -88,9 +88,10 @@ def _clips(options: Options, about: dict[str, Any]) -> tuple[list[Tensor], list[
     """The clips that are compared, and others, to calibrate on; the same ones if there are not enough videos."""
     from videogn.bench.example_clips import clips_of_videos, drawn_clips
     from videogn.bench.workload import find_records, spread
+    from videogn.cli.exits import name_failure
 
     if options.videos:
-        found = clips_of_videos(spread(find_records(options.videos), 2 * options.clips), about)
+        found = clips_of_videos(spread(find_records(options.videos), 2 * options.clips), about, name_failure)
     else:
         found = drawn_clips(2 * options.clips, about)
     return found[: options.clips], found[options.clips :] or found

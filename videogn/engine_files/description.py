@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from videogn.choices import EvaluationViews, chosen
 
 #: Key of the metadata in an exported file, a JSON text.
@@ -47,6 +50,16 @@ class Description:
     pixels: bool
     size: Mapping[str, int | None]
     probabilities: bool
+
+    def prepared(self, clips: Tensor) -> Tensor:
+        """Make the input of the file of normalised clips (B, 3, T, H, W), float32 on the CPU.
+
+        Where that is pixels, these are recovered exactly: rounding errors are far below half a grey level.
+        """
+        if self.pixels:
+            mean, std = (torch.tensor(self.about[name]).view(1, -1, 1, 1, 1) for name in ("mean", "std"))
+            clips = ((clips * std + mean) * 255).round_().clamp_(0, 255).to(torch.uint8)
+        return clips.permute([_AXES.index(axis) for axis in self.layout]).contiguous()
 
     def check_views(self, *, clip_length: int, side: int | None) -> None:
         """Refuse views that the file does not take, before any video is read.

@@ -40,11 +40,7 @@ class EngineNetwork(nn.Module):
             ValueError: The file takes clips of another size.
         """
         self._check_size(clips)
-        given = clips.float().cpu()
-        if self.description.pixels:
-            given = self._pixels(given)
-        order = ["BCTHW".index(axis) for axis in self.description.layout]
-        given = given.permute(order).contiguous()
+        given = self.description.prepared(clips.float().cpu())
         output = torch.cat([self._run(part)[:count] for part, count in self._batches(given)]).float()
         if self.description.probabilities:
             output = output.clamp_min(torch.finfo(torch.float32).tiny).log()
@@ -57,11 +53,6 @@ class EngineNetwork(nn.Module):
         if any(size is not None and size != given for size, given in zip(wanted, have, strict=True)):
             shown = " x ".join("any" if size is None else str(size) for size in wanted)
             raise ValueError(f"{self.path.name} takes clips of T x H x W = {shown}, got {' x '.join(map(str, have))}")
-
-    def _pixels(self, clips: Tensor) -> Tensor:
-        """The uint8 pixels that were normalised: exactly, since rounding errors are far below half a grey level."""
-        mean, std = (torch.tensor(self.description.about[name]).view(1, -1, 1, 1, 1) for name in ("mean", "std"))
-        return ((clips * std + mean) * 255).round_().clamp_(0, 255).to(torch.uint8)
 
     def _batches(self, given: Tensor) -> Iterator[tuple[Tensor, int]]:
         """Parts of a batch that the file takes, with the number of clips that count in each: the last one is filled."""

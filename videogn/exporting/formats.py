@@ -65,3 +65,15 @@ def require_packages(name: ExportFormatName) -> None:
     missing = [package for package in FORMATS[name].packages if importlib.util.find_spec(package) is None]
     if missing:
         raise ModuleNotFoundError(f"the format {name} needs {', '.join(missing)}: pip install 'videogn[{name}]'")
+
+
+def check_suffix(name: ExportFormatName, out: str | Path) -> None:
+    """Raise ValueError unless a file to write has the suffix of its format.
+
+    Args:
+        name: Name of the format.
+        out: The file.
+    """
+    suffix = FORMATS[name].suffix
+    if Path(out).suffix != suffix:
+        raise ValueError(f"the file of the format {name} must end with {suffix}, got {out}")
