@@ -10,6 +10,7 @@ import torch
 from written import ABOUT, Logits, Probabilities, metadata, write
 
 from videogn.engine_files import describe_engine, engine_facts, is_engine_file, open_engine
+from videogn.engine_files.description import read_description
 from videogn.evaluation.views import clip_probabilities
 from videogn.inference import load_network
 from videogn.video.transforms import normalise
@@ -87,22 +88,12 @@ def test_pixels_in_and_probabilities_out(net, suffix, tmp_path):
 
 def test_every_pixel_value_is_recovered():
     """At any sensible mean and standard deviation."""
-    from videogn.engine_files.description import read_description
-    from videogn.engine_files.network import EngineNetwork
-
     values = torch.arange(256, dtype=torch.uint8).view(1, 1, 256, 1, 1).expand(1, 3, -1, -1, -1)
-    for mean, std in (
-        ([0.45] * 3, [0.225] * 3),
-        ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-        ([0.0] * 3, [1.0] * 3),
-    ):
-        seen = []
-        text = metadata(pixels=True, about={**ABOUT, "mean": mean, "std": std})
-        engine = EngineNetwork(
-            "f", lambda given, seen=seen: seen.append(given) or torch.ones(1, 5), read_description("f", text)
-        )
-        engine(normalise(values, mean, std))
-        assert torch.equal(seen[0].permute(0, 4, 1, 2, 3), values)
+    imagenet = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    for mean, std in (([0.45] * 3, [0.225] * 3), imagenet, ([0.0] * 3, [1.0] * 3)):
+        description = read_description("f", metadata(pixels=True, about={**ABOUT, "mean": mean, "std": std}))
+        given = description.prepared(normalise(values, mean, std))
+        assert torch.equal(given.permute(0, 4, 1, 2, 3), values)
 
 
 def test_files_of_fixed_size(net, suffix, tmp_path):
@@ -131,7 +122,7 @@ def test_files_of_others(net, suffix, tmp_path):
 def test_files_that_are_none(suffix, tmp_path):
     path = tmp_path / f"net{suffix}"
     path.write_text("no network")
-    with pytest.raises(ValueError, match="is no .*file") as caught:
+    with pytest.raises(ValueError, match=r"is no .*file") as caught:
         open_engine(path)
     assert "\n" not in str(caught.value)
 
@@ -162,8 +153,6 @@ def test_facts(suffix, exported):
     ],
 )
 def test_metadata_that_says_too_little(change):
-    from videogn.engine_files.description import read_description
-
     found = json.loads(metadata())
     change(found)
     with pytest.raises(ValueError, match=r"net\.onnx says about its network what this version"):
@@ -177,7 +166,7 @@ def test_names(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="no such file"):
         open_engine(tmp_path / "gone.onnx")
     (tmp_path / "net.ckpt").touch()
-    with pytest.raises(ValueError, match="an exported file ends in .onnx, .xml, .pt2, .pte, got"):
+    with pytest.raises(ValueError, match=r"an exported file ends in \.onnx, \.xml, \.pt2, \.pte, got"):
         describe_engine(tmp_path / "net.ckpt")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     (tmp_path / "net.pte").touch()

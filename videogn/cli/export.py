@@ -53,9 +53,7 @@ class Options:
 
     def __post_init__(self) -> None:
         if self.int8 != bool(self.calibration):
-            raise ValueError(
-                "--int8 and --calibration VIDEO ... go together: the videos set the scales of the integers"
-            )
+            raise ValueError("--int8 and --calibration go together: the videos set the scales of the integers")
 
 
 def run(options: Options) -> int:

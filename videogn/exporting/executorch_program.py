@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-from torch import Tensor
 
 from videogn.exporting.graph import Graph
 
@@ -40,27 +37,3 @@ def save_executorch(program: Any, path: Path, metadata: str) -> None:
     """
     path.write_bytes(program.buffer)
     path.with_suffix(".json").write_text(metadata, encoding="utf-8")
-
-
-def run_executorch(path: Path) -> Callable[[Tensor], Tensor]:
-    """Open a .pte file.
-
-    Args:
-        path: File.
-
-    Returns:
-        Function from the input of the file to its output.
-    """
-    from executorch.runtime import Runtime
-
-    method = Runtime.get().load_program(path).load_method("forward")
-    return lambda clips: method.execute([clips.contiguous()])[0].clone()
-
-
-def executorch_metadata(path: Path) -> str:
-    """Read the text that `save_executorch` stored.
-
-    Args:
-        path: File .pte.
-    """
-    return path.with_suffix(".json").read_text(encoding="utf-8")

@@ -10,11 +10,15 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from videogn.choices import ExportFormatName
-from videogn.exporting.executorch_program import executorch_metadata, run_executorch, save_executorch, to_executorch
+from videogn.engine_files.executorch_file import describe_executorch, open_executorch
+from videogn.engine_files.onnx_file import describe_onnx, open_onnx
+from videogn.engine_files.openvino_file import describe_openvino, open_openvino
+from videogn.engine_files.torch_export_file import describe_torch_export, open_torch_export
+from videogn.exporting.executorch_program import save_executorch, to_executorch
 from videogn.exporting.graph import Graph
-from videogn.exporting.onnx_file import onnx_metadata, run_onnx, save_onnx, to_onnx
-from videogn.exporting.openvino_model import openvino_metadata, run_openvino, save_openvino, to_openvino
-from videogn.exporting.torch_program import program_metadata, run_program, save_program, to_program
+from videogn.exporting.onnx_file import save_onnx, to_onnx
+from videogn.exporting.openvino_model import save_openvino, to_openvino
+from videogn.exporting.torch_program import save_program, to_program
 
 
 class Format(NamedTuple):
@@ -34,22 +38,22 @@ class Format(NamedTuple):
     convert: Callable[[Graph], Any]
     save: Callable[[Any, Path, str], None]
     run: Callable[[Path], Callable[[Tensor], Tensor]]
-    metadata: Callable[[Path], str]
+    metadata: Callable[[Path], str | None]
     packages: tuple[str, ...] = ()
     free_sizes: bool = True
 
 
 #: Name of a format -> what writes and runs it.
 FORMATS: dict[ExportFormatName, Format] = {
-    "torch-export": Format(".pt2", to_program, save_program, run_program, program_metadata),
-    "onnx": Format(".onnx", to_onnx, save_onnx, run_onnx, onnx_metadata, ("onnx", "onnxruntime", "onnxscript")),
-    "openvino": Format(".xml", to_openvino, save_openvino, run_openvino, openvino_metadata, ("openvino",)),
+    "torch-export": Format(".pt2", to_program, save_program, open_torch_export, describe_torch_export),
+    "onnx": Format(".onnx", to_onnx, save_onnx, open_onnx, describe_onnx, ("onnx", "onnxruntime", "onnxscript")),
+    "openvino": Format(".xml", to_openvino, save_openvino, open_openvino, describe_openvino, ("openvino",)),
     "executorch": Format(
         ".pte",
         to_executorch,
         save_executorch,
-        run_executorch,
-        executorch_metadata,
+        open_executorch,
+        describe_executorch,
         ("executorch",),
         free_sizes=False,
     ),
