@@ -108,8 +108,8 @@ def _own_variants(net: nn.Module) -> list[Variant]:
     size = sum(each.nbytes for each in (*net.parameters(), *net.buffers()))
     return [
         Variant("eager", lambda: (net, size)),
-        Variant("eager, channels last", lambda: (copy.deepcopy(net).to(memory_format=torch.channels_last_3d), size)),
-        Variant("torch.compile", lambda: (torch.compile(net), size)),
+        Variant("channels last", lambda: (copy.deepcopy(net).to(memory_format=torch.channels_last_3d), size)),
+        Variant("compiled", lambda: (torch.compile(net), size)),
     ]
 
 
@@ -169,7 +169,7 @@ def _print(found: Sequence[Outcome], facts: dict[str, Any]) -> None:
         f"{facts['source']}: one clip of {frames} x {height} x {width} at a time on {facts['threads']} of "
         f"{facts['cores']} cores; medians of {facts['rounds']} rounds, agreement over {facts['clips']} clips"
     )
-    names = ("MB", "ms/clip", "quartiles", "CPU ms", "x eager", "max diff", "same top-1")
+    names = ("MB", "ms/clip", "quartiles", "CPU ms", "x eager", "max diff", "top-1")
     columns = (Column(name, justify="right", overflow="fold") for name in names)
     table = Table("network", *columns, box=box.SIMPLE, padding=(0, 1, 0, 0))
     for each in found:

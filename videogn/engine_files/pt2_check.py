@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.export.pt2_archive import PT2ArchiveReader
 
 _PROGRAM = re.compile(r"models/[\w-]+\.json")
 _CONFIG = re.compile(r"data/(weights|constants)/[\w-]+_config\.json")
@@ -56,6 +55,8 @@ def check_pt2(path: str) -> None:
         UnsafeArchiveError: It has.
         RuntimeError: It is no archive.
     """
+    from torch.export.pt2_archive import PT2ArchiveReader  # half a second that nothing else needs
+
     with zipfile.ZipFile(path) as plain:
         if "version" in plain.namelist():  # torch.export.load would turn to it if anything else fails
             raise UnsafeArchiveError("it has the form that torch wrote before 2.8")

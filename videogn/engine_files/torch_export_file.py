@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.export.pt2_archive import PT2ArchiveReader
 
 from videogn.engine_files.description import METADATA_KEY
 from videogn.engine_files.network import Run
@@ -24,6 +23,8 @@ def describe_torch_export(path: Path) -> str | None:
     Raises:
         ValueError: It is no such file.
     """
+    from torch.export.pt2_archive import PT2ArchiveReader
+
     with _one_line(path):
         archive = PT2ArchiveReader(str(path))
         name = f"extra/{METADATA_KEY}"
