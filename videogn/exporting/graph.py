@@ -83,17 +83,20 @@ class Graph:
         )
         clips = self.prepared(torch.zeros(2, 3, *size, dtype=torch.uint8))
         free: dict[int, Any] = {_place(axis, self.preprocessing): Dim.DYNAMIC for axis in self.dynamic}
-        if most_clips is not None:
-            free[0] = Dim("B", min=1, max=most_clips)
-        # Sizes that the trace has not seen, 1 among them, are no other case, and conditions become checks in the program.
-        with torch.no_grad(), tracing.patch(backed_size_oblivious=True):
-            program = torch.export.export(
-                module.eval(),
-                (clips,),
-                dynamic_shapes=(free,),
-                strict=False,
-                prefer_deferred_runtime_asserts_over_guards=True,
-            )
+        with torch.no_grad():
+            if most_clips is not None:
+                free[0] = Dim("B", min=1, max=most_clips)
+                program = torch.export.export(module.eval(), (clips,), dynamic_shapes=(free,), strict=False)
+            else:
+                # A size of 1 is no case of its own, and conditions on sizes become checks inside the program.
+                with tracing.patch(backed_size_oblivious=True):
+                    program = torch.export.export(
+                        module.eval(),
+                        (clips,),
+                        dynamic_shapes=(free,),
+                        strict=False,
+                        prefer_deferred_runtime_asserts_over_guards=True,
+                    )
         program.example_inputs = None
         return program
 
