@@ -166,9 +166,9 @@ def test_names(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match="no such file"):
         open_engine(tmp_path / "gone.onnx")
     (tmp_path / "net.ckpt").touch()
-    with pytest.raises(ValueError, match=r"an exported file ends in \.onnx, \.xml, \.pt2, \.pte, got"):
+    with pytest.raises(ValueError, match=r"an exported file ends in \.onnx, \.xml, \.pt2, got"):
         describe_engine(tmp_path / "net.ckpt")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    (tmp_path / "net.pte").touch()
-    with pytest.raises(ModuleNotFoundError, match=r"net\.pte needs executorch: pip install 'videogn\[executorch\]'"):
-        open_engine(tmp_path / "net.pte")
+    (tmp_path / "net.xml").touch()
+    with pytest.raises(ModuleNotFoundError, match=r"net\.xml needs openvino: pip install 'videogn\[openvino\]'"):
+        open_engine(tmp_path / "net.xml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from dataclasses import asdict
 from typing import Any
 
@@ -12,8 +13,10 @@ from videogn.choices import EvaluationProtocol, NetworkInput
 from videogn.engine_files import describe_engine
 from videogn.extensions import find
 from videogn.models import MODELS
-from videogn.models.network_sources import PublishedNetwork
+from videogn.models.network_sources import PublishedNetwork, published_network
 from videogn.training.task import CONTRACT, INPUT
+
+_log = logging.getLogger(__name__)
 
 #: How clips are read. It is asked of the data: a network may well be tested on others than it was trained on.
 _READING = ("fps", "antialias")
@@ -76,7 +79,8 @@ def adopt_published(config: Namespace, network: PublishedNetwork, given: Namespa
     if training:
         raise ValueError(f"{config.ckpt_path} is no training run to go on with; start from it with --model.init_from")
     views = asdict(network.views)
-    known = {"arch": network.arch, "norm": network.norm, "norm_options": None, "arch_options": None}
+    known: dict[str, Any] = {"arch": network.arch, "norm": network.norm}
+    known |= {"norm_options": network.norm_options, "arch_options": network.arch_options}
     known |= {name: value for name, value in views.items() if name not in ("mean", "std")}  # the weights bring these
     adopt(config, {**known, "class_names": list(network.class_names)}, given, training=False)
     for name in ("num_clips", "protocol"):
@@ -114,6 +118,22 @@ def adopt_exported(config: Namespace, path: str, given: Namespace) -> None:
             config[f"data.{name}"] = about[name]
     sides = {"full": None, "three_crop": config["data.short_side"], "center": config["data.crop_size"]}
     described.check_views(clip_length=config["data.clip_length"], side=sides[config["model.crops"]])
+
+
+def adopt_protocol(config: Namespace, source: str) -> None:
+    """Take over the protocol of a published network whose weights are tested in a network that the user has described.
+
+    Args:
+        config: All settings of the command, changed in place.
+        source: The network, as `--model.init_from` names it.
+
+    Raises:
+        ValueError: There is no published network of this name.
+    """
+    network = published_network(source)
+    if network is not None:
+        config["data.protocol"] = network.views.protocol
+        _log.info("--data.protocol %s, as the accuracy of %s was published", network.views.protocol, source)
 
 
 def _architecture(arch: str, options: dict[str, Any] | None) -> dict[str, Any]:

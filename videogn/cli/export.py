@@ -1,14 +1,15 @@
-"""videogn export: a network as a file for other programs."""
+"""videogn export: a network as a file for other programs, or as a folder to share."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.checks import existing_path, expanded
-from videogn.choices import DynamicName, ExportFormatName, SourceKindName
+from videogn.choices import DynamicName, ExportFormatName
 from videogn.cli.exits import fail, name_failure
+from videogn.source_names import check_source
 
 if TYPE_CHECKING:
     from videogn.exporting.check import Agreement
@@ -18,18 +19,20 @@ if TYPE_CHECKING:
 #: Number of videos that --int8 is calibrated on.
 _CALIBRATION_VIDEOS = 100
 
+Format = Literal[ExportFormatName, "hf"]
+
 
 @dataclass(frozen=True)
 class Options:
     """Write a network as a file that runs without this package, and compare the file with the network.
 
     The file says in its metadata what it takes and gives: see docs/export.md. The exit status is 1, and no file is
-    kept, if its output differs from the network's.
+    kept, if its output differs from the network's. hf writes a folder to share instead: see docs/weights.md.
 
     Attributes:
         source (SOURCE): Checkpoint of `videogn fit`, or a published network, as for `videogn predict`.
-        format: Format of the file.
-        out (FILE): File to write: .pt2, .onnx, .xml (OpenVINO; its weights go beside it) or .pte (ExecuTorch).
+        format: Format of the file; hf is a folder in the Hugging Face layout, which `videogn predict` takes.
+        out (FILE): File to write: .pt2, .onnx or .xml (OpenVINO; its weights go beside it); or folder of hf.
         dynamic: Sizes that are free: batch, the number of clips; all, also their T, H and W. By default all for a
             network that is tested on whole frames, whose width differs from video to video, else batch.
         with_preprocessing: Put normalisation and softmax into the file: uint8 clips (B, T, H, W, 3) in, probabilities
@@ -38,17 +41,24 @@ class Options:
             from it; onnxruntime has no fast 3D convolutions in 8 bits. Needs --calibration.
         calibration (VIDEO): Videos, folders of videos or lists, of 100 of which the scales of --int8 are taken.
         videos (VIDEO): Videos to compare the file and the network on, beside random clips.
+        results (DIR): For hf: results of `videogn test`, for the model card. By default those beside the checkpoint, if
+            they are its own.
+        push (USER/NAME): For hf: repository on the Hugging Face Hub to push the folder to.
+        public: For hf: a repository that --push makes is public. By default only its owner sees it.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """
 
     source: str
-    format: ExportFormatName = field(kw_only=True)
+    format: Format = field(kw_only=True)
     out: str = field(kw_only=True)
     dynamic: DynamicName | None = None
     with_preprocessing: bool = False
     int8: bool = False
     calibration: tuple[str, ...] = ()
     videos: tuple[str, ...] = ()
+    results: str | None = None
+    push: str | None = None
+    public: bool = False
     trust: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -65,8 +75,11 @@ def run(options: Options) -> int:
     Returns:
         0.
     """
-    if options.source.partition(":")[0] not in get_args(SourceKindName):
-        existing_path(options.source)  # before the seconds that the imports take
+    check_source(options.source)  # before the seconds that the imports take
+    if options.format == "hf":
+        return _as_folder(options)
+    if options.push is not None or options.results is not None:
+        raise ValueError("--push and --results go with --format hf")
     from videogn.exporting.check import CheckFailedError
 
     common = {
@@ -106,6 +119,22 @@ def _exported(options: Options, out: Path, common: dict[str, Any]) -> tuple[Expo
     records = spread(find_records(options.calibration), _CALIBRATION_VIDEOS)
     _, about = load_network(options.source, trust=options.trust)
     return export_int8(options.source, options.format, out, clips_of_videos(records, about, name_failure), **common)
+
+
+def _as_folder(options: Options) -> int:
+    if options.dynamic is not None or options.with_preprocessing or options.videos or options.int8:
+        raise ValueError("--dynamic, --with-preprocessing, --int8 and --videos are for files, not for --format hf")
+    from videogn.cli.export_folder import export_folder
+
+    export_folder(
+        options.source,
+        options.out,
+        results=options.results,
+        push=options.push,
+        public=options.public,
+        trust=options.trust,
+    )
+    return 0
 
 
 def _line(name: str, found: Agreement, output: str) -> str:

@@ -64,7 +64,8 @@ def read_options(options: type[Options], prog: str, argv: Sequence[str]) -> Opti
     The dataclass is the command line: a field without a default is a positional argument, or a required option if it
     is `kw_only`; `clip_length: int = 32` is `--clip-length`. A tuple takes several words, a Literal one of its values,
     and a bool none. The docstring is the help: its text describes the command, its Attributes section the options.
-    There, `paths (PATH): Files.` shows PATH for the value. Defaults are added to the help.
+    There, `paths (PATH): Files.` shows PATH for the value. Defaults are added to the help. A tuple with the metadata
+    `positional` takes the words that belong to no option, if there are any.
 
     Args:
         options: The dataclass.
@@ -119,6 +120,9 @@ def _add_argument(parser: Parser, field: Field[Any], hint: Any, text: DocstringP
     settings: dict[str, Any] = {"type": value_type, "metavar": metavar}
     if several:
         settings["nargs"] = "+"
+    if field.metadata.get("positional"):
+        parser.add_argument(field.name, help=about, **{**settings, "nargs": "*"})
+        return [f"[{metavar} ...]"]
     if default is MISSING and not field.kw_only:
         parser.add_argument(field.name, help=about, **settings)
         return [shown]

@@ -1,4 +1,4 @@
-"""Exported networks, opened again: a file in ONNX, OpenVINO, torch.export or ExecuTorch -> a network."""
+"""Exported networks, opened again: a file in ONNX, OpenVINO or torch.export -> a network."""
 
 from videogn.engine_files.network import EngineNetwork
 from videogn.engine_files.opening import (

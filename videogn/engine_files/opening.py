@@ -12,7 +12,6 @@ from typing import NamedTuple
 from videogn.checks import existing_path
 from videogn.choices import ExportFormatName
 from videogn.engine_files.description import Description, read_description
-from videogn.engine_files.executorch_file import describe_executorch, open_executorch
 from videogn.engine_files.network import EngineNetwork, Run
 from videogn.engine_files.onnx_file import describe_onnx, open_onnx
 from videogn.engine_files.openvino_file import describe_openvino, open_openvino
@@ -41,7 +40,6 @@ _FORMATS = {
     ".onnx": _Format("onnx", describe_onnx, open_onnx, "onnxruntime"),
     ".xml": _Format("openvino", describe_openvino, open_openvino, "openvino", ".bin"),
     ".pt2": _Format("torch-export", describe_torch_export, open_torch_export, "torch"),
-    ".pte": _Format("executorch", describe_executorch, open_executorch, "executorch"),
 }
 #: Name of a format -> suffix of its files.
 SUFFIXES = {form.name: suffix for suffix, form in _FORMATS.items()}
@@ -74,8 +72,7 @@ def open_engine(path: str | Path) -> EngineNetwork:
     """Open an exported file as a network. It runs on the CPU with as many threads as torch has at that moment.
 
     Args:
-        path: File that `videogn export` has written: .onnx, .xml (OpenVINO, its .bin beside it), .pt2 (torch.export) or
-            .pte (ExecuTorch).
+        path: File that `videogn export` has written: .onnx, .xml (OpenVINO, its .bin beside it) or .pt2 (torch.export).
 
     Returns:
         The network; its `description` says what the file says about itself.

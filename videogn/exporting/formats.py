@@ -10,11 +10,9 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from videogn.choices import ExportFormatName
-from videogn.engine_files.executorch_file import describe_executorch, open_executorch
 from videogn.engine_files.onnx_file import describe_onnx, open_onnx
 from videogn.engine_files.openvino_file import describe_openvino, open_openvino
 from videogn.engine_files.torch_export_file import describe_torch_export, open_torch_export
-from videogn.exporting.executorch_program import save_executorch, to_executorch
 from videogn.exporting.graph import Graph
 from videogn.exporting.onnx_file import save_onnx, to_onnx
 from videogn.exporting.openvino_model import save_openvino, to_openvino
@@ -31,7 +29,6 @@ class Format(NamedTuple):
         run: Opens what was written, as a function from its input to its output, tensors on the CPU.
         metadata: Reads the metadata of what was written.
         packages: Packages that it needs, in the extra of its name; none if it needs no more than videogn does.
-        free_sizes: Whether T, H and W of its files can be free.
     """
 
     suffix: str
@@ -40,7 +37,6 @@ class Format(NamedTuple):
     run: Callable[[Path], Callable[[Tensor], Tensor]]
     metadata: Callable[[Path], str | None]
     packages: tuple[str, ...] = ()
-    free_sizes: bool = True
 
 
 #: Name of a format -> what writes and runs it.
@@ -48,15 +44,6 @@ FORMATS: dict[ExportFormatName, Format] = {
     "torch-export": Format(".pt2", to_program, save_program, open_torch_export, describe_torch_export),
     "onnx": Format(".onnx", to_onnx, save_onnx, open_onnx, describe_onnx, ("onnx", "onnxruntime", "onnxscript")),
     "openvino": Format(".xml", to_openvino, save_openvino, open_openvino, describe_openvino, ("openvino",)),
-    "executorch": Format(
-        ".pte",
-        to_executorch,
-        save_executorch,
-        open_executorch,
-        describe_executorch,
-        ("executorch",),
-        free_sizes=False,
-    ),
 }
 
 
