@@ -12,6 +12,7 @@ import torch
 from written import Logits, metadata, write
 
 from videogn.engine_files import open_engine
+from videogn.engine_files.pt2_check import UnsafeArchiveError, check_pt2
 
 
 class _Code:
@@ -130,7 +131,6 @@ def _old_form(own, folder):
         (_name, "its graph has the name"),
         (_tree, "its input or output is a"),
         (_library, "it holds 'data/aotinductor/model/model.so'"),
-        (_old_form, "it has the form that torch wrote before"),
     ],
 )
 def test_code_is_not_run(archive, tmp_path, change, reason):
@@ -138,6 +138,15 @@ def test_code_is_not_run(archive, tmp_path, change, reason):
     with pytest.raises(ValueError, match=f"is not opened, because it could run code: .*({reason})"):
         open_engine(path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_the_form_that_torch_would_turn_to(archive, tmp_path):
+    """torch.export.load reads it without the archive's reader, which refuses it."""
+    path = _changed(archive, tmp_path / "bad.pt2", lambda own: _old_form(own, tmp_path))
+    with pytest.raises(UnsafeArchiveError, match=r"it has the form that torch wrote before 2\.8"):
+        check_pt2(str(path))
+    with pytest.raises(ValueError, match=r"bad\.pt2 is no file of torch\.export"):
+        open_engine(path)
 
 
 def test_torch_alone_would_run_it(archive, tmp_path):
