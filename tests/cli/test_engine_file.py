@@ -21,6 +21,10 @@ def engine(trained, tmp_path_factory):
     return out
 
 
+#: A checkpoint would be run in bfloat16 where the processor computes in it, a file is not.
+_AS_EXPORTED = ("--format", "json", "--device", "cpu", "--precision", "32")
+
+
 def _arguments(command, motion, out, engine, *more):
     checkpoint = evaluation_arguments(command, motion, out, "x", *more)
     return [f"--engine-file={engine}" if argument == "--ckpt_path=x" else argument for argument in checkpoint]
@@ -64,7 +68,7 @@ def test_predict(videogn, capsys, motion, trained, engine):
     videos = sorted((motion / "val").rglob("*.mp4"))[:2]
     scores = []
     for source in (trained / "checkpoints" / "last.ckpt", engine):
-        assert videogn("predict", *videos, "--checkpoint", source, "--format", "json", "--device", "cpu") == 0
+        assert videogn("predict", *videos, "--checkpoint", source, *_AS_EXPORTED) == 0
         rows = json.loads(capsys.readouterr().out)
         scores.append([each["score"] for row in rows for each in sorted(row["predictions"], key=lambda p: p["label"])])
     assert scores[1] == pytest.approx(scores[0], abs=1e-5)

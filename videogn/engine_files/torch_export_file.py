@@ -51,7 +51,8 @@ def open_torch_export(path: Path) -> Run:
 
     @torch.inference_mode()
     def run(clips: Tensor) -> Tensor:
-        output: Tensor = network(clips)
+        with torch.autocast("cpu", enabled=False):  # a file computes as it was exported, whoever asks
+            output: Tensor = network(clips)
         return output
 
     return run
