@@ -68,11 +68,17 @@ def test_predict_test_and_fit_take_it(videogn, source, motion, tmp_path, capsys)
     video = next(motion.glob("val/*/*.mp4"))
     assert videogn("predict", video, "--checkpoint", out, "--clips=1", "--format=json") == 0
     assert len(json.loads(capsys.readouterr().out)[0]["predictions"]) == 5
-    test = evaluation_arguments("test", motion, tmp_path, out, f"--model.results_dir={tmp_path / 'tested'}")
+    test = evaluation_arguments("test", motion, tmp_path / "test", out, f"--model.results_dir={tmp_path / 'tested'}")
     assert videogn(*test) == 0
     results = json.loads((tmp_path / "tested" / "results.json").read_text())
     assert results["training"] == {"converted_from": str(source), "calibration_clips": 6}
     assert videogn(*fit_arguments(motion, tmp_path / "fit", f"--model.init_from={out}", "--model.norm=gn")) == 0
+
+
+def test_it_is_no_training_run_to_go_on_with(videogn, source, motion, tmp_path, capsys):
+    assert videogn(*fit_arguments(motion, tmp_path / "fit", f"--ckpt_path={source}")) == 2
+    reason = capsys.readouterr().err.strip().splitlines()[-1]
+    assert reason.endswith("holds a network and no training run to go on with; start from it with --model.init_from")
 
 
 def test_a_video_that_fails_is_named_and_left_out(videogn, source, damaged, capsys):

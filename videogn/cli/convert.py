@@ -15,7 +15,8 @@ from videogn.choices import NORM, TIME_LIMIT, EvaluationViews, SourceKindName, c
 from videogn.system.files import displayable
 
 if TYPE_CHECKING:
-    from torch import nn
+    import torch
+    from torch import Tensor, nn
 
     from videogn.inference.agreement import Agreement
     from videogn.inference.unlabelled_clips import UnlabelledClips
@@ -131,7 +132,7 @@ def _check_norms(network: nn.Module, reference: nn.Module, name: str, options: O
 
 
 def _clips(
-    options: Options, about: dict[str, Any], device: Any, progress: Callable[[str, int, int | None], None]
+    options: Options, about: dict[str, Any], device: torch.device, progress: Callable[[str, int, int | None], None]
 ) -> tuple[UnlabelledClips, UnlabelledClips, list[tuple[str, str]]]:
     """The clips to calibrate on, as many others, and the videos that failed, with the reason.
 
@@ -143,12 +144,12 @@ def _clips(
     records = find_records(options.data)
     if len(records) < 2:
         raise ValueError(f"--data must have 2 videos or more, to compare on others than those used, got {len(records)}")
-    records = spread(records, 2 * options.clips)
-    a_video = -(-2 * options.clips // len(records))
+    videos = spread(records, 2 * options.clips)
+    a_video = -(-2 * options.clips // len(videos))
     # One clip of a video lies in its middle; the crop is as large as in training.
     views = chosen(EvaluationViews, {**about, "num_clips": a_video, "protocol": "mmaction2", "crops": "center"})
     found, failed = read_clips(
-        records,
+        videos,
         views,
         workers=options.workers,
         time_limit=options.time_limit,
@@ -156,19 +157,15 @@ def _clips(
     )
     if len(found) < 2:
         raise ValueError(
-            f"{len(failed)} of {len(records)} videos failed, the first is {failed[0].path}: {failed[0].error}"
+            f"{len(failed)} of {len(videos)} videos failed, the first is {failed[0].path}: {failed[0].error}"
         )
-    sides = (
-        UnlabelledClips(
-            [clip for video in found[first::2] for clip in video][: options.clips],
-            about["mean"],
-            about["std"],
-            batch_size=about["clips_per_forward"],
-            device=device,
-        )
-        for first in (0, 1)
-    )
-    return *sides, [(sample.path, str(sample.error)) for sample in failed]
+
+    def of(videos: Sequence[tuple[Tensor, ...]]) -> UnlabelledClips:
+        clips = [clip for video in videos for clip in video][: options.clips]
+        at_once = about["clips_per_forward"]
+        return UnlabelledClips(clips, about["mean"], about["std"], batch_size=at_once, device=device)
+
+    return of(found[::2]), of(found[1::2]), [(sample.path, str(sample.error)) for sample in failed]
 
 
 def _compared(network: nn.Module, reference: nn.Module, clips: UnlabelledClips) -> _Stage:
