@@ -68,20 +68,19 @@ def convert(trained: Path, name: str, out: Path, clips: UnlabelledClips) -> None
     write_network(task, out, origin={"converted_from": str(trained)})
 
 
-def measured(network: Path, trained: Path, clips: UnlabelledClips, labels: Sequence[int]) -> dict[str, Any]:
-    """Top-1 of a network on test clips, and how far it agrees with the BN network; of a start, also its norms."""
-    net, about = load_network(network)
-    reference, _ = load_network(trained)
+def top1(network: Path, clips: UnlabelledClips, labels: Sequence[int]) -> float:
+    """Share of the clips that a network puts into their classes."""
+    net, _ = load_network(network)
     with torch.inference_mode():
         classes = torch.cat([clip_probabilities(net(batch)).argmax(1) for batch in clips])
-    found = {
-        "top1": float((classes == torch.tensor(labels)).double().mean()),
-        **asdict(agreement(net, reference, clips)),
-    }
-    if about["norm"] == "gn":
-        some = itertools.islice(clips, CLIPS // BATCH)
-        found["distances"] = layer_distances(net, reference, list(some))
-    return found
+    return float((classes == torch.tensor(labels)).double().mean())
+
+
+def compared(start: Path, trained: Path, clips: UnlabelledClips) -> dict[str, Any]:
+    """How far a converted network agrees with the BN network, and how far its norms are from that one's."""
+    net, reference = load_network(start)[0], load_network(trained)[0]
+    some = list(itertools.islice(clips, CLIPS // BATCH))
+    return {**asdict(agreement(net, reference, clips)), "distances": layer_distances(net, reference, some)}
 
 
 def results_of(seed: int, out: Path, data: Path) -> dict[str, Any]:
@@ -101,7 +100,10 @@ def results_of(seed: int, out: Path, data: Path) -> dict[str, Any]:
         networks[f"{name}-tuned"] = fit(folder, data, seed, *few, "--model.init_from", networks[name])
     networks["scratch"] = fit(out / f"scratch-{seed}", data, seed, *few)
     held_out, labels = clips_of(data / "val", about, None)
-    return {name: measured(network, trained, held_out, labels) for name, network in networks.items()}
+    found = {name: {"top1": top1(network, held_out, labels)} for name, network in networks.items()}
+    for name in STARTS:
+        found[name] |= compared(networks[name], trained, held_out)
+    return found
 
 
 def clips_of(folder: Path, about: dict[str, Any], most: int | None) -> tuple[UnlabelledClips, list[int]]:
