@@ -13,11 +13,12 @@ from typing import Any, Literal, TypeVar, get_args
 from videogn.checks import check_choice, require_at_least, require_positive
 
 DecoderName = Literal["auto", "pyav", "decord", "torchcodec"]
-ProtocolName = Literal["nonlocal", "slowfast", "mmaction2", "endpoint"]
+ProtocolName = Literal["nonlocal", "slowfast", "slowfast_offset", "mmaction2", "endpoint"]
 CropsName = Literal["full", "three_crop", "center"]
 ValViewName = Literal["center", "augmented"]
 MemoryModeName = Literal["plain", "lean", "block", "stage"]
 PrecisionName = Literal["32", "bf16-mixed"]
+PredictPrecisionName = Literal["auto", "32", "bf16"]
 ScheduleName = Literal["step", "cosine"]
 ScalingName = Literal["linear", "sqrt"]
 NonfiniteName = Literal["stop", "skip"]
@@ -26,6 +27,8 @@ EngineName = Literal["local", "ray"]
 DeviceName = Literal["cpu", "cuda"]
 LeaksName = Literal["warn", "error"]
 SourceKindName = Literal["torchvision", "zoo", "nonlocal"]
+ExportFormatName = Literal["torch-export", "onnx", "openvino"]
+DynamicName = Literal["batch", "all"]
 
 #: Network and norm that are trained unless others are named, and their number of classes (Kinetics-400).
 ARCH = "i3d_r50"
@@ -100,8 +103,8 @@ class EvaluationProtocol:
 
     Args:
         num_clips: Number of clips per video.
-        protocol: Rule that places the clips: `nonlocal`, `slowfast`, `mmaction2` or `endpoint`, see
-            `videogn.video.clips`.
+        protocol: Rule that places the clips: `nonlocal`, `slowfast`, `slowfast_offset`, `mmaction2` or
+            `endpoint`, see `videogn.video.clips`.
         crops: Part of the frame that is tested: `full` (the whole frame, fully convolutionally), `three_crop` or
             `center`.
 

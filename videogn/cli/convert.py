@@ -8,10 +8,10 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
-from videogn.checks import existing_path, expanded, require_positive
-from videogn.choices import NORM, TIME_LIMIT, EvaluationViews, SourceKindName, chosen
+from videogn.checks import expanded, require_positive
+from videogn.choices import NORM, TIME_LIMIT, EvaluationViews, chosen
 from videogn.system.files import displayable
 
 if TYPE_CHECKING:
@@ -81,8 +81,6 @@ def run(options: Options) -> int:
     Returns:
         0, or 1 if a video failed.
     """
-    if options.source.partition(":")[0] not in get_args(SourceKindName):
-        existing_path(options.source)  # before the seconds that the imports take
     out = expanded(options.out)
     if out.is_dir():
         raise ValueError(f"--out must be a file, got the folder {options.out}")

@@ -3,55 +3,50 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch import Tensor
 
 from videogn.axes import Sample, VideoRecord
 from videogn.checks import require_at_least, require_positive
-from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationViews, ProtocolName, chosen
-from videogn.data.dataset import VideoDataset, collate
-from videogn.data.handover import check_space
-from videogn.data.lists.segments import named_video
+from videogn.choices import (
+    FRAME_RATE,
+    TIME_LIMIT,
+    CropsName,
+    DecoderName,
+    EvaluationViews,
+    PredictPrecisionName,
+    ProtocolName,
+    chosen,
+)
 from videogn.data.plans import evaluation_plan
-from videogn.data.records import Records
 from videogn.evaluation.views import score_views, video_probabilities
+from videogn.inference.compilation import compile_network
+from videogn.inference.decoding import Video, VideoDecoding, decoded
 from videogn.inference.loading import load_network
+from videogn.inference.passes import in_passes
+from videogn.inference.precision import precision_named
+from videogn.inference.prediction import Prediction
+from videogn.models.input_size import check_views
 from videogn.system.devices import device_named
 from videogn.video.decoders.guard import video_opener
-from videogn.video.transforms import normalise, view_chunks
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Classes of one file, or of a part of it.
-
-    Attributes:
-        path: Path of the file; of a part with its place, as in "a.mp4#t=5.4,11.6".
-        scores: Pairs of class name and probability, best first; empty if the file failed.
-        error: Reason why the file failed, or None.
-        fallback: Reason why PyAV decoded the file and not the decoder that was asked for, or None.
-    """
-
-    path: str
-    scores: tuple[tuple[str, float], ...] = ()
-    error: str | None = None
-    fallback: str | None = None
+from videogn.video.transforms import normalise, view_chunks, views_of
 
 
 class Predictor:
     """Classifies video files with a network whose source says everything about it and its input.
 
     Args:
-        checkpoint: Checkpoint written by `videogn fit`, or a published network: `torchvision:NAME`, `zoo:NAME`,
-            `nonlocal:FILE`.
+        checkpoint: Checkpoint written by `videogn fit`; folder in the Hugging Face layout, or id of one on the Hub
+            (`hf:USER/NAME`); or a published network: `torchvision:NAME`, `zoo:NAME`, `nonlocal:FILE`.
         num_clips: Number of clips per video. Default: that of a published network's accuracy, for a checkpoint 10.
-        protocol: Rule that places the clips: "nonlocal", "slowfast", "mmaction2" or "endpoint". Default: that of a
-            published network's accuracy, for a checkpoint "nonlocal".
+        protocol: Rule that places the clips: "nonlocal", "slowfast", "slowfast_offset", "mmaction2" or "endpoint".
+            Default: that of a published network's accuracy, for a checkpoint "nonlocal".
         crops: Part of the frame that is tested: "full", "three_crop" or "center". Default: as the checkpoint says.
         fps: Frames per second at which clips are taken, by the videos' time stamps; 0 takes every frame of the video.
             Default: as the checkpoint says.
@@ -60,6 +55,10 @@ class Predictor:
             "auto".
         frame_rate: Frames per second of folders of numbered images. Default: 25.
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
+        precision: "32", "bf16" or "auto": bf16 where the processor computes in it, which takes about half the time and
+            changes probabilities in the third digit; else 32. Default: "auto".
+        compile: Whether the network is compiled (`torch.compile`), which takes a minute or more for each shape of
+            videos before it pays, and a C++ compiler on a CPU. Default: False.
         time_limit: Seconds that a small video may take to decode; a long or large one has more. Decoding runs in a
             process of its own, which is killed and replaced when the time is over. 0 decodes in this process without a
             limit. Default: 60.
@@ -68,12 +67,14 @@ class Predictor:
 
     Attributes:
         device: Device of the network.
+        precision: "32" or "bf16": what the network computes in.
         class_names: Class names in the order of their numbers.
+        views: What the network sees of a video: clips, crops and their sizes.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
         ValueError: The file is not a checkpoint of `videogn fit`, it names code that is not trusted, there is no such
-            published network or it could not be fetched, or an argument is wrong.
+            published network or it could not be fetched, an argument is wrong, or there is no compiler.
 
     Example:
         A checkpoint of an untrained network, as `videogn fit` writes it, and a black video.
@@ -105,6 +106,8 @@ class Predictor:
         decoder: DecoderName = "auto",
         frame_rate: float = FRAME_RATE,
         device: str = "auto",
+        precision: PredictPrecisionName = "auto",
+        compile: bool = False,
         time_limit: float = TIME_LIMIT,
         trust: Sequence[str] = (),
     ) -> None:
@@ -112,66 +115,197 @@ class Predictor:
         self._opener = video_opener(time_limit, frame_rate)
         self._decoder = decoder
         self.device = device_named(device)
+        self._arithmetic = precision_named(precision, self.device)
+        self.precision: str = self._arithmetic.name
         net, about = load_network(checkpoint, trust=trust)
         self._net = net.to(self.device)
+        if compile:
+            compile_network(self._net, self.device)
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
         asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
         views = {**about, **{name: value for name, value in asked.items() if value is not None}}
-        self._plan = evaluation_plan(chosen(EvaluationViews, views))
+        self._source, self._about = checkpoint, views
+        self.views = chosen(EvaluationViews, views)
+        check_views(net, self.views)
+        self._plan = evaluation_plan(self.views)
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 
     def predict(
-        self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, top_k: int = 5, workers: int = 0
+        self,
+        videos: Video | Iterable[Video],
+        *,
+        top_k: int = 5,
+        workers: int | None = 0,
+        batch_clips: int | None = None,
     ) -> Iterator[Prediction]:
-        """Classify files one after the other. A bad file gives a prediction with an error and does not stop the rest.
+        """Classify videos. A bad file gives a prediction with an error and does not stop the rest.
 
         Args:
-            paths: One video or several: files, or folders of numbered images. With "#t=5.4,11.6" (seconds) or
-                "#frames=12,48" after the path, only this part of the video is classified.
+            videos: One video or several: files, folders of numbered images, or records of an index. With "#t=5.4,11.6"
+                (seconds) or "#frames=12,48" after the path, only this part of the video is classified. An iterable may
+                be endless: videos are taken from it as they are needed, and none is kept.
             top_k: Number of classes to name, at most. Default: 5.
-            workers: Number of processes that decode ahead; 0 decodes as predictions are asked for. Default: 0.
+            workers: Number of processes that decode ahead, at most two videos each; 0 decodes as predictions are asked
+                for, and None chooses: none for one video, for several a quarter of the cores, or as many as cores if
+                the network is on a GPU. Default: 0, which needs no `if __name__ == "__main__"` on any system.
+            batch_clips: Number of views that go through the network at once, at most, of one video or of several whose
+                views are of one size. Results then depend on the other videos in the last digits. By default every
+                video goes alone, as many views at once as the checkpoint says (`clips_per_forward`).
 
         Returns:
-            Iterator over one prediction for each path, in order, made as it is advanced.
+            Iterator over one prediction for each video, in order, made as it is advanced.
 
         Raises:
-            ValueError: `top_k` is not positive.
+            ValueError: A number is out of range.
         """
-        require_positive("top_k", top_k)
-        names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
-        records = Records.of(map(_record, names))
-        dataset = VideoDataset(records, self._plan, decoder=self._decoder, opener=self._opener)
-        check_space(workers)
-        loader: DataLoader[Any] = DataLoader(
-            dataset, batch_size=1, num_workers=workers, collate_fn=collate, pin_memory=self.device.type == "cuda"
-        )
-        return (
-            Prediction(sample.path, error=sample.error) if sample.error is not None else self._predict(sample, top_k)
-            for batch in loader
-            for sample in [*batch.failed, *batch.samples]
+        return self.classify(self.decode(videos, workers=workers), top_k=top_k, batch_clips=batch_clips)
+
+    def decode(self, videos: Video | Iterable[Video], *, workers: int | None = 0) -> Iterator[Sample]:
+        """Decode videos as `predict` does.
+
+        Args:
+            videos: As for `predict`.
+            workers: As for `predict`. Default: 0.
+
+        Returns:
+            Iterator over one sample for each video, in order, decoded or failed; made as it is advanced.
+
+        Raises:
+            ValueError: `workers` is negative.
+        """
+        require_at_least("workers", workers or 0, 0)
+        return decoded(
+            [videos] if isinstance(videos, str | os.PathLike | VideoRecord) else videos,
+            VideoDecoding(self._plan, self._decoder, self._opener),
+            workers=workers,
+            device=self.device,
         )
 
+    def classify(
+        self, samples: Iterable[Sample], *, top_k: int = 5, batch_clips: int | None = None
+    ) -> Iterator[Prediction]:
+        """Classify decoded videos as `predict` does.
+
+        Args:
+            samples: Samples of `decode`. Their frames are moved to the device of the network.
+            top_k: As for `predict`. Default: 5.
+            batch_clips: As for `predict`. Default: every video alone.
+
+        Returns:
+            Iterator over one prediction for each sample, in order; made as it is advanced.
+
+        Raises:
+            ValueError: A number is not positive.
+        """
+        require_positive("top_k", top_k)
+        at_once = self._clips_per_forward if batch_clips is None else batch_clips
+        require_positive("batch_clips", at_once)
+        return in_passes(
+            samples,
+            partial(self._predict, top_k=top_k, at_once=at_once),
+            lambda shape: 1 if batch_clips is None else max(batch_clips // shape.views, 1),
+        )
+
+    @classmethod
+    def from_pretrained(cls, folder_or_hub_id: str | Path, **options: Any) -> Predictor:
+        """Make a predictor of a folder in the Hugging Face layout. No code of it is run.
+
+        Args:
+            folder_or_hub_id: Folder that `save_pretrained` wrote, which needs no network; or the id of a repository on
+                the Hub, `user/name` or `user/name@revision`, which is fetched into Hugging Face's cache once.
+            **options: Further arguments of `Predictor`.
+
+        Returns:
+            The predictor.
+
+        Raises:
+            FileNotFoundError: There is no such folder.
+            ModuleNotFoundError: huggingface_hub is not installed, which an id needs.
+            ValueError: It is no folder of a network of videogn, or it could not be fetched.
+        """
+        from videogn.inference.pretrained import pretrained_source
+
+        return cls(pretrained_source(folder_or_hub_id), **options)
+
+    def save_pretrained(self, folder: str | Path, *, results: str | Path | None = None) -> Path:
+        """Write the network, the input it expects and the views that this predictor takes as a folder in that layout.
+
+        Args:
+            folder: Folder for config.json, preprocessor_config.json, model.safetensors and README.md, a model card. A
+                README.md that is there is left as it is.
+            results: results.json of the network's test, or its folder, for the model card. Default: the one beside the
+                checkpoint, if it is that checkpoint's.
+
+        Returns:
+            The folder.
+
+        Raises:
+            FileNotFoundError: There are no such results.
+            ValueError: The results are those of another network, or the folder is a file.
+        """
+        from videogn.inference.pretrained import save_pretrained  # what only saving needs
+
+        return save_pretrained(self._net, self._about, folder, source=self._source, results=results)
+
+    def push_to_hub(self, repo_id: str, *, private: bool = True, results: str | Path | None = None) -> str:
+        """Push what `save_pretrained` writes to the Hugging Face Hub, with the token of `hf auth login`.
+
+        Args:
+            repo_id: Repository, user/name; made if it does not exist. A README.md that it has is left as it is.
+            private: Whether only its owner can see a repository that is made. Default: True.
+            results: As in `save_pretrained`.
+
+        Returns:
+            URL of the repository.
+
+        Raises:
+            ModuleNotFoundError: huggingface_hub is not installed.
+            ValueError: The Hub refused, or could not be reached; or as in `save_pretrained`.
+        """
+        from videogn.inference.pretrained import push_pretrained
+
+        with tempfile.TemporaryDirectory() as parent:
+            folder = self.save_pretrained(Path(parent, repo_id.rpartition("/")[2] or "model"), results=results)
+            return push_pretrained(folder, repo_id, private=private)
+
+    def _predict(self, samples: Sequence[Sample], *, top_k: int, at_once: int) -> list[Prediction]:
+        """Score videos of one shape: all views in one pass, or those of one video some at a time."""
+        try:
+            clips = self._score(samples, at_once)
+        except ValueError as error:  # a file too small for the network, say
+            if len(samples) == 1:
+                return [Prediction(samples[0].path, error=str(error), fallback=samples[0].fallback)]
+            return [self._predict([sample], top_k=top_k, at_once=at_once)[0] for sample in samples]
+        return [self._prediction(*each, top_k) for each in zip(samples, clips, strict=True)]
+
     @torch.inference_mode()
-    def _predict(self, sample: Sample, top_k: int) -> Prediction:
+    def _score(self, samples: Sequence[Sample], at_once: int) -> list[Tensor]:
+        """The probabilities (clips, K) of each video, on the CPU."""
+        lengths = [self._on_device(sample) for sample in samples]
+        views = view_chunks(samples[0], at_once) if len(samples) == 1 else [views_of(*samples)]
+        layout = self._arithmetic.memory_format
+        chunks = (normalise(some, self._mean, self._std, layout) for some in views)
+        logits = partial(self._arithmetic.logits, self._net)
+        return list(score_views(logits, chunks, len(samples[0].crops)).cpu().split(lengths))
+
+    def _on_device(self, sample: Sample) -> int:
+        """Move a video there; its number of clips."""
         assert sample.frames is not None
         assert sample.clips is not None
         sample.frames = sample.frames.to(self.device, non_blocking=True)
         sample.clips = sample.clips.to(self.device, non_blocking=True)
-        chunks = (normalise(views, self._mean, self._std) for views in view_chunks(sample, self._clips_per_forward))
-        try:
-            probabilities = video_probabilities(score_views(self._net, chunks, len(sample.crops)))
-        except ValueError as error:  # a file too small for the network, say
-            return Prediction(sample.path, error=str(error), fallback=sample.fallback)
+        return len(sample.clips)
+
+    def _prediction(self, sample: Sample, clips: Tensor, top_k: int) -> Prediction:
+        probabilities = video_probabilities(clips)
         scores, classes = probabilities.topk(min(top_k, len(probabilities)))
         names = [self.class_names[number] for number in classes.tolist()]
-        pairs = tuple(zip(names, scores.tolist(), strict=True))
-        return Prediction(sample.path, scores=pairs, fallback=sample.fallback)
-
-
-def _record(name: str) -> VideoRecord:
-    """The video or part of that name; a part that is wrong fails like a bad file, among the others."""
-    try:
-        return named_video(name)
-    except ValueError as error:
-        return VideoRecord(name, None, error=str(error).removeprefix(f"{name}: "))
+        return Prediction(
+            sample.path,
+            scores=tuple(zip(names, scores.tolist(), strict=True)),
+            fallback=sample.fallback,
+            clip_times=sample.times,
+            clip_probabilities=clips.numpy(),
+            probabilities=probabilities.numpy(),
+        )

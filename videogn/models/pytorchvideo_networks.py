@@ -178,6 +178,15 @@ def _network(
     check_choice("memory_mode", memory_mode, MEMORY_MODES)
     convert_norm(network, make_norm(norm, **(norm_options or {})))
     stem, *stages, _ = network.blocks  # type: ignore[misc]
-    blocks = [[bottleneck_block(block, memory_mode) for block in stage.res_blocks] for stage in stages]
-    trunk = [Stem(stem, memory_mode), *(ResidualStage(stage, memory_mode) for stage in blocks)]
+    trunk = [stem_of(stem, memory_mode), *(stage_of(stage, memory_mode) for stage in stages)]
     return BlockNetwork([*trunk, head], InputSize([Layer((1, 1, 1), strides)], pool_window))
+
+
+def stem_of(stem: Any, memory_mode: str) -> Stem:
+    """Take over the layers of pytorchvideo's stem, with a memory mode."""
+    return Stem(stem, memory_mode)
+
+
+def stage_of(stage: Any, memory_mode: str) -> ResidualStage:
+    """Take over the blocks of pytorchvideo's stage, with a memory mode."""
+    return ResidualStage([bottleneck_block(block, memory_mode) for block in stage.res_blocks], memory_mode)

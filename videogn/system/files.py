@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +36,26 @@ def replacing(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def replacing_together(path: str | Path) -> Iterator[Path]:
+    """Yield a path of the same name in a temporary folder beside `path`, for a file that has companions.
+
+    On success everything in the folder is renamed to the folder of `path`, `path` last; on failure it is removed.
+
+    Args:
+        path: File to create or replace.
+
+    Yields:
+        Path to write to.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.stem}.", suffix=".partial", dir=path.parent) as folder:
+        yield Path(folder, path.name)
+        for made in sorted(Path(folder).iterdir(), key=lambda made: made.name == path.name):
+            os.replace(made, path.with_name(made.name))
+
+
 def remove_unfinished(folder: Path, names: Iterable[str]) -> None:
     """Remove the temporary files that killed writers of some files left behind.
 
@@ -42,7 +64,7 @@ def remove_unfinished(folder: Path, names: Iterable[str]) -> None:
         names: Names of the files, of which nobody else may be writing one.
     """
     for name in names:
-        for left in folder.glob(_temporary(name, "?" * 8)):
+        for left in folder.glob(_temporary(glob.escape(name), "?" * 8)):
             left.unlink(missing_ok=True)
 
 
@@ -53,6 +75,18 @@ def _temporary(name: str, token: str) -> str:
 def displayable(path: str) -> str:
     """Return a path as valid Unicode; in Python, a name that is not UTF-8 has surrogates, which cannot be written."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def one_line(path: str) -> str:
+    """Return a path for a message or a table: as `displayable`, with escapes for line breaks and control characters.
+
+    Example:
+        >>> one_line("a\\nb.mp4")
+        'a\\\\nb.mp4'
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in displayable(path)
+    )
 
 
 def write_text(path: str | Path, text: str) -> None:
