@@ -93,6 +93,7 @@ class Sample:
         clips: Indices into `frames`, int64 (number of clips, T); None if the video failed.
         crops: Crops of every clip, in pixels of `frames`, all of one size.
         starts: Frame index in the video of the first frame of each clip.
+        times: Start and end of each clip in seconds from the first frame of the video; empty if nobody asked.
         num_frames: Number of frames that the clips were laid over: of the video or its segment, at the rate asked for;
             0 if it failed.
         error: Reason why the video failed, or None.
@@ -106,9 +107,16 @@ class Sample:
     clips: Tensor | None = None
     crops: tuple[Crop, ...] = ()
     starts: tuple[int, ...] = ()
+    times: tuple[tuple[float, float], ...] = ()
     num_frames: int = 0
     error: str | None = None
     fallback: str | None = None
+
+    def pin_memory(self) -> Sample:
+        """Move the frames to page-locked memory; a DataLoader that pins memory calls this."""
+        if self.frames is not None and self.clips is not None:
+            self.frames, self.clips = self.frames.pin_memory(), self.clips.pin_memory()
+        return self
 
 
 @dataclass
@@ -126,6 +134,5 @@ class Batch:
     def pin_memory(self) -> Batch:
         """Move the frames to page-locked memory; a DataLoader that pins memory calls this."""
         for sample in self.samples:
-            if sample.frames is not None and sample.clips is not None:
-                sample.frames, sample.clips = sample.frames.pin_memory(), sample.clips.pin_memory()
+            sample.pin_memory()
         return self

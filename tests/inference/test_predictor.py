@@ -49,8 +49,7 @@ def test_the_scores_are_those_of_a_test(last, motion, crops):
     """The task that testing runs, loaded by Lightning, gives the same probabilities for the same views."""
     path = str(next(motion.glob("val/contract/*.mp4")))
     predictor = Predictor(last, num_clips=3, crops=crops, device="cpu", time_limit=0)
-    seen, predict = [], predictor._predict
-    predictor._predict = lambda sample, top_k: seen.append(sample) or predict(sample, top_k)
+    seen = _samples(predictor)
     found = dict(next(predictor.predict(path, top_k=8)).scores)
     assert len(seen[0].clips) == 3
     assert [type(crop) for crop in seen[0].crops] == [Crop] * (3 if crops else 1)
@@ -70,8 +69,8 @@ def test_one_path_is_one_video(last, motion, kind):
 
 def _samples(predictor) -> list:
     """What the predictor will show its network."""
-    seen, predict = [], predictor._predict
-    predictor._predict = lambda sample, top_k: seen.append(sample) or predict(sample, top_k)
+    seen, score = [], predictor._score
+    predictor._score = lambda samples, at_once: seen.extend(samples) or score(samples, at_once)
     return seen
 
 

@@ -14,7 +14,7 @@ from videogn.data.plans import ViewPlan
 from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import CHUNK_BYTES, FrameSource, Opener
 from videogn.video.errors import VideoDecodeError
-from videogn.video.timeline import make_timeline
+from videogn.video.timeline import clip_times, make_timeline
 from videogn.video.window import Resizing, resized_size
 
 
@@ -26,6 +26,7 @@ def load_sample(
     decoder: str,
     rng: np.random.Generator,
     opener: Opener = open_video,
+    timed: bool = False,
 ) -> Sample:
     """Decode the frames of a video that a plan needs, each once, and resize the part that its crops show.
 
@@ -36,6 +37,7 @@ def load_sample(
         decoder: One of `videogn.choices.DecoderName`.
         rng: Random generator for the plan.
         opener: Function that opens a video: in this process, in one that can be killed, or from memory.
+        timed: Whether the sample says when its clips are. Default: False.
 
     Returns:
         The sample. If the video cannot be decoded, its `error` says why.
@@ -48,6 +50,7 @@ def load_sample(
             info = video.info
             timeline = make_timeline(video, record, plan.fps)
             indices = timeline[plan.clips(len(timeline), rng, info.fps)]  # (clips, T)
+            times = clip_times(video, indices) if timed else ()
             resized = resized_size(info.height, info.width, plan.short_side(rng))
             crops = plan.crops(*resized, rng)
             region = _around(crops)
@@ -63,6 +66,7 @@ def load_sample(
         clips=shareable(torch.from_numpy(clips.reshape(indices.shape))),
         crops=tuple(crop._replace(top=crop.top - region.top, left=crop.left - region.left) for crop in crops),
         starts=tuple(indices[:, 0].tolist()),
+        times=times,
         num_frames=len(timeline),
         fallback=video.fallback,
     )

@@ -4,43 +4,24 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch.utils.data import DataLoader
+from torch import Tensor
 
 from videogn.axes import Sample, VideoRecord
 from videogn.checks import require_at_least, require_positive
 from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationViews, ProtocolName, chosen
-from videogn.data.dataset import VideoDataset, collate
-from videogn.data.handover import check_space
-from videogn.data.lists.segments import named_video
 from videogn.data.plans import evaluation_plan
-from videogn.data.records import Records
 from videogn.evaluation.views import score_views, video_probabilities
+from videogn.inference.decoding import Video, VideoDecoding, decoded
 from videogn.inference.loading import load_network
+from videogn.inference.passes import in_passes
+from videogn.inference.prediction import Prediction
 from videogn.system.devices import device_named
 from videogn.video.decoders.guard import video_opener
-from videogn.video.transforms import normalise, view_chunks
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """Classes of one file, or of a part of it.
-
-    Attributes:
-        path: Path of the file; of a part with its place, as in "a.mp4#t=5.4,11.6".
-        scores: Pairs of class name and probability, best first; empty if the file failed.
-        error: Reason why the file failed, or None.
-        fallback: Reason why PyAV decoded the file and not the decoder that was asked for, or None.
-    """
-
-    path: str
-    scores: tuple[tuple[str, float], ...] = ()
-    error: str | None = None
-    fallback: str | None = None
+from videogn.video.transforms import normalise, view_chunks, views_of
 
 
 class Predictor:
@@ -122,56 +103,78 @@ class Predictor:
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 
     def predict(
-        self, paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], *, top_k: int = 5, workers: int = 0
+        self, videos: Video | Iterable[Video], *, top_k: int = 5, workers: int = 0, batch_clips: int | None = None
     ) -> Iterator[Prediction]:
-        """Classify files one after the other. A bad file gives a prediction with an error and does not stop the rest.
+        """Classify videos. A bad file gives a prediction with an error and does not stop the rest.
 
         Args:
-            paths: One video or several: files, or folders of numbered images. With "#t=5.4,11.6" (seconds) or
-                "#frames=12,48" after the path, only this part of the video is classified.
+            videos: One video or several: files, folders of numbered images, or records of an index. With "#t=5.4,11.6"
+                (seconds) or "#frames=12,48" after the path, only this part of the video is classified. An iterable may
+                be endless: videos are taken from it as they are needed, and none is kept.
             top_k: Number of classes to name, at most. Default: 5.
-            workers: Number of processes that decode ahead; 0 decodes as predictions are asked for. Default: 0.
+            workers: Number of processes that decode ahead, at most two videos each; 0 decodes as predictions are asked
+                for. Default: 0.
+            batch_clips: Number of views that go through the network at once, at most, of one video or of several whose
+                views are of one size. Default: as the checkpoint says (`clips_per_forward`).
 
         Returns:
-            Iterator over one prediction for each path, in order, made as it is advanced.
+            Iterator over one prediction for each video, in order, made as it is advanced.
 
         Raises:
-            ValueError: `top_k` is not positive.
+            ValueError: A number is out of range.
         """
         require_positive("top_k", top_k)
-        names = [os.fspath(path) for path in ([paths] if isinstance(paths, str | os.PathLike) else paths)]
-        records = Records.of(map(_record, names))
-        dataset = VideoDataset(records, self._plan, decoder=self._decoder, opener=self._opener)
-        check_space(workers)
-        loader: DataLoader[Any] = DataLoader(
-            dataset, batch_size=1, num_workers=workers, collate_fn=collate, pin_memory=self.device.type == "cuda"
+        require_at_least("workers", workers, 0)
+        at_once = self._clips_per_forward if batch_clips is None else batch_clips
+        require_positive("batch_clips", at_once)
+        one = isinstance(videos, str | os.PathLike | VideoRecord)
+        samples = decoded(
+            [videos] if one else videos,
+            VideoDecoding(self._plan, self._decoder, self._opener),
+            workers=workers,
+            pin_memory=self.device.type == "cuda",
         )
-        return (
-            Prediction(sample.path, error=sample.error) if sample.error is not None else self._predict(sample, top_k)
-            for batch in loader
-            for sample in [*batch.failed, *batch.samples]
+        return in_passes(
+            samples,
+            partial(self._predict, top_k=top_k, at_once=at_once),
+            lambda shape: max(at_once // shape.views, 1),
         )
 
+    def _predict(self, samples: Sequence[Sample], *, top_k: int, at_once: int) -> list[Prediction]:
+        """Score videos of one shape: all views in one pass, or those of one video some at a time."""
+        try:
+            clips = self._score(samples, at_once)
+        except ValueError as error:  # a file too small for the network, say
+            if len(samples) == 1:
+                return [Prediction(samples[0].path, error=str(error), fallback=samples[0].fallback)]
+            return [self._predict([sample], top_k=top_k, at_once=at_once)[0] for sample in samples]
+        return [self._prediction(*each, top_k) for each in zip(samples, clips, strict=True)]
+
     @torch.inference_mode()
-    def _predict(self, sample: Sample, top_k: int) -> Prediction:
+    def _score(self, samples: Sequence[Sample], at_once: int) -> list[Tensor]:
+        """The probabilities (clips, K) of each video, on the CPU."""
+        lengths = [self._on_device(sample) for sample in samples]
+        views = view_chunks(samples[0], at_once) if len(samples) == 1 else [views_of(*samples)]
+        chunks = (normalise(some, self._mean, self._std) for some in views)
+        return list(score_views(self._net, chunks, len(samples[0].crops)).cpu().split(lengths))
+
+    def _on_device(self, sample: Sample) -> int:
+        """Move a video there; its number of clips."""
         assert sample.frames is not None
         assert sample.clips is not None
         sample.frames = sample.frames.to(self.device, non_blocking=True)
         sample.clips = sample.clips.to(self.device, non_blocking=True)
-        chunks = (normalise(views, self._mean, self._std) for views in view_chunks(sample, self._clips_per_forward))
-        try:
-            probabilities = video_probabilities(score_views(self._net, chunks, len(sample.crops)))
-        except ValueError as error:  # a file too small for the network, say
-            return Prediction(sample.path, error=str(error), fallback=sample.fallback)
+        return len(sample.clips)
+
+    def _prediction(self, sample: Sample, clips: Tensor, top_k: int) -> Prediction:
+        probabilities = video_probabilities(clips)
         scores, classes = probabilities.topk(min(top_k, len(probabilities)))
         names = [self.class_names[number] for number in classes.tolist()]
-        pairs = tuple(zip(names, scores.tolist(), strict=True))
-        return Prediction(sample.path, scores=pairs, fallback=sample.fallback)
-
-
-def _record(name: str) -> VideoRecord:
-    """The video or part of that name; a part that is wrong fails like a bad file, among the others."""
-    try:
-        return named_video(name)
-    except ValueError as error:
-        return VideoRecord(name, None, error=str(error).removeprefix(f"{name}: "))
+        return Prediction(
+            sample.path,
+            scores=tuple(zip(names, scores.tolist(), strict=True)),
+            fallback=sample.fallback,
+            clip_times=sample.times,
+            clip_probabilities=clips.numpy(),
+            probabilities=probabilities.numpy(),
+        )

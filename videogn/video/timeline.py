@@ -68,6 +68,26 @@ def make_timeline(video: FrameSource, record: VideoRecord, fps: float | None = N
     return frames[_nearest(times[first:stop], start, end, fps)]
 
 
+def clip_times(video: FrameSource, indices: Indices) -> tuple[tuple[float, float], ...]:
+    """Compute when clips are displayed, by the time stamps of the frames.
+
+    Args:
+        video: The open video.
+        indices: Frame indices (clips, T).
+
+    Returns:
+        For each clip the second at which its first frame appears and that at which its last one disappears, from the
+        first frame of the video on. Frames after which the clip goes back to earlier ones end it.
+    """
+    times = video.times()
+    spans = []
+    for clip in indices:
+        back = np.flatnonzero(np.diff(clip) < 0)
+        last = clip[back[0]] if back.size else clip[-1]
+        spans.append((float(times[clip[0]]), _end(times, int(last) + 1, video)))
+    return tuple(spans)
+
+
 def _nearest(times: np.ndarray, start: float, end: float, fps: float) -> Indices:
     """Places in `times`, increasing, of those nearest to start, start + 1 / fps, ... before `end`; int64."""
     steps = max(math.ceil((end - start) * fps - _NO_STEP), 1)

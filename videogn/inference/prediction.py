@@ -1,0 +1,34 @@
+"""What a predictor says about one video."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Classes of one file, or of a part of it.
+
+    Attributes:
+        path: Path of the file; of a part with its place, as in "a.mp4#t=5.4,11.6".
+        scores: Pairs of class name and probability, best first; empty if the file failed.
+        error: Reason why the file failed, or None.
+        fallback: Reason why PyAV decoded the file and not the decoder that was asked for, or None.
+        clip_times: Start and end of every clip, in seconds from the first frame of the file, by the time stamps of its
+            frames. A clip that goes on at the beginning of the video ends where the video does.
+        clip_probabilities: Probabilities of every clip, float32 (clips, K), in the order of `clip_times`; None if the
+            file failed.
+        probabilities: Probabilities of the video, float32 (K,): the mean over its clips; None if the file failed.
+    """
+
+    path: str
+    scores: tuple[tuple[str, float], ...] = ()
+    error: str | None = None
+    fallback: str | None = None
+    clip_times: tuple[tuple[float, float], ...] = ()
+    # Arrays have no truth value, so that they take no part in ==.
+    clip_probabilities: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    probabilities: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
