@@ -14,6 +14,7 @@ from videogn.choices import EvaluationProtocol, EvaluationViews, NetworkInput, c
 
 
 def test_tables_have_the_names_of_the_choices():
+    from videogn.exporting.formats import FORMATS
     from videogn.models.network_sources import KINDS
     from videogn.training.optimisation import SCALINGS, SCHEDULES
     from videogn.video.clips import PROTOCOLS
@@ -26,6 +27,7 @@ def test_tables_have_the_names_of_the_choices():
         choices.ScalingName: SCALINGS,
         choices.ScheduleName: SCHEDULES,
         choices.SourceKindName: KINDS,
+        choices.ExportFormatName: FORMATS,
     }
     for names, table in tables.items():
         assert set(get_args(names)) == set(table)

@@ -26,6 +26,7 @@ EngineName = Literal["local", "ray"]
 DeviceName = Literal["cpu", "cuda"]
 LeaksName = Literal["warn", "error"]
 SourceKindName = Literal["torchvision", "zoo", "nonlocal"]
+ExportFormatName = Literal["onnx"]
 
 #: Network and norm that are trained unless others are named, and their number of classes (Kinetics-400).
 ARCH = "i3d_r50"

@@ -72,7 +72,7 @@ def test_the_non_local_release_by_the_names_of_its_files(tmp_path, file, arch, n
     assert (views.protocol, views.crops, views.num_clips, views.crop_size) == ("nonlocal", "three_crop", 10, 256)
 
 
-@pytest.mark.parametrize("source", ["last.ckpt", "C:\\runs\\last.ckpt", "runs/zoo", "timm:resnet50"])
+@pytest.mark.parametrize("source", ["last.ckpt", "C:\\runs\\last.ckpt", "runs/zoo.ckpt", "timm:resnet50"])
 def test_other_words_are_no_published_networks(source):
     assert published_network(source) is None
 

@@ -75,7 +75,8 @@ def adopt_published(config: Namespace, network: PublishedNetwork, given: Namespa
     if training:
         raise ValueError(f"{config.ckpt_path} is no training run to go on with; start from it with --model.init_from")
     views = asdict(network.views)
-    known = {"arch": network.arch, "norm": network.norm, "norm_options": None, "arch_options": None}
+    known: dict[str, Any] = {"arch": network.arch, "norm": network.norm}
+    known |= {"norm_options": network.norm_options, "arch_options": network.arch_options}
     known |= {name: value for name, value in views.items() if name not in ("mean", "std")}  # the weights bring these
     adopt(config, {**known, "class_names": list(network.class_names)}, given, training=False)
     for name in ("num_clips", "protocol"):

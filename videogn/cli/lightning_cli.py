@@ -198,12 +198,12 @@ class VideoCLI(LightningCLI):
         if config.ckpt_path in ("best", "hpc", "registry"):
             return
         given = self._given()
-        network = published_network(config.ckpt_path)
+        trust = [*config.trust, *(given[key] for key in ("model.arch", "model.norm") if given.get(key))]
+        network = published_network(config.ckpt_path, trust=trust)
         if network is not None:
             adopt_published(config, network, given, training=command == "fit")
             return
-        typed = [given[key] for key in ("model.arch", "model.norm") if given.get(key)]
-        content = read_fit_checkpoint(config.ckpt_path, trust=[*config.trust, *typed])
+        content = read_fit_checkpoint(config.ckpt_path, trust=trust)
         adopt(config, content["hyper_parameters"], given, training=command == "fit")
         if command == "fit" and "loops" in content:  # without them only the weights were saved
             self._resumed = (content.get("training", {}), stopped_in_epoch(content))

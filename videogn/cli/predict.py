@@ -10,18 +10,17 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
-from videogn.checks import existing_path
 from videogn.choices import (
     FRAME_RATE,
     TIME_LIMIT,
     CropsName,
     DecoderName,
     ProtocolName,
-    SourceKindName,
     check_rate,
 )
+from videogn.source_names import check_source
 from videogn.system.files import displayable, replacing
 
 if TYPE_CHECKING:
@@ -40,9 +39,9 @@ class Options:
     Attributes:
         videos (VIDEO): Video files, and folders that are searched for videos: files, or folders of numbered images;
             with #t=5.4,11.6 (seconds) or #frames=12,48 after the name, only this part of each video.
-        checkpoint (SOURCE): Checkpoint of `videogn fit`, or a published network: zoo:x3d_s,
-            torchvision:R2Plus1D_18_Weights.KINETICS400_V1, nonlocal:FILE.pkl and their like. It says everything about
-            the network and its input.
+        checkpoint (SOURCE): Checkpoint of `videogn fit`; folder in the Hugging Face layout, or id of one on the Hub,
+            hf:USER/NAME; or a published network: zoo:x3d_s, torchvision:R2Plus1D_18_Weights.KINETICS400_V1,
+            nonlocal:FILE.pkl and their like. It says everything about the network and its input.
         clips: Number of clips per video. By default as a published network was tested, for a checkpoint 10.
         top_k: Number of classes that are named for each video.
         format: Format of the output.
@@ -87,8 +86,7 @@ def run(options: Options) -> int:
         0, or 1 if a file failed.
     """
     check_rate("--fps", options.fps)
-    if options.checkpoint.partition(":")[0] not in get_args(SourceKindName):
-        existing_path(options.checkpoint)  # before the seconds that the imports take
+    check_source(options.checkpoint)  # before the seconds that the imports take
     paths = _paths(options.videos)
     if options.output is not None and os.path.isdir(options.output):
         raise ValueError(f"--output must be a file, got the folder {options.output}")

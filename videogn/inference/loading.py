@@ -15,16 +15,14 @@ from videogn.models.network_sources import PublishedNetwork, published_network
 
 #: Prefix of the network's weights in a checkpoint.
 _NETWORK = "net."
-#: Views that go through a published network at once: some take 128 frames, and a laptop has to hold them.
-_CLIPS_PER_FORWARD = 2
 
 
 def load_network(checkpoint: str | Path, *, trust: Collection[str] = ()) -> tuple[nn.Module, dict[str, Any]]:
     """Load a network on the CPU: one of `videogn fit`, or a published one.
 
     Args:
-        checkpoint: File of the checkpoint, or `torchvision:NAME`, `zoo:NAME`, `nonlocal:FILE`. Only tensors and plain
-            Python values are read.
+        checkpoint: File of the checkpoint; folder or id on the Hub in the Hugging Face layout; or `torchvision:NAME`,
+            `zoo:NAME`, `nonlocal:FILE`. Only tensors and plain Python values are read.
         trust: Packages that may be imported where the checkpoint names a norm or a network from outside videogn.
             Default: none.
 
@@ -38,7 +36,7 @@ def load_network(checkpoint: str | Path, *, trust: Collection[str] = ()) -> tupl
         ValueError: The file is not a checkpoint of `videogn fit`, or names code that is not trusted; or there is no
             such published network, or it could not be fetched.
     """
-    published = published_network(checkpoint)
+    published = published_network(checkpoint, trust=trust)
     if published is not None:
         return _published(published)
     content = read_fit_checkpoint(checkpoint, trust=trust)
@@ -55,10 +53,11 @@ def load_network(checkpoint: str | Path, *, trust: Collection[str] = ()) -> tupl
 
 
 def _published(source: PublishedNetwork) -> tuple[nn.Module, dict[str, Any]]:
-    net = make_model(source.arch, len(source.class_names), source.norm)
+    net = make_model(source.arch, len(source.class_names), source.norm, source.norm_options, source.arch_options)
     report = load_weights(net, source.weights)
     if report.missing:  # only a classifier may differ
         raise ValueError(f"{source.weights} has no classifier of {len(source.class_names)} classes")
     about: dict[str, Any] = {"arch": source.arch, "norm": source.norm, "class_names": list(source.class_names)}
-    about |= {**asdict(source.views), "mean": report.mean, "std": report.std, "clips_per_forward": _CLIPS_PER_FORWARD}
+    about |= {"norm_options": source.norm_options, "arch_options": source.arch_options, **asdict(source.views)}
+    about |= {"mean": report.mean, "std": report.std, "clips_per_forward": source.clips_per_forward}
     return net.eval(), about

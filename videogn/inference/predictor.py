@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,8 +30,8 @@ class Predictor:
     """Classifies video files with a network whose source says everything about it and its input.
 
     Args:
-        checkpoint: Checkpoint written by `videogn fit`, or a published network: `torchvision:NAME`, `zoo:NAME`,
-            `nonlocal:FILE`.
+        checkpoint: Checkpoint written by `videogn fit`; folder in the Hugging Face layout, or id of one on the Hub
+            (`hf:USER/NAME`); or a published network: `torchvision:NAME`, `zoo:NAME`, `nonlocal:FILE`.
         num_clips: Number of clips per video. Default: that of a published network's accuracy, for a checkpoint 10.
         protocol: Rule that places the clips: "nonlocal", "slowfast", "mmaction2" or "endpoint". Default: that of a
             published network's accuracy, for a checkpoint "nonlocal".
@@ -99,6 +101,7 @@ class Predictor:
         self.class_names: list[str] = about["class_names"]
         asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
         views = {**about, **{name: value for name, value in asked.items() if value is not None}}
+        self._source, self._about = checkpoint, views
         self._plan = evaluation_plan(chosen(EvaluationViews, views))
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 
@@ -139,6 +142,68 @@ class Predictor:
             partial(self._predict, top_k=top_k, at_once=at_once),
             lambda shape: max(at_once // shape.views, 1),
         )
+
+    @classmethod
+    def from_pretrained(cls, folder_or_hub_id: str | Path, **options: Any) -> Predictor:
+        """Make a predictor of a folder in the Hugging Face layout. No code of it is run.
+
+        Args:
+            folder_or_hub_id: Folder that `save_pretrained` wrote, which needs no network; or the id of a repository on
+                the Hub, `user/name` or `user/name@revision`, which is fetched into Hugging Face's cache once.
+            **options: Further arguments of `Predictor`.
+
+        Returns:
+            The predictor.
+
+        Raises:
+            FileNotFoundError: There is no such folder.
+            ModuleNotFoundError: huggingface_hub is not installed, which an id needs.
+            ValueError: It is no folder of a network of videogn, or it could not be fetched.
+        """
+        from videogn.inference.pretrained import pretrained_source
+
+        return cls(pretrained_source(folder_or_hub_id), **options)
+
+    def save_pretrained(self, folder: str | Path, *, results: str | Path | None = None) -> Path:
+        """Write the network, the input it expects and the views that this predictor takes as a folder in that layout.
+
+        Args:
+            folder: Folder for config.json, preprocessor_config.json, model.safetensors and README.md, a model card. A
+                README.md that is there is left as it is.
+            results: results.json of the network's test, or its folder, for the model card. Default: the one beside the
+                checkpoint, if it is that checkpoint's.
+
+        Returns:
+            The folder.
+
+        Raises:
+            FileNotFoundError: There are no such results.
+            ValueError: The results are those of another network, or the folder is a file.
+        """
+        from videogn.inference.pretrained import save_pretrained  # what only saving needs
+
+        return save_pretrained(self._net, self._about, folder, source=self._source, results=results)
+
+    def push_to_hub(self, repo_id: str, *, private: bool = True, results: str | Path | None = None) -> str:
+        """Push what `save_pretrained` writes to the Hugging Face Hub, with the token of `hf auth login`.
+
+        Args:
+            repo_id: Repository, user/name; made if it does not exist. A README.md that it has is left as it is.
+            private: Whether only its owner can see a repository that is made. Default: True.
+            results: As in `save_pretrained`.
+
+        Returns:
+            URL of the repository.
+
+        Raises:
+            ModuleNotFoundError: huggingface_hub is not installed.
+            ValueError: The Hub refused, or could not be reached; or as in `save_pretrained`.
+        """
+        from videogn.inference.pretrained import push_pretrained
+
+        with tempfile.TemporaryDirectory() as parent:
+            folder = self.save_pretrained(Path(parent, repo_id.rpartition("/")[2] or "model"), results=results)
+            return push_pretrained(folder, repo_id, private=private)
 
     def _predict(self, samples: Sequence[Sample], *, top_k: int, at_once: int) -> list[Prediction]:
         """Score videos of one shape: all views in one pass, or those of one video some at a time."""

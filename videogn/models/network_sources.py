@@ -1,19 +1,21 @@
 """Published networks by name: what they are built as, the input that they expect, their protocol and their classes.
 
 A source is `torchvision:R3D_18_Weights.KINETICS400_V1`, `zoo:x3d_s`, `nonlocal:FILE.pkl`: a kind and a name. Clips and
-crops are those that the accuracy of the weights was published with, as near as ours come.
+crops are those that the accuracy of the weights was published with, as near as ours come. A folder or a repository in
+the Hugging Face layout says all this itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from videogn.checks import check_choice, existing_path
 from videogn.choices import EvaluationViews, SourceKindName
 from videogn.models.nonlocal_release import RELEASE_URL, released_network
+from videogn.models.pretrained_folder import PretrainedFolder, describe_pretrained, find_pretrained
 from videogn.models.weight_sources import torchvision_weights
 
 
@@ -25,8 +27,12 @@ class PublishedNetwork:
         weights: Source of the weights, as `videogn.models.load_weights` takes it.
         arch: Name of the network, a key of `videogn.models.MODELS`.
         norm: Name of its norm.
-        views: Input and test protocol; mean and std are None, because the weights bring them.
+        views: Input and test protocol; the weights bring mean and std.
         class_names: Names of the classes in order.
+        norm_options: Options of the norm, or None.
+        arch_options: Further arguments of the network's builder, or None.
+        clips_per_forward: Number of views that go through the network at once. The default is small: some views have
+            128 frames, and a laptop has to hold them.
     """
 
     weights: str | Path
@@ -34,23 +40,45 @@ class PublishedNetwork:
     norm: str
     views: EvaluationViews
     class_names: tuple[str, ...]
+    norm_options: dict[str, Any] | None = None
+    arch_options: dict[str, Any] | None = None
+    clips_per_forward: int = 2
 
 
-def published_network(source: str | Path) -> PublishedNetwork | None:
-    """Look up a published network; nothing is read or fetched.
+def published_network(source: str | Path, *, trust: Collection[str] = ()) -> PublishedNetwork | None:
+    """Look up a published network; no weights are read, and nothing is fetched but a repository of the Hub.
 
     Args:
-        source: A kind and a name, for instance `zoo:x3d_s`.
+        source: A kind and a name, for instance `zoo:x3d_s`; or a folder or an id in the Hugging Face layout.
+        trust: Packages that may be imported where such a folder names a norm or a network from outside videogn.
+            Default: none.
 
     Returns:
-        The network, or None if the source does not begin with a kind, as the path of a checkpoint does not.
+        The network, or None if the source is none of these, as the path of a checkpoint is not.
 
     Raises:
         FileNotFoundError: The file that the source names does not exist.
-        ValueError: There is no network of this name.
+        ValueError: There is no network of this name, or the folder is not one of ours.
     """
     kind, _, name = str(source).partition(":")
-    return KINDS[kind](name) if kind in KINDS else None
+    if kind in KINDS:
+        return KINDS[kind](name)
+    folder = find_pretrained(source)
+    return None if folder is None else _pretrained(folder, trust)
+
+
+def _pretrained(folder: PretrainedFolder, trust: Collection[str]) -> PublishedNetwork:
+    config = describe_pretrained(folder, trust=trust)
+    return PublishedNetwork(
+        folder.source,
+        config.arch,
+        config.norm,
+        config.views,
+        config.class_names,
+        config.norm_options,
+        config.arch_options,
+        config.clips_per_forward,
+    )
 
 
 def kinetics400_classes() -> tuple[str, ...]:

@@ -21,6 +21,8 @@ from videogn.models.caffe2 import read_caffe2
 from videogn.models.foreign_names import layout_of
 from videogn.models.hub_files import hub_file
 from videogn.models.inflation import CAFFE2, DEFAULT, IMAGENET, KINETICS, InputNormalisation
+from videogn.models.pretrained_config import read_config
+from videogn.models.pretrained_folder import PretrainedFolder, find_pretrained, read_safetensors, read_tensors
 
 #: A Lightning checkpoint holds the task, whose network is `net`; DataParallel adds `module`, pytorchvideo `model`.
 _PREFIXES = ("net.", "module.", "model.")
@@ -62,7 +64,7 @@ def read_source(source: str | Path) -> SourceWeights:
     """Read weights of any known kind.
 
     Args:
-        source: A path, or timm:NAME, torchvision:NAME, zoo:NAME.
+        source: A path, timm:NAME, torchvision:NAME, zoo:NAME, or hf:USER/NAME.
 
     Returns:
         The weights, on the CPU.
@@ -74,11 +76,13 @@ def read_source(source: str | Path) -> SourceWeights:
     kind, _, name = str(source).partition(":")
     if kind in _COLLECTIONS:
         return _COLLECTIONS[kind](name)
+    if (folder := find_pretrained(source)) is not None:
+        return _pretrained(folder)
     path = existing_path(source)
     if path.suffix == ".pkl" and not zipfile.is_zipfile(path):
         content: Any = read_caffe2(path)
     elif path.suffix == ".safetensors":
-        content = _read_safetensors(path)
+        content = read_safetensors(path)
     else:
         content = read_checkpoint(path)
     tensors = _state_dict(content, path)
@@ -118,15 +122,17 @@ def read_checkpoint(source: str | Path) -> Any:
         ) from error
 
 
-def _read_safetensors(path: Path) -> dict[str, Tensor]:
-    try:
-        from safetensors.torch import load_file
-    except ImportError as error:
-        raise ValueError(f"{path} needs safetensors: pip install 'videogn[weights]'") from error
-    try:
-        return load_file(path)
-    except Exception as error:  # the reader's own type, or the system's
-        raise ValueError(f"{path} is not a checkpoint: it is damaged or was not written by safetensors") from error
+def _pretrained(folder: PretrainedFolder) -> SourceWeights:
+    config = read_config(folder.path)
+    assert config.views.mean is not None
+    assert config.views.std is not None
+    return SourceWeights(
+        read_tensors(folder.path),
+        "videogn",
+        InputNormalisation(config.views.mean, config.views.std),
+        list(config.class_names),
+        (config.norm, dict(config.norm_options or {})),
+    )
 
 
 def _state_dict(content: Any, path: str | Path) -> dict[str, Tensor]:

@@ -1,0 +1,31 @@
+"""Intervals of accuracies over videos."""
+
+from __future__ import annotations
+
+import math
+from statistics import NormalDist
+
+
+def wilson_interval(share: float, count: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of a proportion ("Probable inference", JASA 1927).
+
+    Unlike the mean ± z standard errors, it stays in [0, 1] and has a width where all videos, or none, are right.
+
+    Args:
+        share: Share of the videos that are right, in [0, 1].
+        count: Number of videos, >= 1.
+        level: Probability that the interval holds the accuracy of the population of such videos. Default: 0.95.
+
+    Returns:
+        Lower and upper end.
+
+    Example:
+        >>> from videogn.evaluation.proportions import wilson_interval
+        >>> low, high = wilson_interval(0.75, 400)
+        >>> round(low, 3), round(high, 3)
+        (0.705, 0.79)
+    """
+    z2 = NormalDist().inv_cdf((1 + level) / 2) ** 2 / count
+    centre = share + z2 / 2
+    half = math.sqrt(z2 * (share * (1 - share) + z2 / 4))
+    return max((centre - half) / (1 + z2), 0.0), min((centre + half) / (1 + z2), 1.0)
