@@ -17,6 +17,8 @@ class Prediction:
         scores: Pairs of class name and probability, best first; empty if the file failed.
         error: Reason why the file failed, or None.
         fallback: Reason why PyAV decoded the file and not the decoder that was asked for, or None.
+        truncated: How much of the file decodes, and why not all of it, where the scores are of that part only
+            (`use_truncated`); or None.
         clip_times: Start and end of every clip, in seconds from the first frame of the file, by the time stamps of its
             frames. A clip that goes on at the beginning of the video ends where the video does.
         clip_probabilities: Probabilities of every clip, float32 (clips, K), in the order of `clip_times`; None if the
@@ -28,6 +30,7 @@ class Prediction:
     scores: tuple[tuple[str, float], ...] = ()
     error: str | None = None
     fallback: str | None = None
+    truncated: str | None = None
     clip_times: tuple[tuple[float, float], ...] = ()
     # Arrays have no truth value, so that they take no part in ==.
     clip_probabilities: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
