@@ -192,7 +192,8 @@ def test_prediction_is_what_testing_says(videogn, capsys, motion, trained, check
     with (tmp_path / "predictions.csv").open() as lines:
         tested = {row["path"]: (row["top1"], float(row["score1"])) for row in csv.DictReader(lines)}
     capsys.readouterr()
-    assert videogn("predict", motion / "val", "--checkpoint", checkpoint, "--format=json", "--clips=3") == 0
+    options = ("--checkpoint", checkpoint, "--format=json", "--clips=3", "--precision=32")
+    assert videogn("predict", motion / "val", *options) == 0
     predicted = {
         row["path"]: (row["predictions"][0]["label"], row["predictions"][0]["score"])
         for row in json.loads(capsys.readouterr().out)

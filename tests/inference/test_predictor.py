@@ -48,7 +48,7 @@ def test_the_same_video_gives_the_same_scores_whatever_decodes_it(last, motion):
 def test_the_scores_are_those_of_a_test(last, motion, crops):
     """The task that testing runs, loaded by Lightning, gives the same probabilities for the same views."""
     path = str(next(motion.glob("val/contract/*.mp4")))
-    predictor = Predictor(last, num_clips=3, crops=crops, device="cpu", time_limit=0)
+    predictor = Predictor(last, num_clips=3, crops=crops, device="cpu", precision="32", time_limit=0)
     seen = _samples(predictor)
     found = dict(next(predictor.predict(path, top_k=8)).scores)
     assert len(seen[0].clips) == 3

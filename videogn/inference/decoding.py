@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from videogn.axes import Sample
@@ -13,8 +15,11 @@ from videogn.data.handover import check_space
 from videogn.data.plans import ViewPlan
 from videogn.data.sample import load_sample
 from videogn.inference.videos import Order, Video, order_of
+from videogn.system.cores import available_cores
 from videogn.video.decoders.frame_source import Opener
 
+#: Number of workers that memory has room for: each has a decoder's process beside it.
+_MOST_WORKERS = 16
 #: Videos that each worker may be ahead of the network.
 _AHEAD = 2
 
@@ -30,9 +35,7 @@ class VideoDecoding(Dataset[Sample]):
         use_truncated: Whether of a video that fails the frames are used that decode.
     """
 
-    def __init__(
-        self, plan: ViewPlan, decoder: str, opener: Opener, *, frame_rate: float, use_truncated: bool
-    ) -> None:
+    def __init__(self, plan: ViewPlan, decoder: str, opener: Opener, *, frame_rate: float, use_truncated: bool) -> None:
         self._plan = plan
         self._decoder = decoder
         self._opener = opener
@@ -58,18 +61,26 @@ class VideoDecoding(Dataset[Sample]):
         )
 
 
-def decoded(videos: Iterable[Video], decoding: VideoDecoding, *, workers: int, pin_memory: bool) -> Iterator[Sample]:
+def decoded(
+    videos: Iterable[Video], decoding: VideoDecoding, *, workers: int | None, device: torch.device
+) -> Iterator[Sample]:
     """Decode videos in order, on one set of worker processes.
 
     Args:
         videos: Videos; taken in this process as they are needed, at most two for each worker ahead.
         decoding: What is decoded of a record, and how.
-        workers: Number of processes that decode ahead; 0 decodes as samples are asked for.
-        pin_memory: Whether the frames go to page-locked memory.
+        workers: Number of processes that decode ahead; 0 decodes as samples are asked for; None chooses, see
+            `usual_workers`.
+        device: Device of the network; for a GPU the frames go to page-locked memory.
 
     Yields:
         One sample a video, decoded or failed. An error of the iterable itself comes after those before it.
     """
+    if workers is None:
+        videos = iter(videos)
+        first = list(islice(videos, 2))
+        videos = chain(first, videos)
+        workers = usual_workers(device) if len(first) > 1 else 0
     check_space(workers)
     failure: list[Exception] = []
     loader: DataLoader[Any] = DataLoader(
@@ -78,11 +89,21 @@ def decoded(videos: Iterable[Video], decoding: VideoDecoding, *, workers: int, p
         sampler=_until_error(enumerate(map(decoding.order, videos)), failure.append),
         num_workers=workers,
         prefetch_factor=_AHEAD if workers else None,
-        pin_memory=pin_memory,
+        pin_memory=device.type == "cuda",
     )
     yield from loader
     if failure:
         raise failure[0]
+
+
+def usual_workers(device: torch.device) -> int:
+    """Choose the number of processes that decode ahead of a network.
+
+    A GPU waits for decoding, which then may have every core. A network on a CPU takes several times the processor time
+    of decoding: a quarter of the cores keeps up with it, and more would only disturb its threads.
+    """
+    cores = available_cores()
+    return min(cores, _MOST_WORKERS) if device.type == "cuda" else max(cores // 4, 1)
 
 
 def _until_error(orders: Iterable[Any], note: Callable[[Exception], None]) -> Iterator[Any]:

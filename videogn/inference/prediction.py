@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
+
+from videogn.axes import Sample
+from videogn.evaluation.views import video_probabilities
 
 
 @dataclass(frozen=True)
@@ -35,3 +40,23 @@ class Prediction:
     # Arrays have no truth value, so that they take no part in ==.
     clip_probabilities: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
     probabilities: NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, sample: Sample, clips: Tensor, *, class_names: Sequence[str], top_k: int) -> Prediction:
+        """Make the prediction of a video from the probabilities (clips, K) of its clips."""
+        probabilities = video_probabilities(clips)
+        scores, classes = probabilities.topk(min(top_k, len(probabilities)))
+        return cls(
+            sample.path,
+            scores=tuple(zip((class_names[number] for number in classes.tolist()), scores.tolist(), strict=True)),
+            fallback=sample.fallback,
+            truncated=sample.truncated,
+            clip_times=sample.times,
+            clip_probabilities=clips.numpy(),
+            probabilities=probabilities.numpy(),
+        )
+
+    @classmethod
+    def failed(cls, sample: Sample, reason: str) -> Prediction:
+        """Make the prediction of a video that failed."""
+        return cls(sample.path, error=reason, fallback=sample.fallback)

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-import os
+import copy
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
 
-from videogn.axes import Sample, VideoRecord
+from videogn.axes import Sample
 from videogn.checks import require_at_least, require_positive
-from videogn.choices import FRAME_RATE, TIME_LIMIT, CropsName, DecoderName, EvaluationViews, ProtocolName, chosen
+from videogn.choices import (
+    FRAME_RATE,
+    TIME_LIMIT,
+    CropsName,
+    DecoderName,
+    EvaluationViews,
+    PredictPrecisionName,
+    ProtocolName,
+    chosen,
+)
 from videogn.data.plans import evaluation_plan
-from videogn.evaluation.views import score_views, video_probabilities
-from videogn.inference.decoding import Video, VideoDecoding, decoded
+from videogn.evaluation.views import score_views
+from videogn.inference.decoding import VideoDecoding, decoded
+from videogn.inference.features import ClipFeatures, VideoFeatures
 from videogn.inference.loading import load_network
+from videogn.inference.network_pass import NetworkPass
 from videogn.inference.passes import in_passes
+from videogn.inference.pipeline import VideoPipeline
+from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
+from videogn.inference.videos import Video, as_videos
 from videogn.system.devices import device_named
 from videogn.video.decoders.guard import video_opener
-from videogn.video.transforms import normalise, view_chunks, views_of
+
+Result = TypeVar("Result")
 
 
 class Predictor:
@@ -41,16 +56,23 @@ class Predictor:
         antialias: Whether frames are antialiased when they shrink. Default: as the checkpoint says.
         decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec"; files on which it is not exact go to PyAV. Default:
             "auto".
-        frame_rate: Frames per second of folders of numbered images. Default: 25.
+        frame_rate: Frames per second of folders of numbered images, and of bare arrays. Default: 25.
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
+        precision: "32", "bf16" or "auto": bf16 where the processor computes in it, which takes about half the time and
+            changes probabilities in the third digit; else 32. Default: "auto".
+        compile: Whether the network is compiled (`torch.compile`), which takes a minute or more for each shape of
+            videos before it pays, and a C++ compiler on a CPU. Default: False.
         time_limit: Seconds that a small video may take to decode; a long or large one has more. Decoding runs in a
             process of its own, which is killed and replaced when the time is over. 0 decodes in this process without a
             limit. Default: 60.
+        use_truncated: Whether a video whose end is missing, or of which frames are damaged, is scored over the frames
+            that decode, where it would fail otherwise; its prediction says so (`truncated`). Default: False.
         trust: Packages that may be imported where the checkpoint names a norm or a network from outside videogn.
             Default: none.
 
     Attributes:
         device: Device of the network.
+        precision: "32" or "bf16": what the network computes in.
         class_names: Class names in the order of their numbers.
 
     Raises:
@@ -88,37 +110,63 @@ class Predictor:
         decoder: DecoderName = "auto",
         frame_rate: float = FRAME_RATE,
         device: str = "auto",
+        precision: PredictPrecisionName = "auto",
+        compile: bool = False,
         time_limit: float = TIME_LIMIT,
+        use_truncated: bool = False,
         trust: Sequence[str] = (),
     ) -> None:
         require_at_least("time_limit", time_limit, 0)
-        self._opener = video_opener(time_limit, frame_rate)
-        self._decoder = decoder
+        opener = video_opener(time_limit, frame_rate)
         self.device = device_named(device)
+        arithmetic = precision_named(precision, self.device)
         net, about = load_network(checkpoint, trust=trust)
         self._net = net.to(self.device)
+        run = copy.copy(self._net)  # with the same layers and weights
+        if compile:
+            run.compile()
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
         asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
         views = {**about, **{name: value for name, value in asked.items() if value is not None}}
         self._source, self._about = checkpoint, views
-        self._plan = evaluation_plan(chosen(EvaluationViews, views))
-        self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
+        self._decoding = VideoDecoding(
+            evaluation_plan(chosen(EvaluationViews, views)),
+            decoder,
+            opener,
+            frame_rate=frame_rate,
+            use_truncated=use_truncated,
+        )
+        mean, std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
+        self._pass = NetworkPass(run, self.device, arithmetic, mean, std)
+
+    @property
+    def precision(self) -> str:
+        return self._pass.precision.name
 
     def predict(
-        self, videos: Video | Iterable[Video], *, top_k: int = 5, workers: int = 0, batch_clips: int | None = None
+        self,
+        videos: Video | Iterable[Video],
+        *,
+        top_k: int = 5,
+        workers: int | None = 0,
+        batch_clips: int | None = None,
     ) -> Iterator[Prediction]:
         """Classify videos. A bad file gives a prediction with an error and does not stop the rest.
 
         Args:
-            videos: One video or several: files, folders of numbered images, or records of an index. With "#t=5.4,11.6"
-                (seconds) or "#frames=12,48" after the path, only this part of the video is classified. An iterable may
-                be endless: videos are taken from it as they are needed, and none is kept.
+            videos: One video or several: files, folders of numbered images, records of an index, files that are open
+                for reading bytes, arrays or tensors of frames, uint8 (T, H, W, 3), or a `VideoArray` of these with
+                their rate. With "#t=5.4,11.6" (seconds) or "#frames=12,48" after the path, only this part of the video
+                is classified. An iterable may be endless: videos are taken from it as they are needed, and none is
+                kept.
             top_k: Number of classes to name, at most. Default: 5.
             workers: Number of processes that decode ahead, at most two videos each; 0 decodes as predictions are asked
-                for. Default: 0.
+                for, and None chooses: none for one video, for several a quarter of the cores, or as many as cores if
+                the network is on a GPU. Default: 0, which needs no `if __name__ == "__main__"` on any system.
             batch_clips: Number of views that go through the network at once, at most, of one video or of several whose
-                views are of one size. Default: as the checkpoint says (`clips_per_forward`).
+                views are of one size. Results then depend on the other videos in the last digits. By default every
+                video goes alone, as many views at once as the checkpoint says (`clips_per_forward`).
 
         Returns:
             Iterator over one prediction for each video, in order, made as it is advanced.
@@ -127,20 +175,60 @@ class Predictor:
             ValueError: A number is out of range.
         """
         require_positive("top_k", top_k)
-        require_at_least("workers", workers, 0)
+        made = partial(Prediction.of, class_names=self.class_names, top_k=top_k)
+        results = partial(self._pass.results, of_views=score_views, made=made, failed=Prediction.failed)
+        return self._each(videos, workers, batch_clips, results, Prediction.failed)
+
+    def features(
+        self, videos: Video | Iterable[Video], *, workers: int | None = 0, batch_clips: int | None = None
+    ) -> Iterator[VideoFeatures]:
+        """Compute the features of videos' clips: what the classifier gets, averaged over positions and crops.
+
+        Args:
+            videos: One video or several, as for `predict`.
+            workers: As for `predict`. Default: 0.
+            batch_clips: As for `predict`.
+
+        Returns:
+            Iterator over the features of each video, in order, made as it is advanced; 2,048 a clip for `i3d_r50`.
+
+        Raises:
+            ValueError: A number is out of range, or the last layer of the network is no classifier.
+        """
+        network, of_views = replace(self._pass, net=self._net), ClipFeatures(self._net, len(self.class_names))
+        results = partial(network.results, of_views=of_views, made=VideoFeatures.of, failed=VideoFeatures.failed)
+        return self._each(videos, workers, batch_clips, results, VideoFeatures.failed)
+
+    def as_pipeline(self, *, top_k: int = 5) -> VideoPipeline:
+        """Return a function that takes and returns what the video-classification pipeline of transformers does.
+
+        Args:
+            top_k: Number of classes to name, at most. Default: 5.
+
+        Returns:
+            A function from a video to `[{"score", "label"}, ...]`, and from a list to a list of these.
+
+        Raises:
+            ValueError: `top_k` is not positive.
+        """
+        return VideoPipeline(self.predict, top_k=top_k)
+
+    def _each(
+        self,
+        videos: Video | Iterable[Video],
+        workers: int | None,
+        batch_clips: int | None,
+        results: Callable[..., Sequence[Result]],
+        failed: Callable[[Sample, str], Result],
+    ) -> Iterator[Result]:
+        require_at_least("workers", workers or 0, 0)
         at_once = self._clips_per_forward if batch_clips is None else batch_clips
         require_positive("batch_clips", at_once)
-        one = isinstance(videos, str | os.PathLike | VideoRecord)
-        samples = decoded(
-            [videos] if one else videos,
-            VideoDecoding(self._plan, self._decoder, self._opener),
-            workers=workers,
-            pin_memory=self.device.type == "cuda",
-        )
         return in_passes(
-            samples,
-            partial(self._predict, top_k=top_k, at_once=at_once),
-            lambda shape: max(at_once // shape.views, 1),
+            decoded(as_videos(videos), self._decoding, workers=workers, device=self.device),
+            partial(results, at_once=at_once),
+            lambda shape: 1 if batch_clips is None else max(batch_clips // shape.views, 1),
+            lambda sample: failed(sample, str(sample.error)),
         )
 
     @classmethod
@@ -204,42 +292,3 @@ class Predictor:
         with tempfile.TemporaryDirectory() as parent:
             folder = self.save_pretrained(Path(parent, repo_id.rpartition("/")[2] or "model"), results=results)
             return push_pretrained(folder, repo_id, private=private)
-
-    def _predict(self, samples: Sequence[Sample], *, top_k: int, at_once: int) -> list[Prediction]:
-        """Score videos of one shape: all views in one pass, or those of one video some at a time."""
-        try:
-            clips = self._score(samples, at_once)
-        except ValueError as error:  # a file too small for the network, say
-            if len(samples) == 1:
-                return [Prediction(samples[0].path, error=str(error), fallback=samples[0].fallback)]
-            return [self._predict([sample], top_k=top_k, at_once=at_once)[0] for sample in samples]
-        return [self._prediction(*each, top_k) for each in zip(samples, clips, strict=True)]
-
-    @torch.inference_mode()
-    def _score(self, samples: Sequence[Sample], at_once: int) -> list[Tensor]:
-        """The probabilities (clips, K) of each video, on the CPU."""
-        lengths = [self._on_device(sample) for sample in samples]
-        views = view_chunks(samples[0], at_once) if len(samples) == 1 else [views_of(*samples)]
-        chunks = (normalise(some, self._mean, self._std) for some in views)
-        return list(score_views(self._net, chunks, len(samples[0].crops)).cpu().split(lengths))
-
-    def _on_device(self, sample: Sample) -> int:
-        """Move a video there; its number of clips."""
-        assert sample.frames is not None
-        assert sample.clips is not None
-        sample.frames = sample.frames.to(self.device, non_blocking=True)
-        sample.clips = sample.clips.to(self.device, non_blocking=True)
-        return len(sample.clips)
-
-    def _prediction(self, sample: Sample, clips: Tensor, top_k: int) -> Prediction:
-        probabilities = video_probabilities(clips)
-        scores, classes = probabilities.topk(min(top_k, len(probabilities)))
-        names = [self.class_names[number] for number in classes.tolist()]
-        return Prediction(
-            sample.path,
-            scores=tuple(zip(names, scores.tolist(), strict=True)),
-            fallback=sample.fallback,
-            clip_times=sample.times,
-            clip_probabilities=clips.numpy(),
-            probabilities=probabilities.numpy(),
-        )

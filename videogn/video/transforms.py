@@ -52,7 +52,12 @@ def view_chunks(sample: Sample, at_once: int) -> Iterator[Tensor]:
             yield views_of(dataclasses.replace(sample, clips=clips, crops=sample.crops[first : first + at_once]))
 
 
-def normalise(clips: Tensor, mean: Tensor | Sequence[float], std: Tensor | Sequence[float]) -> Tensor:
+def normalise(
+    clips: Tensor,
+    mean: Tensor | Sequence[float],
+    std: Tensor | Sequence[float],
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> Tensor:
     """Normalise clips channel by channel: (x / 255 - mean) / std.
 
     Args:
@@ -60,15 +65,16 @@ def normalise(clips: Tensor, mean: Tensor | Sequence[float], std: Tensor | Seque
         mean: Mean of each of the C channels, as a fraction of the full range. A tensor on the device of the clips is
             used without a transfer.
         std: Standard deviation of each of the C channels, as a fraction of the full range.
+        memory_format: Memory layout of the result. Default: contiguous.
 
     Returns:
-        float32 (B, C, T, H, W), contiguous.
+        float32 (B, C, T, H, W).
     """
     shape = (1, -1, 1, 1, 1)
     offset = torch.as_tensor(mean, dtype=torch.float32, device=clips.device).view(shape)
     scale = torch.as_tensor(std, dtype=torch.float32, device=clips.device).view(shape)
     # One new tensor, changed in place: a batch of clips is hundreds of megabytes.
-    values = clips.to(torch.float32, memory_format=torch.contiguous_format)
+    values = clips.to(torch.float32, memory_format=memory_format)
     return values.div_(255).sub_(offset).div_(scale)
 
 
