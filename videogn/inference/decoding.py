@@ -33,10 +33,13 @@ class VideoDecoding(Dataset[Sample]):
         opener: Function that opens a video: in this process, or in one that can be killed.
         frame_rate: Frames per second of bare arrays.
         use_truncated: Whether of a video that fails the frames are used that decode.
+
+    Attributes:
+        plan: Plan of the views.
     """
 
     def __init__(self, plan: ViewPlan, decoder: str, opener: Opener, *, frame_rate: float, use_truncated: bool) -> None:
-        self._plan = plan
+        self.plan = plan
         self._decoder = decoder
         self._opener = opener
         self._frame_rate = frame_rate
@@ -52,7 +55,7 @@ class VideoDecoding(Dataset[Sample]):
         return load_sample(
             order.record,
             number,
-            self._plan,
+            self.plan,
             decoder=self._decoder,
             rng=np.random.default_rng(0),  # nothing in an evaluation is random
             opener=order.opener or self._opener,
