@@ -74,6 +74,7 @@ class Predictor:
         device: Device of the network.
         precision: "32" or "bf16": what the network computes in.
         class_names: Class names in the order of their numbers.
+        views: What the network sees of a video: clips, crops and their sizes.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
@@ -130,8 +131,9 @@ class Predictor:
         asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
         views = {**about, **{name: value for name, value in asked.items() if value is not None}}
         self._source, self._about = checkpoint, views
+        self.views = chosen(EvaluationViews, views)
         self._decoding = VideoDecoding(
-            evaluation_plan(chosen(EvaluationViews, views)),
+            evaluation_plan(self.views),
             decoder,
             opener,
             frame_rate=frame_rate,
