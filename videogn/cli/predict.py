@@ -17,7 +17,7 @@ from videogn.choices import (
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
-from videogn.cli.score_output import Format, Output, checked_output
+from videogn.cli.score_output import Format, Output, checked_output, write_rows
 from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
@@ -46,7 +46,8 @@ class Options:
         shard (N/COUNT): Part of the videos to score: 3/16 is every 16th, from the third on.
         clips: Number of clips per video. By default as a published network was tested, for a checkpoint 10.
         top_k: Number of classes that are named for each video.
-        format: Format of the output. By default that of the output's suffix, or a table.
+        format: Format of the output. By default that of the output's suffix, or a table. fiftyone and labelstudio are
+            JSON for these programs, with the best class of each video.
         output (FILE): File to write to, in place of printing: .parquet, .jsonl, .csv, .json or .txt. Rows are kept
             beside it in FILE.parts as they come.
         overwrite: Begin the output anew, without the rows that there are.
@@ -115,6 +116,7 @@ def run(options: Options) -> int:
     from videogn.cli.scoring_progress import ScoringProgress
     from videogn.data.fallbacks import Fallbacks
     from videogn.inference.bulk.parts import opened_parts
+    from videogn.inference.bulk.rows import row_of
     from videogn.inference.bulk.scoring import Scoring
     from videogn.inference.predictor import Predictor
 
@@ -142,8 +144,8 @@ def run(options: Options) -> int:
             if not output.kept:
                 return pass_scores(predict, inputs, progress, output)
             with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
-                scoring = Scoring(inputs, parts, retry_failed=options.retry_failed)
-                return keep_scores(predict, scoring, parts, progress, output)
+                scoring = Scoring(inputs, parts, row_of, retry_failed=options.retry_failed)
+                return keep_scores(predict, scoring, parts, progress, output, write_rows)
     except Stopped as stop:
         fail("interrupted", stop.status)
 

@@ -58,16 +58,14 @@ class ClipFeatures:
 
     Args:
         net: Network whose last layer is its classifier.
-
-    Attributes:
-        size: Number of features, C.
+        num_classes: Number of its classes K.
 
     Raises:
         ValueError: Its last layer is no classifier.
     """
 
     def __init__(self, net: nn.Module, num_classes: int) -> None:
-        self._classifier, self._axis, self.size = classifier_of(net, num_classes)
+        self._classifier, self._axis, _ = classifier_of(net, num_classes)
 
     def __call__(self, net: Callable[[Tensor], Tensor], views: Iterable[Tensor], num_crops: int) -> Tensor:
         """Compute the features (clips, C), float32, of clips.

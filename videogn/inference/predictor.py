@@ -35,6 +35,7 @@ from videogn.inference.pipeline import VideoPipeline
 from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
 from videogn.inference.videos import Video, as_videos
+from videogn.models.head import classifier_of
 from videogn.system.devices import device_named
 from videogn.video.decoders.guard import video_opener
 
@@ -145,6 +146,15 @@ class Predictor:
     @property
     def precision(self) -> str:
         return self._pass.precision.name
+
+    @property
+    def num_features(self) -> int:
+        """Number of features of a clip.
+
+        Raises:
+            ValueError: The last layer of the network is no classifier.
+        """
+        return classifier_of(self._net, len(self.class_names)).features
 
     def predict(
         self,
