@@ -12,7 +12,7 @@ ROWS = [
     {"path": "clips/a b.mp4", "predictions": [{"label": "yoga", "score": 0.75}, {"label": "dance", "score": 0.25}]},
     {"path": "./clips//ü.tar.mp4", "predictions": [{"label": "dance", "score": 0.5}]},
     {"path": "clips/broken.mp4", "error": "file is empty"},
-    {"path": "c.mp4", "predictions": [{"label": "yoga", "score": 1.0}], "truncated": "1 of 2 frames decode: ..."},
+    {"path": "/data/c.mp4", "predictions": [{"label": "yoga", "score": 1.0}], "truncated": "1 of 2 frames decode: ..."},
 ]
 
 
@@ -23,7 +23,7 @@ def test_fiftyone():
             "clips/a b": {"label": 0, "confidence": 0.75},
             "clips/ü.tar": {"label": 1, "confidence": 0.5},
             "clips/broken": None,
-            "c": {"label": 0, "confidence": 1.0},
+            "/data/c.mp4": {"label": 0, "confidence": 1.0},
         },
     }
 

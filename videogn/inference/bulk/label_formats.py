@@ -19,8 +19,8 @@ _CHOICES, _VIDEO = "label", "video"
 def fiftyone_labels(rows: Iterable[Row]) -> Iterator[str]:
     """labels.json of a FiftyOneImageClassificationDataset, which FiftyOne reads for videos as well.
 
-    A video goes by its path without the suffix; its label is a number in `classes`, with a confidence, or null. The
-    classes, which are known when all rows are, come last.
+    A video goes by its path, a relative one without its suffix, as FiftyOne looks it up; its label is a number in
+    `classes`, with a confidence, or null. The classes, which are known when all rows are, come last.
     """
     classes: dict[str, int] = {}
     before = '{"labels": {\n'
@@ -28,7 +28,8 @@ def fiftyone_labels(rows: Iterable[Row]) -> Iterator[str]:
         label: dict[str, Any] | None = None
         for best in row.get("predictions", ())[:1]:
             label = {"label": classes.setdefault(best["label"], len(classes)), "confidence": best["score"]}
-        name = os.path.splitext(os.path.normpath(row["path"]))[0]
+        path = os.path.normpath(row["path"])
+        name = path if os.path.isabs(path) else os.path.splitext(path)[0]
         yield f"{before}{json.dumps(name, ensure_ascii=False)}: {json.dumps(label)}"
         before = ",\n"
     yield ("\n" if before == ",\n" else before) + f'}}, "classes": {json.dumps(list(classes), ensure_ascii=False)}}}\n'
