@@ -63,13 +63,13 @@ def main() -> None:
 
 
 def processor_seconds(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of processor time of each, run in turn; one uncounted turn before."""
+    """Median seconds of processor time of each, run in turn; the first turn counts only if it is the only one."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for turn in range(repeats + 1):
+    for turn in range(repeats + (repeats > 1)):
         for name, way in ways.items():
             started = time.process_time()
             way()
-            if turn:
+            if turn or repeats == 1:
                 seconds[name].append(time.process_time() - started)
     return {name: statistics.median(values) for name, values in seconds.items()}
 

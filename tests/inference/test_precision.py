@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 
@@ -82,3 +84,18 @@ def test_probabilities_are_float32_from_the_softmax_on(trained, motion):
         assert found.clip_probabilities.sum(axis=1) == pytest.approx([1, 1], abs=1e-6)  # bfloat16 could not
     assert narrow.probabilities == pytest.approx(wide.probabilities, abs=5e-3)
     assert (narrow.probabilities != wide.probabilities).any()
+
+
+def test_a_network_is_compiled_if_asked(trained, motion, monkeypatch):
+    """Compiling itself takes a minute, and is left out here."""
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda net: compiled.append(net))
+    last = trained / "checkpoints" / "last.ckpt"
+    monkeypatch.setenv("CXX", sys.executable)  # any program
+    predictor = Predictor(last, device="cpu", compile=True, time_limit=0)
+    assert compiled == [predictor._net]
+    Predictor(last, device="cpu", time_limit=0)
+    assert len(compiled) == 1
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ValueError, match=r"takes a C\+\+ compiler, and no-such-compiler is not found: install it"):
+        Predictor(last, device="cpu", compile=True, time_limit=0)

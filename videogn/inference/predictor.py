@@ -24,6 +24,7 @@ from videogn.choices import (
 )
 from videogn.data.plans import evaluation_plan
 from videogn.evaluation.views import score_views, video_probabilities
+from videogn.inference.compilation import compile_network
 from videogn.inference.decoding import Video, VideoDecoding, decoded
 from videogn.inference.loading import load_network
 from videogn.inference.passes import in_passes
@@ -65,11 +66,12 @@ class Predictor:
         device: Device of the network.
         precision: "32" or "bf16": what the network computes in.
         class_names: Class names in the order of their numbers.
+        views: What the network sees of a video: clips, crops and their sizes.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
         ValueError: The file is not a checkpoint of `videogn fit`, it names code that is not trusted, there is no such
-            published network or it could not be fetched, or an argument is wrong.
+            published network or it could not be fetched, an argument is wrong, or there is no compiler.
 
     Example:
         A checkpoint of an untrained network, as `videogn fit` writes it, and a black video.
@@ -114,12 +116,13 @@ class Predictor:
         net, about = load_network(checkpoint, trust=trust)
         self._net = net.to(self.device)
         if compile:
-            self._net.compile()
+            compile_network(self._net, self.device)
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
         asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
         views = {**about, **{name: value for name, value in asked.items() if value is not None}}
-        self._plan = evaluation_plan(chosen(EvaluationViews, views))
+        self.views = chosen(EvaluationViews, views)
+        self._plan = evaluation_plan(self.views)
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
 
     @property
