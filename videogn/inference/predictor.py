@@ -26,6 +26,7 @@ from videogn.choices import (
 )
 from videogn.data.plans import evaluation_plan
 from videogn.evaluation.views import score_views
+from videogn.inference.compilation import compile_network
 from videogn.inference.decoding import VideoDecoding, decoded
 from videogn.inference.features import ClipFeatures, VideoFeatures
 from videogn.inference.loading import load_network
@@ -80,7 +81,7 @@ class Predictor:
     Raises:
         FileNotFoundError: The checkpoint does not exist.
         ValueError: The file is not a checkpoint of `videogn fit`, it names code that is not trusted, there is no such
-            published network or it could not be fetched, or an argument is wrong.
+            published network or it could not be fetched, an argument is wrong, or there is no compiler.
 
     Example:
         A checkpoint of an untrained network, as `videogn fit` writes it, and a black video.
@@ -124,9 +125,9 @@ class Predictor:
         arithmetic = precision_named(precision, self.device)
         net, about = load_network(checkpoint, trust=trust)
         self._net = net.to(self.device)
-        run = copy.copy(self._net)  # with the same layers and weights
+        run = copy.copy(self._net) if compile else self._net  # a copy has the same layers and weights
         if compile:
-            run.compile()
+            compile_network(run, self.device)
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
         asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
@@ -186,10 +187,44 @@ class Predictor:
         Raises:
             ValueError: A number is out of range.
         """
+        return self.classify(self.decode(videos, workers=workers), top_k=top_k, batch_clips=batch_clips)
+
+    def decode(self, videos: Video | Iterable[Video], *, workers: int | None = 0) -> Iterator[Sample]:
+        """Decode videos as `predict` does.
+
+        Args:
+            videos: As for `predict`.
+            workers: As for `predict`. Default: 0.
+
+        Returns:
+            Iterator over one sample for each video, in order, decoded or failed; made as it is advanced.
+
+        Raises:
+            ValueError: `workers` is negative.
+        """
+        require_at_least("workers", workers or 0, 0)
+        return decoded(as_videos(videos), self._decoding, workers=workers, device=self.device)
+
+    def classify(
+        self, samples: Iterable[Sample], *, top_k: int = 5, batch_clips: int | None = None
+    ) -> Iterator[Prediction]:
+        """Classify decoded videos as `predict` does.
+
+        Args:
+            samples: Samples of `decode`. Their frames are moved to the device of the network.
+            top_k: As for `predict`. Default: 5.
+            batch_clips: As for `predict`. Default: every video alone.
+
+        Returns:
+            Iterator over one prediction for each sample, in order; made as it is advanced.
+
+        Raises:
+            ValueError: A number is not positive.
+        """
         require_positive("top_k", top_k)
         made = partial(Prediction.of, class_names=self.class_names, top_k=top_k)
         results = partial(self._pass.results, of_views=score_views, made=made, failed=Prediction.failed)
-        return self._each(videos, workers, batch_clips, results, Prediction.failed)
+        return self._each(samples, batch_clips, results, Prediction.failed)
 
     def features(
         self, videos: Video | Iterable[Video], *, workers: int | None = 0, batch_clips: int | None = None
@@ -209,7 +244,7 @@ class Predictor:
         """
         network, of_views = replace(self._pass, net=self._net), ClipFeatures(self._net, len(self.class_names))
         results = partial(network.results, of_views=of_views, made=VideoFeatures.of, failed=VideoFeatures.failed)
-        return self._each(videos, workers, batch_clips, results, VideoFeatures.failed)
+        return self._each(self.decode(videos, workers=workers), batch_clips, results, VideoFeatures.failed)
 
     def as_pipeline(self, *, top_k: int = 5) -> VideoPipeline:
         """Return a function that takes and returns what the video-classification pipeline of transformers does.
@@ -227,17 +262,15 @@ class Predictor:
 
     def _each(
         self,
-        videos: Video | Iterable[Video],
-        workers: int | None,
+        samples: Iterable[Sample],
         batch_clips: int | None,
         results: Callable[..., Sequence[Result]],
         failed: Callable[[Sample, str], Result],
     ) -> Iterator[Result]:
-        require_at_least("workers", workers or 0, 0)
         at_once = self._clips_per_forward if batch_clips is None else batch_clips
         require_positive("batch_clips", at_once)
         return in_passes(
-            decoded(as_videos(videos), self._decoding, workers=workers, device=self.device),
+            samples,
             partial(results, at_once=at_once),
             lambda shape: 1 if batch_clips is None else max(batch_clips // shape.views, 1),
             lambda sample: failed(sample, str(sample.error)),
