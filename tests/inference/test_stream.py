@@ -14,6 +14,7 @@ import torch
 
 from videogn.axes import Segment, VideoRecord
 from videogn.inference import Predictor, decoding
+from videogn.inference.network_pass import NetworkPass
 from videogn.video.encode import write_video
 
 
