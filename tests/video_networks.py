@@ -16,25 +16,38 @@ CONVOLUTIONAL = {
     "x3d_l": (2, 32, 32),
     "r2plus1d_r50": (8, 32, 32),
     "csn_r101": (16, 64, 64),
+    "slowfast_r50": (8, 64, 64),
     "r3d_18": (8, 32, 32),
     "mc3_18": (4, 32, 32),
     "r2plus1d_18": (8, 32, 32),
     "s3d": (16, 224, 224),
 }
-#: Transformers -> (T, H, W).
-TRANSFORMERS = {
+#: torchvision's transformers -> (T, H, W).
+_TRANSFORMERS = {
     "mvit_v1_b": (16, 224, 224),
     "mvit_v2_s": (16, 224, 224),
     "swin3d_t": (4, 64, 64),
     "swin3d_s": (4, 64, 64),
     "swin3d_b": (4, 64, 64),
 }
-TORCHVISION = ("r3d_18", "mc3_18", "r2plus1d_18", "s3d", *TRANSFORMERS)
+TORCHVISION = ("r3d_18", "mc3_18", "r2plus1d_18", "s3d", *_TRANSFORMERS)
+#: pytorchvideo's and torchvision's.
+TRANSFORMERS = {**_TRANSFORMERS, "mvit_base_16x4": (16, 224, 224), "mvit_base_32x3": (32, 224, 224)}
+#: Networks of which only the blocks are known: no window, and one memory mode.
+AS_A_WHOLE = (*TORCHVISION, *TRANSFORMERS)
+
+
+def as_the_hub_takes(name, clips):
+    """What pytorchvideo's network takes of a clip (B, 3, T, H, W): SlowFast's both pathways, by its PackPathway."""
+    if name != "slowfast_r50":
+        return clips
+    frames = clips.shape[2]
+    return [clips.index_select(2, torch.linspace(0, frames - 1, frames // 4).long()), clips]
 
 
 def small_window(name):
     """Options that let a network take the size above."""
-    return {} if name in TORCHVISION else {"pool_window": (None, None, None)}
+    return {} if name in AS_A_WHOLE else {"pool_window": (None, None, None)}
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar, get_args
 from videogn.checks import check_choice, require_at_least, require_positive
 
 DecoderName = Literal["auto", "pyav", "decord", "torchcodec"]
-ProtocolName = Literal["nonlocal", "slowfast", "mmaction2", "endpoint"]
+ProtocolName = Literal["nonlocal", "slowfast", "slowfast_offset", "mmaction2", "endpoint"]
 CropsName = Literal["full", "three_crop", "center"]
 ValViewName = Literal["center", "augmented"]
 MemoryModeName = Literal["plain", "lean", "block", "stage"]
@@ -27,11 +27,25 @@ EngineName = Literal["local", "ray"]
 DeviceName = Literal["cpu", "cuda"]
 LeaksName = Literal["warn", "error"]
 SourceKindName = Literal["torchvision", "zoo", "nonlocal"]
-ZooName = Literal["i3d_r50", "slow_r50", "c2d_r50", "r2plus1d_r50", "csn_r101", "x3d_xs", "x3d_s", "x3d_m", "x3d_l"]
+ZooName = Literal[
+    "i3d_r50",
+    "slow_r50",
+    "c2d_r50",
+    "r2plus1d_r50",
+    "csn_r101",
+    "slowfast_r50",
+    "x3d_xs",
+    "x3d_s",
+    "x3d_m",
+    "x3d_l",
+    "mvit_base_16x4",
+    "mvit_base_32x3",
+]
 TorchvisionName = Literal[
     "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t", "swin3d_s", "swin3d_b"
 ]
-ExportFormatName = Literal["onnx"]
+ExportFormatName = Literal["torch-export", "onnx", "openvino", "executorch"]
+DynamicName = Literal["batch", "all"]
 
 #: Network and norm that are trained unless others are named, and their number of classes (Kinetics-400).
 ARCH = "i3d_r50"
@@ -106,8 +120,8 @@ class EvaluationProtocol:
 
     Args:
         num_clips: Number of clips per video.
-        protocol: Rule that places the clips: `nonlocal`, `slowfast`, `mmaction2` or `endpoint`, see
-            `videogn.video.clips`.
+        protocol: Rule that places the clips: `nonlocal`, `slowfast`, `slowfast_offset`, `mmaction2` or
+            `endpoint`, see `videogn.video.clips`.
         crops: Part of the frame that is tested: `full` (the whole frame, fully convolutionally), `three_crop` or
             `center`.
 

@@ -19,8 +19,8 @@ from videogn.models.weight_sources import SourceWeights
 @pytest.mark.parametrize(
     ("source", "given", "protocol"),
     [
-        ("zoo:tiny", [], "slowfast"),
-        ("zoo:tiny", ["--data.protocol=nonlocal"], "nonlocal"),
+        ("zoo:x3d_s", [], "slowfast"),
+        ("zoo:x3d_s", ["--data.protocol=nonlocal"], "nonlocal"),
         ("timm:tiny", [], "nonlocal"),
     ],
 )

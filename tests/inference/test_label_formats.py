@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -46,6 +47,6 @@ def test_no_row_is_valid_json(write, nothing):
 @pytest.mark.parametrize("write", [fiftyone_labels, label_studio_tasks])
 def test_rows_are_written_as_they_come(write):
     """Memory does not grow with their number."""
-    pieces = write(row for row in [ROWS[0], *iter(lambda: ROWS[0], None)])
+    pieces = write(itertools.repeat(ROWS[0]))
     assert "a b" in next(pieces)
     assert "a b" in next(pieces)

@@ -21,7 +21,7 @@ def _loaded(code: str, names) -> set[str]:
 
 
 def test_importing_the_predictor_and_building_an_i3d_loads_neither_pytorchvideo_nor_torchvision():
-    code = "import videogn.inference; from videogn.models import make_model; make_model('i3d_tiny', 2, 'gn')"
+    code = "from videogn.inference import Predictor; from videogn.models import make_model; make_model('i3d_tiny', 2, 'gn')"
     assert _loaded(code, HEAVY) == set()
 
 
@@ -36,6 +36,8 @@ def test_the_command_answers_before_torch(tmp_path):
         ["predict", *here, "torchvision:r3d_18"],
         ["predict", *here, "torchvision:R3D18_Weights.KINETICS400_V1"],
         ["predict", f"{tmp_path}/b.mp4", "--checkpoint", f"{tmp_path}/last.ckpt"],
+        ["predict", f"{tmp_path}/b.mp4", "--checkpoint", f"{tmp_path}/last.ckpt", f"--output={tmp_path}/a.csv"],
+        ["features", f"{tmp_path}/b.mp4", "--checkpoint", f"{tmp_path}/last.ckpt", f"--output={tmp_path}/a.parquet"],
     ]
     code = f"""
 import contextlib, io

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 
@@ -151,7 +152,11 @@ def test_results_of_another_test_are_not_taken_over(run, tmp_path, caplog):
     results = json.loads((run / "results.json").read_text())
     _write(run, {**results, "checkpoint": "zoo:x3d_s"})
     assert "model-index" not in _front_matter(_card(last, tmp_path / "out"))
-    assert "results.json is not taken over: it is the test of zoo:x3d_s" in caplog.text
+    assert "results.json is not taken over into the model card: it is the test of zoo:x3d_s" in caplog.text
+    _write(run, results)
+    os.utime(last, (2**32, 2**32))
+    assert "model-index" not in _front_matter(_card(last, tmp_path / "older"))
+    assert "last.ckpt, which may have been trained further" in caplog.text
     assert "model-index" in _front_matter(_card(last, tmp_path / "given", results=run))
     for change, reason in [
         ({"model": {**results["model"], "norm": "bn"}}, "its norm is bn, not gn"),

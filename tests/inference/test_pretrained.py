@@ -76,7 +76,7 @@ def test_round_trip(tmp_path, arch, norm, norm_options, arch_options):
     assert known == about
     assert not again.training
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in net.state_dict().items())
-    clips = torch.randn(SIZE if arch != "swin3d_t" else (1, 3, 4, 64, 64))
+    clips = torch.randn(SIZE if arch in ("i3d_tiny", "x3d_xs") else (1, 3, 8, 64, 64))
     with torch.inference_mode():
         assert torch.equal(net(clips), again(clips))
 
@@ -92,7 +92,19 @@ def test_a_published_network(downloads, tmp_path):
     clips = torch.randn(1, 3, 4, 160, 160)
     with torch.inference_mode():
         assert torch.equal(net(clips), again(clips))
-    assert "The weights are those of `zoo:x3d_xs`." in (tmp_path / "x3d" / "README.md").read_text()
+    card = (tmp_path / "x3d" / "README.md").read_text()
+    assert "The weights are those of `zoo:x3d_xs` (their licence: none stated (the code: Apache-2.0))." in card
+
+
+def test_the_card_of_a_release_names_its_file_and_licence(tmp_path):
+    """Not the folder of the file; the licence binds whoever publishes the weights again."""
+    file = tmp_path / "i3d_baseline_32x2_IN_pretrain_400k.pkl"
+    file.touch()
+    net = make_model("i3d_tiny", 3, "gn")
+    save_pretrained(net, _about(), tmp_path / "out", source=f"nonlocal:{file}")
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert f"`nonlocal:{file.name}` (their licence: CC-BY-NC 4.0)" in card
+    assert str(tmp_path) not in card
 
 
 def test_the_files(folder):
@@ -177,6 +189,16 @@ def test_a_file_is_no_folder(folder, tmp_path):
         Predictor.from_pretrained(tmp_path / "file")
     with pytest.raises(FileNotFoundError, match="did you mean"):
         Predictor.from_pretrained(tmp_path / "netwrk")
+
+
+def test_the_network_of_another_library_is_not_replaced(folder, tmp_path):
+    net, about = load_network(folder)
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "config.json").write_text('{"model_type": "videomae"}')
+    with pytest.raises(ValueError, match=r"config\.json was not written by videogn and is not replaced"):
+        save_pretrained(net, about, tmp_path / "theirs", source=folder)
+    assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["config.json"]
+    assert save_pretrained(net, about, folder, source=folder) == folder  # our own is
 
 
 def test_nothing_is_written_that_would_be_refused(tmp_path, folder):

@@ -10,7 +10,7 @@ import torch
 from released_networks import released_blobs, released_logits, write
 from torchvision.models import get_weight, video
 from torchvision.transforms.functional import normalize
-from video_networks import sane
+from video_networks import as_the_hub_takes, sane
 
 from videogn.inference import Predictor, load_network
 from videogn.models.network_sources import kinetics400_classes
@@ -39,7 +39,11 @@ ZOO = {
     "i3d_r50": (8, 224, 224),
     "r2plus1d_r50": (16, 224, 224),
     "csn_r101": (32, 224, 224),
+    "slowfast_r50": (32, 224, 224),
+    "mvit_base_16x4": (16, 224, 224),
+    "mvit_base_32x3": (32, 224, 224),
 }
+_TWO_MORE = ("slowfast_r50", "mvit_base_16x4")
 
 
 def _dear(names, cheap):
@@ -74,7 +78,7 @@ def test_probabilities_are_those_of_pytorchvideo(downloads, name):
     net, about = load_network(f"zoo:{name}")
     clips = (_frames(ZOO[name]).permute(0, 4, 1, 2, 3).float() / 255 - 0.45) / 0.225
     with torch.inference_mode():
-        logits, wanted = net(clips), source(clips)
+        logits, wanted = net(clips), source(as_the_hub_takes(name, clips))
     ends_in_softmax = bool(torch.isclose(wanted.sum(), torch.tensor(1.0), atol=1e-4))
     found = (logits.softmax(1) if ends_in_softmax else logits).mean(dim=(2, 3, 4))
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
@@ -118,6 +122,18 @@ def test_a_video_is_classified_as_the_package_would(x3d_s, motion, shown):
     assert [found[name] for name in kinetics400_classes()] == pytest.approx(wanted.tolist(), abs=1e-5)
 
 
+def test_views_that_a_transformer_does_not_take(videogn, capsys, downloads, motion):
+    """In one line and before a video is read, whatever the network sees by default."""
+    torch.save({"model_state": hub.mvit_base_16x4().state_dict()}, downloads / "MVIT_B_16x4.pyth")
+    path = next(motion.glob("val/contract/*.mp4"))
+    assert videogn("predict", path, "--checkpoint=zoo:mvit_base_16x4", "--crops=full") == 2
+    printed = capsys.readouterr()
+    assert printed.err.splitlines()[-1].endswith(
+        "crops must be center or three_crop, got full: the network takes clips of one size only"
+    )
+    assert printed.out == ""
+
+
 def test_options_override_what_the_source_says(x3d_s):
     plan = Predictor("zoo:x3d_s", device="cpu", time_limit=0)._decoding.plan
     assert plan.clips(300, None, 30.0).shape == (10, 13)
@@ -130,9 +146,12 @@ def test_options_override_what_the_source_says(x3d_s):
     assert plan.fps == 15
 
 
-def test_one_command(videogn, capsys, x3d_s, motion):
+@pytest.mark.parametrize("name", ["x3d_s", *(pytest.param(n, marks=pytest.mark.slow) for n in _TWO_MORE)])
+def test_one_command(videogn, capsys, downloads, motion, name):
+    file = __import__(getattr(hub, name).__module__, fromlist=["checkpoint_paths"]).checkpoint_paths[name]
+    torch.save({"model_state": sane(getattr(hub, name)()).state_dict()}, downloads / file.rpartition("/")[2])
     path = next(motion.glob("val/contract/*.mp4"))
-    assert videogn("predict", path, "--checkpoint=zoo:x3d_s", "--clips=1", "--crops=center", "--format=json") == 0
+    assert videogn("predict", path, f"--checkpoint=zoo:{name}", "--clips=1", "--crops=center", "--format=json") == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert len(row["predictions"]) == 5
     assert {prediction["label"] for prediction in row["predictions"]} <= set(kinetics400_classes())

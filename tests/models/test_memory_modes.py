@@ -7,6 +7,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from video_networks import AS_A_WHOLE
 
 from videogn.models import MODELS, i3d_r50, i3d_tiny
 from videogn.models.recompute import MEMORY_MODES, recompute
@@ -14,8 +15,8 @@ from videogn.norm import NORMS
 from videogn.norm.precise_statistics import precise_statistics
 
 MODES = [mode for mode in MEMORY_MODES if mode != "plain"]
-#: torchvision's networks are another test's.
-WITH_ALL_MODES = [builder for builder in MODELS.values() if "torchvision" not in builder.__module__]
+#: The others are another test's.
+WITH_ALL_MODES = [builder for name, builder in MODELS.items() if name not in AS_A_WHOLE]
 #: Options under which a norm depends on its running statistics in training, or has something to get wrong.
 OPTIONS = {"brn": {"r_max": 3.0, "d_max": 5.0, "warmup": 4}, "sub_bn": {"clips": 2}}
 

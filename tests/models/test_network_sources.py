@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -48,12 +49,38 @@ def test_the_zoo_says_the_same_of_its_networks(name):
     network = published_network(f"zoo:{name}")
     module = __import__(getattr(hub, name).__module__, fromlist=["checkpoint_paths"])
     stated = re.search(r"_(\d+)x(\d+)_", module.checkpoint_paths[name])
-    x3d = {"x3d_xs": (4, 12), "x3d_s": (13, 6), "x3d_m": (16, 5), "x3d_l": (16, 5)}
-    wanted = x3d[name] if stated is None else tuple(map(int, stated.groups()))
+    other = {"x3d_xs": (4, 12), "x3d_s": (13, 6), "x3d_m": (16, 5), "x3d_l": (16, 5)}
+    other |= {"mvit_base_16x4": (16, 4), "slowfast_r50": (32, 2)}  # slow pathway: 8x8, which its file is named for
+    wanted = other.get(name) or tuple(map(int, stated.groups()))
     assert (network.views.clip_length, network.views.interval) == wanted
     assert network.arch in MODELS
-    assert (network.views.protocol, network.views.crops, network.views.num_clips) == ("slowfast", "three_crop", 10)
-    assert network.views.crop_size == network.views.short_side
+    views = network.views
+    if name.startswith("mvit"):
+        assert (views.protocol, views.crops, views.num_clips) == ("slowfast_offset", "center", 5)
+        assert (views.crop_size, views.short_side, network.norm) == (224, 256, "ln")
+    else:
+        assert (views.protocol, views.crops, views.num_clips) == ("slowfast", "three_crop", 10)
+        assert (views.crop_size, network.norm) == (views.short_side, "bn")
+
+
+def test_the_zoos_own_order_of_classes(downloads):
+    """As its file has it: names with a space in literal quotes, numbers in any order."""
+    names = kinetics400_classes()[::-1]
+    content = {f'"{name}"' if " " in name else name: number for number, name in enumerate(names)}
+    (downloads / "kinetics_classnames.json").write_text(json.dumps(dict(sorted(content.items()))))
+    assert published_network("zoo:x3d_s").class_names == names
+    weights = "torchvision:R3D_18_Weights.KINETICS400_V1"
+    assert published_network(weights).class_names == kinetics400_classes()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("{", "is no list of classes"), ("[1]", "is no list of classes"), ('{"a": 0, "b": 2}', "must number 400 classes")],
+)
+def test_a_wrong_list_of_classes(downloads, text, reason):
+    (downloads / "kinetics_classnames.json").write_text(text)
+    with pytest.raises(ValueError, match=f"kinetics_classnames.json {reason}"):
+        published_network("zoo:x3d_s")
 
 
 @pytest.mark.parametrize(

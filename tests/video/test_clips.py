@@ -37,6 +37,13 @@ STARTS = {
     ("slowfast", 300, 3): [0, 78, 157],
     ("slowfast", 250, 3): [0, 62, 124],
     ("slowfast", 300, 1): [0],
+    # j floor((N - 64) / (V - 1))
+    ("slowfast_offset", 300, 10): [26 * k for k in range(10)],
+    ("slowfast_offset", 300, 5): [0, 59, 118, 177, 236],
+    ("slowfast_offset", 251, 5): [0, 46, 92, 138, 184],
+    ("slowfast_offset", 63, 5): [0] * 5,
+    ("slowfast_offset", 300, 1): [118],
+    ("slowfast_offset", 1, 1): [0],
     # round((N - 64) j / (V - 1)), halves to even
     ("endpoint", 300, 10): [0, 26, 52, 79, 105, 131, 157, 184, 210, 236],
     ("endpoint", 250, 10): [0, 21, 41, 62, 83, 103, 124, 145, 165, 186],
@@ -117,10 +124,14 @@ def test_ten_clips_of_the_peers(protocol, num_frames, clip_length, interval, sta
     assert clips[0].tolist() == first
 
 
-def _slowfast(n, t, s, v, fps):
+def _slowfast(n, t, s, v, fps, offset=False):
     """SlowFast's definition in torch: an even spread over the span, rounded down."""
     span = max(1.0, t * s * fps / 30)
-    starts = [max(n - span, 0) * j / v for j in range(v)]
+    delta = max(n - span, 0)
+    if offset:
+        starts = [math.floor(delta / 2)] if v == 1 else [j * math.floor(delta / (v - 1)) for j in range(v)]
+    else:
+        starts = [delta * j / v for j in range(v)]
     return [torch.linspace(x, x + span - 1, t).clamp(0, n - 1).long().tolist() for x in starts]
 
 
@@ -133,11 +144,13 @@ def test_slowfast_is_exact(clip_length, interval):
     for n in range(1, 401):
         rates = (30, (25, 29.97, 60, 10, 23.976)[n % 5])
         for v, fps in itertools.product((1, 3, 10, 11), rates if n % 8 == 0 else rates[:1]):
-            clips = clip_indices(
-                n, clip_length=clip_length, interval=interval, num_clips=v, protocol="slowfast", fps=fps
-            )
-            assert clips.dtype == np.int64
-            assert clips.tolist() == _slowfast(n, clip_length, interval, v, fps), (n, v, fps)
+            for protocol in ("slowfast", "slowfast_offset") if n % 8 == 0 else ("slowfast",):
+                clips = clip_indices(
+                    n, clip_length=clip_length, interval=interval, num_clips=v, protocol=protocol, fps=fps
+                )
+                assert clips.dtype == np.int64
+                wanted = _slowfast(n, clip_length, interval, v, fps, offset=protocol == "slowfast_offset")
+                assert clips.tolist() == wanted, (n, v, fps)
 
 
 def test_slowfast_spans_the_same_time_at_any_rate():

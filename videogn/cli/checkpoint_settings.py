@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from dataclasses import asdict
 from typing import Any
 
@@ -11,8 +12,10 @@ from jsonargparse import Namespace
 from videogn.choices import NetworkInput
 from videogn.extensions import find
 from videogn.models import MODELS
-from videogn.models.network_sources import PublishedNetwork
+from videogn.models.network_sources import PublishedNetwork, published_network
 from videogn.training.task import CONTRACT, INPUT
+
+_log = logging.getLogger(__name__)
 
 #: How clips are read. It is asked of the data: a network may well be tested on others than it was trained on.
 _READING = ("fps", "antialias")
@@ -83,6 +86,22 @@ def adopt_published(config: Namespace, network: PublishedNetwork, given: Namespa
         if f"data.{name}" not in given:
             config[f"data.{name}"] = views[name]
     config["model.init_from"], config.ckpt_path = str(network.weights), None
+
+
+def adopt_protocol(config: Namespace, source: str) -> None:
+    """Take over the protocol of a published network whose weights are tested in a network that the user has described.
+
+    Args:
+        config: All settings of the command, changed in place.
+        source: The network, as `--model.init_from` names it.
+
+    Raises:
+        ValueError: There is no published network of this name.
+    """
+    network = published_network(source)
+    if network is not None:
+        config["data.protocol"] = network.views.protocol
+        _log.info("--data.protocol %s, as the accuracy of %s was published", network.views.protocol, source)
 
 
 def _architecture(arch: str, options: dict[str, Any] | None) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 
 from videogn.checks import check_choice
 from videogn.choices import check_rate
-from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_published
+from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_protocol, adopt_published
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
@@ -32,8 +32,6 @@ from videogn.training.task import VideoClassifier
 
 _log = logging.getLogger(__name__)
 
-#: Kind of initial weights -> the protocol that their accuracy was published with, where it is not the default.
-_PUBLISHED_WITH = {"zoo": "slowfast"}
 #: Beginnings of Lightning's lines that say nothing about the run, or that ours say too.
 _NOISE = (
     "Tip:",
@@ -190,10 +188,9 @@ class VideoCLI(LightningCLI):
             source = config["model.init_from"]
             if command != "fit" and source is None:
                 raise ValueError(f"nothing to {command}: name a checkpoint with --ckpt_path")
-            published = _PUBLISHED_WITH.get(str(source).partition(":")[0])
-            if command == "test" and published and "data.protocol" not in self._given():
-                config["data.protocol"] = published
-                _log.info("--data.protocol %s, as the accuracy of %s was published", published, source)
+            # Tests of a network that the user has described; torchvision's weights come with the default there.
+            if command == "test" and str(source).startswith("zoo:") and "data.protocol" not in self._given():
+                adopt_protocol(config, source)
             return
         if config.ckpt_path in ("best", "hpc", "registry"):
             return

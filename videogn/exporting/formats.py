@@ -10,33 +10,49 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from videogn.choices import ExportFormatName
+from videogn.exporting.executorch_program import executorch_metadata, run_executorch, save_executorch, to_executorch
 from videogn.exporting.graph import Graph
 from videogn.exporting.onnx_file import onnx_metadata, run_onnx, save_onnx, to_onnx
+from videogn.exporting.openvino_model import openvino_metadata, run_openvino, save_openvino, to_openvino
+from videogn.exporting.torch_program import program_metadata, run_program, save_program, to_program
 
 
 class Format(NamedTuple):
     """A format of exported files.
 
     Attributes:
+        suffix: Suffix of its files.
         convert: Translates a graph; what it returns is for `save` alone.
         save: Writes what `convert` made, with the metadata, to a path; may write other files beside it.
         run: Opens what was written, as a function from its input to its output, tensors on the CPU.
         metadata: Reads the metadata of what was written.
-        extra: Extra of videogn that the format needs, or None.
-        packages: Packages of that extra, as they are imported.
+        packages: Packages that it needs, in the extra of its name; none if it needs no more than videogn does.
+        free_sizes: Whether T, H and W of its files can be free.
     """
 
+    suffix: str
     convert: Callable[[Graph], Any]
     save: Callable[[Any, Path, str], None]
     run: Callable[[Path], Callable[[Tensor], Tensor]]
     metadata: Callable[[Path], str]
-    extra: str | None = None
     packages: tuple[str, ...] = ()
+    free_sizes: bool = True
 
 
 #: Name of a format -> what writes and runs it.
 FORMATS: dict[ExportFormatName, Format] = {
-    "onnx": Format(to_onnx, save_onnx, run_onnx, onnx_metadata, "onnx", ("onnx", "onnxruntime", "onnxscript")),
+    "torch-export": Format(".pt2", to_program, save_program, run_program, program_metadata),
+    "onnx": Format(".onnx", to_onnx, save_onnx, run_onnx, onnx_metadata, ("onnx", "onnxruntime", "onnxscript")),
+    "openvino": Format(".xml", to_openvino, save_openvino, run_openvino, openvino_metadata, ("openvino",)),
+    "executorch": Format(
+        ".pte",
+        to_executorch,
+        save_executorch,
+        run_executorch,
+        executorch_metadata,
+        ("executorch",),
+        free_sizes=False,
+    ),
 }
 
 
@@ -46,7 +62,6 @@ def require_packages(name: ExportFormatName) -> None:
     Args:
         name: Name of the format.
     """
-    form = FORMATS[name]
-    missing = [package for package in form.packages if importlib.util.find_spec(package) is None]
+    missing = [package for package in FORMATS[name].packages if importlib.util.find_spec(package) is None]
     if missing:
-        raise ModuleNotFoundError(f"--format {name} needs {', '.join(missing)}: pip install 'videogn[{form.extra}]'")
+        raise ModuleNotFoundError(f"the format {name} needs {', '.join(missing)}: pip install 'videogn[{name}]'")

@@ -1,4 +1,4 @@
-"""What is exported: a network, clips to trace it with, the axes that stay free, and the text that travels with it."""
+"""What is exported: a network, the size of its clips, the axes that stay free, and the text that travels with it."""
 
 from __future__ import annotations
 
@@ -8,33 +8,41 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.fx.experimental._config as tracing
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
-#: Key of the metadata in an exported file, a JSON text.
+from videogn.evaluation.views import clip_probabilities
+from videogn.video.transforms import normalise
+
+#: Key of the metadata in an exported file.
 METADATA_KEY = "videogn"
+#: Axes of clips (B, C, T, H, W) that may be free.
+BATCH_ONLY = (0,)
+ALL_SIZES = (0, 2, 3, 4)
 
 
 @dataclass(frozen=True)
 class Graph:
-    """A network ready to be exported.
+    """A network ready to be exported, and what its file has to give.
 
     Attributes:
-        network: Module from clips to logits (B, K, T', H', W'), in evaluation mode on the CPU.
-        clips: Clips to trace the network with, (B, 3, T, H, W), float32.
-        dynamic: Axes of the clips whose size is free.
+        network: Module from normalised clips to logits, in evaluation mode on the CPU.
+        size: Size (T, H, W) of its clips; where it is free, the usual one.
+        dynamic: Axes of the clips (B, 3, T, H, W) that are free.
+        mean: Mean of each channel, as a fraction of the full range.
+        std: Standard deviation of each channel.
+        preprocessing: Whether the file takes uint8 clips (B, T, H, W, 3) and gives probabilities (B, K).
         metadata: What the file says about itself, see `videogn.exporting.metadata`.
     """
 
     network: nn.Module
-    clips: Tensor
+    size: tuple[int, int, int]
     dynamic: tuple[int, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    preprocessing: bool
     metadata: Mapping[str, Any]
-
-    @property
-    def text(self) -> str:
-        """The metadata as a JSON text."""
-        return json.dumps(self.metadata, ensure_ascii=False, allow_nan=False)
 
     @property
     def input_name(self) -> str:
@@ -46,8 +54,71 @@ class Graph:
         """Name of the output in the file."""
         return str(self.metadata["output"]["name"])
 
-    def program(self) -> ExportedProgram:
-        """Trace the network with torch.export."""
-        free = dict.fromkeys(self.dynamic, Dim.DYNAMIC)
-        with torch.no_grad():
-            return torch.export.export(self.network, (self.clips,), dynamic_shapes=(free,), strict=False)
+    def prepared(self, clips: Tensor) -> Tensor:
+        """Make the input of the file of clips, uint8 (B, 3, T, H, W)."""
+        return clips.permute(0, 2, 3, 4, 1) if self.preprocessing else normalise(clips, self.mean, self.std)
+
+    @torch.no_grad()
+    def expected(self, clips: Tensor) -> Tensor:
+        """Compute what the file should give for clips, uint8 (B, 3, T, H, W), as a test of the network does."""
+        logits = self.network(normalise(clips, self.mean, self.std))
+        return clip_probabilities(logits) if self.preprocessing else logits
+
+    def program(self, most_clips: int | None = None) -> ExportedProgram:
+        """Trace the network with torch.export.
+
+        Args:
+            most_clips: Bound of the number of clips, for formats that set memory aside for it. Default: none.
+
+        Returns:
+            The program, whose example inputs are left out: they would be stored.
+        """
+        module: nn.Module = (
+            _WithPreprocessing(self.network, self.mean, self.std) if self.preprocessing else self.network
+        )
+        # Free axes are traced at another size than the usual one, where every layer leaves more than one position:
+        # tracing takes the size 1 for a constant. Nothing is computed, and the zeros are never touched.
+        size = (
+            [2 * length + 32 * (axis + 1) for axis, length in enumerate(self.size)]
+            if self.dynamic == ALL_SIZES
+            else self.size
+        )
+        clips = self.prepared(torch.zeros(2, 3, *size, dtype=torch.uint8))
+        free: dict[int, Any] = {_place(axis, self.preprocessing): Dim.DYNAMIC for axis in self.dynamic}
+        if most_clips is not None:
+            free[0] = Dim("B", min=1, max=most_clips)
+        # Sizes that the trace has not seen, 1 among them, are no other case, and conditions become checks in the program.
+        with torch.no_grad(), tracing.patch(backed_size_oblivious=True):
+            program = torch.export.export(
+                module.eval(),
+                (clips,),
+                dynamic_shapes=(free,),
+                strict=False,
+                prefer_deferred_runtime_asserts_over_guards=True,
+            )
+        program.example_inputs = None
+        return program
+
+
+def _place(axis: int, preprocessing: bool) -> int:
+    """Where an axis of clips (B, C, T, H, W) is in the input of the file."""
+    return "BTHWC".index("BCTHW"[axis]) if preprocessing else axis
+
+
+class _WithPreprocessing(nn.Module):
+    """uint8 clips (B, T, H, W, 3) -> probabilities (B, K), as in evaluation: softmax per position, then their mean."""
+
+    def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("mean", torch.tensor(mean))
+        self.register_buffer("std", torch.tensor(std))
+
+    def forward(self, frames: Tensor) -> Tensor:
+        clips = ((frames.float() / 255 - self.mean) / self.std).permute(0, 4, 1, 2, 3)
+        return self.network(clips).softmax(dim=1).mean(dim=(2, 3, 4))
+
+
+def as_text(metadata: Mapping[str, Any]) -> str:
+    """Write metadata as JSON."""
+    return json.dumps(metadata, ensure_ascii=False, allow_nan=False)

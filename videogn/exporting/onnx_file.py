@@ -19,14 +19,19 @@ def to_onnx(graph: Graph) -> ONNXProgram:
         graph: The graph.
     """
     exported = torch.onnx.export(
-        graph.program(), dynamo=True, input_names=[graph.input_name], output_names=[graph.output_name], verbose=False
+        graph.program(),
+        dynamo=True,
+        input_names=[graph.input_name],
+        output_names=[graph.output_name],
+        external_data=False,
+        verbose=False,
     )
     assert exported is not None  # it is with `dynamo`
     return exported
 
 
 def save_onnx(exported: ONNXProgram, path: Path, metadata: str) -> None:
-    """Write what `to_onnx` made to one file.
+    """Write what `to_onnx` made: one file, and beside it a second one only for weights of more than 2 GB.
 
     Args:
         exported: The network in ONNX.
@@ -61,6 +66,5 @@ def onnx_metadata(path: Path) -> str:
     """
     import onnx
 
-    return next(
-        entry.value for entry in onnx.load(path, load_external_data=False).metadata_props if entry.key == METADATA_KEY
-    )
+    entries = onnx.load(path, load_external_data=False).metadata_props
+    return next((entry.value for entry in entries if entry.key == METADATA_KEY), "")

@@ -37,6 +37,7 @@ from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
 from videogn.inference.videos import Video, as_videos
 from videogn.models.head import classifier_of
+from videogn.models.input_size import check_views
 from videogn.system.devices import device_named
 from videogn.video.decoders.guard import video_opener
 
@@ -50,8 +51,8 @@ class Predictor:
         checkpoint: Checkpoint written by `videogn fit`; folder in the Hugging Face layout, or id of one on the Hub
             (`hf:USER/NAME`); or a published network: `torchvision:NAME`, `zoo:NAME`, `nonlocal:FILE`.
         num_clips: Number of clips per video. Default: that of a published network's accuracy, for a checkpoint 10.
-        protocol: Rule that places the clips: "nonlocal", "slowfast", "mmaction2" or "endpoint". Default: that of a
-            published network's accuracy, for a checkpoint "nonlocal".
+        protocol: Rule that places the clips: "nonlocal", "slowfast", "slowfast_offset", "mmaction2" or "endpoint".
+            Default: that of a published network's accuracy, for a checkpoint "nonlocal".
         crops: Part of the frame that is tested: "full", "three_crop" or "center". Default: as the checkpoint says.
         fps: Frames per second at which clips are taken, by the videos' time stamps; 0 takes every frame of the video.
             Default: as the checkpoint says.
@@ -134,6 +135,7 @@ class Predictor:
         views = {**about, **{name: value for name, value in asked.items() if value is not None}}
         self._source, self._about = checkpoint, views
         self.views = chosen(EvaluationViews, views)
+        check_views(net, self.views)
         self._decoding = VideoDecoding(
             evaluation_plan(self.views),
             decoder,

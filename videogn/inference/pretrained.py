@@ -13,7 +13,8 @@ from videogn.checks import existing_path, expanded
 from videogn.choices import EvaluationViews, chosen
 from videogn.inference.model_card import model_card
 from videogn.inference.run_records import find_records
-from videogn.models.pretrained_config import CONFIG, PretrainedConfig, checked, config_entries
+from videogn.models.network_sources import KINDS
+from videogn.models.pretrained_config import CONFIG, MODEL_TYPE, PretrainedConfig, checked, config_entries
 from videogn.models.pretrained_folder import WEIGHTS
 from videogn.source_names import hub_id, repository
 from videogn.system.files import replacing, write_json, write_text
@@ -38,7 +39,7 @@ def save_pretrained(
     results: str | Path | None = None,
     name: str | None = None,
 ) -> Path:
-    """Write a network as a folder in the Hugging Face layout, which every source of a network takes.
+    """Write a network as a folder in the Hugging Face layout, which is a source of a network itself.
 
     Files of an earlier network are replaced, except README.md: it may have been filled in by hand.
 
@@ -56,13 +57,14 @@ def save_pretrained(
 
     Raises:
         FileNotFoundError: There are no such results.
-        ValueError: The results are those of another network, or the folder is a file.
+        ValueError: The results are those of another network, or the folder is a file, or that of another library.
     """
     from safetensors.torch import save
 
     folder = expanded(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; a network in the Hugging Face layout is a folder")
+    _refuse_others(folder / CONFIG)
     records = find_records(source, about, results)
     config = _config(about)
     entries = {**config_entries(config), "versions": package_versions()}
@@ -138,6 +140,12 @@ def push_pretrained(folder: str | Path, repo_id: str, *, private: bool = True) -
     return str(url)
 
 
+def _refuse_others(path: Path) -> None:
+    """Never write over the network of another library."""
+    if path.exists() and f'"{MODEL_TYPE}"' not in path.read_text(encoding="utf-8", errors="replace"):
+        raise ValueError(f"{path} was not written by videogn and is not replaced: name another folder")
+
+
 def _config(about: Mapping[str, Any]) -> PretrainedConfig:
     """Bring what is known into the form of config.json, by the same checks as reading it."""
     config = PretrainedConfig(
@@ -173,5 +181,8 @@ def _preprocessor(views: EvaluationViews) -> dict[str, Any]:
 
 def _in_words(source: str | Path) -> str:
     """Where weights come from; of a file its name alone, for the rest is of one machine."""
+    kind, _, name = str(source).partition(":")
+    if kind in KINDS:
+        return f"`{kind}:{Path(name).name}` (their licence: {KINDS[kind](name).licence})"
     path = expanded(source)
     return f"`{path.name if path.exists() else source}`"

@@ -72,10 +72,20 @@ def _results_beside(checkpoint: Path, folders: list[Path], about: Mapping[str, A
     for folder in folders:
         if (folder / RESULTS).is_file():
             found = _results(folder / RESULTS)
-            tested = found.get("checkpoint")
-            if isinstance(tested, str) and Path(tested).name == checkpoint.name and not _difference(found, about):
+            reason = _older_or_other(folder / RESULTS, found, checkpoint) or _difference(found, about)
+            if reason is None:
                 return found
-            _log.warning("%s is not taken over: it is the test of %s", folder / RESULTS, tested)
+            _log.warning("%s is not taken over into the model card: %s", folder / RESULTS, reason)
+    return None
+
+
+def _older_or_other(path: Path, results: Mapping[str, Any], checkpoint: Path) -> str | None:
+    """Say why results that lie beside a checkpoint are not those of this very file, if so."""
+    tested = Path(str(results.get("checkpoint")))
+    if tested.name != checkpoint.name or (tested.exists() and not tested.samefile(checkpoint)):
+        return f"it is the test of {tested}"
+    if path.stat().st_mtime < checkpoint.stat().st_mtime:
+        return f"it is older than {checkpoint}, which may have been trained further"
     return None
 
 

@@ -15,6 +15,7 @@ from videogn.checks import check_choice, require_at_least
 from videogn.choices import ARCH, NORM, NUM_CLASSES, NetworkInput, PrecisionName
 from videogn.extensions import check_options, find
 from videogn.models import make_model
+from videogn.models.input_size import check_input
 
 #: Lightning's names of the number formats that can be planned.
 PRECISIONS = get_args(PrecisionName)
@@ -125,6 +126,7 @@ class TrainingStep:
 
     def forward(self) -> Tensor:
         """Compute the loss of a batch: cross-entropy at every position, averaged."""
+        check_input(self.model, self.setting.clip_length, self.setting.crop, side_name="crop")
         clips = self.setting.clips(self.batch_size).to(self.device)
         labels = torch.zeros(self.batch_size, 1, dtype=torch.long, device=self.device)
         mixed = self.setting.precision == "bf16-mixed"

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from videogn.choices import NORM
 from videogn.extensions import check_options, find
-from videogn.models import i3d, pytorchvideo_networks, torchvision_networks
+from videogn.models import i3d, pytorchvideo_mvit, pytorchvideo_networks, slowfast, torchvision_networks
 from videogn.norm import make_norm
 
 _BUILDERS: tuple[Callable[..., nn.Module], ...] = (
@@ -28,6 +28,9 @@ _BUILDERS: tuple[Callable[..., nn.Module], ...] = (
     pytorchvideo_networks.x3d_l,
     pytorchvideo_networks.r2plus1d_r50,
     pytorchvideo_networks.csn_r101,
+    slowfast.slowfast_r50,
+    pytorchvideo_mvit.mvit_base_16x4,
+    pytorchvideo_mvit.mvit_base_32x3,
     torchvision_networks.r3d_18,
     torchvision_networks.mc3_18,
     torchvision_networks.r2plus1d_18,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from torch import Tensor
+from torch import Tensor, nn
 
 _STEM_CONV = "blocks.0.conv.weight"
 _HEAD = "blocks.6.proj"
@@ -140,9 +140,10 @@ def translation(layout: str, own: Mapping[str, Tensor]) -> Callable[[str], str |
     return lambda key: _without_pool(translate(key))
 
 
-def stem_conv(own: Mapping[str, Tensor]) -> str | None:
-    """Return the name of a network's first convolution, the one that sees the colours; None if it has none."""
-    return next((name for name, tensor in own.items() if tensor.ndim == 5 and tensor.shape[1] == 3), None)
+def stem_convs(network: nn.Module) -> list[str]:
+    """Return the names of the weights that see the colours: of a network's first convolution, or of each pathway's."""
+    layers = network.named_modules()
+    return [f"{name}.weight" for name, layer in layers if isinstance(layer, nn.Conv3d) and layer.in_channels == 3]
 
 
 def head_prefix(own: Mapping[str, Tensor]) -> str:

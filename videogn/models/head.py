@@ -4,34 +4,40 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from videogn.models.input_size import PoolWindow
+from videogn.models.input_size import PoolWindow, Triple
 
 
 class WindowAverage(nn.Module):
-    """Average pool with stride 1.
+    """Average pool.
 
     Args:
         window: Window of the average over (T', H', W'); None averages the whole axis.
+        stride: Stride over (T', H', W'). Default: 1.
 
     Raises:
         ValueError: A window is smaller than 1.
     """
 
-    def __init__(self, window: PoolWindow) -> None:
+    def __init__(self, window: PoolWindow, stride: Triple = (1, 1, 1)) -> None:
         super().__init__()
         if any(size is not None and size < 1 for size in window):
             raise ValueError(f"pool_window must hold three numbers >= 1 or None, got {tuple(window)}")
-        self.window = window
+        self.window, self.stride = window, stride
 
     def forward(self, x: Tensor) -> Tensor:
         """Features (B, C, T', H', W') -> (B, C, T'', H'', W'')."""
+        if torch.compiler.is_exporting():
+            # A whole axis as a mean: it leaves the size of that axis free, which the window of a pool cannot.
+            whole = [axis for axis, wanted in enumerate(self.window, 2) if wanted is None]
+            x = x.mean(dim=whole, keepdim=True) if whole else x
         sizes = zip(self.window, x.shape[2:], strict=True)
         window = tuple(size if wanted is None else wanted for wanted, size in sizes)
         narrow = x.device.type == "cpu" and x.dtype.itemsize < 4  # which torch's pool does not take there
-        return F.avg_pool3d(x.float() if narrow else x, window, stride=1).to(x.dtype)
+        return F.avg_pool3d(x.float() if narrow else x, window, self.stride).to(x.dtype)
 
 
 class FullyConvolutionalHead(nn.Module):

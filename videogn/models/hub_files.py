@@ -17,6 +17,11 @@ _log = logging.getLogger(__name__)
 _PATIENCE = 20
 
 
+def downloads() -> Path:
+    """Return the folder where torch.hub keeps downloads."""
+    return Path(torch.hub.get_dir(), "checkpoints")
+
+
 def hub_file(source: str, url: str) -> Path:
     """Find a published file in the folder where torch.hub keeps downloads, and fetch it if it is not there.
 
@@ -30,7 +35,7 @@ def hub_file(source: str, url: str) -> Path:
     Raises:
         ValueError: The file is not there and could not be fetched. The message says where to put it.
     """
-    path = Path(torch.hub.get_dir(), "checkpoints", Path(urlparse(url).path).name)
+    path = downloads() / Path(urlparse(url).path).name
     if path.exists():
         return path
     _log.warning("fetching %s to %s", url, path)  # a warning is seen without a set-up of logging: minutes may follow

@@ -20,6 +20,13 @@ RELEASE_URL = "https://dl.fbaipublicfiles.com/video-nonlocal"
 #: eps of the release's BN (cfg.MODEL.BN_EPSILON).
 _EPS = 1.0000001e-5
 _STATISTICS = ("_bn_rm", "_bn_riv")
+#: File of the release -> the top-1 accuracy on Kinetics-400 in its README, in percent.
+PUBLISHED_TOP1 = {
+    "i3d_baseline_8x8_IN_pretrain_400k.pkl": 73.4,
+    "i3d_baseline_32x2_IN_pretrain_400k.pkl": 73.6,
+    "i3d_baseline_32x4_I3D_pretrain_400k.pkl": 75.5,
+    "i3d_baseline_128x1_I3D_pretrain_400k.pkl": 75.2,
+}
 
 
 class ReleasedNetwork(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -40,6 +40,30 @@ _KEPT = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 _OPTIONS = ("eps", "momentum")
 #: Most groups of a layer, where the factory says nothing of groups (GN paper, section 3.1).
 _GROUPS = 32
+#: The name that stands for a transformer's own norm.
+OWN_NORM = "ln"
+
+
+def require_own_norm(
+    name: str, norm: str | Callable[..., nn.Module], norm_options: Mapping[str, Any] | None = None
+) -> None:
+    """Refuse any norm but its own for a transformer, whose LayerNorm over tokens cannot be replaced.
+
+    Args:
+        name: Name of the network.
+        norm: Norm that was asked for, as for `videogn.norm.make_norm`.
+        norm_options: Its options. Default: none.
+
+    Raises:
+        ValueError: It is not "ln" without options.
+    """
+    factory = make_norm(norm, **(norm_options or {}))
+    if factory.name != OWN_NORM or factory.options:
+        asked = f"norm {factory.name!r}" + (f" with options {dict(factory.options)}" if factory.options else "")
+        raise ValueError(
+            f"{name} is a transformer and keeps its own LayerNorm: --model.norm {OWN_NORM} (without options), "
+            f"got {asked}"
+        )
 
 
 def convert_norm(network: nn.Module, factory: str | Callable[..., nn.Module]) -> nn.Module:

@@ -119,7 +119,7 @@ def checked(entries: Mapping[str, Any]) -> PretrainedConfig:
     if kind != MODEL_TYPE:
         of = f"model_type is {_shown(kind)}: this is a network of another library" if kind else "it has no model_type"
         raise ValueError(f"{of}; videogn loads folders that it wrote itself (model_type {MODEL_TYPE!r})")
-    counts = {name: _count(name, _entry(entries, name), most) for name, most in _COUNTS.items()}
+    counts: dict[str, Any] = {name: _count(name, _entry(entries, name), most) for name, most in _COUNTS.items()}
     per_forward = counts.pop("clips_per_forward")
     choices = {name: _choice(name, _entry(entries, name), get_args(kind)) for name, kind in _CHOICES.items()}
     views = EvaluationViews(

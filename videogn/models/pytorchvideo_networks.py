@@ -187,10 +187,19 @@ def _network(
     check_choice("memory_mode", memory_mode, MEMORY_MODES)
     convert_norm(network, make_norm(norm, **(norm_options or {})))
     stem, *stages, _ = network.blocks  # type: ignore[misc]
-    blocks = [[_block(block, memory_mode) for block in stage.res_blocks] for stage in stages]
-    pool = stem.pool or nn.Identity()  # X3D and R(2+1)D have none
-    trunk = [Stem(stem.conv, stem.norm, pool, memory_mode), *(ResidualStage(stage, memory_mode) for stage in blocks)]
+    trunk = [stem_of(stem, memory_mode), *(stage_of(stage, memory_mode) for stage in stages)]
     return BlockNetwork([*trunk, head], InputSize([Layer((1, 1, 1), strides)], pool_window))
+
+
+def stem_of(stem: Any, memory_mode: str) -> Stem:
+    """Take over the layers of pytorchvideo's stem, with a memory mode."""
+    pool = stem.pool or nn.Identity()  # X3D and R(2+1)D have none
+    return Stem(stem.conv, stem.norm, pool, memory_mode)
+
+
+def stage_of(stage: Any, memory_mode: str) -> ResidualStage:
+    """Take over the blocks of pytorchvideo's stage, with a memory mode."""
+    return ResidualStage([_block(block, memory_mode) for block in stage.res_blocks], memory_mode)
 
 
 def _block(block: ResBlock, memory_mode: str) -> ResidualBlock:

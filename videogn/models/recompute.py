@@ -9,6 +9,7 @@ input.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, get_args
 
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from videogn.checks import check_choice
 from videogn.choices import MemoryModeName
 
 #: Activations that are kept for the backward pass. All modes are exact; each takes less memory and more time.
@@ -26,6 +28,8 @@ from videogn.choices import MemoryModeName
 #:   stage  the clips and the inputs of the stages. A stage runs again keeping the inputs of its bottlenecks, then each
 #:          bottleneck runs again.
 MEMORY_MODES = get_args(MemoryModeName)
+#: The memory modes of a network whose blocks are another package's: block keeps their inputs only.
+BLOCK_MODES = ("plain", "block")
 
 
 def recompute(function: Callable[..., Any], modules: Iterable[nn.Module], *inputs: Tensor, within: bool = False) -> Any:
@@ -49,6 +53,27 @@ def recompute(function: Callable[..., Any], modules: Iterable[nn.Module], *input
         return function(*inputs)
     region = _Region(function, modules)
     return _with_kept_buffers(region, inputs) if compiling else checkpoint(region, *inputs, use_reentrant=False)
+
+
+def with_memory_mode(network: nn.Module, blocks: Iterable[nn.Module], memory_mode: str) -> nn.Module:
+    """Let blocks of another package's network run again in the backward pass, if asked to.
+
+    Args:
+        network: The network. It is changed; names of modules and weights stay.
+        blocks: Its blocks.
+        memory_mode: plain or block.
+
+    Returns:
+        The network.
+
+    Raises:
+        ValueError: The memory mode is another one.
+    """
+    check_choice("memory_mode of this network", memory_mode, BLOCK_MODES)
+    if memory_mode == "block":
+        for block in blocks:
+            block.forward = functools.partial(recompute, block.forward, [block])
+    return network
 
 
 class _Region:

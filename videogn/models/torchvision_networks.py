@@ -5,25 +5,18 @@ torchvision is imported when one of them is built: it takes about as long as tor
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
-from videogn.checks import check_choice
 from videogn.choices import NUM_CLASSES
-from videogn.models.norm_conversion import convert_norm
-from videogn.models.recompute import recompute
+from videogn.models.input_size import SizeLimits
+from videogn.models.norm_conversion import OWN_NORM, convert_norm, require_own_norm
+from videogn.models.recompute import with_memory_mode
 from videogn.norm import make_norm
 
 Norm = str | Callable[..., nn.Module]
-Triple = tuple[int, int, int]
-
-#: The memory modes of these networks: block keeps the inputs of the blocks only.
-MEMORY_MODES = ("plain", "block")
-#: The name that stands for a transformer's own norm.
-_OWN_NORM = "ln"
 
 
 def r3d_18(
@@ -83,13 +76,13 @@ def s3d(
     """
     network = _made("s3d", num_classes=num_classes, dropout=dropout)
     convert_norm(network, make_norm(norm, **(norm_options or {})))
-    network.register_forward_pre_hook(functools.partial(_require_at_least, (14, 224, 224)))
-    return _with_memory_mode(network, network.features, memory_mode)
+    SizeLimits((14, 224, 224)).declare(network)
+    return with_memory_mode(network, network.features, memory_mode)
 
 
 def mvit_v1_b(
     num_classes: int = NUM_CLASSES,
-    norm: Norm = _OWN_NORM,
+    norm: Norm = OWN_NORM,
     norm_options: Mapping[str, Any] | None = None,
     dropout: float = 0.5,
     memory_mode: str = "plain",
@@ -114,7 +107,7 @@ def mvit_v1_b(
 
 def mvit_v2_s(
     num_classes: int = NUM_CLASSES,
-    norm: Norm = _OWN_NORM,
+    norm: Norm = OWN_NORM,
     norm_options: Mapping[str, Any] | None = None,
     dropout: float = 0.5,
     memory_mode: str = "plain",
@@ -125,7 +118,7 @@ def mvit_v2_s(
 
 def swin3d_t(
     num_classes: int = NUM_CLASSES,
-    norm: Norm = _OWN_NORM,
+    norm: Norm = OWN_NORM,
     norm_options: Mapping[str, Any] | None = None,
     memory_mode: str = "plain",
 ) -> nn.Module:
@@ -138,7 +131,7 @@ def swin3d_t(
 
 def swin3d_s(
     num_classes: int = NUM_CLASSES,
-    norm: Norm = _OWN_NORM,
+    norm: Norm = OWN_NORM,
     norm_options: Mapping[str, Any] | None = None,
     memory_mode: str = "plain",
 ) -> nn.Module:
@@ -148,7 +141,7 @@ def swin3d_s(
 
 def swin3d_b(
     num_classes: int = NUM_CLASSES,
-    norm: Norm = _OWN_NORM,
+    norm: Norm = OWN_NORM,
     norm_options: Mapping[str, Any] | None = None,
     memory_mode: str = "plain",
 ) -> nn.Module:
@@ -171,7 +164,7 @@ def _resnet(
     for block in blocks:  # torchvision leaves the last gamma of a block at 1; the others' start is that of i3d_r50
         nn.init.zeros_(block.conv2[1].weight)
     convert_norm(network, make_norm(norm, **(norm_options or {})))
-    return _with_memory_mode(network, blocks, memory_mode)
+    return with_memory_mode(network, blocks, memory_mode)
 
 
 def _mvit(
@@ -182,10 +175,10 @@ def _mvit(
     dropout: float,
     memory_mode: str,
 ) -> nn.Module:
-    _require_own_norm(name, norm, norm_options)
+    require_own_norm(name, norm, norm_options)
     network = _made(name, num_classes=num_classes, dropout=dropout)
-    network.register_forward_pre_hook(functools.partial(_require_exactly, (16, 224, 224)))
-    return _with_memory_mode(network, network.blocks, memory_mode)
+    SizeLimits((16, 224, 224), exact=True).declare(network)
+    return with_memory_mode(network, network.blocks, memory_mode)
 
 
 def _swin(
@@ -193,43 +186,7 @@ def _swin(
 ) -> nn.Module:
     from torchvision.models.swin_transformer import SwinTransformerBlock
 
-    _require_own_norm(name, norm, norm_options)
+    require_own_norm(name, norm, norm_options)
     network = _made(name, num_classes=num_classes)
     blocks = [layer for layer in network.modules() if isinstance(layer, SwinTransformerBlock)]
-    return _with_memory_mode(network, blocks, memory_mode)
-
-
-def _require_own_norm(name: str, norm: Norm, norm_options: Mapping[str, Any] | None) -> None:
-    factory = make_norm(norm, **(norm_options or {}))
-    if factory.name != _OWN_NORM or factory.options:
-        asked = f"norm {factory.name!r}" + (f" with options {dict(factory.options)}" if factory.options else "")
-        raise ValueError(
-            f"{name} is a transformer and keeps its own LayerNorm: --model.norm {_OWN_NORM} (without options), "
-            f"got {asked}"
-        )
-
-
-def _with_memory_mode(network: nn.Module, blocks: Iterable[nn.Module], memory_mode: str) -> nn.Module:
-    """Let the blocks run again in the backward pass, if asked to; names of modules and weights stay."""
-    check_choice("memory_mode of this network", memory_mode, MEMORY_MODES)
-    if memory_mode == "block":
-        for block in blocks:
-            block.forward = functools.partial(recompute, block.forward, [block])
-    return network
-
-
-def _require_at_least(least: Triple, network: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    size = tuple(inputs[0].shape[2:])
-    if any(given < wanted for given, wanted in zip(size, least, strict=True)):
-        raise ValueError(
-            "input must be at least T x H x W = {} x {} x {}, got {}".format(*least, " x ".join(map(str, size)))
-        )
-
-
-def _require_exactly(size: Triple, network: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    given = tuple(inputs[0].shape[2:])
-    if given != size:
-        raise ValueError(
-            "this network takes clips of T x H x W = {0} x {1} x {2} only, got {3}; set clip_length {0}, "
-            "crop_size {1}, short_side {1} and crops center (or three_crop)".format(*size, " x ".join(map(str, given)))
-        )
+    return with_memory_mode(network, blocks, memory_mode)

@@ -204,9 +204,10 @@ def _torchvision(name: str) -> SourceWeights:
 
 def _zoo(name: str) -> SourceWeights:
     """A video network of pytorchvideo's zoo; `i3d_r50` is `i3d_r50_8x8`, the others go by their names."""
-    from pytorchvideo.models.hub import csn, r2plus1d, resnet, x3d
+    from pytorchvideo.models.hub import csn, r2plus1d, resnet, slowfast, vision_transformers, x3d
 
-    urls = {**resnet.checkpoint_paths, **x3d.checkpoint_paths, **r2plus1d.checkpoint_paths, **csn.checkpoint_paths}
+    modules = (resnet, x3d, r2plus1d, csn, slowfast, vision_transformers)
+    urls = {network: url for module in modules for network, url in module.checkpoint_paths.items()}
     check_choice("zoo", name, urls)
     content = read_checkpoint(hub_file(f"zoo:{name}", urls[name]))
     return _collected(f"zoo:{name}", _state_dict(content, f"zoo:{name}"), DEFAULT)

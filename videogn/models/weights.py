@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from videogn.models.fairness import fairness_note
-from videogn.models.foreign_names import head_prefix, stem_conv, translation
+from videogn.models.foreign_names import head_prefix, stem_convs, translation
 from videogn.models.inflation import Triple, adapt_stem, inflate, input_for
 from videogn.models.nonlocal_release import release_notes, with_statistics
 from videogn.models.weight_sources import SourceWeights, read_checkpoint, read_source
@@ -83,7 +83,8 @@ def load_weights(
         model: Network of `videogn.models`.
         source: A videogn checkpoint; a state dict (.pth, .pt, .safetensors) of a video network, or of a ResNet in
             torchvision's and timm's names; Detectron's R-50-GN.pkl; the Non-local release's i3d_baseline_*.pkl and its
-            ImageNet start; or `timm:NAME`, `torchvision:NAME`, `zoo:NAME`.
+            ImageNet start; a folder or `hf:USER/NAME` in the Hugging Face layout; or `timm:NAME`,
+            `torchvision:NAME`, `zoo:NAME`.
             Only tensors and plain Python values are read from a file; pickled objects are refused.
         class_names: Names of the network's classes, compared with those in the checkpoint. Default: not compared.
         norm: Name and options of the network's norm, compared with those in the checkpoint. Default: not compared.
@@ -113,7 +114,7 @@ def load_weights(
     weights = _for_network(given, model, source)
     own = model.state_dict()
     translate = translation(weights.layout, own)
-    head, stem = head_prefix(own), stem_conv(own)
+    head = head_prefix(own)
     named = {translate(key) or key: key for key in weights.tensors}  # our name -> the source's
     _require_same_norms(model, own, named, source)
     report = _new_report(weights, source, mean, std)
@@ -138,8 +139,9 @@ def load_weights(
             report.missing.append(name)
     report.skipped.extend(key for name, key in named.items() if name not in fitting)
     _require_trunk(own, weights, named, report, source)
-    if weights.normalisation is not None and report.std is not None and stem in fitting:
-        fitting[stem] = adapt_stem(fitting[stem], weights.normalisation, report.std)
+    if weights.normalisation is not None and report.std is not None:
+        for stem in fitting.keys() & set(stem_convs(model)):
+            fitting[stem] = adapt_stem(fitting[stem], weights.normalisation, report.std)
     model.load_state_dict(fitting, strict=False)
     return report
 

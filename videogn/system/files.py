@@ -6,6 +6,7 @@ import glob
 import json
 import os
 import secrets
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,26 @@ def replacing(path: str | Path) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_together(path: str | Path) -> Iterator[Path]:
+    """Yield a path of the same name in a temporary folder beside `path`, for a file that has companions.
+
+    On success everything in the folder is renamed to the folder of `path`, `path` last; on failure it is removed.
+
+    Args:
+        path: File to create or replace.
+
+    Yields:
+        Path to write to.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.stem}.", suffix=".partial", dir=path.parent) as folder:
+        yield Path(folder, path.name)
+        for made in sorted(Path(folder).iterdir(), key=lambda made: made.name == path.name):
+            os.replace(made, path.with_name(made.name))
 
 
 def remove_unfinished(folder: Path, names: Iterable[str]) -> None:

@@ -17,13 +17,22 @@ from torchmetrics.classification import MulticlassAccuracy
 
 from videogn.axes import Batch, Sample
 from videogn.checks import check_choice, require_positive
-from videogn.choices import ARCH, NORM, CropsName, EvaluationProtocol, NetworkInput, NonfiniteName
+from videogn.choices import (
+    ARCH,
+    NORM,
+    CropsName,
+    EvaluationProtocol,
+    EvaluationViews,
+    NetworkInput,
+    NonfiniteName,
+    chosen,
+)
 from videogn.evaluation import ResultCollection, clip_probabilities, score_video, score_views, write_results
 from videogn.evaluation.results import TOP_K, VideoResult, in_words
 from videogn.models import make_model
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
-from videogn.models.input_size import check_input
+from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
@@ -63,8 +72,8 @@ class VideoClassifier(pl.LightningModule):
         arch_options: Further arguments of the architecture, for instance {dropout: 0.5, pool_window: [null, 4, 4]}.
         class_names: Class names in the order of the class numbers. The command line takes them from the data.
         crops: Part of the frame that is seen in evaluation: `full` (fully convolutionally), `three_crop` or `center`.
-        init_from: Initial weights for fine-tuning: a file, timm:NAME, torchvision:NAME or zoo:NAME. To resume a
-            training run, use --ckpt_path.
+        init_from: Initial weights for fine-tuning: a file, a folder or hf:USER/NAME in the Hugging Face layout,
+            timm:NAME, torchvision:NAME or zoo:NAME. To resume a training run, use --ckpt_path.
         clips_per_forward: Number of views that go through the network at once in testing. Lower it when memory is
             short.
         nonfinite: What a loss or gradient that is NaN or infinite does to a training run: `stop`, with status 1, or
@@ -192,6 +201,11 @@ class VideoClassifier(pl.LightningModule):
         progress = self.trainer.fit_loop.epoch_loop.batch_progress
         in_epoch = progress.current.ready > 0 and not progress.is_last_batch
         check_resumable(self._restored or {}, self._run, in_epoch=in_epoch)
+
+    def setup(self, stage: str) -> None:
+        """Refuse views of a test that the network does not take."""
+        if stage == "test":
+            check_views(self.net, chosen(EvaluationViews, self.hparams))
 
     def on_test_epoch_start(self) -> None:
         self._results = ResultCollection()

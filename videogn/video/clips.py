@@ -18,7 +18,8 @@ frames, 4 x 2, three clips (^ marks the frames of each clip):
                          ^   ^   ^   ^
                                    ^   ^   ^   ^
 
-`nonlocal` wraps: frame 18 of the last clip is frame 0. `slowfast` spreads the four frames over the span of eight.
+`nonlocal` wraps: frame 18 of the last clip is frame 0. `slowfast` spreads the four frames over the span of eight;
+`slowfast_offset` does so from other starts, here 0, 5 and 10.
 """
 
 from __future__ import annotations
@@ -68,9 +69,21 @@ def _nonlocal(video: _Setting) -> Indices:
 
 
 def _slowfast(video: _Setting) -> NDArray[np.float64]:
-    size = max(1.0, video.clip_length * video.interval * video.fps / SLOWFAST_FPS)
+    size = _slowfast_size(video)
     starts = max(video.num_frames - size, 0.0) * np.arange(video.num_clips) / video.num_clips
     return _torch_linspace(starts, starts + size - 1, video.clip_length)
+
+
+def _slowfast_offset(video: _Setting) -> NDArray[np.float64]:
+    # SlowFast's TEST.USE_OFFSET_SAMPLING, for its transformers.
+    size, count = _slowfast_size(video), video.num_clips
+    room = max(video.num_frames - size, 0.0)
+    starts = np.floor(room / (count - 1)) * np.arange(count) if count > 1 else np.floor([room / 2])
+    return _torch_linspace(starts, starts + size - 1, video.clip_length)
+
+
+def _slowfast_size(video: _Setting) -> float:
+    return max(1.0, video.clip_length * video.interval * video.fps / SLOWFAST_FPS)
 
 
 def _mmaction2(video: _Setting) -> Indices:
@@ -105,6 +118,7 @@ def _repeat_last(numbers: NDArray[np.int64 | np.float64], num_frames: int) -> In
 PROTOCOLS: dict[str, tuple[Callable[[_Setting], NDArray], Callable[[NDArray, int], Indices]]] = {
     "nonlocal": (_nonlocal, _wrap),
     "slowfast": (_slowfast, _repeat_last),
+    "slowfast_offset": (_slowfast_offset, _repeat_last),
     "mmaction2": (_mmaction2, _wrap),
     "endpoint": (_endpoint, _repeat_last),
 }
@@ -128,6 +142,8 @@ def clip_indices(
     - `slowfast` (released code of Feichtenhofer et al., SlowFast Networks, ICCV 2019): a clip spans L = T s fps / 30
       frames, start_j = max(N - L, 0) j / V is a fraction, and the T frames are spread evenly from start_j to
       start_j + L - 1 and rounded down; the last frame stands for those past the end.
+    - `slowfast_offset` (the same code with TEST.USE_OFFSET_SAMPLING, as for MViT): the frames of `slowfast` from
+      start_j = j floor(max(N - L, 0) / (V - 1)), or floor(max(N - L, 0) / 2) for one clip.
     - `mmaction2` (SampleFrames of mmaction2 1.x in test mode): M = max(N - (T - 1) s - 1, 0),
       start_j = round(M / (V - 1) * j), halves to even, or floor(M / 2) for one clip; frames modulo N. Clips of one
       frame lie in the middle of V equal parts.
@@ -137,11 +153,11 @@ def clip_indices(
     Args:
         num_frames: Number of frames in the video, N.
         clip_length: Number of frames in a clip, T.
-        interval: Step between consecutive frames of a clip, s, in frames of the video; with `slowfast`, in frames of
-            30 per second.
+        interval: Step between consecutive frames of a clip, s, in frames of the video; with `slowfast` and
+            `slowfast_offset`, in frames of 30 per second.
         num_clips: Number of clips, V. Default: 10.
         protocol: Rule that places the clips, a key of `PROTOCOLS`. Default: "nonlocal".
-        fps: Frames per second of the video, for `slowfast`. Default: 30.
+        fps: Frames per second of the video, for `slowfast` and `slowfast_offset`. Default: 30.
 
     Returns:
         Frame indices, int64 (V, T), in [0, num_frames).
@@ -172,7 +188,7 @@ def clip_step(*, clip_length: int, interval: int, protocol: str, fps: float = SL
         fps: Frames per second of the video. Default: 30.
 
     Returns:
-        The interval itself; with `slowfast` what it comes to before rounding.
+        The interval itself; with `slowfast` and `slowfast_offset` what it comes to before rounding.
     """
     first, *others = PROTOCOLS[protocol][0](_Setting(1, clip_length, interval, 1, fps))[0].tolist()
     return (others[-1] - first) / len(others) if others else float(interval)

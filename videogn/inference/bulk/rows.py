@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videogn.data.stored_paths import stored_path
-from videogn.inference.prediction import Prediction
+
+if TYPE_CHECKING:
+    from videogn.inference.prediction import Prediction
 
 #: `path`, and either `predictions`, a list of {"label", "score"} with the best first, or `error`, a reason; `truncated`
 #: where the predictions are of a part of the video only.
