@@ -17,7 +17,7 @@ PACKAGE = Path(videogn.__file__).parent
 # Rooms, from the ground up: a module imports from its own layer or a lower one.
 LAYERS = (
     ("axes", "choices", "checks", "extensions", "source_names", "system", "norm", "evaluation"),
-    ("video", "models"),
+    ("video", "models", "engine_files"),
     ("data", "memory", "indexing"),
     ("training", "inference"),
     ("study", "report", "bench", "exporting"),

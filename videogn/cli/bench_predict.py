@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from videogn.checks import require_positive
 from videogn.choices import TIME_LIMIT, CropsName, DecoderName, PredictPrecisionName, ProtocolName
 from videogn.cli.worker_counts import worker_counts
+from videogn.source_names import check_source
 from videogn.system.cores import available_cores
 from videogn.system.files import displayable
 
@@ -76,6 +77,7 @@ def run(options: Options) -> int:
         0, also if some videos failed: they are named and counted.
     """
     workers = worker_counts(options.workers)
+    check_source(options.checkpoint)  # before the seconds that the imports take
     from videogn.bench.predicting import measure_prediction
     from videogn.bench.workload import find_records, spread
     from videogn.cli.progress import bars

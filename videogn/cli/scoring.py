@@ -135,6 +135,6 @@ def _printed(text: Iterator[str]) -> bool:
 
 def _end(done: int, failed: int, known: int = 0) -> int:
     """Say what came of the videos; return the exit status."""
-    before = f", {known:,} of them before" if known else ""
+    before = f"; {known:,} of them were scored before" if known else ""
     print(f"{done} expected, {done - failed} evaluated, {failed} failed{before}", file=sys.stderr)
     return 1 if failed else 0

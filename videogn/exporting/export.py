@@ -14,7 +14,7 @@ from torch import nn
 
 from videogn.choices import CropsName, DynamicName, EvaluationViews, ExportFormatName
 from videogn.exporting.check import TOLERANCE, Agreement, CheckFailedError, agreement, random_clips, video_clips
-from videogn.exporting.formats import FORMATS, require_packages
+from videogn.exporting.formats import FORMATS, check_suffix, require_packages
 from videogn.exporting.graph import ALL_SIZES, BATCH_ONLY, Graph, as_text
 from videogn.exporting.metadata import describe, versions, views_of
 from videogn.inference import load_network
@@ -55,7 +55,7 @@ def export(
     Args:
         source: Source of the network, as `videogn.inference.load_network` takes it.
         form: Name of the format, a key of `FORMATS`.
-        out: File to write. OpenVINO and ExecuTorch write a second one beside it.
+        out: File to write. OpenVINO writes a second one beside it.
         dynamic: Sizes that are free: "batch" the number of clips, "all" also T, H and W. Default: "all" if the network
             is tested on whole frames (crops "full"), whose width differs from video to video, else "batch".
         preprocessing: Whether the file takes uint8 clips (B, T, H, W, 3) and gives probabilities (B, K), in place of
@@ -73,9 +73,7 @@ def export(
         CheckFailedError: The file does not give what the network gives; it was removed.
     """
     require_packages(form)
-    suffix = FORMATS[form].suffix
-    if Path(out).suffix != suffix:
-        raise ValueError(f"the file of the format {form} must end with {suffix}, got {out}")
+    check_suffix(form, out)
     net, about = load_network(source, trust=trust)
     graph, converted, note = _converted(net, about, source, form, dynamic, preprocessing)
     metadata = {**graph.metadata, "versions": versions(FORMATS[form].packages)}
@@ -100,15 +98,12 @@ def _converted(
     views = views_of(about)
     note = None
     if dynamic == "all" or (dynamic is None and views.crops == "full"):
-        if FORMATS[form].free_sizes:
-            graph = _graph(net, about, source, ALL_SIZES, preprocessing)
-            try:
-                with _quiet():
-                    return graph, FORMATS[form].convert(graph), None
-            except Exception as error:  # dozens of types, of torch and of the format's own package
-                note = f"T, H and W cannot be free ({_reason(error)})"
-        else:
-            note = f"the format {form} has no free T, H and W"
+        graph = _graph(net, about, source, ALL_SIZES, preprocessing)
+        try:
+            with _quiet():
+                return graph, FORMATS[form].convert(graph), None
+        except Exception as error:  # dozens of types, of torch and of the format's own package
+            note = f"T, H and W cannot be free ({_reason(error)})"
     graph = _graph(net, about, source, BATCH_ONLY, preprocessing)
     try:
         with _quiet():

@@ -51,10 +51,10 @@ class Source(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """Every `count`-th input, from the `number`-th on: the part of a job in an array of `count` jobs."""
+    """Every `of`-th input, from the `number`-th on: the part of a job in an array of `of` jobs."""
 
     number: int
-    count: int
+    of: int
 
 
 def parse_shard(text: str) -> Shard:
@@ -93,7 +93,7 @@ class Inputs:
 
     def __iter__(self) -> Iterator[VideoRecord]:
         every = itertools.chain.from_iterable(source.videos() for source in self._sources)
-        return itertools.islice(every, self._shard.number - 1, None, self._shard.count)
+        return itertools.islice(every, self._shard.number - 1, None, self._shard.of)
 
     def count(self) -> int | None:
         """Return the number of videos, by reading all names once; None if they can be read only once, or slowly."""
@@ -126,8 +126,7 @@ def _sources(word: str) -> list[Source]:
         return list(map(_shard, find_shards(name)))
     if is_url(name):
         refuse_archive(name)
-        single = is_video_name(name) or not _WILD_URL.search(name)
-        return [_video(name)] if single else [Source(partial(_objects, name), counted=False)]
+        return [Source(partial(_objects, name), counted=False) if _WILD_URL.search(name) else _video(name)]
     if not _WILD.search(name):
         existing_path(name)  # says what it could have been
     found = sorted(glob.glob(name, recursive=True))
