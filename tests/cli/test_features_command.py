@@ -50,7 +50,7 @@ def test_a_row_a_clip_and_one_for_a_file_that_failed(command, capsys, checkpoint
     assert times == [*wanted[0].clip_times, (None, None), *wanted[1].clip_times]
     before = found
     assert command("--per=video") == 1  # from the rows that are kept
-    assert capsys.readouterr().err.splitlines()[-1].endswith("3 of them before")
+    assert capsys.readouterr().err.splitlines()[-1].endswith("3 of them were scored before")
     table = pq.read_table(tmp_path / "f.parquet")
     assert table["path"].to_pylist() == [str(folder / f"{name}.mp4") for name in "abc"]
     means = [row for row in table["features"].to_pylist() if row is not None]

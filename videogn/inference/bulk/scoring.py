@@ -12,6 +12,8 @@ from videogn.axes import VideoRecord
 from videogn.data.stored_paths import stored_path
 from videogn.inference.bulk.parts import FileState, Parts
 from videogn.inference.bulk.rows import Row
+from videogn.inference.features import VideoFeatures
+from videogn.inference.prediction import Prediction
 from videogn.video.errors import VideoDecodeError
 from videogn.video.storage import state
 
@@ -20,7 +22,7 @@ _ASKING = 16
 _INPUTS_AT_ONCE = 64
 
 #: What is found of a video: `Prediction`, or `VideoFeatures`.
-Found = TypeVar("Found")
+Found = TypeVar("Found", Prediction, VideoFeatures)
 #: Function from videos to one prediction each, in order; it takes them as it needs them.
 Predict = Callable[[Iterable[VideoRecord]], Iterator[Found]]
 
