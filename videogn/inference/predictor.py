@@ -25,13 +25,16 @@ from videogn.choices import (
     chosen,
 )
 from videogn.data.plans import evaluation_plan
+from videogn.data.sliding_samples import sliding_samples
 from videogn.evaluation.views import score_views, video_probabilities
 from videogn.inference.compilation import compile_network
 from videogn.inference.decoding import Video, VideoDecoding, decoded
+from videogn.inference.decoding import _record as record_of
 from videogn.inference.loading import load_network
 from videogn.inference.passes import in_passes
 from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
+from videogn.inference.timelines.window import Window, windows_of
 from videogn.models.input_size import check_views
 from videogn.system.devices import device_named
 from videogn.video.decoders.guard import video_opener
@@ -113,6 +116,7 @@ class Predictor:
     ) -> None:
         require_at_least("time_limit", time_limit, 0)
         self._opener = video_opener(time_limit, frame_rate)
+        self._time_limit, self._frame_rate = time_limit, frame_rate
         self._decoder = decoder
         self.device = device_named(device)
         self._arithmetic = precision_named(precision, self.device)
@@ -206,6 +210,42 @@ class Predictor:
             partial(self._predict, top_k=top_k, at_once=at_once),
             lambda shape: 1 if batch_clips is None else max(batch_clips // shape.views, 1),
         )
+
+    def timeline(self, video: Video, *, stride: float, batch_clips: int | None = None) -> Iterator[Window]:
+        """Score the clips that slide over a long video. Each frame is decoded once, and only those at hand are kept.
+
+        Args:
+            video: The video, or a part of it, as for `predict`. `num_clips` does not matter.
+            stride: Seconds from one clip to the next. A clip begins at the frame nearest to each multiple of it.
+            batch_clips: Number of clips that are in memory together. By default `clips_per_forward` of the checkpoint.
+
+        Yields:
+            One window for each clip that ends within the video, in the order of time; of a video that is shorter than a
+            clip, its only one.
+
+        Raises:
+            ValueError: A number is not positive, or the network does not take clips of this size.
+            VideoDecodeError: The video cannot be opened, or not be decoded to its end. The windows before come first.
+
+        Example:
+            >>> predictor = Predictor("torchvision:R3D_18_Weights.KINETICS400_V1")  # doctest: +SKIP
+            >>> for window in predictor.timeline("match.mp4", stride=1.0):  # doctest: +SKIP
+            ...     print(window.start, predictor.class_names[window.probabilities.argmax()])
+        """
+        require_positive("stride", stride)
+        at_once = self._clips_per_forward if batch_clips is None else batch_clips
+        require_positive("batch_clips", at_once)
+        samples = sliding_samples(
+            record_of(video),
+            self.views,
+            stride=stride,
+            clips=at_once,
+            decoder=self._decoder,
+            # Of its own: timelines may be advanced by turns, and a guard has one video open at a time.
+            opener=video_opener(self._time_limit, self._frame_rate),
+        )
+        for sample in samples:
+            yield from windows_of(sample, self._score([sample], at_once)[0])
 
     @classmethod
     def from_pretrained(cls, folder_or_hub_id: str | Path, **options: Any) -> Predictor:

@@ -55,7 +55,9 @@ def make_timeline(video: FrameSource, record: VideoRecord, fps: float | None = N
     places = np.arange(count) if segment.unit == "frames" else times[:count]
     first, stop = np.searchsorted(places, [segment.start, segment.end]).tolist()
     if first >= stop:
-        there = f"has {count} frames" if segment.unit == "frames" else f"lasts {_end(times, count, video.info.fps):.2f} s"
+        there = (
+            f"has {count} frames" if segment.unit == "frames" else f"lasts {_end(times, count, video.info.fps):.2f} s"
+        )
         raise VideoDecodeError(record.name, f"the segment holds no frame: the video {there}")
     frames = np.arange(first, stop, dtype=np.int64)
     if fps is None:
