@@ -34,3 +34,8 @@ class Window:
 def windows_of(sample: Sample, clips: Tensor) -> list[Window]:
     """Return the windows of a sample's clips, of which these are the probabilities (clips, K)."""
     return [Window(*times, values) for times, values in zip(sample.times, clips.numpy(), strict=True)]
+
+
+def refused(sample: Sample, reason: str) -> list[Window]:
+    """Raise ValueError: the network does not take clips of this size."""
+    raise ValueError(f"{sample.path}: {reason}")
