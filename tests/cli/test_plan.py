@@ -132,7 +132,7 @@ def test_both_batches_where_they_differ(videogn, capsys):
 def test_other_windows(videogn, capsys):
     arguments = ["--model=i3d_r50", "--crop=112", "--batch-size=1", "--clips=8x8"]
     assert videogn("plan", *arguments) == 2
-    assert "input must be at least T x H x W = 7 x 197 x 197, got 8 x 112 x 112" in capsys.readouterr().err
+    assert "crop must be >= 197, got 112: the network averages over pool_window" in capsys.readouterr().err
     assert videogn("plan", *arguments, "--arch-options={pool_window: [null, 4, 4]}") == 0
 
 
