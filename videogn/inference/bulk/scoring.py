@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
@@ -52,7 +52,7 @@ class Scoring(Generic[Found]):
         self._retry_failed = retry_failed
         self.known = 0
 
-    def run(self, predict: Predict[Found]) -> Iterator[Found]:
+    def run(self, predict: Predict[Found]) -> Generator[Found]:
         """Score what is missing, what has changed since it was scored, and perhaps what failed.
 
         Args:
