@@ -292,8 +292,9 @@ class Predictor(Pretrained):
             one; made as it is advanced.
 
         Raises:
-            ValueError: A number is not positive, or the network does not take clips of this size.
-            VideoDecodeError: The video cannot be opened, or not be decoded to its end. The windows before come first.
+            ValueError: A number is not positive.
+            VideoDecodeError: The video cannot be opened or not be decoded to its end, or is too small for the network;
+                raised after the windows before.
         """
         require_positive("stride", stride)
         at_once = self._clips_per_forward if batch_clips is None else batch_clips
