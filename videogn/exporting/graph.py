@@ -15,8 +15,6 @@ from torch.export import Dim, ExportedProgram
 from videogn.evaluation.views import clip_probabilities
 from videogn.video.transforms import normalise
 
-#: Key of the metadata in an exported file.
-METADATA_KEY = "videogn"
 #: Axes of clips (B, C, T, H, W) that may be free.
 BATCH_ONLY = (0,)
 ALL_SIZES = (0, 2, 3, 4)

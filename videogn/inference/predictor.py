@@ -125,6 +125,7 @@ class Predictor(Pretrained):
         require_positive("frame_rate", frame_rate)
         self.device = device_named(device)
         arithmetic = precision_named(precision, self.device)
+        self.precision: str = arithmetic.name
         net, about = load_network(checkpoint, trust=trust)
         self._net = net.to(self.device)
         run = copy.copy(self._net) if compile else self._net  # a copy has the same layers and weights
@@ -146,10 +147,6 @@ class Predictor(Pretrained):
         )
         mean, std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
         self._pass = NetworkPass(run, self.device, arithmetic, mean, std)
-
-    @property
-    def precision(self) -> str:
-        return self._pass.precision.name
 
     @property
     def num_features(self) -> int:
