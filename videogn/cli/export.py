@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.checks import existing_path, expanded
@@ -89,7 +88,7 @@ def run(options: Options) -> int:
         "trust": options.trust,
     }
     try:
-        made, small = _exported(options, expanded(options.out), common)
+        made, small = _exported(options, options.format, common)
     except CheckFailedError as error:
         fail(error, status=1)
     if made.note is not None:
@@ -105,12 +104,15 @@ def run(options: Options) -> int:
     return 0
 
 
-def _exported(options: Options, out: Path, common: dict[str, Any]) -> tuple[Exported, Int8Agreement | None]:
+def _exported(
+    options: Options, form: ExportFormatName, common: dict[str, Any]
+) -> tuple[Exported, Int8Agreement | None]:
     """Write the file, in 8 bits if asked for; the first part of the outcome is about float32."""
     from videogn.exporting.export import export
 
+    out = expanded(options.out)
     if not options.int8:
-        return export(options.source, options.format, out, **common), None
+        return export(options.source, form, out, **common), None
     from videogn.bench.example_clips import clips_of_videos
     from videogn.bench.workload import find_records, spread
     from videogn.exporting.int8 import export_int8
@@ -118,7 +120,7 @@ def _exported(options: Options, out: Path, common: dict[str, Any]) -> tuple[Expo
 
     records = spread(find_records(options.calibration), _CALIBRATION_VIDEOS)
     _, about = load_network(options.source, trust=options.trust)
-    return export_int8(options.source, options.format, out, clips_of_videos(records, about, name_failure), **common)
+    return export_int8(options.source, form, out, clips_of_videos(records, about, name_failure), **common)
 
 
 def _as_folder(options: Options) -> int:
