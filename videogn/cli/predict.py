@@ -17,12 +17,14 @@ from videogn.choices import (
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
-from videogn.cli.score_output import Format, Output, checked_output, write_rows
+from videogn.cli.score_output import Format, Output, checked_output
+from videogn.cli.timeline import check_timeline, segmenting, timeline_identity
 from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
     from videogn.inference.bulk.inputs import Inputs
+    from videogn.inference.bulk.scoring import Predict
     from videogn.inference.predictor import Predictor
 
 
@@ -46,6 +48,12 @@ class Options:
         shard (N/COUNT): Part of the videos to score: 3/16 is every 16th, from the third on.
         clips: Number of clips per video. By default as a published network was tested, for a checkpoint 10.
         top_k: Number of classes that are named for each video.
+        timeline (SECONDS): Find what happens when in long videos: score a clip every so many seconds, and join
+            neighbours of one class to segments (start, end, label, score).
+        smooth (SECONDS): With --timeline, time over which probabilities are averaged before that.
+        min_length (SECONDS): With --timeline, shortest segment; shorter ones go to their longer neighbour.
+        min_score (P): With --timeline, probability below which a clip has no class.
+        windows (DIR): With --timeline, folder for the probabilities of all clips, one Parquet file a video.
         format: Format of the output. By default that of the output's suffix, or a table. fiftyone and labelstudio are
             JSON for these programs, with the best class of each video.
         output (FILE): File to write to, in place of printing: .parquet, .jsonl, .csv, .json or .txt. Rows are kept
@@ -80,6 +88,11 @@ class Options:
     shard: str | None = None
     clips: int | None = None
     top_k: int = 5
+    timeline: float | None = None
+    smooth: float = 0.0
+    min_length: float = 0.0
+    min_score: float = 0.0
+    windows: str | None = None
     format: Format | None = None
     output: str | None = None
     overwrite: bool = False
@@ -110,13 +123,14 @@ def run(options: Options) -> int:
     """
     check_rate("--fps", options.fps)
     check_source(options.checkpoint)  # before the seconds that the imports take
+    check_timeline(options)
     output = _output(options)
     inputs = _inputs(options)
+    from videogn.cli.row_formats import PREDICTIONS, SEGMENTS
     from videogn.cli.scoring import keep_scores, pass_scores, print_scores
     from videogn.cli.scoring_progress import ScoringProgress
     from videogn.data.fallbacks import Fallbacks
     from videogn.inference.bulk.parts import opened_parts
-    from videogn.inference.bulk.rows import row_of
     from videogn.inference.bulk.scoring import Scoring
     from videogn.inference.predictor import Predictor
 
@@ -135,19 +149,26 @@ def run(options: Options) -> int:
         time_limit=options.time_limit,
         trust=options.trust,
     )
-    predict = partial(predictor.predict, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips)
     progress = ScoringProgress(_total(inputs, options), Fallbacks(options.decoder))
+    if options.timeline is None:
+        formats, predict = PREDICTIONS, _predict(options, predictor)
+    else:
+        formats, predict = SEGMENTS, segmenting(options, predictor, progress)
     try:
         with stoppable():
             if output is None:
-                return print_scores(predict, inputs, progress, options.format or "table")
+                return print_scores(predict, inputs, progress, options.format or "table", formats)
             if not output.kept:
-                return pass_scores(predict, inputs, progress, output)
+                return pass_scores(predict, inputs, progress, output, formats)
             with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
-                scoring = Scoring(inputs, parts, row_of, retry_failed=options.retry_failed)
-                return keep_scores(predict, scoring, parts, progress, output, write_rows)
+                scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
+                return keep_scores(predict, scoring, parts, progress, output, formats.write)
     except Stopped as stop:
         fail("interrupted", stop.status)
+
+
+def _predict(options: Options, predictor: Predictor) -> Predict[Any]:
+    return partial(predictor.predict, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips)
 
 
 def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
@@ -162,6 +183,7 @@ def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
         top_k=options.top_k,
         precision=predictor.precision,
         use_truncated=options.use_truncated,
+        **timeline_identity(options),
     )
 
 

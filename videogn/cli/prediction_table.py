@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -30,10 +28,3 @@ def table_of(rows: Iterable[Row]) -> Table:
             table.add_row("", f"[yellow]{escape(row['truncated'])}[/yellow]", "")
         table.add_section()
     return table
-
-
-def table_text(rows: Iterable[Row]) -> Iterator[str]:
-    """The table as plain text; the widths of its columns depend on all rows."""
-    text = io.StringIO()
-    Console(file=text, width=120).print(table_of(rows))
-    yield text.getvalue()

@@ -9,9 +9,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING, BinaryIO
 
 from videogn.cli.exits import fail
-from videogn.cli.score_output import Format, Output, write_rows
-from videogn.inference.bulk.formats import TEXTS
-from videogn.inference.bulk.rows import Row, row_of
+from videogn.cli.row_formats import RowFormats
+from videogn.cli.score_output import Format, Output
+from videogn.inference.bulk.rows import Row
 from videogn.system.files import displayable, replacing
 from videogn.system.stopping import Stopped
 
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from videogn.inference.bulk.inputs import Inputs
     from videogn.inference.bulk.parts import Parts
     from videogn.inference.bulk.scoring import Found, Predict, Scoring
-    from videogn.inference.prediction import Prediction
 
 #: Exit status when nobody reads the output any more: that of a command that SIGPIPE ends.
 _NO_READER = 141
 
 
-def print_scores(predict: Predict[Prediction], inputs: Inputs, progress: ScoringProgress, form: Format) -> int:
+def print_scores(
+    predict: Predict[Found], inputs: Inputs, progress: ScoringProgress, form: Format, formats: RowFormats
+) -> int:
     """Print predictions: as they come, or on a terminal and as a table when all are there.
 
     Args:
@@ -34,28 +35,29 @@ def print_scores(predict: Predict[Prediction], inputs: Inputs, progress: Scoring
         inputs: Videos.
         progress: Counts them.
         form: Format.
+        formats: Formats of the rows.
 
     Returns:
         Exit status.
     """
-    from videogn.cli.prediction_table import table_of
-
     with progress:
-        rows = _counted(predict, inputs, progress)
+        rows = _counted(predict, inputs, progress, formats)
         # The bar is on the same terminal, and a table needs all rows for the widths of its columns.
         held = list(rows) if form == "table" or sys.stdout.isatty() else rows
-        if held is rows and not _printed(TEXTS[form](rows)):
+        if held is rows and not _printed(formats.text(rows, form)):
             return _NO_READER
     if form == "table":
         from rich.console import Console
 
-        Console().print(table_of(held))
-    elif held is not rows and not _printed(TEXTS[form](held)):
+        Console().print(formats.table(held))
+    elif held is not rows and not _printed(formats.text(held, form)):
         return _NO_READER
     return _end(progress.done, progress.failed)
 
 
-def pass_scores(predict: Predict[Prediction], inputs: Inputs, progress: ScoringProgress, output: Output) -> int:
+def pass_scores(
+    predict: Predict[Found], inputs: Inputs, progress: ScoringProgress, output: Output, formats: RowFormats
+) -> int:
     """Write predictions to a pipe or device as they come. Nothing of them is kept.
 
     Args:
@@ -63,13 +65,14 @@ def pass_scores(predict: Predict[Prediction], inputs: Inputs, progress: ScoringP
         inputs: Videos.
         progress: Counts them.
         output: The pipe or device.
+        formats: Formats of the rows.
 
     Returns:
         Exit status.
     """
     try:
         with open(output.path, "wb", buffering=0) as file, progress:
-            write_rows(_counted(predict, inputs, progress), output.format, file)
+            formats.write(_counted(predict, inputs, progress, formats), output.format, file)
     except BrokenPipeError:
         return _NO_READER
     except OSError as error:
@@ -115,10 +118,10 @@ def keep_scores(
     return _end(*parts.counts(), scoring.known)
 
 
-def _counted(predict: Predict[Prediction], inputs: Inputs, progress: ScoringProgress) -> Iterator[Row]:
+def _counted(predict: Predict[Found], inputs: Inputs, progress: ScoringProgress, formats: RowFormats) -> Iterator[Row]:
     for prediction in predict(inputs):
         progress.add(prediction)
-        yield row_of(prediction)
+        yield formats.row_of(prediction)
 
 
 def _printed(text: Iterator[str]) -> bool:

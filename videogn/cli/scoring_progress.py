@@ -15,8 +15,7 @@ from videogn.system.files import one_line
 
 if TYPE_CHECKING:
     from videogn.data.fallbacks import Fallbacks
-    from videogn.inference.features import VideoFeatures
-    from videogn.inference.prediction import Prediction
+    from videogn.inference.bulk.scoring import Result
 
 #: Failures that are named; more are counted.
 _NAMED = 20
@@ -40,6 +39,7 @@ class ScoringProgress:
 
     def __init__(self, total: int | None, fallbacks: Fallbacks, work: str = "Classifying") -> None:
         self.done = self.failed = self.truncated = 0
+        self._known = 0
         self._total = total
         self._work = work
         self._fallbacks = fallbacks
@@ -66,7 +66,7 @@ class ScoringProgress:
         if (line := self._fallbacks.message()) is not None:
             self._say(line)
 
-    def add(self, prediction: Prediction | VideoFeatures, known: int = 0) -> None:
+    def add(self, prediction: Result, known: int = 0) -> None:
         """Count a video that was scored.
 
         Args:
@@ -84,8 +84,19 @@ class ScoringProgress:
             self.failed += 1
             if self.failed <= _NAMED:
                 self._say(f"{one_line(prediction.path)}: {prediction.error}")
-        text = self._text(known)
-        self._bar.update(self._task, completed=self.done + known, text=text)
+        self._known = known
+        self._show(self._text(known))
+
+    def at(self, seconds: float) -> None:
+        """Show how far a long video is scored.
+
+        Args:
+            seconds: Place in the video.
+        """
+        self._show(f"{self._text(self._known)}; the next up to {timedelta(seconds=round(seconds))}")
+
+    def _show(self, text: str) -> None:
+        self._bar.update(self._task, completed=self.done + self._known, text=text)
         if not self._console.is_terminal and time.monotonic() - self._printed > _LINE_SECONDS:
             self._printed = time.monotonic()
             self._say(text)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from videogn.axes import Crop, Sample, VideoRecord
-from videogn.data.handover import shareable, shareable_empty
+from videogn.axes import Sample, VideoRecord
+from videogn.data.handover import shareable
 from videogn.data.plans import ViewPlan
+from videogn.data.resized_frames import ResizedFrames
 from videogn.video.decoders.decode import open_video
-from videogn.video.decoders.frame_source import CHUNK_BYTES, FrameSource, Opener
+from videogn.video.decoders.frame_source import FrameSource, Opener
 from videogn.video.errors import VideoDecodeError
 from videogn.video.timeline import clip_times, make_timeline
-from videogn.video.window import Resizing, resized_size
 
 
 def load_sample(
@@ -89,17 +87,14 @@ def _load(
     if kept is not None:
         indices = kept[np.searchsorted((kept[1:] + kept[:-1]) / 2, indices)]  # the nearest
     times = clip_times(video, indices) if timed else ()
-    resized = resized_size(info.height, info.width, plan.short_side(rng))
-    crops = plan.crops(*resized, rng)
-    region = _around(crops)
+    source = ResizedFrames(video, plan, rng)
     wanted, clips = np.unique(indices, return_inverse=True)  # (N,), (clips * T,) or (clips, T)
-    frames = _decode(video, wanted, Resizing(info.stored_size, resized, region, antialias=plan.antialias))
     return replace(
         empty,
         error=None,
-        frames=frames,
+        frames=source.decode(wanted),
         clips=shareable(torch.from_numpy(clips.reshape(indices.shape))),
-        crops=tuple(crop._replace(top=crop.top - region.top, left=crop.left - region.left) for crop in crops),
+        crops=source.crops,
         starts=tuple(indices[:, 0].tolist()),
         times=times,
         num_frames=len(timeline),
@@ -110,25 +105,3 @@ def _load(
 def _before_damage(intact: np.ndarray) -> np.ndarray:
     """The frames 0, 1, 2, ... up to the first that is not intact."""
     return intact[intact == np.arange(len(intact))]
-
-
-def _around(crops: Sequence[Crop]) -> Crop:
-    """The smallest rectangle that contains all crops."""
-    top, left = min(crop.top for crop in crops), min(crop.left for crop in crops)
-    bottom = max(crop.top + crop.height for crop in crops)
-    right = max(crop.left + crop.width for crop in crops)
-    return Crop(top, left, bottom - top, right - left)
-
-
-def _decode(video: FrameSource, wanted: np.ndarray, resizing: Resizing) -> Tensor:
-    """Frames int64 (N,) of a video, resized some at a time: uint8 (N, H, W, 3), a copy."""
-    window, region = resizing.window, resizing.region
-    frames = shareable_empty(len(wanted), region.height, region.width, 3)
-    step = max(CHUNK_BYTES // (window.height * window.width * 3), 1)
-    for first in range(0, len(wanted), step):
-        part = frames[first : first + step]
-        if resizing.changes_nothing:
-            video.pixels(wanted[first : first + step], window, part.numpy())
-        else:
-            part.copy_(resizing(torch.from_numpy(video.pixels(wanted[first : first + step], window))))
-    return frames

@@ -13,16 +13,33 @@ if TYPE_CHECKING:
     from videogn.inference.loading import load_network
     from videogn.inference.prediction import Prediction
     from videogn.inference.predictor import Predictor
+    from videogn.inference.timelines.labelling import LabelledSegment, label_segments
+    from videogn.inference.timelines.window import Window
+    from videogn.inference.timelines.window_file import read_windows
     from videogn.inference.videos import VideoArray
 
-__all__ = ["Prediction", "Predictor", "VideoArray", "VideoFeatures", "load_network"]
+__all__ = [
+    "LabelledSegment",
+    "Prediction",
+    "Predictor",
+    "VideoArray",
+    "VideoFeatures",
+    "Window",
+    "label_segments",
+    "load_network",
+    "read_windows",
+]
 
 _MODULES = {
+    "LabelledSegment": "timelines.labelling",
     "Prediction": "prediction",
     "Predictor": "predictor",
     "VideoArray": "videos",
     "VideoFeatures": "features",
+    "Window": "timelines.window",
+    "label_segments": "timelines.labelling",
     "load_network": "loading",
+    "read_windows": "timelines.window_file",
 }
 
 

@@ -11,12 +11,14 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from videogn.axes import Sample
+from videogn.choices import EvaluationViews
 from videogn.data.handover import check_space
 from videogn.data.plans import ViewPlan
 from videogn.data.sample import load_sample
+from videogn.data.sliding_samples import sliding_samples
 from videogn.inference.videos import Order, Video, order_of
 from videogn.system.cores import available_cores
-from videogn.video.decoders.frame_source import Opener
+from videogn.video.decoders.guard import video_opener
 
 #: Number of workers that memory has room for: each has a decoder's process beside it.
 _MOST_WORKERS = 16
@@ -30,18 +32,21 @@ class VideoDecoding(Dataset[Sample]):
     Args:
         plan: Plan of the views.
         decoder: One of `videogn.choices.DecoderName`.
-        opener: Function that opens a video: in this process, or in one that can be killed.
-        frame_rate: Frames per second of bare arrays.
+        time_limit: Seconds that a small video may take, in a process that can be killed; 0 decodes in this process.
+        frame_rate: Frames per second of folders of images and of bare arrays.
         use_truncated: Whether of a video that fails the frames are used that decode.
 
     Attributes:
         plan: Plan of the views.
     """
 
-    def __init__(self, plan: ViewPlan, decoder: str, opener: Opener, *, frame_rate: float, use_truncated: bool) -> None:
+    def __init__(
+        self, plan: ViewPlan, decoder: str, time_limit: float, *, frame_rate: float, use_truncated: bool
+    ) -> None:
         self.plan = plan
         self._decoder = decoder
-        self._opener = opener
+        self._time_limit = time_limit
+        self._opener = video_opener(time_limit, frame_rate)
         self._frame_rate = frame_rate
         self._use_truncated = use_truncated
 
@@ -62,6 +67,13 @@ class VideoDecoding(Dataset[Sample]):
             timed=True,
             use_truncated=self._use_truncated,
         )
+
+    def sliding(self, video: Video, views: EvaluationViews, *, stride: float, clips: int) -> Iterator[Sample]:
+        """Decode a long video forward, some of its sliding clips at a time; see `sliding_samples`."""
+        order = self.order(video)
+        # An opener of its own: a guard has one video open at a time, and timelines may be advanced by turns.
+        opener = order.opener or video_opener(self._time_limit, self._frame_rate)
+        return sliding_samples(order.record, views, stride=stride, clips=clips, decoder=self._decoder, opener=opener)
 
 
 def decoded(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 
@@ -35,16 +35,17 @@ from videogn.inference.passes import in_passes
 from videogn.inference.pipeline import VideoPipeline
 from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
+from videogn.inference.pretrained_predictor import Pretrained
+from videogn.inference.timelines.window import Window, refused, windows_of
 from videogn.inference.videos import Video, as_videos
 from videogn.models.head import classifier_of
 from videogn.models.input_size import check_views
 from videogn.system.devices import device_named
-from videogn.video.decoders.guard import video_opener
 
 Result = TypeVar("Result")
 
 
-class Predictor:
+class Predictor(Pretrained):
     """Classifies video files with a network whose source says everything about it and its input.
 
     Args:
@@ -121,7 +122,7 @@ class Predictor:
         trust: Sequence[str] = (),
     ) -> None:
         require_at_least("time_limit", time_limit, 0)
-        opener = video_opener(time_limit, frame_rate)
+        require_positive("frame_rate", frame_rate)
         self.device = device_named(device)
         arithmetic = precision_named(precision, self.device)
         self.precision: str = arithmetic.name
@@ -140,7 +141,7 @@ class Predictor:
         self._decoding = VideoDecoding(
             evaluation_plan(self.views),
             decoder,
-            opener,
+            time_limit,
             frame_rate=frame_rate,
             use_truncated=use_truncated,
         )
@@ -275,64 +276,28 @@ class Predictor:
             lambda sample: failed(sample, str(sample.error)),
         )
 
-    @classmethod
-    def from_pretrained(cls, folder_or_hub_id: str | Path, **options: Any) -> Predictor:
-        """Make a predictor of a folder in the Hugging Face layout. No code of it is run.
+    def timeline(self, video: Video, *, stride: float, batch_clips: int | None = None) -> Iterator[Window]:
+        """Score the clips that slide over a long video. Each frame is decoded once, and only those at hand are kept.
 
         Args:
-            folder_or_hub_id: Folder that `save_pretrained` wrote, which needs no network; or the id of a repository on
-                the Hub, `user/name` or `user/name@revision`, which is fetched into Hugging Face's cache once.
-            **options: Further arguments of `Predictor`.
+            video: The video, or a part of it, as for `predict`. `num_clips` does not matter.
+            stride: Seconds from one clip to the next. A clip begins at the frame nearest to each multiple of it.
+            batch_clips: Number of clips that go through the network at once. By default as many as the checkpoint says
+                (`clips_per_forward`) on a GPU, and 1 on a CPU, which would gain no time by more.
 
         Returns:
-            The predictor.
+            Iterator over the windows in the order of time, one for each clip that ends within the video, and at least
+            one; made as it is advanced.
 
         Raises:
-            FileNotFoundError: There is no such folder.
-            ModuleNotFoundError: huggingface_hub is not installed, which an id needs.
-            ValueError: It is no folder of a network of videogn, or it could not be fetched.
+            ValueError: A number is not positive.
+            VideoDecodeError: The video cannot be opened or not be decoded to its end, or is too small for the network;
+                raised after the windows before.
         """
-        from videogn.inference.pretrained import pretrained_source
-
-        return cls(pretrained_source(folder_or_hub_id), **options)
-
-    def save_pretrained(self, folder: str | Path, *, results: str | Path | None = None) -> Path:
-        """Write the network, the input it expects and the views that this predictor takes as a folder in that layout.
-
-        Args:
-            folder: Folder for config.json, preprocessor_config.json, model.safetensors and README.md, a model card. A
-                README.md that is there is left as it is.
-            results: results.json of the network's test, or its folder, for the model card. Default: the one beside the
-                checkpoint, if it is that checkpoint's.
-
-        Returns:
-            The folder.
-
-        Raises:
-            FileNotFoundError: There are no such results.
-            ValueError: The results are those of another network, or the folder is a file.
-        """
-        from videogn.inference.pretrained import save_pretrained  # what only saving needs
-
-        return save_pretrained(self._net, self._about, folder, source=self._source, results=results)
-
-    def push_to_hub(self, repo_id: str, *, private: bool = True, results: str | Path | None = None) -> str:
-        """Push what `save_pretrained` writes to the Hugging Face Hub, with the token of `hf auth login`.
-
-        Args:
-            repo_id: Repository, user/name; made if it does not exist. A README.md that it has is left as it is.
-            private: Whether only its owner can see a repository that is made. Default: True.
-            results: As in `save_pretrained`.
-
-        Returns:
-            URL of the repository.
-
-        Raises:
-            ModuleNotFoundError: huggingface_hub is not installed.
-            ValueError: The Hub refused, or could not be reached; or as in `save_pretrained`.
-        """
-        from videogn.inference.pretrained import push_pretrained
-
-        with tempfile.TemporaryDirectory() as parent:
-            folder = self.save_pretrained(Path(parent, repo_id.rpartition("/")[2] or "model"), results=results)
-            return push_pretrained(folder, repo_id, private=private)
+        require_positive("stride", stride)
+        usual = 1 if self.device.type == "cpu" else self._clips_per_forward
+        at_once = usual if batch_clips is None else batch_clips
+        require_positive("batch_clips", at_once)
+        samples = self._decoding.sliding(video, self.views, stride=stride, clips=at_once)
+        results = partial(self._pass.results, of_views=score_views, made=windows_of, failed=refused)
+        return chain.from_iterable(window for sample in samples for window in results([sample], at_once))

@@ -6,14 +6,12 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from videogn.axes import VideoRecord
 from videogn.data.stored_paths import stored_path
 from videogn.inference.bulk.parts import FileState, Parts
 from videogn.inference.bulk.rows import Row
-from videogn.inference.features import VideoFeatures
-from videogn.inference.prediction import Prediction
 from videogn.video.errors import VideoDecodeError
 from videogn.video.storage import state
 
@@ -21,8 +19,28 @@ from videogn.video.storage import state
 _ASKING = 16
 _INPUTS_AT_ONCE = 64
 
-#: What is found of a video: `Prediction`, or `VideoFeatures`.
-Found = TypeVar("Found", Prediction, VideoFeatures)
+
+class Result(Protocol):
+    """What every kind of result says of a video: `Prediction`, `VideoFeatures` and `VideoSegments`."""
+
+    @property
+    def path(self) -> str:
+        """Name of the video."""
+
+    @property
+    def error(self) -> str | None:
+        """Reason why it failed, or None."""
+
+    @property
+    def fallback(self) -> str | None:
+        """Reason why PyAV decoded it and not the decoder that was asked for, or None."""
+
+    @property
+    def truncated(self) -> str | None:
+        """How much of it counts, and why not all, or None."""
+
+
+Found = TypeVar("Found", bound=Result)
 #: Function from videos to one prediction each, in order; it takes them as it needs them.
 Predict = Callable[[Iterable[VideoRecord]], Iterator[Found]]
 
