@@ -165,3 +165,23 @@ def test_the_comparison_with_other_libraries_runs(monkeypatch, capsys):
     assert {row["section"].split(":")[0] for row in rows} == {"340x256, GOP 12", "720p"}
     assert all(row["milliseconds"] > 0 for row in rows)
     assert any(row["target"] is not None and row["reached"] in (True, False) for row in rows)
+
+
+def test_prediction_alone_and_together(videogn, capsys, trained, motion, tmp_path):
+    """One object of rates, all of them positive, and the videos that failed."""
+    (tmp_path / "empty.mp4").touch()
+    checkpoint = trained / "checkpoints" / "last.ckpt"
+    options = ("--checkpoint", checkpoint, "--clips=1", "--workers=0,1", "--videos=3", "--repeats=1", "--time-limit=0")
+    videos = [*sorted(motion.glob("val/expand/*.mp4"))[:2], tmp_path / "empty.mp4"]
+    assert videogn("bench", "predict", *options, "--json", *videos) == 0
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    assert report["expected"] == 3
+    assert report["failed"] == [{"path": str(tmp_path / "empty.mp4"), "reason": "file is empty"}]
+    assert "empty.mp4: file is empty" in printed.err
+    assert [rate["workers"] for rate in report["rates"]] == [0, 1]
+    for rate in report["rates"]:
+        assert min(rate["decoding"], report["network"], rate["both"], rate["share"]) > 0
+    assert report["settings"]["precision"] in ("32", "bf16")
+    assert videogn("bench", "predict", *options, *videos[2:]) == 2
+    assert "empty.mp4: file is empty" in capsys.readouterr().err

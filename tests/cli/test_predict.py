@@ -9,11 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
-from contextlib import suppress
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from videogn.data.stored_paths import opened_path
 
 
 @pytest.fixture
@@ -73,11 +74,10 @@ def test_what_another_decoder_does_not_read_is_said_once(videogn, capsys, checkp
 
 
 def test_csv_to_a_file(videogn, capsys, checkpoint, folder, tmp_path):
-    output = tmp_path / "new folder" / "scores.csv"
+    output = tmp_path / "scores.csv"
     arguments = [
         "--checkpoint",
         checkpoint,
-        "--format=csv",
         "--output",
         output,
         "--clips=2",
@@ -115,28 +115,7 @@ def test_a_file_gets_what_would_be_printed(videogn, capsys, checkpoint, folder, 
         assert written == json.dumps(json.loads(written), indent=2, ensure_ascii=False) + "\n"
 
 
-def test_predictions_are_written_as_they_come(videogn, monkeypatch, checkpoint, folder, tmp_path):
-    """Into a file of another name, which is not left behind by a run that was stopped."""
-    from videogn.inference.predictor import Prediction, Predictor
-
-    output = tmp_path / "out" / "scores.csv"
-
-    def predict(self, paths, **options):
-        for number in range(3000):
-            yield Prediction(f"{number}.mp4", scores=(("pulse", 0.5),))
-        (partial,) = output.parent.iterdir()
-        assert partial.name != output.name
-        assert partial.stat().st_size > 3000 * len("0.mp4,1,pulse,0.5") - 10_000
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(Predictor, "predict", predict)
-    arguments = ["--checkpoint", checkpoint, "--format=csv", "--output", output]
-    with suppress(KeyboardInterrupt):
-        assert videogn("predict", folder, *arguments) != 0
-    assert list(output.parent.iterdir()) == []
-
-
-@pytest.mark.parametrize("form", ["csv", "json"])
+@pytest.mark.parametrize("form", ["csv", "json", "jsonl"])
 def test_predictions_are_printed_as_they_come(videogn, monkeypatch, capsys, checkpoint, folder, form):
     """Into a pipe, so that those of a million videos are never held; a terminal shows the bar meanwhile."""
     from videogn.inference.predictor import Prediction, Predictor
@@ -239,7 +218,10 @@ def test_a_folder_as_output_is_found_before_the_work(videogn, capsys, checkpoint
 def test_names_that_are_not_utf_8(videogn, capsys, checkpoint, folder):
     os.rename(os.fsencode(folder / "a.mp4"), os.fsencode(folder) + b"/\xff.mp4")
     assert videogn("predict", folder, "--checkpoint", checkpoint, "--format=json", "--clips=1") == 1
-    assert json.loads(capsys.readouterr().out)[-1]["path"].endswith("\\xff.mp4")
+    path = json.loads(capsys.readouterr().out)[-1]["path"]
+    assert os.fsencode(opened_path(path)) == os.fsencode(folder) + b"/\xff.mp4"
+    assert videogn("predict", path, "--checkpoint", checkpoint, "--format=json", "--clips=1") == 0
+    assert json.loads(capsys.readouterr().out)[0]["path"] == path
 
 
 def test_names_that_begin_with_a_tilde_or_a_dash(videogn, capsys, monkeypatch, checkpoint, folder):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from videogn.checks import require_positive
 from videogn.choices import TIME_LIMIT
 from videogn.cli.view_options import ViewOptions
+from videogn.cli.worker_counts import worker_counts
 from videogn.system.cores import available_cores
 from videogn.system.files import displayable
 
@@ -65,7 +66,7 @@ def run(options: Options) -> int:
     Returns:
         0, also if some videos failed: they are named and counted.
     """
-    workers, decoders = _workers(options.workers), _decoders(options.decoders)
+    workers, decoders = worker_counts(options.workers), _decoders(options.decoders)
     plan = options.plan(train=options.mode == "train", crop_size=max(options.short_side * 7 // 8, 1))  # 224 of 256
     from videogn.bench.loading_report import measure_loading
     from videogn.bench.workload import Workload, find_records, spread
@@ -89,16 +90,6 @@ def run(options: Options) -> int:
     for failure in report.failed:
         print(f"{displayable(failure.path)}: {failure.reason}", file=sys.stderr)
     return 0
-
-
-def _workers(text: str | None) -> tuple[int, ...]:
-    if text is None:
-        cores = available_cores()
-        return (0, *(2**power for power in range(cores.bit_length()) if 2**power < cores), cores)
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() for word in words):
-        raise ValueError(f"--workers takes numbers separated by commas, such as 0,1,2, got {text!r}")
-    return tuple(dict.fromkeys(map(int, words)))
 
 
 def _decoders(text: str | None) -> tuple[str, ...]:

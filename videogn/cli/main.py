@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from videogn import __version__
 from videogn.checks import did_you_mean
 from videogn.cli.exits import fail
+from videogn.system.standard_streams import open_closed_streams
 
 #: Command -> (module, summary). A module holds a dataclass `Options` and `run(options)`, or a table ACTIONS of its own;
 #: that of the training commands has `run(command, argv)`.
@@ -24,7 +25,7 @@ COMMANDS = {
     "plan": ("videogn.cli.plan", "Memory of a training step, and the largest batch; needs no GPU."),
     "models": ("videogn.cli.models", "List networks and published weights: size, input, norms, accuracy."),
     "data": ("videogn.cli.data", "Index, check, resize, explain and make data sets."),
-    "bench": ("videogn.cli.bench", "Measure where the time of loading videos goes."),
+    "bench": ("videogn.cli.bench", "Measure where the time of loading and of predicting goes."),
     "demo": ("videogn.cli.demo", "See it all work in minutes on a CPU, with nothing downloaded."),
 }
 #: Warnings of other packages about themselves, which a user can do nothing about.
@@ -48,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with a status: 0 done, 1 done in part, 2 wrong input, 130 interrupted.
     """
+    open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         print(f"videogn {__version__}")

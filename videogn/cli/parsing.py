@@ -21,6 +21,8 @@ from videogn.checks import did_you_mean, existing_path
 from videogn.cli.exits import fail
 
 Options = TypeVar("Options")
+#: Key of a field's metadata: a tuple with a default is positional nevertheless, and may be left out.
+POSITIONAL = "positional"
 
 #: Messages of argparse and jsonargparse about unknown options, keys, files and classes, and wrong values.
 _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
@@ -62,10 +64,10 @@ def read_options(options: type[Options], prog: str, argv: Sequence[str]) -> Opti
     """Read a command's options from the command line.
 
     The dataclass is the command line: a field without a default is a positional argument, or a required option if it
-    is `kw_only`; `clip_length: int = 32` is `--clip-length`. A tuple takes several words, a Literal one of its values,
-    and a bool none. The docstring is the help: its text describes the command, its Attributes section the options.
-    There, `paths (PATH): Files.` shows PATH for the value. Defaults are added to the help. A tuple with the metadata
-    `positional` takes the words that belong to no option, if there are any.
+    is `kw_only`; a tuple marked POSITIONAL is positional and may be left out. `clip_length: int = 32` is
+    `--clip-length`. A tuple takes several words, a Literal one of its values, and a bool none. The docstring is the
+    help: its text describes the command, its Attributes section the options. There, `paths (PATH): Files.` shows PATH
+    for the value. Defaults are added to the help.
 
     Args:
         options: The dataclass.
@@ -120,12 +122,12 @@ def _add_argument(parser: Parser, field: Field[Any], hint: Any, text: DocstringP
     settings: dict[str, Any] = {"type": value_type, "metavar": metavar}
     if several:
         settings["nargs"] = "+"
-    if field.metadata.get("positional"):
-        parser.add_argument(field.name, help=about, **{**settings, "nargs": "*"})
-        return [f"[{metavar} ...]"]
     if default is MISSING and not field.kw_only:
         parser.add_argument(field.name, help=about, **settings)
         return [shown]
+    if field.metadata.get(POSITIONAL):  # several words, or none
+        parser.add_argument(field.name, help=about, **settings | {"nargs": "*", "default": list(default)})
+        return [f"[{metavar} ...]"]
     if default is MISSING:
         parser.add_argument(flag, required=True, help=f"{about} Required.", **settings)
         return [f"{flag} {shown}"]

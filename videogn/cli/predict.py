@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import os
-import sys
-import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from videogn.choices import (
     FRAME_RATE,
@@ -21,32 +15,42 @@ from videogn.choices import (
     ProtocolName,
     check_rate,
 )
+from videogn.cli.exits import fail
+from videogn.cli.parsing import POSITIONAL
+from videogn.cli.score_output import Format, Output, checked_output
 from videogn.source_names import check_source
-from videogn.system.files import displayable, replacing
+from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
-    from videogn.data.fallbacks import Fallbacks
-    from videogn.inference.predictor import Prediction
-
-Format = Literal["table", "json", "csv"]
+    from videogn.inference.bulk.inputs import Inputs
+    from videogn.inference.predictor import Predictor
 
 
 @dataclass(frozen=True)
 class Options:
     """Classify video files with a checkpoint of `videogn fit` or a published network.
 
-    The exit status is 1 if a file failed.
+    With --output, every row is kept as it comes: after any interruption the same command goes on, and later it scores
+    only files that are new or changed. The exit status is 1 if a file failed.
 
     Attributes:
-        videos (VIDEO): Video files, and folders that are searched for videos: files, or folders of numbered images;
-            with #t=5.4,11.6 (seconds) or #frames=12,48 after the name, only this part of each video.
+        videos (VIDEO): Video files; folders that are searched for videos: files, or folders of numbered images;
+            patterns such as "clips/*.mp4"; indexes of `videogn data index`, lists that training reads, tar shards; URLs
+            of an object store. With #t=5.4,11.6 (seconds) or #frames=12,48 after the name, only this part of each
+            video.
         checkpoint (SOURCE): Checkpoint of `videogn fit`; folder in the Hugging Face layout, or id of one on the Hub,
             hf:USER/NAME; or a published network: zoo:x3d_s, torchvision:R2Plus1D_18_Weights.KINETICS400_V1,
             nonlocal:FILE.pkl and their like. It says everything about the network and its input.
+        list (FILE): List of further videos, one path a line; - is standard input.
+        null: The paths of --list are separated by NUL bytes, as those of `find -print0`.
+        shard (N/COUNT): Part of the videos to score: 3/16 is every 16th, from the third on.
         clips: Number of clips per video. By default as a published network was tested, for a checkpoint 10.
         top_k: Number of classes that are named for each video.
-        format: Format of the output.
-        output (FILE): File to write to, in place of printing.
+        format: Format of the output. By default that of the output's suffix, or a table.
+        output (FILE): File to write to, in place of printing: .parquet, .jsonl, .csv, .json or .txt. Rows are kept
+            beside it in FILE.parts as they come.
+        overwrite: Begin the output anew, without the rows that there are.
+        retry_failed: Score files again that failed before.
         protocol: Placement of the clips. By default as a published network was tested, for a checkpoint nonlocal.
         crops: Part of the frame that is seen. By default as in the checkpoint.
         fps: Frames per second at which clips are taken, by the time stamps; 0 takes every frame of the video. By
@@ -66,12 +70,17 @@ class Options:
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """
 
-    videos: tuple[str, ...]
+    videos: tuple[str, ...] = field(default=(), metadata={POSITIONAL: True})
     checkpoint: str = field(kw_only=True)
+    list: str | None = None
+    null: bool = False
+    shard: str | None = None
     clips: int | None = None
     top_k: int = 5
-    format: Format = "table"
+    format: Format | None = None
     output: str | None = None
+    overwrite: bool = False
+    retry_failed: bool = False
     protocol: ProtocolName | None = None
     crops: CropsName | None = None
     fps: float | None = None
@@ -97,14 +106,15 @@ def run(options: Options) -> int:
     """
     check_rate("--fps", options.fps)
     check_source(options.checkpoint)  # before the seconds that the imports take
-    paths = _paths(options.videos)
-    if options.output is not None and os.path.isdir(options.output):
-        raise ValueError(f"--output must be a file, got the folder {options.output}")
-    from videogn.cli.progress import bar
+    output = _output(options)
+    inputs = _inputs(options)
+    from videogn.cli.scoring import keep_scores, pass_scores, print_scores
+    from videogn.cli.scoring_progress import ScoringProgress
     from videogn.data.fallbacks import Fallbacks
+    from videogn.inference.bulk.parts import opened_parts
+    from videogn.inference.bulk.scoring import Scoring
     from videogn.inference.predictor import Predictor
 
-    fallbacks = Fallbacks(options.decoder)
     predictor = Predictor(
         options.checkpoint,
         num_clips=options.clips,
@@ -119,127 +129,61 @@ def run(options: Options) -> int:
         time_limit=options.time_limit,
         trust=options.trust,
     )
-    failed: list[str] = []
-    shown: list[Prediction] | None = None
-    with bar("Classifying") as advance:
-        predictions = predictor.predict(
-            paths, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips
-        )
-        found = _watched(predictions, failed, fallbacks, lambda done: advance(done, len(paths)))
-        if options.output is not None:
-            with replacing(options.output) as temporary, temporary.open("w", encoding="utf-8") as file:
-                file.writelines(_TEXTS[options.format](found))
-        elif options.format != "table" and not sys.stdout.isatty():
-            sys.stdout.writelines(_TEXTS[options.format](found))
-        else:
-            shown = list(found)  # printed when the bar has ended, which is on the same terminal
-    if shown is not None:
-        _show(shown, options.format)
-    if (line := fallbacks.message()) is not None:
-        print(line, file=sys.stderr)
-    print(f"{len(paths)} expected, {len(paths) - len(failed)} evaluated, {len(failed)} failed", file=sys.stderr)
-    return 1 if failed else 0
+    predict = partial(predictor.predict, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips)
+    progress = ScoringProgress(_total(inputs, options), Fallbacks(options.decoder))
+    try:
+        with stoppable():
+            if output is None:
+                return print_scores(predict, inputs, progress, options.format or "table")
+            if not output.kept:
+                return pass_scores(predict, inputs, progress, output)
+            with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
+                scoring = Scoring(inputs, parts, retry_failed=options.retry_failed)
+                return keep_scores(predict, scoring, parts, progress, output)
+    except Stopped as stop:
+        fail("interrupted", stop.status)
 
 
-def _watched(
-    predictions: Iterable[Prediction], failed: list[str], fallbacks: Fallbacks, advance: Callable[[int], None]
-) -> Iterator[Prediction]:
-    """Pass predictions on, name and collect the files that failed, count those that fell back, and move the bar."""
-    for number, prediction in enumerate(predictions, 1):
-        if prediction.error is not None:
-            failed.append(prediction.path)
-            print(f"{displayable(prediction.path)}: {prediction.error}", file=sys.stderr)
-        else:
-            fallbacks.add(prediction.path, prediction.fallback)
-        advance(number)
-        yield prediction
+def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
+    """What the rows of an output are scores of."""
+    from videogn.inference.bulk.identity import identity
+
+    return identity(
+        options.checkpoint,
+        predictor.views,
+        decoder=options.decoder,
+        frame_rate=options.frame_rate,
+        top_k=options.top_k,
+        precision=predictor.precision,
+    )
 
 
-def _paths(videos: Sequence[str]) -> list[str]:
-    """The video files. A missing one fails later, among the others; if all are missing, the command is wrong."""
-    from videogn.data.lists.segments import named_video
-    from videogn.data.video_files import find_videos
-
-    paths: list[str] = []
-    wrong: list[Exception] = []
-    for video in videos:
-        try:
-            record = named_video(video)
-            paths += [replace(record, path=path).name for path in find_videos(record.path)]
-        except (FileNotFoundError, ValueError) as error:
-            paths.append(video)
-            wrong.append(error)
-    if len(wrong) == len(videos):
-        raise wrong[0]
-    return paths
+def _total(inputs: Inputs, options: Options) -> int | None:
+    total = inputs.count()
+    if total == 0 and options.shard is None:  # of many parts, some may be empty
+        raise ValueError(f"{options.list or ' '.join(options.videos)} names no video")
+    return total
 
 
-def _show(predictions: Sequence[Prediction], form: Format) -> None:
-    if form == "table":
-        from rich.console import Console
-
-        Console().print(_table(predictions))
-    else:
-        sys.stdout.writelines(_TEXTS[form](predictions))
-
-
-def _table(predictions: Iterable[Prediction]) -> Any:
-    from rich.markup import escape
-    from rich.table import Column, Table
-
-    table = Table(Column("video", overflow="fold"), Column("class", overflow="fold"), "score")
-    for prediction in predictions:
-        if prediction.error is not None:
-            table.add_row(escape(displayable(prediction.path)), f"[red]{escape(prediction.error)}[/red]", "")
-        for rank, (label, score) in enumerate(prediction.scores):
-            table.add_row(escape(displayable(prediction.path)) if rank == 0 else "", escape(label), f"{score:.1%}")
-        table.add_section()
-    return table
+def _output(options: Options) -> Output | None:
+    """The output, or None for standard output."""
+    if options.output is not None:
+        return checked_output(options.output, options.format, overwrite=options.overwrite)
+    if options.format == "parquet":
+        raise ValueError("--format parquet is not printed: name a file with --output")
+    for flag, given in (("--overwrite", options.overwrite), ("--retry-failed", options.retry_failed)):
+        if given:
+            raise ValueError(f"{flag} is about the rows of an --output, and none is named")
+    return None
 
 
-# The formats of a file: predictions as they come -> pieces of text, so that a million of them are never held.
+def _inputs(options: Options) -> Inputs:
+    from videogn.inference.bulk.inputs import Inputs, parse_shard
 
-
-def _table_text(predictions: Iterable[Prediction]) -> Iterator[str]:
-    from rich.console import Console
-
-    text = io.StringIO()
-    Console(file=text, width=120).print(_table(predictions))  # the columns' widths depend on all rows
-    yield text.getvalue()
-
-
-def _json_text(predictions: Iterable[Prediction]) -> Iterator[str]:
-    before = "[\n"
-    for prediction in predictions:
-        row: dict[str, Any] = {"path": displayable(prediction.path)}
-        if prediction.error is not None:
-            row["error"] = prediction.error
-        else:
-            row["predictions"] = [{"label": label, "score": score} for label, score in prediction.scores]
-        yield before + textwrap.indent(json.dumps(row, indent=2, ensure_ascii=False), "  ")
-        before = ",\n"
-    yield "\n]\n"
-
-
-def _csv_text(predictions: Iterable[Prediction]) -> Iterator[str]:
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["path", "rank", "label", "score", "error"])
-    for prediction in predictions:
-        path = displayable(prediction.path)
-        if prediction.error is not None:
-            lines.writerow([path, "", "", "", prediction.error])
-        lines.writerows(
-            [path, rank, label, f"{score:.6g}", ""] for rank, (label, score) in enumerate(prediction.scores, 1)
-        )
-        yield text.getvalue()
-        text.seek(0)
-        text.truncate()
-    yield text.getvalue()
-
-
-_TEXTS: dict[Format, Callable[[Iterable[Prediction]], Iterator[str]]] = {
-    "table": _table_text,
-    "json": _json_text,
-    "csv": _csv_text,
-}
+    if not options.videos and options.list is None:
+        raise ValueError("no video is named: give files or folders, or a list of them with --list FILE")
+    if options.null and options.list is None:
+        raise ValueError("--null says how the paths of a --list are separated, and none is named")
+    lists = [] if options.list is None else [options.list]
+    shard = None if options.shard is None else parse_shard(options.shard)
+    return Inputs(options.videos, lists, null=options.null, shard=shard)

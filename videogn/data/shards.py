@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from videogn.checks import existing_path, expanded
 from videogn.data.layouts import Row
 from videogn.data.video_files import VIDEO_SUFFIXES
-from videogn.video.errors import VideoDecodeError
+from videogn.video.errors import VideoDecodeError, explain
 from videogn.video.storage import MemberPath, is_url, read_source, shard_members, size
 
 SUFFIX = ".tar"
@@ -102,6 +102,41 @@ def read_shards(shards: Sequence[str]) -> list[Row]:
     return [row for row, _ in samples]
 
 
+def is_complete(shard: str) -> bool:
+    """Return whether a shard has its end: blocks of zeros. Without them, further samples may have been lost.
+
+    Args:
+        shard: Path or URL.
+
+    Raises:
+        VideoDecodeError: If the shard is missing, cannot be read, or is not a tar file.
+    """
+    end = max((start + length for start, length in shard_members(shard).values()), default=0)
+    return size(shard) >= -(-end // _BLOCK) * _BLOCK + _BLOCK
+
+
+def listed_objects(url: str) -> list[str]:
+    """List objects of a store.
+
+    Args:
+        url: Pattern with * ? or [], or the name of a folder, which ends in "/" and stands for all that is in it.
+
+    Returns:
+        URLs, sorted.
+
+    Raises:
+        ValueError: If the store cannot be asked.
+    """
+    import fsspec  # slow to import, and few need it
+
+    try:
+        filesystem, path = fsspec.core.url_to_fs(url)
+        found = filesystem.find(path) if url.endswith("/") else filesystem.glob(path)
+    except Exception as error:  # the errors of object stores have no common class
+        raise ValueError(f"{url} cannot be listed ({explain(error)})") from error
+    return sorted(map(filesystem.unstrip_protocol, found))
+
+
 def _is_shard(entry: os.DirEntry[str]) -> bool:
     return entry.name.endswith(SUFFIX) and entry.is_file()
 
@@ -122,21 +157,14 @@ def _expand_braces(pattern: str) -> Iterator[str]:
 
 
 def _glob(pattern: str) -> list[str]:
-    if not is_url(pattern):
-        return sorted(glob.glob(str(expanded(pattern))))
-    import fsspec  # slow to import, and few need it
-
-    filesystem, path = fsspec.core.url_to_fs(pattern)
-    return sorted(map(filesystem.unstrip_protocol, filesystem.glob(path)))
+    return listed_objects(pattern) if is_url(pattern) else sorted(glob.glob(str(expanded(pattern))))
 
 
 def _samples(shard: str) -> list[tuple[Row, str | None]]:
     """The samples of one shard, each with the kind of its label."""
     try:
         members = shard_members(shard)
-        end = max((start + length for start, length in members.values()), default=0)
-        # A tar ends with blocks of zeros. Without them, further samples may have been lost.
-        if size(shard) < -(-end // _BLOCK) * _BLOCK + _BLOCK:
+        if not is_complete(shard):
             raise ValueError(f"{shard} is cut short after {len(members)} members; copy it again, or leave it out")
         samples: dict[str, dict[str, MemberPath]] = {}
         for name, place in members.items():

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
 from videogn.checks import expanded, require_at_least
 from videogn.choices import MIN_FRAMES
@@ -18,6 +17,7 @@ from videogn.indexing.catalogue import Catalogue, Facts, read_catalogue, summari
 from videogn.indexing.file_checks import FileChecks, check_files, joined, known_results, stale_paths
 from videogn.indexing.file_states import file_states
 from videogn.indexing.listing import Listing, names_hash, read_listing, unlisted_videos
+from videogn.system.exclusive import only_writer
 
 
 @dataclass(frozen=True)
@@ -113,17 +113,8 @@ def writing(out: Path) -> Iterator[None]:
         OSError: If the folder cannot be written.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    name = out.with_name(f".{out.name}.lock")
-    name.touch()  # its error says better than the lock's why a folder cannot be written
-    lock = FileLock(name, timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise ValueError(f"another videogn is writing {out}; wait for it, or name another file") from error
-    try:
+    with only_writer(out, out.with_name(f".{out.name}.lock")):
         yield
-    finally:
-        lock.release()
 
 
 def _journal(out: Path) -> Path:

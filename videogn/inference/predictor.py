@@ -26,6 +26,7 @@ from videogn.choices import (
 )
 from videogn.data.plans import evaluation_plan
 from videogn.evaluation.views import score_views, video_probabilities
+from videogn.inference.compilation import compile_network
 from videogn.inference.decoding import Video, VideoDecoding, decoded
 from videogn.inference.loading import load_network
 from videogn.inference.passes import in_passes
@@ -68,11 +69,12 @@ class Predictor:
         device: Device of the network.
         precision: "32" or "bf16": what the network computes in.
         class_names: Class names in the order of their numbers.
+        views: What the network sees of a video: clips, crops and their sizes.
 
     Raises:
         FileNotFoundError: The checkpoint does not exist.
         ValueError: The file is not a checkpoint of `videogn fit`, it names code that is not trusted, there is no such
-            published network or it could not be fetched, or an argument is wrong.
+            published network or it could not be fetched, an argument is wrong, or there is no compiler.
 
     Example:
         A checkpoint of an untrained network, as `videogn fit` writes it, and a black video.
@@ -114,23 +116,20 @@ class Predictor:
         self._decoder = decoder
         self.device = device_named(device)
         self._arithmetic = precision_named(precision, self.device)
+        self.precision: str = self._arithmetic.name
         net, about = load_network(checkpoint, trust=trust)
         self._net = net.to(self.device)
         if compile:
-            self._net.compile()
+            compile_network(self._net, self.device)
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
         asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
         views = {**about, **{name: value for name, value in asked.items() if value is not None}}
         self._source, self._about = checkpoint, views
-        seen = chosen(EvaluationViews, views)
-        check_views(net, seen)
-        self._plan = evaluation_plan(seen)
+        self.views = chosen(EvaluationViews, views)
+        check_views(net, self.views)
+        self._plan = evaluation_plan(self.views)
         self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
-
-    @property
-    def precision(self) -> str:
-        return self._arithmetic.name
 
     def predict(
         self,
@@ -160,16 +159,48 @@ class Predictor:
         Raises:
             ValueError: A number is out of range.
         """
-        require_positive("top_k", top_k)
+        return self.classify(self.decode(videos, workers=workers), top_k=top_k, batch_clips=batch_clips)
+
+    def decode(self, videos: Video | Iterable[Video], *, workers: int | None = 0) -> Iterator[Sample]:
+        """Decode videos as `predict` does.
+
+        Args:
+            videos: As for `predict`.
+            workers: As for `predict`. Default: 0.
+
+        Returns:
+            Iterator over one sample for each video, in order, decoded or failed; made as it is advanced.
+
+        Raises:
+            ValueError: `workers` is negative.
+        """
         require_at_least("workers", workers or 0, 0)
-        at_once = self._clips_per_forward if batch_clips is None else batch_clips
-        require_positive("batch_clips", at_once)
-        samples = decoded(
+        return decoded(
             [videos] if isinstance(videos, str | os.PathLike | VideoRecord) else videos,
             VideoDecoding(self._plan, self._decoder, self._opener),
             workers=workers,
             device=self.device,
         )
+
+    def classify(
+        self, samples: Iterable[Sample], *, top_k: int = 5, batch_clips: int | None = None
+    ) -> Iterator[Prediction]:
+        """Classify decoded videos as `predict` does.
+
+        Args:
+            samples: Samples of `decode`. Their frames are moved to the device of the network.
+            top_k: As for `predict`. Default: 5.
+            batch_clips: As for `predict`. Default: every video alone.
+
+        Returns:
+            Iterator over one prediction for each sample, in order; made as it is advanced.
+
+        Raises:
+            ValueError: A number is not positive.
+        """
+        require_positive("top_k", top_k)
+        at_once = self._clips_per_forward if batch_clips is None else batch_clips
+        require_positive("batch_clips", at_once)
         return in_passes(
             samples,
             partial(self._predict, top_k=top_k, at_once=at_once),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import secrets
@@ -63,7 +64,7 @@ def remove_unfinished(folder: Path, names: Iterable[str]) -> None:
         names: Names of the files, of which nobody else may be writing one.
     """
     for name in names:
-        for left in folder.glob(_temporary(name, "?" * 8)):
+        for left in folder.glob(_temporary(glob.escape(name), "?" * 8)):
             left.unlink(missing_ok=True)
 
 
@@ -74,6 +75,18 @@ def _temporary(name: str, token: str) -> str:
 def displayable(path: str) -> str:
     """Return a path as valid Unicode; in Python, a name that is not UTF-8 has surrogates, which cannot be written."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def one_line(path: str) -> str:
+    """Return a path for a message or a table: as `displayable`, with escapes for line breaks and control characters.
+
+    Example:
+        >>> one_line("a\\nb.mp4")
+        'a\\\\nb.mp4'
+    """
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in displayable(path)
+    )
 
 
 def write_text(path: str | Path, text: str) -> None:

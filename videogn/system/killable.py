@@ -193,7 +193,8 @@ def serve(descriptor: int) -> None:
     Args:
         descriptor: File descriptor of the socket to the other side.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all processes; the owner of this one ends it
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # they go to all processes; the owner ends this one
+        signal.signal(number, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     with suppress(EOFError, ConnectionError):
         _serve(Connection(descriptor))

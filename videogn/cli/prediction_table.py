@@ -1,0 +1,37 @@
+"""Rows of predictions as a table for reading."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from videogn.data.stored_paths import opened_path
+from videogn.system.files import one_line
+
+if TYPE_CHECKING:
+    from videogn.inference.bulk.rows import Row
+
+
+def table_of(rows: Iterable[Row]) -> Table:
+    """Make the table: video, class, score, the best class first."""
+    table = Table(Column("video", overflow="fold"), Column("class", overflow="fold"), "score")
+    for row in rows:
+        video = escape(one_line(opened_path(row["path"])))
+        if "error" in row:
+            table.add_row(video, f"[red]{escape(row['error'])}[/red]", "")
+        for rank, named in enumerate(row.get("predictions", ())):
+            table.add_row(video if rank == 0 else "", escape(named["label"]), f"{named['score']:.1%}")
+        table.add_section()
+    return table
+
+
+def table_text(rows: Iterable[Row]) -> Iterator[str]:
+    """The table as plain text; the widths of its columns depend on all rows."""
+    text = io.StringIO()
+    Console(file=text, width=120).print(table_of(rows))
+    yield text.getvalue()

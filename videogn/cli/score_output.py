@@ -1,0 +1,86 @@
+"""Where `videogn predict` puts its rows, checked before the seconds that the network takes to load."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
+
+from videogn.checks import existing_path, expanded
+
+if TYPE_CHECKING:
+    from videogn.inference.bulk.rows import Row
+
+Format = Literal["table", "json", "jsonl", "csv", "parquet"]
+
+#: Suffix of a file -> format, unless --format says another.
+SUFFIXES: dict[str, Format] = {
+    ".parquet": "parquet",
+    ".jsonl": "jsonl",
+    ".csv": "csv",
+    ".json": "json",
+    ".txt": "table",
+}
+
+
+class Output(NamedTuple):
+    """A file for rows, or a pipe or device.
+
+    Attributes:
+        path: Path without links.
+        format: Format of the rows.
+        kept: Whether it is a file, whose rows are kept in parts until it is whole; a pipe gets them as they come.
+    """
+
+    path: Path
+    format: Format
+    kept: bool
+
+
+def checked_output(name: str, form: Format | None, *, overwrite: bool = False) -> Output:
+    """Check that rows can be written to an output. Nothing is written.
+
+    Args:
+        name: File, pipe or device, as the user named it.
+        form: Format. Default: by the suffix; jsonl for a pipe or device without one.
+        overwrite: Whether a file that is there may be replaced, whatever it is. Default: False.
+
+    Raises:
+        FileNotFoundError: Its folder does not exist.
+        ValueError: It is a folder, its suffix stands for no format, or it is a file that `videogn predict` did not
+            write, or whose parts are gone.
+        OSError: Its folder cannot be written.
+    """
+    from videogn.inference.bulk.parts import parts_folder
+
+    path = Path(os.path.realpath(expanded(name)))
+    if path.is_dir():
+        raise ValueError(f"--output must be a file, got the folder {name}")
+    folder = existing_path(path.parent)
+    kept = path.is_file() or not path.exists()
+    form = form or SUFFIXES.get(path.suffix.lower()) or (None if kept else "jsonl")
+    if form is None:
+        raise ValueError(f"--output must end in {', '.join(SUFFIXES)}, or --format say what to write, got {name}")
+    if not kept:
+        return Output(path, form, kept)
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise OSError(f"{folder} cannot be written; name an --output in another folder")
+    if path.exists() and not parts_folder(path).is_dir() and not overwrite:
+        raise ValueError(
+            f"{name} exists, and without {parts_folder(path).name} beside it nothing says what it is: name another "
+            "--output, or replace it with --overwrite"
+        )
+    return Output(path, form, kept)
+
+
+def write_rows(rows: Iterable[Row], form: Format, file: BinaryIO) -> None:
+    """Write rows to an open file, in any format."""
+    from videogn.cli.prediction_table import table_text
+    from videogn.inference.bulk.formats import TEXTS, write_parquet
+
+    if form == "parquet":
+        write_parquet(rows, file)
+    else:
+        for piece in {**TEXTS, "table": table_text}[form](rows):
+            file.write(piece.encode())

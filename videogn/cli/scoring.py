@@ -1,0 +1,131 @@
+"""Predictions as they come -> the terminal, a pipe, or a file with its parts; and what is said at the end."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from videogn.cli.exits import fail
+from videogn.cli.score_output import Format, Output, write_rows
+from videogn.inference.bulk.formats import TEXTS
+from videogn.inference.bulk.rows import Row, row_of
+from videogn.system.files import displayable, replacing
+from videogn.system.stopping import Stopped
+
+if TYPE_CHECKING:
+    from videogn.cli.scoring_progress import ScoringProgress
+    from videogn.inference.bulk.inputs import Inputs
+    from videogn.inference.bulk.parts import Parts
+    from videogn.inference.bulk.scoring import Predict, Scoring
+
+#: Exit status when nobody reads the output any more: that of a command that SIGPIPE ends.
+_NO_READER = 141
+
+
+def print_scores(predict: Predict, inputs: Inputs, progress: ScoringProgress, form: Format) -> int:
+    """Print predictions: as they come, or on a terminal and as a table when all are there.
+
+    Args:
+        predict: Function that scores videos.
+        inputs: Videos.
+        progress: Counts them.
+        form: Format.
+
+    Returns:
+        Exit status.
+    """
+    from videogn.cli.prediction_table import table_of
+
+    with progress:
+        rows = _counted(predict, inputs, progress)
+        # The bar is on the same terminal, and a table needs all rows for the widths of its columns.
+        held = list(rows) if form == "table" or sys.stdout.isatty() else rows
+        if held is rows and not _printed(TEXTS[form](rows)):
+            return _NO_READER
+    if form == "table":
+        from rich.console import Console
+
+        Console().print(table_of(held))
+    elif held is not rows and not _printed(TEXTS[form](held)):
+        return _NO_READER
+    return _end(progress.done, progress.failed)
+
+
+def pass_scores(predict: Predict, inputs: Inputs, progress: ScoringProgress, output: Output) -> int:
+    """Write predictions to a pipe or device as they come. Nothing of them is kept.
+
+    Args:
+        predict: Function that scores videos.
+        inputs: Videos.
+        progress: Counts them.
+        output: The pipe or device.
+
+    Returns:
+        Exit status.
+    """
+    try:
+        with open(output.path, "wb", buffering=0) as file, progress:
+            write_rows(_counted(predict, inputs, progress), output.format, file)
+    except BrokenPipeError:
+        return _NO_READER
+    except OSError as error:
+        raise OSError(f"{output.path} cannot be written ({error.strerror or error})") from error
+    return _end(progress.done, progress.failed)
+
+
+def keep_scores(predict: Predict, scoring: Scoring, parts: Parts, progress: ScoringProgress, output: Output) -> int:
+    """Score what is missing in an output, keep each row as it comes, and write the output when all are there.
+
+    Args:
+        predict: Function that scores videos.
+        scoring: The inputs, and which of them are to be scored.
+        parts: Rows.
+        progress: Counts what is scored.
+        output: The file.
+
+    Returns:
+        Exit status.
+
+    Raises:
+        SystemExit: The process was asked to end.
+        OSError: The output or its parts cannot be written. All rows are kept.
+    """
+    try:
+        with progress, closing(scoring.run(predict)) as predictions:
+            for prediction in predictions:
+                progress.add(prediction, scoring.known)
+        with replacing(output.path) as temporary, open(temporary, "wb") as file:
+            write_rows(parts.rows(), output.format, file)
+    except Stopped as stop:
+        done, _ = parts.counts()
+        folder = displayable(str(parts.folder))
+        fail(f"interrupted: {done:,} rows are kept in {folder}; the same command goes on from there", stop.status)
+    return _end(*parts.counts(), scoring.known)
+
+
+def _counted(predict: Predict, inputs: Inputs, progress: ScoringProgress) -> Iterator[Row]:
+    for prediction in predict(inputs):
+        progress.add(prediction)
+        yield row_of(prediction)
+
+
+def _printed(text: Iterator[str]) -> bool:
+    """Print pieces of text, each at once; return False if nobody reads them any more."""
+    for piece in text:
+        try:
+            print(piece, end="", flush=True)
+        except BrokenPipeError:
+            # What is left in the buffer goes nowhere, and Python does not complain about it at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return False
+    return True
+
+
+def _end(done: int, failed: int, known: int = 0) -> int:
+    """Say what came of the videos; return the exit status."""
+    before = f"; {known:,} of them were scored before" if known else ""
+    print(f"{done} expected, {done - failed} evaluated, {failed} failed{before}", file=sys.stderr)
+    return 1 if failed else 0

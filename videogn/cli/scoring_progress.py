@@ -1,0 +1,95 @@
+"""Progress of scoring many videos on standard error: a bar in a terminal, elsewhere a line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from videogn.system.files import one_line
+
+if TYPE_CHECKING:
+    from videogn.data.fallbacks import Fallbacks
+    from videogn.inference.prediction import Prediction
+
+#: Failures that are named; more are counted.
+_NAMED = 20
+#: Seconds between two lines without a terminal.
+_LINE_SECONDS = 30.0
+
+
+class ScoringProgress:
+    """Counts videos as they are scored, names those that fail, and shows how fast it goes and how long it takes yet.
+
+    Args:
+        total: Number of videos; None if it is unknown.
+        fallbacks: Counts the videos that another decoder than the one asked for decoded.
+
+    Attributes:
+        done: Number of videos that were scored, failed ones among them.
+        failed: Number of videos that failed.
+    """
+
+    def __init__(self, total: int | None, fallbacks: Fallbacks) -> None:
+        self.done = self.failed = 0
+        self._total = total
+        self._fallbacks = fallbacks
+        self._started = self._printed = time.monotonic()
+        self._console = Console(stderr=True)
+        columns = (TextColumn("{task.fields[text]}"), BarColumn(bar_width=None))
+        self._bar = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
+        self._task = self._bar.add_task("", total=total, text="scoring")
+
+    def __enter__(self) -> ScoringProgress:
+        self._bar.start()
+        if not self._console.is_terminal and self._total is not None and self._total > 1:
+            self._say(f"Classifying ({self._total}) ...")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+        if self.failed > _NAMED:
+            self._say(f"{self.failed - _NAMED:,} more failed; their rows say why")
+        if (line := self._fallbacks.message()) is not None:
+            self._say(line)
+
+    def add(self, prediction: Prediction, known: int = 0) -> None:
+        """Count a video that was scored.
+
+        Args:
+            prediction: What was found.
+            known: Number of videos before it that did not have to be scored. Default: 0.
+        """
+        self.done += 1
+        if prediction.error is None:
+            self._fallbacks.add(prediction.path, prediction.fallback)
+        else:
+            self.failed += 1
+            if self.failed <= _NAMED:
+                self._say(f"{one_line(prediction.path)}: {prediction.error}")
+        text = self._text(known)
+        self._bar.update(self._task, completed=self.done + known, text=text)
+        if not self._console.is_terminal and time.monotonic() - self._printed > _LINE_SECONDS:
+            self._printed = time.monotonic()
+            self._say(text)
+
+    def _say(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    def _text(self, known: int) -> str:
+        elapsed = time.monotonic() - self._started
+        rate = self.done / elapsed if elapsed else 0.0
+        of = "" if self._total is None else f" of {self._total:,}"
+        speed = f"{rate:,.0f}" if rate >= 100 else f"{rate:.2g}"
+        parts = [f"{self.done + known:,}{of}", f"{self.failed:,} failed", f"{speed} videos/s"]
+        if self._total is not None and rate:
+            left = max(self._total - self.done - known, 0) / rate
+            parts.append(f"{timedelta(seconds=round(left))} left")
+        return ", ".join(parts)

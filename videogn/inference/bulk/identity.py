@@ -1,0 +1,55 @@
+"""What scores are scores of, so that no file holds those of two networks or protocols."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import asdict
+from typing import Any
+
+from videogn.checks import expanded
+from videogn.choices import EvaluationViews
+
+#: Changes when rows of an earlier version can no longer be continued.
+_VERSION = 1
+
+
+def source_hash(source: str) -> str:
+    """Return what tells the source of a network from others: of a file or folder a hash of what is in it.
+
+    Args:
+        source: Checkpoint, folder, or name of a published network, perhaps with a file, as in `nonlocal:FILE.pkl`.
+    """
+    places = (str(expanded(name)) for name in (source, source.partition(":")[2]) if name)
+    path = next(filter(os.path.exists, places), None)
+    if path is None:
+        return source
+    files = sorted(_files(path)) if os.path.isdir(path) else [path]
+    hashes = hashlib.sha256()
+    for each in files:
+        with open(each, "rb") as file:
+            hashes.update(os.path.relpath(each, path).encode("utf-8", "surrogateescape"))
+            hashes.update(hashlib.file_digest(file, "sha256").digest())
+    return f"sha256 {hashes.hexdigest()}"
+
+
+def identity(
+    source: str, views: EvaluationViews, *, decoder: str, frame_rate: float, top_k: int, **others: Any
+) -> dict[str, Any]:
+    """Return everything that decides about scores, flat and as JSON has it.
+
+    Args:
+        source: Source of the network.
+        views: What the network sees of each video.
+        decoder: Decoder.
+        frame_rate: Frames per second of folders of images.
+        top_k: Number of classes that rows name.
+        **others: Further settings of the scoring, plain values.
+    """
+    seen = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(views).items()}
+    settings = {"decoder": decoder, "frame_rate": frame_rate, "top_k": top_k, **others}
+    return {"version": _VERSION, "checkpoint": source_hash(source), **seen, **settings}
+
+
+def _files(folder: str) -> list[str]:
+    return [os.path.join(above, name) for above, _, names in os.walk(folder) for name in names]

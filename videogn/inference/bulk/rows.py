@@ -1,0 +1,22 @@
+"""The row of a video: what is known of it once it is scored, as files and other programs get it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from videogn.data.stored_paths import stored_path
+from videogn.inference.prediction import Prediction
+
+#: `path`, and either `predictions`, a list of {"label", "score"} with the best first, or `error`, a reason.
+Row = dict[str, Any]
+
+
+def row_of(prediction: Prediction) -> Row:
+    """Return the row of a prediction.
+
+    Its path is the text that the video was named by; one that is not UTF-8 is a file URL with percent-encoded bytes.
+    """
+    path = stored_path(prediction.path)
+    if prediction.error is not None:
+        return {"path": path, "error": prediction.error}
+    return {"path": path, "predictions": [{"label": label, "score": score} for label, score in prediction.scores]}

@@ -1,0 +1,96 @@
+"""Inputs -> rows in parts: what is known and unchanged is left alone, everything else is scored and kept at once."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from videogn.axes import VideoRecord
+from videogn.data.stored_paths import stored_path
+from videogn.inference.bulk.parts import FileState, Parts
+from videogn.inference.bulk.rows import row_of
+from videogn.inference.prediction import Prediction
+from videogn.video.errors import VideoDecodeError
+from videogn.video.storage import state
+
+#: Threads that ask for states, and inputs that are looked at together: an object store answers many questions at once.
+_ASKING = 16
+_INPUTS_AT_ONCE = 64
+
+#: Function from videos to one prediction each, in order; it takes them as it needs them.
+Predict = Callable[[Iterable[VideoRecord]], Iterator[Prediction]]
+
+
+class Scoring:
+    """The scoring of inputs into parts.
+
+    Args:
+        inputs: Videos. One that is named twice is scored once.
+        parts: Rows so far, which grow.
+        retry_failed: Whether to score again what failed. Default: False.
+
+    Attributes:
+        known: Number of inputs so far that had a row already.
+    """
+
+    def __init__(self, inputs: Iterable[VideoRecord], parts: Parts, *, retry_failed: bool = False) -> None:
+        self._inputs = inputs
+        self._parts = parts
+        self._retry_failed = retry_failed
+        self.known = 0
+
+    def run(self, predict: Predict) -> Iterator[Prediction]:
+        """Score what is missing, what has changed since it was scored, and perhaps what failed.
+
+        Args:
+            predict: Function that scores videos.
+
+        Yields:
+            Each prediction, once its row is kept.
+
+        Raises:
+            OSError: A row cannot be written, or an input not be read.
+        """
+        waiting: deque[FileState] = deque()
+
+        def missing() -> Iterator[VideoRecord]:
+            for record, now in self._missing():
+                waiting.append(now)
+                yield record
+
+        for prediction in predict(missing()):
+            self._parts.add(row_of(prediction), waiting.popleft())
+            yield prediction
+
+    def _missing(self) -> Iterator[tuple[VideoRecord, FileState]]:
+        with ThreadPoolExecutor(_ASKING) as pool:
+            inputs = enumerate(self._inputs)
+            while some := list(itertools.islice(inputs, _INPUTS_AT_ONCE)):
+                states = pool.map(_state, [record for _, record in some])
+                for (place, record), now in zip(some, states, strict=True):
+                    if self._wanted(record, now, place):
+                        yield record, now
+
+    def _wanted(self, record: VideoRecord, now: FileState, place: int) -> bool:
+        """Note an input; return whether it has to be scored."""
+        path = stored_path(record.name)
+        known = self._parts.known(path)
+        if known.listed:
+            return False
+        self._parts.expect(path, place)
+        if known.failed is None or known.state != now or (known.failed and self._retry_failed):
+            return True
+        self.known += 1
+        return False
+
+
+def _state(record: VideoRecord) -> FileState:
+    """Size and time of change of a video; those of a missing one, and of one that an index calls unusable, are None."""
+    if record.error is not None:
+        return FileState(None, None)
+    try:
+        return FileState(*state(record.path))
+    except VideoDecodeError:
+        return FileState(None, None)
