@@ -17,6 +17,7 @@ from videogn.choices import (
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
+from videogn.cli.prediction_pictures import check_pictures, with_pictures
 from videogn.cli.score_output import Format, Output, checked_output
 from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
@@ -67,6 +68,12 @@ class Options:
             fails, and its decoder is stopped. 0 waits without limit.
         workers: Number of processes that decode ahead. By default none for one video, else a quarter of the cores, or
             as many as cores if the network is on a GPU.
+        plot (DIR): Folder for a figure of each video: a frame of each clip, the best classes, and their probabilities
+            over time.
+        overlay (DIR): Folder for a copy of each video, as mp4 with its sound, with the running prediction drawn in.
+        explain (DIR): Folder for a figure and a copy of each video that show where in space and time its class came
+            from (Grad-CAM), for convolutional networks.
+        explain_class (CLASS): Class that --explain explains. By default the best one of each video.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """
 
@@ -92,6 +99,10 @@ class Options:
     batch_clips: int | None = None
     time_limit: float = TIME_LIMIT
     workers: int | None = None
+    plot: str | None = None
+    overlay: str | None = None
+    explain: str | None = None
+    explain_class: str | None = None
     trust: tuple[str, ...] = ()
 
 
@@ -108,6 +119,8 @@ def run(options: Options) -> int:
     check_source(options.checkpoint)  # before the seconds that the imports take
     output = _output(options)
     inputs = _inputs(options)
+    total = _total(inputs, options)
+    check_pictures(options, total)
     from videogn.cli.scoring import keep_scores, pass_scores, print_scores
     from videogn.cli.scoring_progress import ScoringProgress
     from videogn.data.fallbacks import Fallbacks
@@ -130,9 +143,9 @@ def run(options: Options) -> int:
         trust=options.trust,
     )
     predict = partial(predictor.predict, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips)
-    progress = ScoringProgress(_total(inputs, options), Fallbacks(options.decoder))
+    progress = ScoringProgress(total, Fallbacks(options.decoder))
     try:
-        with stoppable():
+        with stoppable(), with_pictures(options, predictor, predict) as predict:
             if output is None:
                 return print_scores(predict, inputs, progress, options.format or "table")
             if not output.kept:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from videogn.axes import Crop, Sample, VideoRecord
+from videogn.axes import Sample, VideoRecord
 from videogn.data.handover import shareable, shareable_empty
 from videogn.data.plans import ViewPlan
+from videogn.video.crops import around
 from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import CHUNK_BYTES, FrameSource, Opener
 from videogn.video.errors import VideoDecodeError
@@ -37,7 +36,7 @@ def load_sample(
         decoder: One of `videogn.choices.DecoderName`.
         rng: Random generator for the plan.
         opener: Function that opens a video: in this process, in one that can be killed, or from memory.
-        timed: Whether the sample says when its clips are. Default: False.
+        timed: Whether the sample says when its clips and frames are. Default: False.
 
     Returns:
         The sample. If the video cannot be decoded, its `error` says why.
@@ -53,8 +52,9 @@ def load_sample(
             times = clip_times(video, indices) if timed else ()
             resized = resized_size(info.height, info.width, plan.short_side(rng))
             crops = plan.crops(*resized, rng)
-            region = _around(crops)
+            region = around(crops)
             wanted, clips = np.unique(indices, return_inverse=True)  # (N,), (clips * T,) or (clips, T)
+            frame_times = tuple(video.times()[wanted].tolist()) if timed else ()
             frames = _decode(video, wanted, Resizing(info.stored_size, resized, region, antialias=plan.antialias))
     except VideoDecodeError as error:
         return Sample(position, record.name, label, error=error.reason)
@@ -67,17 +67,10 @@ def load_sample(
         crops=tuple(crop._replace(top=crop.top - region.top, left=crop.left - region.left) for crop in crops),
         starts=tuple(indices[:, 0].tolist()),
         times=times,
+        frame_times=frame_times,
         num_frames=len(timeline),
         fallback=video.fallback,
     )
-
-
-def _around(crops: Sequence[Crop]) -> Crop:
-    """The smallest rectangle that contains all crops."""
-    top, left = min(crop.top for crop in crops), min(crop.left for crop in crops)
-    bottom = max(crop.top + crop.height for crop in crops)
-    right = max(crop.left + crop.width for crop in crops)
-    return Crop(top, left, bottom - top, right - left)
 
 
 def _decode(video: FrameSource, wanted: np.ndarray, resizing: Resizing) -> Tensor:

@@ -9,7 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from videogn.axes import Sample, VideoRecord
@@ -206,6 +208,24 @@ class Predictor:
             partial(self._predict, top_k=top_k, at_once=at_once),
             lambda shape: 1 if batch_clips is None else max(batch_clips // shape.views, 1),
         )
+
+    def evidence(self, sample: Sample, class_number: int) -> NDArray[np.float32]:
+        """Find where in space and time a class came from, by Grad-CAM; see `videogn.inference.saliency.explain`.
+
+        Args:
+            sample: Decoded video: a sample of `decode`.
+            class_number: Class, a place in `class_names`.
+
+        Returns:
+            The evidence at each pixel of `sample.frames`, float32 (N, H, W), >= 0, in no unit.
+
+        Raises:
+            ModuleNotFoundError: captum is not installed.
+            ValueError: The network is no chain of convolutions, or the frames are too small for it.
+        """
+        from videogn.inference.saliency import explain  # what only this needs
+
+        return explain(self._net, sample, class_number, self._mean, self._std)
 
     @classmethod
     def from_pretrained(cls, folder_or_hub_id: str | Path, **options: Any) -> Predictor:
