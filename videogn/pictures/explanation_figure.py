@@ -44,9 +44,8 @@ def explanation_figure(
     style = figure_text(map(short_name, [title, class_name]))
     tall = strip_height(_WIDTH, [frames, coloured])
     figure = new_figure(_WIDTH, tall + 3.2)
-    figure.suptitle(
-        f"evidence for: {wrapped_name(class_name, 90, 1)}\n{short_name(title, 110)}", fontsize="medium", **style
-    )
+    heading = f"evidence for: {wrapped_name(class_name, 90, 1)}\n{short_name(title, 110)}"
+    figure.suptitle(heading, fontsize="medium", **style)
     strip, below = figure.subfigures(2, 1, height_ratios=[tall, 2.6])
     draw_strip(strip, [frames, coloured])
     left, right = below.subplots(1, 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import av
 import av.error
+import av.video.reformatter
 import numpy as np
 
 from videogn.choices import FRAME_RATE
@@ -64,6 +65,9 @@ def write_with_sound(
             sound_of(source, file, start=start, end=end, frame_rate=frame_rate) as sound,
         ):
             stream.time_base = stream.codec_context.time_base = Fraction(1, _CLOCK)
+            # What FFmpeg makes of RGB: browsers would take a large picture that says nothing for BT.709.
+            stream.codec_context.colorspace = av.video.reformatter.Colorspace.SMPTE170M
+            stream.codec_context.color_range = av.video.reformatter.ColorRange.MPEG
             for number, (tick, following) in enumerate(pairwise(ticks)):
                 picture = av.VideoFrame.from_ndarray(_even(next(shown)) if number else first, format="rgb24")
                 picture.pts, picture.time_base, picture.duration = tick, stream.time_base, following - tick

@@ -112,9 +112,11 @@ class Sound:
             except av.error.FFmpegError:  # a damaged packet is a moment of silence
                 continue
             for frame in frames:
-                if frame.pts is None or time < 0:
+                if frame.pts is None:
                     continue
                 frame.pts -= round(self._start / frame.time_base)
+                if float(frame.pts * frame.time_base) + frame.samples / frame.sample_rate <= 0:
+                    continue
                 for whole in self._resampler.resample(frame):
                     yield time, self._stream.encode(whole)
         try:
