@@ -72,7 +72,7 @@ class Options:
             over time.
         overlay (DIR): Folder for a copy of each video, as mp4 with its sound, with the running prediction drawn in.
         explain (DIR): Folder for a figure and a copy of each video that show where in space and time its class came
-            from (Grad-CAM), for convolutional networks.
+            from (Integrated Gradients). Takes about fifteen times as long as classifying.
         explain_class (CLASS): Class that --explain explains. By default the best one of each video.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """

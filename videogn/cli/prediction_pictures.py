@@ -63,7 +63,7 @@ def check_pictures(options: PictureOptions, total: int | None) -> None:
         raise ValueError("--explain-class is about the pictures of --explain DIR, and none is named")
     if options.explain is not None:
         if options.compile:
-            raise ValueError("--explain looks at the layers of the network, which --compile hides: give one of them")
+            raise ValueError("--explain takes gradients, which a compiled network lacks: leave out --compile")
         if importlib.util.find_spec("captum") is None:
             raise ModuleNotFoundError("--explain needs captum: pip install 'videogn[explain]'")
     if total is not None and total > _MANY and any(folders.values()):

@@ -210,7 +210,7 @@ class Predictor:
         )
 
     def evidence(self, sample: Sample, class_number: int) -> NDArray[np.float32]:
-        """Find where in space and time a class came from, by Grad-CAM; see `videogn.inference.saliency.explain`.
+        """Find where in space and time a class came from; see `videogn.inference.saliency`.
 
         Args:
             sample: Decoded video: a sample of `decode`.
@@ -221,7 +221,6 @@ class Predictor:
 
         Raises:
             ModuleNotFoundError: captum is not installed.
-            ValueError: The network is no chain of convolutions, or the frames are too small for it.
         """
         from videogn.inference.saliency import explain  # what only this needs
 
