@@ -1,8 +1,8 @@
 """Memory of keeping the rows of very many videos: `python benchmarks/bulk_memory.py [ROWS]`.
 
-A list of that many names goes through everything of `videogn predict --list --output` but decoding and the network: each
-name is read, its file looked for, its row kept in a part, and the output written. Then the same again, when all is
-known. Prints the resident memory of the process on the way.
+A list of that many names goes through everything of `videogn predict --list --output` but decoding and the network:
+each name is read, its file looked for, its row kept in a part, and the output written. Then the same again, when all
+is known. Prints the memory of the process on the way.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ def resident() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) * 1024 / 1e6
 
 
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 def predicted(videos: Iterable[VideoRecord]) -> Iterator[Prediction]:
     """What a network would say, at once."""
     return (Prediction(video.name, scores=_SCORES) for video in videos)
@@ -38,14 +44,14 @@ def keep(names: Path, output: Path, every: int) -> None:
     """Score the list into the output."""
     started = time.process_time()
     with opened_parts(output, {}) as parts:
-        print(f"  opened: {resident():7.1f} MB, {time.process_time() - started:.1f} s of processor time")
+        say(f"  opened: {resident():7.1f} MB, {time.process_time() - started:.1f} s of processor time")
         scoring = Scoring(Inputs((), [str(names)]), parts)
         for number, _ in enumerate(scoring.run(predicted), 1):
             if number % every == 0:
-                print(f"  {number:,} rows: {resident():7.1f} MB")
+                say(f"  {number:,} rows: {resident():7.1f} MB")
         with output.open("w") as file:
             file.writelines(json_lines(parts.rows()))
-        print(f"  written, {scoring.known:,} known: {resident():7.1f} MB, {time.process_time() - started:.1f} s")
+        say(f"  written, {scoring.known:,} known: {resident():7.1f} MB, {time.process_time() - started:.1f} s")
 
 
 def main() -> None:
@@ -56,7 +62,7 @@ def main() -> None:
         with names.open("w") as file:
             file.writelines(f"{folder}/a folder of the archive/{number:09d}.mp4\n" for number in range(count))
         for title in ("first run", "second run"):
-            print(title)
+            say(title)
             keep(names, Path(folder, "scores.jsonl"), max(count // 5, 1))
 
 

@@ -115,7 +115,7 @@ def test_reports_need_no_torch():
     ("module", "most", "foreign"),
     [
         ("videogn.cli.lightning_cli", 138, {"videogn.report", "videogn.study", "videogn.inference"}),
-        ("videogn.inference", 82, {"videogn.training", "lightning", "torchmetrics", "matplotlib"}),
+        ("videogn.inference.predictor", 82, {"videogn.training", "lightning", "torchmetrics", "matplotlib"}),
     ],
 )
 def test_training_and_predicting_load_what_they_need(module, most, foreign):

@@ -6,12 +6,13 @@ import json
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
 from videogn.axes import VideoRecord
-from videogn.inference.predictor import Predictor
 from videogn.inference.prediction import Prediction
+from videogn.inference.predictor import Predictor
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def stub(monkeypatch):
             found.before(number)
             assert isinstance(video, VideoRecord)
             found.scored += 1
-            text = open(video.path).read()
+            text = Path(video.path).read_text()
             yield Prediction(video.name, (("run", int(text) / 100),)) if text else Prediction(video.name, error="empty")
 
     monkeypatch.setattr(Predictor, "predict", predict)

@@ -79,7 +79,7 @@ def test_lists_with_nul(tmp_path):
     odd = [*NAMES, b"new\nline.mp4", b"return\r"]
     (tmp_path / "list").write_bytes(b"\0".join(odd) + b"\0")
     assert names(lists=["list"], null=True) == [os.fsdecode(name) for name in odd]
-    with pytest.raises(ValueError, match="list, line 1: a NUL byte; .* --null"):
+    with pytest.raises(ValueError, match=r"list, line 1: a NUL byte; .* --null"):
         names(lists=["list"])
 
 
@@ -106,7 +106,7 @@ def test_lists_that_cannot_be_read(tmp_path):
     with pytest.raises(ValueError, match="got the folder deep: name it without --list"):
         Inputs((), ["deep"])
     (tmp_path / "long").write_bytes(b"x" * 100_000)
-    with pytest.raises(ValueError, match="long, line 1: .* bytes are no path"):
+    with pytest.raises(ValueError, match=r"long, line 1: .* bytes are no path"):
         names(lists=["long"])
 
 

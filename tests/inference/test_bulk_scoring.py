@@ -8,6 +8,7 @@ import json
 import os
 import random
 from itertools import islice
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -28,7 +29,7 @@ WHAT = {"checkpoint": "sha256 12", "num_clips": 10}
 def predicted(videos):
     """As a network would: the score is in the file, and a file with a letter fails."""
     for video in videos:
-        text = open(video.path).read() if os.path.exists(video.path) else "missing"
+        text = Path(video.path).read_text() if os.path.exists(video.path) else "missing"
         good = text.isdigit()
         yield Prediction(video.name, (("run", int(text) / 1000),) if good else (), None if good else f"it says {text}")
 
@@ -165,7 +166,7 @@ def test_scores_of_something_else_are_refused(videos, output, about, message):
 
 
 def test_one_writer_at_a_time(videos, output):
-    with opened_parts(output, WHAT), pytest.raises(ValueError, match="another videogn is writing .*scores.jsonl"):
+    with opened_parts(output, WHAT), pytest.raises(ValueError, match=r"another videogn is writing .*scores\.jsonl"):
         score(videos, output)
     assert len(score(videos, output)[0]) == len(videos)
 

@@ -14,6 +14,7 @@ import torch
 
 from videogn.axes import Segment, VideoRecord
 from videogn.inference import Predictor, decoding
+from videogn.inference.network_pass import NetworkPass
 from videogn.video.encode import write_video
 
 
@@ -59,11 +60,12 @@ def test_together_as_alone(last, videos, batch_clips, crops):
         assert max(passes) == (5 * 2 if crops == "full" else 8 * 2 * 3)
 
 
-def test_by_default_every_video_goes_alone(last, videos):
-    predictor = _predictor(last)
-    passes, score = [], predictor._score
-    predictor._score = lambda samples, at_once: passes.append(len(samples)) or score(samples, at_once)
-    list(predictor.predict(videos))
+def test_by_default_every_video_goes_alone(last, videos, monkeypatch):
+    passes, rows = [], NetworkPass._rows
+    monkeypatch.setattr(
+        NetworkPass, "_rows", lambda self, some, *rest: passes.append(len(some)) or rows(self, some, *rest)
+    )
+    list(_predictor(last).predict(videos))
     assert passes == [1] * 8
 
 

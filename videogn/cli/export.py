@@ -26,8 +26,7 @@ class Options:
     Attributes:
         source (SOURCE): Checkpoint of `videogn fit`, or a published network, as for `videogn predict`.
         format: Format of the file; hf is a folder in the Hugging Face layout, which `videogn predict` takes.
-        out (FILE): File to write: .pt2, .onnx, .xml (OpenVINO; its weights go beside it) or .pte (ExecuTorch); or
-            folder of hf.
+        out (FILE): File to write: .pt2, .onnx or .xml (OpenVINO; its weights go beside it); or folder of hf.
         dynamic: Sizes that are free: batch, the number of clips; all, also their T, H and W. By default all for a
             network that is tested on whole frames, whose width differs from video to video, else batch.
         with_preprocessing: Put normalisation and softmax into the file: uint8 clips (B, T, H, W, 3) in, probabilities

@@ -20,6 +20,7 @@ COMMANDS = {
     "validate": ("videogn.cli.training", "Test a checkpoint on one clip per video: top-1 and top-5."),
     "test": ("videogn.cli.training", "Test a checkpoint on ten clips per video; keep all predictions."),
     "predict": ("videogn.cli.predict", "Classify video files."),
+    "features": ("videogn.cli.features", "Compute features of video files, for retrieval and linear probes."),
     "export": ("videogn.cli.export", "Write a network as a file for other programs: ONNX and others."),
     "study": ("videogn.cli.study", "Train, test and compare norms, clip lengths and batch sizes."),
     "plan": ("videogn.cli.plan", "Memory of a training step, and the largest batch; needs no GPU."),

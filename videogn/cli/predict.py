@@ -19,11 +19,13 @@ from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
 from videogn.cli.prediction_pictures import check_pictures, with_pictures
 from videogn.cli.score_output import Format, Output, checked_output
+from videogn.cli.timeline import check_timeline, segmenting, timeline_identity
 from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
     from videogn.inference.bulk.inputs import Inputs
+    from videogn.inference.bulk.scoring import Predict
     from videogn.inference.predictor import Predictor
 
 
@@ -47,7 +49,14 @@ class Options:
         shard (N/COUNT): Part of the videos to score: 3/16 is every 16th, from the third on.
         clips: Number of clips per video. By default as a published network was tested, for a checkpoint 10.
         top_k: Number of classes that are named for each video.
-        format: Format of the output. By default that of the output's suffix, or a table.
+        timeline (SECONDS): Find what happens when in long videos: score a clip every so many seconds, and join
+            neighbours of one class to segments (start, end, label, score).
+        smooth (SECONDS): With --timeline, time over which probabilities are averaged before that.
+        min_length (SECONDS): With --timeline, shortest segment; shorter ones go to their longer neighbour.
+        min_score (P): With --timeline, probability below which a clip has no class.
+        windows (DIR): With --timeline, folder for the probabilities of all clips, one Parquet file a video.
+        format: Format of the output. By default that of the output's suffix, or a table. fiftyone and labelstudio are
+            JSON for these programs, with the best class of each video.
         output (FILE): File to write to, in place of printing: .parquet, .jsonl, .csv, .json or .txt. Rows are kept
             beside it in FILE.parts as they come.
         overwrite: Begin the output anew, without the rows that there are.
@@ -64,6 +73,8 @@ class Options:
         compile: Compile the network; takes a minute or more for each shape of videos before it pays.
         batch_clips: Number of clips that go through the network at once, at most, of several videos too. By default
             every video goes alone.
+        use_truncated: Score a video whose end is missing, or of which frames are damaged, over the frames that decode;
+            its row says so.
         time_limit (SECONDS): Time limit for decoding one video, of which a long or large one has more; a slower one
             fails, and its decoder is stopped. 0 waits without limit.
         workers: Number of processes that decode ahead. By default none for one video, else a quarter of the cores, or
@@ -84,6 +95,11 @@ class Options:
     shard: str | None = None
     clips: int | None = None
     top_k: int = 5
+    timeline: float | None = None
+    smooth: float = 0.0
+    min_length: float = 0.0
+    min_score: float = 0.0
+    windows: str | None = None
     format: Format | None = None
     output: str | None = None
     overwrite: bool = False
@@ -97,6 +113,7 @@ class Options:
     precision: PredictPrecisionName = "auto"
     compile: bool = False
     batch_clips: int | None = None
+    use_truncated: bool = False
     time_limit: float = TIME_LIMIT
     workers: int | None = None
     plot: str | None = None
@@ -117,10 +134,12 @@ def run(options: Options) -> int:
     """
     check_rate("--fps", options.fps)
     check_source(options.checkpoint)  # before the seconds that the imports take
+    check_timeline(options)
     output = _output(options)
     inputs = _inputs(options)
     total = _total(inputs, options)
     check_pictures(options, total)
+    from videogn.cli.row_formats import PREDICTIONS, SEGMENTS
     from videogn.cli.scoring import keep_scores, pass_scores, print_scores
     from videogn.cli.scoring_progress import ScoringProgress
     from videogn.data.fallbacks import Fallbacks
@@ -139,22 +158,30 @@ def run(options: Options) -> int:
         device=options.device,
         precision=options.precision,
         compile=options.compile,
+        use_truncated=options.use_truncated,
         time_limit=options.time_limit,
         trust=options.trust,
     )
-    predict = partial(predictor.predict, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips)
     progress = ScoringProgress(total, Fallbacks(options.decoder))
+    if options.timeline is None:
+        formats, predict = PREDICTIONS, _predict(options, predictor)
+    else:
+        formats, predict = SEGMENTS, segmenting(options, predictor, progress)
     try:
         with stoppable(), with_pictures(options, predictor, predict) as predict:
             if output is None:
-                return print_scores(predict, inputs, progress, options.format or "table")
+                return print_scores(predict, inputs, progress, options.format or "table", formats)
             if not output.kept:
-                return pass_scores(predict, inputs, progress, output)
+                return pass_scores(predict, inputs, progress, output, formats)
             with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
-                scoring = Scoring(inputs, parts, retry_failed=options.retry_failed)
-                return keep_scores(predict, scoring, parts, progress, output)
+                scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
+                return keep_scores(predict, scoring, parts, progress, output, formats.write)
     except Stopped as stop:
         fail("interrupted", stop.status)
+
+
+def _predict(options: Options, predictor: Predictor) -> Predict[Any]:
+    return partial(predictor.predict, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips)
 
 
 def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
@@ -168,6 +195,8 @@ def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
         frame_rate=options.frame_rate,
         top_k=options.top_k,
         precision=predictor.precision,
+        use_truncated=options.use_truncated,
+        **timeline_identity(options),
     )
 
 

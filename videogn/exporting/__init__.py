@@ -1,1 +1,1 @@
-"""Trained networks as files for other programs: torch.export, ONNX, OpenVINO, ExecuTorch."""
+"""Trained networks as files for other programs: torch.export, ONNX, OpenVINO."""

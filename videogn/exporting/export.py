@@ -55,7 +55,7 @@ def export(
     Args:
         source: Source of the network, as `videogn.inference.load_network` takes it.
         form: Name of the format, a key of `FORMATS`.
-        out: File to write. OpenVINO and ExecuTorch write a second one beside it.
+        out: File to write. OpenVINO writes a second one beside it.
         dynamic: Sizes that are free: "batch" the number of clips, "all" also T, H and W. Default: "all" if the network
             is tested on whole frames (crops "full"), whose width differs from video to video, else "batch".
         preprocessing: Whether the file takes uint8 clips (B, T, H, W, 3) and gives probabilities (B, K), in place of
@@ -100,15 +100,12 @@ def _converted(
     views = views_of(about)
     note = None
     if dynamic == "all" or (dynamic is None and views.crops == "full"):
-        if FORMATS[form].free_sizes:
-            graph = _graph(net, about, source, ALL_SIZES, preprocessing)
-            try:
-                with _quiet():
-                    return graph, FORMATS[form].convert(graph), None
-            except Exception as error:  # dozens of types, of torch and of the format's own package
-                note = f"T, H and W cannot be free ({_reason(error)})"
-        else:
-            note = f"the format {form} has no free T, H and W"
+        graph = _graph(net, about, source, ALL_SIZES, preprocessing)
+        try:
+            with _quiet():
+                return graph, FORMATS[form].convert(graph), None
+        except Exception as error:  # dozens of types, of torch and of the format's own package
+            note = f"T, H and W cannot be free ({_reason(error)})"
     graph = _graph(net, about, source, BATCH_ONLY, preprocessing)
     try:
         with _quiet():

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from videogn.choices import ExportFormatName
-from videogn.exporting.executorch_program import executorch_metadata, run_executorch, save_executorch, to_executorch
 from videogn.exporting.graph import Graph
 from videogn.exporting.onnx_file import onnx_metadata, run_onnx, save_onnx, to_onnx
 from videogn.exporting.openvino_model import openvino_metadata, run_openvino, save_openvino, to_openvino
@@ -27,7 +26,6 @@ class Format(NamedTuple):
         run: Opens what was written, as a function from its input to its output, tensors on the CPU.
         metadata: Reads the metadata of what was written.
         packages: Packages that it needs, in the extra of its name; none if it needs no more than videogn does.
-        free_sizes: Whether T, H and W of its files can be free.
     """
 
     suffix: str
@@ -36,7 +34,6 @@ class Format(NamedTuple):
     run: Callable[[Path], Callable[[Tensor], Tensor]]
     metadata: Callable[[Path], str]
     packages: tuple[str, ...] = ()
-    free_sizes: bool = True
 
 
 #: Name of a format -> what writes and runs it.
@@ -44,15 +41,6 @@ FORMATS: dict[ExportFormatName, Format] = {
     "torch-export": Format(".pt2", to_program, save_program, run_program, program_metadata),
     "onnx": Format(".onnx", to_onnx, save_onnx, run_onnx, onnx_metadata, ("onnx", "onnxruntime", "onnxscript")),
     "openvino": Format(".xml", to_openvino, save_openvino, run_openvino, openvino_metadata, ("openvino",)),
-    "executorch": Format(
-        ".pte",
-        to_executorch,
-        save_executorch,
-        run_executorch,
-        executorch_metadata,
-        ("executorch",),
-        free_sizes=False,
-    ),
 }
 
 

@@ -64,15 +64,8 @@ class Graph:
         logits = self.network(normalise(clips, self.mean, self.std))
         return clip_probabilities(logits) if self.preprocessing else logits
 
-    def program(self, most_clips: int | None = None) -> ExportedProgram:
-        """Trace the network with torch.export.
-
-        Args:
-            most_clips: Bound of the number of clips, for formats that set memory aside for it. Default: none.
-
-        Returns:
-            The program, whose example inputs are left out: they would be stored.
-        """
+    def program(self) -> ExportedProgram:
+        """Trace the network with torch.export; example inputs are left out, since they would be stored."""
         module: nn.Module = (
             _WithPreprocessing(self.network, self.mean, self.std) if self.preprocessing else self.network
         )
@@ -85,9 +78,7 @@ class Graph:
         )
         clips = self.prepared(torch.zeros(2, 3, *size, dtype=torch.uint8))
         free: dict[int, Any] = {_place(axis, self.preprocessing): Dim.DYNAMIC for axis in self.dynamic}
-        if most_clips is not None:
-            free[0] = Dim("B", min=1, max=most_clips)
-        # Sizes that the trace has not seen, 1 among them, are no other case, and conditions become checks in the program.
+        # A size of 1 is no case of its own, and conditions on sizes become checks inside the program.
         with torch.no_grad(), tracing.patch(backed_size_oblivious=True):
             program = torch.export.export(
                 module.eval(),

@@ -2,7 +2,7 @@
 
 One JSON object, as text under the key `videogn` of the file:
 
-    about     the network and its test protocol, flat: arch, norm, class_names, clip_length, interval, fps, mean, std ...
+    about     the network and its test protocol, flat: arch, norm, class_names, clip_length, fps, mean, std ...
     input     name, layout, dtype and size of the input, and what has to be done to a video before
     output    name, layout and dtype of the output
     source    name of the checkpoint or published network, and SHA-256 of its file (null without one)
@@ -57,7 +57,12 @@ def describe(
     """
     views = views_of(about)
     return {
-        "about": {name: about.get(name) for name in _NETWORK} | asdict(views),
+        "about": {
+            **{name: about.get(name) for name in _NETWORK},
+            **asdict(views),
+            "mean": list(about["mean"]),
+            "std": list(about["std"]),
+        },
         "input": {
             "name": "frames" if preprocessing else "clips",
             "layout": "BTHWC" if preprocessing else "BCTHW",
@@ -90,8 +95,8 @@ def _resizing(views: EvaluationViews) -> str:
         "antialiased (a triangle filter as wide as the scale) where it shrinks" if views.antialias else "no antialias"
     )
     return (
-        f"the shorter side to {views.short_side} pixels, the longer one in proportion and rounded; bilinear, half-pixel "
-        f"centres (align_corners false), {smooth}; rounded to uint8"
+        f"the shorter side to {views.short_side} pixels, the longer one in proportion and rounded; bilinear, half-pixel"
+        f" centres (align_corners false), {smooth}; rounded to uint8"
     )
 
 

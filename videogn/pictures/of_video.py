@@ -58,20 +58,26 @@ def plot_video(path: Path, sample: Sample, prediction: Prediction, class_names: 
     save_figure(prediction_figure(prediction.path, frames, class_names, times, probabilities, top_k=top_k), path)
 
 
-def overlay_video(path: Path, file: VideoFile, prediction: Prediction, class_names: Sequence[str]) -> None:
+def overlay_video(
+    path: Path,
+    file: VideoFile,
+    class_names: Sequence[str],
+    clip_times: Sequence[tuple[float, float]],
+    clip_probabilities: NDArray[np.float32],
+) -> None:
     """Write a copy of a video with the running prediction drawn in; see `write_overlay`.
 
     Args:
         path: The mp4 file.
         file: The video.
-        prediction: What the network said of it.
         class_names: Names of the K classes.
+        clip_times: Start and end of each clip, seconds.
+        clip_probabilities: Probabilities of each clip (clips, K).
 
     Raises:
         VideoDecodeError: A frame cannot be decoded.
     """
-    assert prediction.clip_probabilities is not None
-    drawing = RunningPrediction(class_names, prediction.clip_times, prediction.clip_probabilities)
+    drawing = RunningPrediction(class_names, clip_times, clip_probabilities)
     write_overlay(path, file.record, file.opener, drawing, decoder=file.decoder, frame_rate=file.frame_rate)
 
 

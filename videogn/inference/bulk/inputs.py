@@ -51,10 +51,10 @@ class Source(NamedTuple):
 
 
 class Shard(NamedTuple):
-    """Every `count`-th input, from the `number`-th on: the part of a job in an array of `count` jobs."""
+    """Every `of`-th input, from the `number`-th on: the part of a job in an array of `of` jobs."""
 
     number: int
-    count: int
+    of: int
 
 
 def parse_shard(text: str) -> Shard:
@@ -93,7 +93,7 @@ class Inputs:
 
     def __iter__(self) -> Iterator[VideoRecord]:
         every = itertools.chain.from_iterable(source.videos() for source in self._sources)
-        return itertools.islice(every, self._shard.number - 1, None, self._shard.count)
+        return itertools.islice(every, self._shard.number - 1, None, self._shard.of)
 
     def count(self) -> int | None:
         """Return the number of videos, by reading all names once; None if they can be read only once, or slowly."""

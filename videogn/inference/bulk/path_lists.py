@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BufferedReader
+from typing import cast
 
 from videogn.checks import existing_path, expanded
 from videogn.system.files import displayable
@@ -79,7 +80,7 @@ def _opened(name: str) -> Iterator[BufferedReader]:
     elif sys.stdin is None:
         raise ValueError("--list - reads standard input, which is closed")
     else:
-        yield sys.stdin.buffer
+        yield cast(BufferedReader, sys.stdin.buffer)
 
 
 def _lines(file: BufferedReader, separator: bytes) -> Iterator[bytes]:
