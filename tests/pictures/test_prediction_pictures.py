@@ -17,7 +17,20 @@ from videogn.report.style import save_figure
 
 TIMES = [(0.0, 2.0), (1.0, 3.0), (2.0, 4.0)]
 PROBABILITIES = np.array([[0.1, 0.6, 0.3], [0.2, 0.5, 0.3], [0.0, 1.0, 0.0]], np.float32)
-ODD = ["price $5 and $6", "two\nlines", "x_{^$", "قفز", "跳舞", "🎉", "\udcff", "", " ", "a" * 500, "back\\slash", "\x00"]
+ODD = [
+    "price $5 and $6",
+    "two\nlines",
+    "x_{^$",
+    "قفز",
+    "跳舞",
+    "🎉",
+    "\udcff",
+    "",
+    " ",
+    "a" * 500,
+    "back\\slash",
+    "\x00",
+]
 
 
 def frames(count, shape=(24, 32)):

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from videogn.axes import Sample
 from videogn.video.transforms import normalise, view_chunks
 
-#: Points of the path, of Gauss and Legendre: on videos of moving squares, 16 find nothing that 4 do not.
+#: Points of the path, of Gauss and Legendre; on videos of moving squares, 16 find nothing that 4 do not.
 _STEPS = 4
 #: Single pixels say little: shares are averaged over squares of this part of the frame's shorter side.
 _SQUARE = 1 / 7
@@ -33,8 +33,9 @@ def explain(net: nn.Module, sample: Sample, class_number: int, mean: Tensor, std
         std: Standard deviation of each channel, likewise.
 
     Returns:
-        The evidence at each pixel of `sample.frames`, float32 (N, H, W), >= 0: the mean over all views that show it, in
-        no unit, so that only places and times of one video compare.
+        The evidence at each pixel of `sample.frames`, float32 (N, H, W): the mean over its surroundings and over all
+        views that show it, or 0 where that speaks against the class. It has no unit, so that only places and times of
+        one video compare.
 
     Raises:
         ModuleNotFoundError: captum is not installed.
@@ -47,7 +48,7 @@ def explain(net: nn.Module, sample: Sample, class_number: int, mean: Tensor, std
     for number, view in enumerate(view_chunks(sample, 1)):
         clip, crop = divmod(number, len(sample.crops))
         shares = pixel_shares(net, normalise(view.to(mean.device), mean, std), class_number)
-        evidence = _smooth(shares.clamp(min=0))[0].cpu()
+        evidence = _smooth(shares)[0].clamp(min=0).cpu()
         frames = sample.clips[clip].cpu()  # a short video has some of them twice
         for sums, values in ((total, evidence), (shown, torch.ones_like(evidence))):
             sample.crops[crop].cut(sums[..., None])[..., 0].index_add_(0, frames, values)
