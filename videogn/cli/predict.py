@@ -14,10 +14,11 @@ from videogn.choices import (
     PredictPrecisionName,
     ProtocolName,
     check_rate,
+    chosen,
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
-from videogn.cli.prediction_pictures import check_pictures, with_pictures
+from videogn.cli.prediction_pictures import PictureOptions, check_pictures, with_pictures
 from videogn.cli.score_output import Format, Output, checked_output
 from videogn.cli.timeline import check_timeline, segmenting, timeline_identity
 from videogn.source_names import check_source
@@ -138,7 +139,8 @@ def run(options: Options) -> int:
     output = _output(options)
     inputs = _inputs(options)
     total = _total(inputs, options)
-    check_pictures(options, total)
+    pictures = chosen(PictureOptions, vars(options))
+    check_pictures(pictures, total)
     from videogn.cli.row_formats import PREDICTIONS, SEGMENTS
     from videogn.cli.scoring import keep_scores, pass_scores, print_scores
     from videogn.cli.scoring_progress import ScoringProgress
@@ -168,7 +170,7 @@ def run(options: Options) -> int:
     else:
         formats, predict = SEGMENTS, segmenting(options, predictor, progress)
     try:
-        with stoppable(), with_pictures(options, predictor, predict) as predict:
+        with stoppable(), with_pictures(pictures, predictor, predict) as predict:
             if output is None:
                 return print_scores(predict, inputs, progress, options.format or "table", formats)
             if not output.kept:

@@ -7,7 +7,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,6 @@ from videogn.cli.exits import fail
 from videogn.system.files import one_line
 
 if TYPE_CHECKING:
-    from videogn.cli.predict import Options
     from videogn.inference.bulk.scoring import Predict
     from videogn.inference.prediction import Prediction
     from videogn.inference.predictor import Predictor
@@ -30,11 +29,28 @@ if TYPE_CHECKING:
 _MANY = 1000
 
 
-def check_pictures(options: Options, total: int | None) -> None:
+@dataclass(frozen=True)
+class PictureOptions:
+    """What the options of the command say about pictures and the videos that they show; see there."""
+
+    plot: str | None
+    overlay: str | None
+    explain: str | None
+    explain_class: str | None
+    timeline: float | None
+    top_k: int
+    decoder: str
+    frame_rate: float
+    time_limit: float
+    workers: int | None
+    batch_clips: int | None
+
+
+def check_pictures(options: PictureOptions, total: int | None) -> None:
     """Check, before the seconds that the network takes to load, that pictures can be made; make their folders.
 
     Args:
-        options: Options of the command.
+        options: PictureOptions of the command.
         total: Number of videos, if it is known.
 
     Raises:
@@ -60,11 +76,11 @@ def check_pictures(options: Options, total: int | None) -> None:
 
 
 @contextmanager
-def with_pictures(options: Options, predictor: Predictor, predict: Predict[Any]) -> Iterator[Predict[Any]]:
+def with_pictures(options: PictureOptions, predictor: Predictor, predict: Predict[Any]) -> Iterator[Predict[Any]]:
     """Yield the function that predicts; if pictures are asked for, one that makes those of each video on the way.
 
     Args:
-        options: Options of the command.
+        options: PictureOptions of the command.
         predictor: The predictor.
         predict: The function that predicts without pictures.
 
@@ -84,7 +100,7 @@ def with_pictures(options: Options, predictor: Predictor, predict: Predict[Any])
 class _Pictures:
     """Scores videos, and makes the pictures of each before the next one."""
 
-    def __init__(self, options: Options, predictor: Predictor) -> None:
+    def __init__(self, options: PictureOptions, predictor: Predictor) -> None:
         from videogn.video.decoders.guard import video_opener
 
         self._options = options
