@@ -37,7 +37,7 @@ def test_a_row_a_clip_and_one_for_a_file_that_failed(command, capsys, checkpoint
     assert command() == 1
     assert capsys.readouterr().err.splitlines()[-1] == "3 expected, 2 evaluated, 1 failed"
     table = pq.read_table(tmp_path / "f.parquet")
-    assert str(table.schema.field("features").type) == "fixed_size_list<element: float>[512]"
+    assert str(table.schema.field("features").type) == "fixed_size_list<element: float>[256]"
     assert table["path"].to_pylist() == [str(folder / f"{name}.mp4") for name in "aabcc"]
     assert table["error"].to_pylist() == [None, None, "file is empty", None, None]
     predictor = Predictor(checkpoint, num_clips=2, device="cpu", time_limit=0, precision="32")
@@ -50,7 +50,7 @@ def test_a_row_a_clip_and_one_for_a_file_that_failed(command, capsys, checkpoint
     assert times == [*wanted[0].clip_times, (None, None), *wanted[1].clip_times]
     before = found
     assert command("--per=video") == 1  # from the rows that are kept
-    assert capsys.readouterr().err.splitlines()[-1].endswith("3 of them before")
+    assert capsys.readouterr().err.splitlines()[-1].endswith("3 of them were scored before")
     table = pq.read_table(tmp_path / "f.parquet")
     assert table["path"].to_pylist() == [str(folder / f"{name}.mp4") for name in "abc"]
     means = [row for row in table["features"].to_pylist() if row is not None]

@@ -84,6 +84,11 @@ def test_a_network_without_a_classifier_at_its_end_has_none(net, last):
         classifier_of(net, 5)
 
 
+def test_a_network_without_layers_has_none():
+    with pytest.raises(ValueError, match="shows no layers, as an exported one"):
+        classifier_of(torch.nn.Identity(), 5)
+
+
 @pytest.fixture(scope="module")
 def predictor(trained):
     return Predictor(trained / "checkpoints" / "last.ckpt", num_clips=3, device="cpu", time_limit=0, precision="32")

@@ -21,7 +21,8 @@ def _loaded(code: str, names) -> set[str]:
 
 
 def test_importing_the_predictor_and_building_an_i3d_loads_neither_pytorchvideo_nor_torchvision():
-    code = "from videogn.inference import Predictor; from videogn.models import make_model; make_model('i3d_tiny', 2, 'gn')"
+    code = "from videogn.inference import Predictor\nfrom videogn.models import make_model\n"
+    code += "make_model('i3d_tiny', 2, 'gn')"
     assert _loaded(code, HEAVY) == set()
 
 

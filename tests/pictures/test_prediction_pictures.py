@@ -109,6 +109,6 @@ def test_an_explanation_shows_frames_twice_and_the_evidence_over_time():
     assert changed[:8, :8].all()
     assert not changed[9:].any()
     [curve] = [axes.lines[0] for axes in panels(figure) if "evidence" in axes.get_ylabel()]
-    np.testing.assert_allclose(curve.get_ydata(), [10, 20, 5])
+    np.testing.assert_allclose(curve.get_ydata(), [50, 100, 25])
     assert curve.get_xdata().tolist() == over_time[0]
     assert any("evidence for: jump" in text for text in texts(figure))

@@ -141,7 +141,7 @@ def _bottlenecks(
     outer = inner * _EXPANSION
     for number, kernel in enumerate(temporal_kernels):
         step, before = ((1, stride, stride), channels) if number == 0 else ((1, 1, 1), outer)
-        shortcut = _shortcut(before, outer, step, norm)
+        projection, projection_norm = _shortcut(before, outer, step, norm)
         convolutions = (
             norm.conv(before, inner, (kernel, 1, 1), padding=(kernel // 2, 0, 0), bias=False),
             norm.conv(inner, inner, (1, 3, 3), step, (0, 1, 1), bias=False),
@@ -149,7 +149,7 @@ def _bottlenecks(
         )
         norms = (norm(inner), norm(inner), norm(outer))
         branch = Bottleneck(convolutions, norms, (nn.ReLU(), nn.ReLU()), memory_mode)
-        yield ResidualBlock(*shortcut, branch, memory_mode)
+        yield ResidualBlock(projection, projection_norm, branch, memory_mode)
 
 
 def _basic_blocks(
@@ -159,7 +159,8 @@ def _basic_blocks(
     for number, kernel in enumerate(temporal_kernels):
         step, before = (stride, channels) if number == 0 else (1, inner)
         branch = BasicBranch(before, inner, kernel, step, norm, norm.conv, memory_mode)
-        yield ResidualBlock(*_shortcut(before, inner, (1, step, step), norm), branch, memory_mode)
+        projection, projection_norm = _shortcut(before, inner, (1, step, step), norm)
+        yield ResidualBlock(projection, projection_norm, branch, memory_mode)
 
 
 def _shortcut(

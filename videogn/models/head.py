@@ -92,7 +92,12 @@ def classifier_of(net: nn.Module, num_classes: int) -> Classifier:
     Raises:
         ValueError: The last layer is no classifier.
     """
-    name, weight = [each for each in net.state_dict().items() if each[0].endswith("weight")][-1]
+    weights = [each for each in net.state_dict().items() if each[0].endswith("weight")]
+    if not weights:
+        raise ValueError(
+            "this network shows no layers, as an exported one: there are no features before its classifier"
+        )
+    name, weight = weights[-1]
     if weight.ndim not in (2, 5) or len(weight) != num_classes or weight[0, 0].numel() != 1:
         raise ValueError(
             f"the last layer of this network, {name.rpartition('.')[0]}, is no classifier of {num_classes} classes: "

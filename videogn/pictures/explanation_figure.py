@@ -33,7 +33,7 @@ def explanation_figure(
         class_name: Class that is explained.
         frames: One frame a clip, of all clips or some.
         heat: Evidence on each of these frames, float32 (h, w), from 0 to 1.
-        over_time: Seconds of all frames that the network saw, and the mean evidence on each, from 0 to 1.
+        over_time: Seconds of all frames that the network saw, and the mean evidence on each, in any unit.
         clip_times: Start and end of each clip, seconds.
         probabilities: Probability of the class in each clip (clips,).
 
@@ -51,10 +51,10 @@ def explanation_figure(
     left, right = below.subplots(1, 2)
     draw_over_time(left, clip_times, probabilities[:, None])
     seconds, evidence = over_time
-    right.plot(seconds, 100 * evidence, color=VERMILLION, drawstyle="steps-post")
+    right.plot(seconds, 100 * evidence / (evidence.max() or 1), color=VERMILLION, drawstyle="steps-post")
     plain_axes(right)
     right.set_xlim(*left.get_xlim())
-    right.set_ylim(bottom=0)
+    right.set_ylim(-2, 102)
     right.set_xlabel("seconds")
-    right.set_ylabel("evidence, mean of the frame,\n% of the strongest")
+    right.set_ylabel("evidence on the frame,\n% of the largest")
     return figure

@@ -107,10 +107,10 @@ def explain_video(
         VideoDecodeError: A frame cannot be decoded.
     """
     assert prediction.clip_probabilities is not None
-    heat = evidence / max(float(evidence.max()), float(np.finfo(np.float32).tiny))
+    heat = _scaled(evidence)
     name, times, probabilities = class_names[number], prediction.clip_times, prediction.clip_probabilities[:, number]
     frames, places = zip(*_strip(sample), strict=True)
-    over_time = (sample.frame_times, heat.mean(axis=(1, 2)))
+    over_time = (sample.frame_times, evidence.mean(axis=(1, 2)))
     figure = explanation_figure(
         prediction.path, name, frames, [heat[place] for place in places], over_time, times, probabilities
     )
@@ -134,6 +134,12 @@ def seen_region(height: int, width: int, *, views: EvaluationViews) -> Crop:
     top, left = round(seen.top * down), round(seen.left * across)
     bottom, right = round((seen.top + seen.height) * down), round((seen.left + seen.width) * across)
     return Crop(top, left, bottom - top, right - left)
+
+
+def _scaled(evidence: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Evidence from 0 to 1, which is what all but one pixel in a hundred with any do not reach."""
+    some = evidence[evidence > 0]
+    return (evidence / np.percentile(some, 99)).clip(0, 1) if some.size else evidence
 
 
 def _strip(sample: Sample) -> list[tuple[ClipFrame, int]]:

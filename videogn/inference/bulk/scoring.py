@@ -67,7 +67,7 @@ class Scoring(Generic[Found]):
         retry_failed: bool = False,
     ) -> None:
         self._inputs = inputs
-        self._row_of = row_of
+        self._row_of: Callable[[Found], Row] = row_of
         self._parts = parts
         self._retry_failed = retry_failed
         self.known = 0
