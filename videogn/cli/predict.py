@@ -14,9 +14,11 @@ from videogn.choices import (
     PredictPrecisionName,
     ProtocolName,
     check_rate,
+    chosen,
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
+from videogn.cli.prediction_pictures import PictureOptions, check_pictures, with_pictures
 from videogn.cli.score_output import Format, Output, checked_output
 from videogn.cli.timeline import check_timeline, segmenting, timeline_identity
 from videogn.source_names import check_source
@@ -78,6 +80,12 @@ class Options:
             fails, and its decoder is stopped. 0 waits without limit.
         workers: Number of processes that decode ahead. By default none for one video, else a quarter of the cores, or
             as many as cores if the network is on a GPU.
+        plot (DIR): Folder for a figure of each video: a frame of each clip, the best classes, and their probabilities
+            over time.
+        overlay (DIR): Folder for a copy of each video, as mp4 with its sound, with the running prediction drawn in.
+        explain (DIR): Folder for a figure and a copy of each video that show where in space and time its class came
+            from (Integrated Gradients). Takes about fifteen times as long as classifying.
+        explain_class (CLASS): Class that --explain explains. By default the best one of each video.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """
 
@@ -109,6 +117,10 @@ class Options:
     use_truncated: bool = False
     time_limit: float = TIME_LIMIT
     workers: int | None = None
+    plot: str | None = None
+    overlay: str | None = None
+    explain: str | None = None
+    explain_class: str | None = None
     trust: tuple[str, ...] = ()
 
 
@@ -126,6 +138,9 @@ def run(options: Options) -> int:
     check_timeline(options)
     output = _output(options)
     inputs = _inputs(options)
+    total = _total(inputs, options)
+    pictures = chosen(PictureOptions, vars(options))
+    check_pictures(pictures, total)
     from videogn.cli.row_formats import PREDICTIONS, SEGMENTS
     from videogn.cli.scoring import keep_scores, pass_scores, print_scores
     from videogn.cli.scoring_progress import ScoringProgress
@@ -149,13 +164,13 @@ def run(options: Options) -> int:
         time_limit=options.time_limit,
         trust=options.trust,
     )
-    progress = ScoringProgress(_total(inputs, options), Fallbacks(options.decoder))
+    progress = ScoringProgress(total, Fallbacks(options.decoder))
     if options.timeline is None:
         formats, predict = PREDICTIONS, _predict(options, predictor)
     else:
         formats, predict = SEGMENTS, segmenting(options, predictor, progress)
     try:
-        with stoppable():
+        with stoppable(), with_pictures(pictures, predictor, predict) as predict:
             if output is None:
                 return print_scores(predict, inputs, progress, options.format or "table", formats)
             if not output.kept:
