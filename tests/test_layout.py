@@ -20,7 +20,7 @@ LAYERS = (
     ("video", "models"),
     ("data", "memory", "indexing"),
     ("training", "inference"),
-    ("study", "report", "bench", "exporting"),
+    ("study", "report", "bench", "exporting", "webpage"),
     ("cli", "__main__"),
 )
 LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}

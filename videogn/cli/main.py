@@ -20,6 +20,7 @@ COMMANDS = {
     "validate": ("videogn.cli.training", "Test a checkpoint on one clip per video: top-1 and top-5."),
     "test": ("videogn.cli.training", "Test a checkpoint on ten clips per video; keep all predictions."),
     "predict": ("videogn.cli.predict", "Classify video files."),
+    "app": ("videogn.cli.app", "Classify videos on a page in the browser."),
     "export": ("videogn.cli.export", "Write a network as a file for other programs: ONNX and others."),
     "study": ("videogn.cli.study", "Train, test and compare norms, clip lengths and batch sizes."),
     "plan": ("videogn.cli.plan", "Memory of a training step, and the largest batch; needs no GPU."),
