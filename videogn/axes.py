@@ -98,6 +98,7 @@ class Sample:
             0 if it failed.
         error: Reason why the video failed, or None.
         fallback: Reason why PyAV decoded the video and not the decoder that was asked for, or None.
+        truncated: How much of the video decodes and why not all of it, where the views show only that; or None.
     """
 
     position: int
@@ -111,6 +112,7 @@ class Sample:
     num_frames: int = 0
     error: str | None = None
     fallback: str | None = None
+    truncated: str | None = None
 
     def pin_memory(self) -> Sample:
         """Move the frames to page-locked memory; a DataLoader that pins memory calls this."""

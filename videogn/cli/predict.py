@@ -17,7 +17,7 @@ from videogn.choices import (
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
-from videogn.cli.score_output import Format, Output, checked_output
+from videogn.cli.score_output import Format, Output, checked_output, write_rows
 from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
@@ -46,7 +46,8 @@ class Options:
         shard (N/COUNT): Part of the videos to score: 3/16 is every 16th, from the third on.
         clips: Number of clips per video. By default as a published network was tested, for a checkpoint 10.
         top_k: Number of classes that are named for each video.
-        format: Format of the output. By default that of the output's suffix, or a table.
+        format: Format of the output. By default that of the output's suffix, or a table. fiftyone and labelstudio are
+            JSON for these programs, with the best class of each video.
         output (FILE): File to write to, in place of printing: .parquet, .jsonl, .csv, .json or .txt. Rows are kept
             beside it in FILE.parts as they come.
         overwrite: Begin the output anew, without the rows that there are.
@@ -63,6 +64,8 @@ class Options:
         compile: Compile the network; takes a minute or more for each shape of videos before it pays.
         batch_clips: Number of clips that go through the network at once, at most, of several videos too. By default
             every video goes alone.
+        use_truncated: Score a video whose end is missing, or of which frames are damaged, over the frames that decode;
+            its row says so.
         time_limit (SECONDS): Time limit for decoding one video, of which a long or large one has more; a slower one
             fails, and its decoder is stopped. 0 waits without limit.
         workers: Number of processes that decode ahead. By default none for one video, else a quarter of the cores, or
@@ -90,6 +93,7 @@ class Options:
     precision: PredictPrecisionName = "auto"
     compile: bool = False
     batch_clips: int | None = None
+    use_truncated: bool = False
     time_limit: float = TIME_LIMIT
     workers: int | None = None
     trust: tuple[str, ...] = ()
@@ -112,6 +116,7 @@ def run(options: Options) -> int:
     from videogn.cli.scoring_progress import ScoringProgress
     from videogn.data.fallbacks import Fallbacks
     from videogn.inference.bulk.parts import opened_parts
+    from videogn.inference.bulk.rows import row_of
     from videogn.inference.bulk.scoring import Scoring
     from videogn.inference.predictor import Predictor
 
@@ -126,6 +131,7 @@ def run(options: Options) -> int:
         device=options.device,
         precision=options.precision,
         compile=options.compile,
+        use_truncated=options.use_truncated,
         time_limit=options.time_limit,
         trust=options.trust,
     )
@@ -138,8 +144,8 @@ def run(options: Options) -> int:
             if not output.kept:
                 return pass_scores(predict, inputs, progress, output)
             with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
-                scoring = Scoring(inputs, parts, retry_failed=options.retry_failed)
-                return keep_scores(predict, scoring, parts, progress, output)
+                scoring = Scoring(inputs, parts, row_of, retry_failed=options.retry_failed)
+                return keep_scores(predict, scoring, parts, progress, output, write_rows)
     except Stopped as stop:
         fail("interrupted", stop.status)
 
@@ -155,6 +161,7 @@ def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
         frame_rate=options.frame_rate,
         top_k=options.top_k,
         precision=predictor.precision,
+        use_truncated=options.use_truncated,
     )
 
 

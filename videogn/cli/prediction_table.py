@@ -26,6 +26,8 @@ def table_of(rows: Iterable[Row]) -> Table:
             table.add_row(video, f"[red]{escape(row['error'])}[/red]", "")
         for rank, named in enumerate(row.get("predictions", ())):
             table.add_row(video if rank == 0 else "", escape(named["label"]), f"{named['score']:.1%}")
+        if "truncated" in row:
+            table.add_row("", f"[yellow]{escape(row['truncated'])}[/yellow]", "")
         table.add_section()
     return table
 

@@ -12,7 +12,7 @@ from videogn.checks import existing_path, expanded
 if TYPE_CHECKING:
     from videogn.inference.bulk.rows import Row
 
-Format = Literal["table", "json", "jsonl", "csv", "parquet"]
+Format = Literal["table", "json", "jsonl", "csv", "parquet", "fiftyone", "labelstudio"]
 
 #: Suffix of a file -> format, unless --format says another.
 SUFFIXES: dict[str, Format] = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from videogn.cli.exits import fail
 from videogn.cli.score_output import Format, Output, write_rows
@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from videogn.cli.scoring_progress import ScoringProgress
     from videogn.inference.bulk.inputs import Inputs
     from videogn.inference.bulk.parts import Parts
-    from videogn.inference.bulk.scoring import Predict, Scoring
+    from videogn.inference.bulk.scoring import Found, Predict, Scoring
+    from videogn.inference.prediction import Prediction
 
 #: Exit status when nobody reads the output any more: that of a command that SIGPIPE ends.
 _NO_READER = 141
 
 
-def print_scores(predict: Predict, inputs: Inputs, progress: ScoringProgress, form: Format) -> int:
+def print_scores(predict: Predict[Prediction], inputs: Inputs, progress: ScoringProgress, form: Format) -> int:
     """Print predictions: as they come, or on a terminal and as a table when all are there.
 
     Args:
@@ -54,7 +55,7 @@ def print_scores(predict: Predict, inputs: Inputs, progress: ScoringProgress, fo
     return _end(progress.done, progress.failed)
 
 
-def pass_scores(predict: Predict, inputs: Inputs, progress: ScoringProgress, output: Output) -> int:
+def pass_scores(predict: Predict[Prediction], inputs: Inputs, progress: ScoringProgress, output: Output) -> int:
     """Write predictions to a pipe or device as they come. Nothing of them is kept.
 
     Args:
@@ -76,7 +77,14 @@ def pass_scores(predict: Predict, inputs: Inputs, progress: ScoringProgress, out
     return _end(progress.done, progress.failed)
 
 
-def keep_scores(predict: Predict, scoring: Scoring, parts: Parts, progress: ScoringProgress, output: Output) -> int:
+def keep_scores(
+    predict: Predict[Found],
+    scoring: Scoring[Found],
+    parts: Parts,
+    progress: ScoringProgress,
+    output: Output,
+    write: Callable[[Iterable[Row], Format, BinaryIO], None],
+) -> int:
     """Score what is missing in an output, keep each row as it comes, and write the output when all are there.
 
     Args:
@@ -85,6 +93,7 @@ def keep_scores(predict: Predict, scoring: Scoring, parts: Parts, progress: Scor
         parts: Rows.
         progress: Counts what is scored.
         output: The file.
+        write: Function that writes rows in a format to an open file.
 
     Returns:
         Exit status.
@@ -98,7 +107,7 @@ def keep_scores(predict: Predict, scoring: Scoring, parts: Parts, progress: Scor
             for prediction in predictions:
                 progress.add(prediction, scoring.known)
         with replacing(output.path) as temporary, open(temporary, "wb") as file:
-            write_rows(parts.rows(), output.format, file)
+            write(parts.rows(), output.format, file)
     except Stopped as stop:
         done, _ = parts.counts()
         folder = displayable(str(parts.folder))
@@ -106,7 +115,7 @@ def keep_scores(predict: Predict, scoring: Scoring, parts: Parts, progress: Scor
     return _end(*parts.counts(), scoring.known)
 
 
-def _counted(predict: Predict, inputs: Inputs, progress: ScoringProgress) -> Iterator[Row]:
+def _counted(predict: Predict[Prediction], inputs: Inputs, progress: ScoringProgress) -> Iterator[Row]:
     for prediction in predict(inputs):
         progress.add(prediction)
         yield row_of(prediction)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -27,6 +30,7 @@ def load_sample(
     rng: np.random.Generator,
     opener: Opener = open_video,
     timed: bool = False,
+    use_truncated: bool = False,
 ) -> Sample:
     """Decode the frames of a video that a plan needs, each once, and resize the part that its crops show.
 
@@ -38,30 +42,61 @@ def load_sample(
         rng: Random generator for the plan.
         opener: Function that opens a video: in this process, in one that can be killed, or from memory.
         timed: Whether the sample says when its clips are. Default: False.
+        use_truncated: Whether of a video that fails the frames are used that decode. The views then end with the last
+            of them, and those lost before it are replaced by the nearest that decodes. Default: False.
 
     Returns:
         The sample. If the video cannot be decoded, its `error` says why.
     """
-    label = -1 if record.label is None else record.label
+    failed = Sample(position, record.name, -1 if record.label is None else record.label, error=record.error)
     if record.error is not None:
-        return Sample(position, record.name, label, error=record.error)
+        return failed
+    loading = partial(_load, failed, record, plan=plan, rng=rng, timed=timed)
     try:
         with opener(record.path, decoder) as video:
-            info = video.info
-            timeline = make_timeline(video, record, plan.fps)
-            indices = timeline[plan.clips(len(timeline), rng, info.fps)]  # (clips, T)
-            times = clip_times(video, indices) if timed else ()
-            resized = resized_size(info.height, info.width, plan.short_side(rng))
-            crops = plan.crops(*resized, rng)
-            region = _around(crops)
-            wanted, clips = np.unique(indices, return_inverse=True)  # (N,), (clips * T,) or (clips, T)
-            frames = _decode(video, wanted, Resizing(info.stored_size, resized, region, antialias=plan.antialias))
+            return loading(video)
     except VideoDecodeError as error:
-        return Sample(position, record.name, label, error=error.reason)
-    return Sample(
-        position,
-        record.name,
-        label,
+        failed = replace(failed, error=error.reason)
+    if not use_truncated:
+        return failed
+    with suppress(VideoDecodeError), opener(record.path, "auto") as video:  # others pass over damage silently
+        intact = video.intact()
+        # Where time stamps do not tell frames apart, no decoder gets past the damage.
+        for kept in filter(len, (intact, _before_damage(intact))):
+            with suppress(VideoDecodeError):
+                found = loading(video, kept=kept)
+                return replace(found, truncated=f"{len(kept)} of {video.info.frames} frames decode: {failed.error}")
+    return failed
+
+
+def _load(
+    empty: Sample,
+    record: VideoRecord,
+    video: FrameSource,
+    *,
+    plan: ViewPlan,
+    rng: np.random.Generator,
+    timed: bool,
+    kept: np.ndarray | None = None,
+) -> Sample:
+    """Fill a sample from an open video; `kept` are the frames that may be used, increasing, by default all."""
+    info = video.info
+    if kept is not None:
+        count = int(kept[-1]) + 1
+        record = replace(record, frames=count if record.frames is None else min(count, record.frames))
+    timeline = make_timeline(video, record, plan.fps)
+    indices = timeline[plan.clips(len(timeline), rng, info.fps)]  # (clips, T)
+    if kept is not None:
+        indices = kept[np.searchsorted((kept[1:] + kept[:-1]) / 2, indices)]  # the nearest
+    times = clip_times(video, indices) if timed else ()
+    resized = resized_size(info.height, info.width, plan.short_side(rng))
+    crops = plan.crops(*resized, rng)
+    region = _around(crops)
+    wanted, clips = np.unique(indices, return_inverse=True)  # (N,), (clips * T,) or (clips, T)
+    frames = _decode(video, wanted, Resizing(info.stored_size, resized, region, antialias=plan.antialias))
+    return replace(
+        empty,
+        error=None,
         frames=frames,
         clips=shareable(torch.from_numpy(clips.reshape(indices.shape))),
         crops=tuple(crop._replace(top=crop.top - region.top, left=crop.left - region.left) for crop in crops),
@@ -70,6 +105,11 @@ def load_sample(
         num_frames=len(timeline),
         fallback=video.fallback,
     )
+
+
+def _before_damage(intact: np.ndarray) -> np.ndarray:
+    """The frames 0, 1, 2, ... up to the first that is not intact."""
+    return intact[intact == np.arange(len(intact))]
 
 
 def _around(crops: Sequence[Crop]) -> Crop:

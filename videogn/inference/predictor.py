@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import copy
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
 
-from videogn.axes import Sample, VideoRecord
+from videogn.axes import Sample
 from videogn.checks import require_at_least, require_positive
 from videogn.choices import (
     FRAME_RATE,
@@ -25,17 +25,23 @@ from videogn.choices import (
     chosen,
 )
 from videogn.data.plans import evaluation_plan
-from videogn.evaluation.views import score_views, video_probabilities
+from videogn.evaluation.views import score_views
 from videogn.inference.compilation import compile_network
-from videogn.inference.decoding import Video, VideoDecoding, decoded
+from videogn.inference.decoding import VideoDecoding, decoded
+from videogn.inference.features import ClipFeatures, VideoFeatures
 from videogn.inference.loading import load_network
+from videogn.inference.network_pass import NetworkPass
 from videogn.inference.passes import in_passes
+from videogn.inference.pipeline import VideoPipeline
 from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
+from videogn.inference.videos import Video, as_videos
+from videogn.models.head import classifier_of
 from videogn.models.input_size import check_views
 from videogn.system.devices import device_named
 from videogn.video.decoders.guard import video_opener
-from videogn.video.transforms import normalise, view_chunks, views_of
+
+Result = TypeVar("Result")
 
 
 class Predictor:
@@ -53,7 +59,7 @@ class Predictor:
         antialias: Whether frames are antialiased when they shrink. Default: as the checkpoint says.
         decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec"; files on which it is not exact go to PyAV. Default:
             "auto".
-        frame_rate: Frames per second of folders of numbered images. Default: 25.
+        frame_rate: Frames per second of folders of numbered images, and of bare arrays. Default: 25.
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
         precision: "32", "bf16" or "auto": bf16 where the processor computes in it, which takes about half the time and
             changes probabilities in the third digit; else 32. Default: "auto".
@@ -62,6 +68,8 @@ class Predictor:
         time_limit: Seconds that a small video may take to decode; a long or large one has more. Decoding runs in a
             process of its own, which is killed and replaced when the time is over. 0 decodes in this process without a
             limit. Default: 60.
+        use_truncated: Whether a video whose end is missing, or of which frames are damaged, is scored over the frames
+            that decode, where it would fail otherwise; its prediction says so (`truncated`). Default: False.
         trust: Packages that may be imported where the checkpoint names a norm or a network from outside videogn.
             Default: none.
 
@@ -109,18 +117,19 @@ class Predictor:
         precision: PredictPrecisionName = "auto",
         compile: bool = False,
         time_limit: float = TIME_LIMIT,
+        use_truncated: bool = False,
         trust: Sequence[str] = (),
     ) -> None:
         require_at_least("time_limit", time_limit, 0)
-        self._opener = video_opener(time_limit, frame_rate)
-        self._decoder = decoder
+        opener = video_opener(time_limit, frame_rate)
         self.device = device_named(device)
-        self._arithmetic = precision_named(precision, self.device)
-        self.precision: str = self._arithmetic.name
+        arithmetic = precision_named(precision, self.device)
+        self.precision: str = arithmetic.name
         net, about = load_network(checkpoint, trust=trust)
         self._net = net.to(self.device)
+        run = copy.copy(self._net) if compile else self._net  # a copy has the same layers and weights
         if compile:
-            compile_network(self._net, self.device)
+            compile_network(run, self.device)
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
         asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
@@ -128,8 +137,24 @@ class Predictor:
         self._source, self._about = checkpoint, views
         self.views = chosen(EvaluationViews, views)
         check_views(net, self.views)
-        self._plan = evaluation_plan(self.views)
-        self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
+        self._decoding = VideoDecoding(
+            evaluation_plan(self.views),
+            decoder,
+            opener,
+            frame_rate=frame_rate,
+            use_truncated=use_truncated,
+        )
+        mean, std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
+        self._pass = NetworkPass(run, self.device, arithmetic, mean, std)
+
+    @property
+    def num_features(self) -> int:
+        """Number of features of a clip.
+
+        Raises:
+            ValueError: The last layer of the network is no classifier.
+        """
+        return classifier_of(self._net, len(self.class_names)).features
 
     def predict(
         self,
@@ -142,9 +167,11 @@ class Predictor:
         """Classify videos. A bad file gives a prediction with an error and does not stop the rest.
 
         Args:
-            videos: One video or several: files, folders of numbered images, or records of an index. With "#t=5.4,11.6"
-                (seconds) or "#frames=12,48" after the path, only this part of the video is classified. An iterable may
-                be endless: videos are taken from it as they are needed, and none is kept.
+            videos: One video or several: files, folders of numbered images, records of an index, files that are open
+                for reading bytes, arrays or tensors of frames, uint8 (T, H, W, 3), or a `VideoArray` of these with
+                their rate. With "#t=5.4,11.6" (seconds) or "#frames=12,48" after the path, only this part of the video
+                is classified. An iterable may be endless: videos are taken from it as they are needed, and none is
+                kept.
             top_k: Number of classes to name, at most. Default: 5.
             workers: Number of processes that decode ahead, at most two videos each; 0 decodes as predictions are asked
                 for, and None chooses: none for one video, for several a quarter of the cores, or as many as cores if
@@ -175,12 +202,7 @@ class Predictor:
             ValueError: `workers` is negative.
         """
         require_at_least("workers", workers or 0, 0)
-        return decoded(
-            [videos] if isinstance(videos, str | os.PathLike | VideoRecord) else videos,
-            VideoDecoding(self._plan, self._decoder, self._opener),
-            workers=workers,
-            device=self.device,
-        )
+        return decoded(as_videos(videos), self._decoding, workers=workers, device=self.device)
 
     def classify(
         self, samples: Iterable[Sample], *, top_k: int = 5, batch_clips: int | None = None
@@ -199,12 +221,58 @@ class Predictor:
             ValueError: A number is not positive.
         """
         require_positive("top_k", top_k)
+        made = partial(Prediction.of, class_names=self.class_names, top_k=top_k)
+        results = partial(self._pass.results, of_views=score_views, made=made, failed=Prediction.failed)
+        return self._each(samples, batch_clips, results, Prediction.failed)
+
+    def features(
+        self, videos: Video | Iterable[Video], *, workers: int | None = 0, batch_clips: int | None = None
+    ) -> Iterator[VideoFeatures]:
+        """Compute the features of videos' clips: what the classifier gets, averaged over positions and crops.
+
+        Args:
+            videos: One video or several, as for `predict`.
+            workers: As for `predict`. Default: 0.
+            batch_clips: As for `predict`.
+
+        Returns:
+            Iterator over the features of each video, in order, made as it is advanced; 2,048 a clip for `i3d_r50`.
+
+        Raises:
+            ValueError: A number is out of range, or the last layer of the network is no classifier.
+        """
+        network, of_views = replace(self._pass, net=self._net), ClipFeatures(self._net, len(self.class_names))
+        results = partial(network.results, of_views=of_views, made=VideoFeatures.of, failed=VideoFeatures.failed)
+        return self._each(self.decode(videos, workers=workers), batch_clips, results, VideoFeatures.failed)
+
+    def as_pipeline(self, *, top_k: int = 5) -> VideoPipeline:
+        """Return a function that takes and returns what the video-classification pipeline of transformers does.
+
+        Args:
+            top_k: Number of classes to name, at most. Default: 5.
+
+        Returns:
+            A function from a video to `[{"score", "label"}, ...]`, and from a list to a list of these.
+
+        Raises:
+            ValueError: `top_k` is not positive.
+        """
+        return VideoPipeline(self.predict, top_k=top_k)
+
+    def _each(
+        self,
+        samples: Iterable[Sample],
+        batch_clips: int | None,
+        results: Callable[..., Sequence[Result]],
+        failed: Callable[[Sample, str], Result],
+    ) -> Iterator[Result]:
         at_once = self._clips_per_forward if batch_clips is None else batch_clips
         require_positive("batch_clips", at_once)
         return in_passes(
             samples,
-            partial(self._predict, top_k=top_k, at_once=at_once),
+            partial(results, at_once=at_once),
             lambda shape: 1 if batch_clips is None else max(batch_clips // shape.views, 1),
+            lambda sample: failed(sample, str(sample.error)),
         )
 
     @classmethod
@@ -268,44 +336,3 @@ class Predictor:
         with tempfile.TemporaryDirectory() as parent:
             folder = self.save_pretrained(Path(parent, repo_id.rpartition("/")[2] or "model"), results=results)
             return push_pretrained(folder, repo_id, private=private)
-
-    def _predict(self, samples: Sequence[Sample], *, top_k: int, at_once: int) -> list[Prediction]:
-        """Score videos of one shape: all views in one pass, or those of one video some at a time."""
-        try:
-            clips = self._score(samples, at_once)
-        except ValueError as error:  # a file too small for the network, say
-            if len(samples) == 1:
-                return [Prediction(samples[0].path, error=str(error), fallback=samples[0].fallback)]
-            return [self._predict([sample], top_k=top_k, at_once=at_once)[0] for sample in samples]
-        return [self._prediction(*each, top_k) for each in zip(samples, clips, strict=True)]
-
-    @torch.inference_mode()
-    def _score(self, samples: Sequence[Sample], at_once: int) -> list[Tensor]:
-        """The probabilities (clips, K) of each video, on the CPU."""
-        lengths = [self._on_device(sample) for sample in samples]
-        views = view_chunks(samples[0], at_once) if len(samples) == 1 else [views_of(*samples)]
-        layout = self._arithmetic.memory_format
-        chunks = (normalise(some, self._mean, self._std, layout) for some in views)
-        logits = partial(self._arithmetic.logits, self._net)
-        return list(score_views(logits, chunks, len(samples[0].crops)).cpu().split(lengths))
-
-    def _on_device(self, sample: Sample) -> int:
-        """Move a video there; its number of clips."""
-        assert sample.frames is not None
-        assert sample.clips is not None
-        sample.frames = sample.frames.to(self.device, non_blocking=True)
-        sample.clips = sample.clips.to(self.device, non_blocking=True)
-        return len(sample.clips)
-
-    def _prediction(self, sample: Sample, clips: Tensor, top_k: int) -> Prediction:
-        probabilities = video_probabilities(clips)
-        scores, classes = probabilities.topk(min(top_k, len(probabilities)))
-        names = [self.class_names[number] for number in classes.tolist()]
-        return Prediction(
-            sample.path,
-            scores=tuple(zip(names, scores.tolist(), strict=True)),
-            fallback=sample.fallback,
-            clip_times=sample.times,
-            clip_probabilities=clips.numpy(),
-            probabilities=probabilities.numpy(),
-        )
