@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from videogn.checks import require_positive
 from videogn.choices import PredictPrecisionName
@@ -14,6 +13,9 @@ from videogn.cli.exits import fail
 from videogn.source_names import check_source
 from videogn.system.files import one_line
 from videogn.system.stopping import Stopped, stoppable
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +30,8 @@ class Options:
         host: Address that the page is served at. By default only this machine can reach it; 0.0.0.0 lets everyone in
             who can reach this machine, without a password.
         port: Port that the page is served at; 0 takes any that is free.
-        max_mb: Largest file that is taken, in MB.
-        max_seconds: Longest video that is taken, in seconds.
+        max_mb (MIB): Largest file that is taken.
+        max_seconds (SECONDS): Longest video that is taken.
         clips: Number of clips per video. By default as a published network was tested, for a checkpoint 10.
         top_k: Number of classes that are named for each video.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
@@ -66,33 +68,34 @@ def run(options: Options) -> int:
     check_source(options.checkpoint)
     if importlib.util.find_spec("gradio") is None:
         raise ModuleNotFoundError("the page needs gradio: pip install 'videogn[app]'")
-    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read when it is imported
-    from videogn.webpage.server import listening, serve
+    from videogn.webpage.server import gradio_set_up, listening, serve
 
     try:
-        with stoppable(), listening(options.host, options.port) as listener:
-            from videogn.inference.predictor import Predictor
-            from videogn.webpage.answers import Answering
-            from videogn.webpage.page import make_page
-
-            predictor = Predictor(
-                options.checkpoint,
-                num_clips=options.clips,
-                device=options.device,
-                precision=options.precision,
-                trust=options.trust,
-            )
-            max_bytes = int(options.max_mb * 1e6)
-            page = partial(
-                make_page,
-                Answering(predictor, top_k=options.top_k, max_seconds=options.max_seconds),
-                network=one_line(Path(options.checkpoint).name),
-                max_bytes=max_bytes,
-                max_seconds=options.max_seconds,
-            )
+        with stoppable(), listening(options.host, options.port) as listener, gradio_set_up():
+            page = _page(options)
             host = f"[{options.host}]" if ":" in options.host else options.host
             print(f"http://{host}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True)
-            serve(page, listener, max_bytes=max_bytes)
+            serve(page, listener, max_bytes=round(options.max_mb * 2**20))
     except Stopped as stop:
         fail("interrupted", stop.status)
     return 0
+
+
+def _page(options: Options) -> gr.Blocks:
+    from videogn.inference.predictor import Predictor
+    from videogn.webpage.answers import Answering
+    from videogn.webpage.page import make_page
+
+    predictor = Predictor(
+        options.checkpoint,
+        num_clips=options.clips,
+        device=options.device,
+        precision=options.precision,
+        trust=options.trust,
+    )
+    return make_page(
+        Answering(predictor, top_k=options.top_k, max_seconds=options.max_seconds),
+        network=one_line(Path(options.checkpoint).name),
+        max_mib=options.max_mb,
+        max_seconds=options.max_seconds,
+    )

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from videogn.axes import Sample
+from videogn.axes import Sample, VideoRecord
 from videogn.choices import TIME_LIMIT
 from videogn.data.video_files import is_video_name
 from videogn.inference.prediction import Prediction
@@ -61,7 +61,7 @@ class Answering:
         name = one_line(Path(path).name)
         try:
             seconds = self._seconds(path)
-            (sample,) = self._predictor.decode(Path(path))
+            (sample,) = self._predictor.decode(VideoRecord(path, None))
             (prediction,) = self._predictor.classify([sample], top_k=self._top_k)
             if prediction.error is not None:
                 raise VideoDecodeError(path, prediction.error)
@@ -74,7 +74,7 @@ class Answering:
     def _seconds(self, path: str) -> float:
         """Length of a video, which is refused before it is decoded if it is none by its name, or too long."""
         if not is_video_name(path):
-            raise VideoDecodeError(path, "not the name of a video: those end in .mp4, .mov, .mkv, .webm, .avi and so on")
+            raise VideoDecodeError(path, "not named as a video: .mp4, .mov, .mkv, .webm, .avi and so on")
         with self._opener(path) as video:
             seconds = video.info.frames / video.info.fps
         if seconds > self._max_seconds:

@@ -6,7 +6,8 @@ import errno
 import os
 import socket
 import tempfile
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -35,14 +36,28 @@ def listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise OSError(f"port {port} of {host} is in use: name another one with --port") from error
-        raise OSError(f"--host {host} --port {port} cannot be opened ({error.strerror})") from error
+        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise OSError(f"host {host!r} is no address of this machine; 127.0.0.1 and 0.0.0.0 are") from error
+        raise OSError(f"port {port} of {host} cannot be opened ({error.strerror})") from error
 
 
-def serve(make_page: Callable[[], gr.Blocks], listener: socket.socket, *, max_bytes: int) -> None:
+@contextmanager
+def gradio_set_up() -> Iterator[None]:
+    """Tell Gradio, before it is imported, to report nothing and to hold uploads in a folder that is removed in the end.
+
+    Its usual folder stays, and is shared by all users of the machine.
+    """
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    with tempfile.TemporaryDirectory(prefix="videogn-app-") as uploads:
+        os.environ["GRADIO_TEMP_DIR"] = uploads
+        yield
+
+
+def serve(page: gr.Blocks, listener: socket.socket, *, max_bytes: int) -> None:
     """Serve a page until the process is asked to end.
 
     Args:
-        make_page: Function that makes the page.
+        page: The page.
         listener: Open port.
         max_bytes: Largest file that may be uploaded.
     """
@@ -50,18 +65,16 @@ def serve(make_page: Callable[[], gr.Blocks], listener: socket.socket, *, max_by
     import uvicorn
     from fastapi import FastAPI
 
-    with tempfile.TemporaryDirectory(prefix="videogn-app-") as uploads:
-        os.environ["GRADIO_TEMP_DIR"] = uploads  # in place of one that all users of the machine share
-        app = gr.mount_gradio_app(
-            FastAPI(openapi_url=None),
-            make_page(),
-            path="/",
-            max_file_size=max_bytes,
-            footer_links=[],
-            run_history=False,
-            show_error=False,
-            ssr_mode=False,
-        )
-        # Visitors who are cut off at the end are no errors.
-        config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=_GRACE)
-        uvicorn.Server(config).run(sockets=[listener])
+    app = gr.mount_gradio_app(
+        FastAPI(openapi_url=None),
+        page,
+        path="/",
+        max_file_size=max_bytes,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        ssr_mode=False,
+    )
+    # Visitors who are cut off at the end are no errors.
+    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=_GRACE)
+    uvicorn.Server(config).run(sockets=[listener])
