@@ -53,8 +53,14 @@ def make_page(answer: Callable[[str], Answer], *, network: str, max_mib: float, 
             with gr.Row():
                 classes = gr.Label(label="Classes", min_width=_MIN_WIDTH, elem_id="classes")
                 with gr.Column(min_width=_MIN_WIDTH):
-                    names = {"x": "second", "y": "probability", "color": "class"}
-                    course = gr.LinePlot(label="Probability, clip by clip", y_lim=[0, 1], colors_in_legend=[], **names)
+                    course = gr.LinePlot(
+                        label="Probability, clip by clip",
+                        x="second",
+                        y="probability",
+                        color="class",
+                        y_lim=[0, 1],
+                        colors_in_legend=[],
+                    )
                     legend = gr.HTML()
             clips = gr.HTML(elem_id="clips")
         outputs = [video, said, results, classes, course, legend, clips]
