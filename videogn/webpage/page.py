@@ -74,13 +74,15 @@ def _said(found: Answer) -> str:
 
 
 def _colours(found: Answer) -> dict[str, str]:
-    return dict(zip(found.scores, _COLOURS, strict=False))
+    """The classes whose course is drawn; a single clip has none."""
+    return dict(zip(found.scores, _COLOURS, strict=False)) if len(found.clips) > 1 else {}
 
 
 def _course(found: Answer) -> gr.LinePlot:
     colours = _colours(found)
     rows = [row for row in found.course if row[1] in colours]
-    return gr.LinePlot(pd.DataFrame(rows, columns=["second", "class", "probability"]), color_map=colours)
+    table = pd.DataFrame(rows, columns=["second", "class", "probability"])
+    return gr.LinePlot(table, color_map=colours, visible=bool(colours))
 
 
 def _legend(found: Answer) -> str:
