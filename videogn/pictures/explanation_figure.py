@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -46,7 +47,8 @@ def explanation_figure(
     figure = new_figure(_WIDTH, tall + 3.2)
     heading = f"evidence for: {wrapped_name(class_name, 90, 1)}\n{short_name(title, 110)}"
     figure.suptitle(heading, fontsize="medium", **style)
-    strip, below = figure.subfigures(2, 1, height_ratios=[tall, 2.6])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[tall, 2.6])
+    strip, below = parts
     draw_strip(strip, [frames, coloured])
     left, right = below.subplots(1, 2)
     draw_over_time(left, clip_times, probabilities[:, None])
