@@ -97,8 +97,12 @@ def main() -> None:
         evidence = torch.from_numpy(explain(net, sample, label, MEAN, STD))
         shares.append(float(evidence[torch.from_numpy(moving)].sum() / evidence.sum()) / moving.mean())
         noise = F.avg_pool2d(torch.rand(FRAMES, 1, SIZE, SIZE), 9, 1, 4)[:, 0]
-        masks = {"most evidence": most(evidence), "random": most(noise)}
-        masks |= {"moving": margin(moving), "still": margin(still)}
+        masks = {
+            "most evidence": most(evidence),
+            "random": most(noise),
+            "moving": margin(moving),
+            "still": margin(still),
+        }
         plain = as_input([rng.normal(90, 5, frames.shape).clip(0, 255).astype(np.uint8)])
         fell.setdefault("nothing", []).append(before)
         for name, mask in masks.items():

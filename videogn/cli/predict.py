@@ -69,8 +69,8 @@ class Options:
         decoder: Decoder; auto is pyav. PyAV takes the place of another one on files where that is not exact.
         frame_rate: Frames per second of videos that are folders of numbered images.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
-        precision: What the network computes in: bf16 takes about half the time of 32 where the processor has it, and
-            changes probabilities in the third digit; auto is bf16 there, else 32.
+        precision: What the network computes in: 32 as in a test; bf16, which takes about half the time where the
+            processor has it, and changes probabilities in the third digit; or auto: bf16 there, else 32.
         compile: Compile the network; takes a minute or more for each shape of videos before it pays.
         batch_clips: Number of clips that go through the network at once, at most, of several videos too. By default
             every video goes alone.
@@ -111,7 +111,7 @@ class Options:
     decoder: DecoderName = "auto"
     frame_rate: float = FRAME_RATE
     device: str = "auto"
-    precision: PredictPrecisionName = "auto"
+    precision: PredictPrecisionName = "32"
     compile: bool = False
     batch_clips: int | None = None
     use_truncated: bool = False

@@ -64,8 +64,8 @@ class Predictor(Pretrained):
             "auto".
         frame_rate: Frames per second of folders of numbered images, and of bare arrays. Default: 25.
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
-        precision: "32", the numbers of `videogn test`; "bf16"; or "auto": bf16 where the processor computes in it,
-            which takes about half the time and changes probabilities in the third digit, else 32. Default: "32".
+        precision: "32", as `videogn test` computes; "bf16"; or "auto": bf16 where the processor computes in it, which
+            takes about half the time and changes probabilities in the third digit, else 32. Default: "32".
         compile: Whether the network is compiled (`torch.compile`), which takes a minute or more for each shape of
             videos before it pays, and a C++ compiler on a CPU. Default: False.
         time_limit: Seconds that a small video may take to decode; a long or large one has more. Decoding runs in a
@@ -127,6 +127,7 @@ class Predictor(Pretrained):
         require_positive("frame_rate", frame_rate)
         self.device = device_named(device)
         arithmetic = precision_named(precision, self.device)
+        self.precision: str = arithmetic.name
         net, about = load_network(checkpoint, trust=trust)
         self._net = net.to(self.device)
         run = copy.copy(self._net) if compile else self._net  # a copy has the same layers and weights
@@ -300,7 +301,8 @@ class Predictor(Pretrained):
         Args:
             video: The video, or a part of it, as for `predict`. `num_clips` does not matter.
             stride: Seconds from one clip to the next. A clip begins at the frame nearest to each multiple of it.
-            batch_clips: Number of clips that are in memory together. By default `clips_per_forward` of the checkpoint.
+            batch_clips: Number of clips that go through the network at once. By default as many as the checkpoint says
+                (`clips_per_forward`) on a GPU, and 1 on a CPU, which would gain no time by more.
 
         Returns:
             Iterator over the windows in the order of time, one for each clip that ends within the video, and at least
@@ -312,7 +314,8 @@ class Predictor(Pretrained):
                 raised after the windows before.
         """
         require_positive("stride", stride)
-        at_once = self._clips_per_forward if batch_clips is None else batch_clips
+        usual = 1 if self.device.type == "cpu" else self._clips_per_forward
+        at_once = usual if batch_clips is None else batch_clips
         require_positive("batch_clips", at_once)
         samples = self._decoding.sliding(video, self.views, stride=stride, clips=at_once)
         results = partial(self._pass.results, of_views=score_views, made=windows_of, failed=refused)
