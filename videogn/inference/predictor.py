@@ -62,8 +62,8 @@ class Predictor(Pretrained):
             "auto".
         frame_rate: Frames per second of folders of numbered images, and of bare arrays. Default: 25.
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
-        precision: "32", the numbers of `videogn test`; "bf16"; or "auto": bf16 where the processor computes in it, which
-            takes about half the time and changes probabilities in the third digit, else 32. Default: "32".
+        precision: "32", the numbers of `videogn test`; "bf16"; or "auto": bf16 where the processor computes in it,
+            which takes about half the time and changes probabilities in the third digit, else 32. Default: "32".
         compile: Whether the network is compiled (`torch.compile`), which takes a minute or more for each shape of
             videos before it pays, and a C++ compiler on a CPU. Default: False.
         time_limit: Seconds that a small video may take to decode; a long or large one has more. Decoding runs in a
