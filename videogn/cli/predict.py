@@ -20,7 +20,7 @@ from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
 from videogn.cli.prediction_pictures import PictureOptions, check_pictures, with_pictures
 from videogn.cli.score_output import Format, Output, checked_output
-from videogn.cli.timeline import check_timeline, segmenting, timeline_identity
+from videogn.cli.timeline import Timeline
 from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
@@ -135,7 +135,8 @@ def run(options: Options) -> int:
     """
     check_rate("--fps", options.fps)
     check_source(options.checkpoint)  # before the seconds that the imports take
-    check_timeline(options)
+    timeline = chosen(Timeline, vars(options))
+    timeline.check(vars(options))
     output = _output(options)
     inputs = _inputs(options)
     total = _total(inputs, options)
@@ -147,9 +148,30 @@ def run(options: Options) -> int:
     from videogn.data.fallbacks import Fallbacks
     from videogn.inference.bulk.parts import opened_parts
     from videogn.inference.bulk.scoring import Scoring
+
+    predictor = _predictor(options)
+    progress = ScoringProgress(total, Fallbacks(options.decoder))
+    if timeline.timeline is None:
+        formats, predict = PREDICTIONS, _predict(options, predictor)
+    else:
+        formats, predict = SEGMENTS, timeline.segmenting(predictor, progress, options.batch_clips)
+    try:
+        with stoppable(), with_pictures(pictures, predictor, predict) as predict:
+            if output is None:
+                return print_scores(predict, inputs, progress, options.format or "table", formats)
+            if not output.kept:
+                return pass_scores(predict, inputs, progress, output, formats)
+            with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
+                scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
+                return keep_scores(predict, scoring, parts, progress, output, formats.write)
+    except Stopped as stop:
+        fail("interrupted", stop.status)
+
+
+def _predictor(options: Options) -> Predictor:
     from videogn.inference.predictor import Predictor
 
-    predictor = Predictor(
+    return Predictor(
         options.checkpoint,
         num_clips=options.clips,
         protocol=options.protocol,
@@ -164,22 +186,6 @@ def run(options: Options) -> int:
         time_limit=options.time_limit,
         trust=options.trust,
     )
-    progress = ScoringProgress(total, Fallbacks(options.decoder))
-    if options.timeline is None:
-        formats, predict = PREDICTIONS, _predict(options, predictor)
-    else:
-        formats, predict = SEGMENTS, segmenting(options, predictor, progress)
-    try:
-        with stoppable(), with_pictures(pictures, predictor, predict) as predict:
-            if output is None:
-                return print_scores(predict, inputs, progress, options.format or "table", formats)
-            if not output.kept:
-                return pass_scores(predict, inputs, progress, output, formats)
-            with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
-                scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
-                return keep_scores(predict, scoring, parts, progress, output, formats.write)
-    except Stopped as stop:
-        fail("interrupted", stop.status)
 
 
 def _predict(options: Options, predictor: Predictor) -> Predict[Any]:
@@ -198,7 +204,7 @@ def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
         top_k=options.top_k,
         precision=predictor.precision,
         use_truncated=options.use_truncated,
-        **timeline_identity(options),
+        **chosen(Timeline, vars(options)).identity(),
     )
 
 
