@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,6 +13,7 @@ from videogn.choices import (
     TIME_LIMIT,
     CropsName,
     DecoderName,
+    EngineName,
     PredictPrecisionName,
     ProtocolName,
     check_rate,
@@ -23,6 +26,7 @@ from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
     from videogn.inference.bulk.inputs import Inputs
+    from videogn.inference.bulk.ray_scoring import RayPredictor
     from videogn.inference.predictor import Predictor
 
 
@@ -68,6 +72,9 @@ class Options:
         workers: Number of processes that decode ahead. By default none for one video, else a quarter of the cores, or
             as many as cores if the network is on a GPU.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
+        engine: local (this process) or ray (processes on this machine or a cluster); ray needs an --output.
+        address: Address of a running Ray cluster, HOST:PORT or auto. By default one is started here.
+        jobs: Number of networks that --engine ray runs at once. By default one for each GPU, else for each machine.
     """
 
     videos: tuple[str, ...] = field(default=(), metadata={POSITIONAL: True})
@@ -93,6 +100,9 @@ class Options:
     time_limit: float = TIME_LIMIT
     workers: int | None = None
     trust: tuple[str, ...] = ()
+    engine: EngineName = "local"
+    address: str | None = None
+    jobs: int | None = None
 
 
 def run(options: Options) -> int:
@@ -113,26 +123,12 @@ def run(options: Options) -> int:
     from videogn.data.fallbacks import Fallbacks
     from videogn.inference.bulk.parts import opened_parts
     from videogn.inference.bulk.scoring import Scoring
-    from videogn.inference.predictor import Predictor
 
-    predictor = Predictor(
-        options.checkpoint,
-        num_clips=options.clips,
-        protocol=options.protocol,
-        crops=options.crops,
-        fps=options.fps,
-        decoder=options.decoder,
-        frame_rate=options.frame_rate,
-        device=options.device,
-        precision=options.precision,
-        compile=options.compile,
-        time_limit=options.time_limit,
-        trust=options.trust,
-    )
-    predict = partial(predictor.predict, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips)
     progress = ScoringProgress(_total(inputs, options), Fallbacks(options.decoder))
+    how = {"top_k": options.top_k, "workers": options.workers, "batch_clips": options.batch_clips}
     try:
-        with stoppable():
+        with stoppable(), _predictor(options) as predictor:
+            predict = partial(predictor.predict, **how)
             if output is None:
                 return print_scores(predict, inputs, progress, options.format or "table")
             if not output.kept:
@@ -144,7 +140,33 @@ def run(options: Options) -> int:
         fail("interrupted", stop.status)
 
 
-def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
+@contextmanager
+def _predictor(options: Options) -> Iterator[Predictor | RayPredictor]:
+    settings: dict[str, Any] = {
+        "num_clips": options.clips,
+        "protocol": options.protocol,
+        "crops": options.crops,
+        "fps": options.fps,
+        "decoder": options.decoder,
+        "frame_rate": options.frame_rate,
+        "device": options.device,
+        "precision": options.precision,
+        "compile": options.compile,
+        "time_limit": options.time_limit,
+        "trust": options.trust,
+    }
+    if options.engine == "local":
+        from videogn.inference.predictor import Predictor
+
+        yield Predictor(options.checkpoint, **settings)
+        return
+    from videogn.inference.bulk.ray_scoring import RayPredictor
+
+    with closing(RayPredictor(options.checkpoint, address=options.address, jobs=options.jobs, **settings)) as predictor:
+        yield predictor
+
+
+def _identity(options: Options, predictor: Predictor | RayPredictor) -> dict[str, Any]:
     """What the rows of an output are scores of."""
     from videogn.inference.bulk.identity import identity
 
@@ -167,8 +189,16 @@ def _total(inputs: Inputs, options: Options) -> int | None:
 
 def _output(options: Options) -> Output | None:
     """The output, or None for standard output."""
+    output = None
     if options.output is not None:
-        return checked_output(options.output, options.format, overwrite=options.overwrite)
+        output = checked_output(options.output, options.format, overwrite=options.overwrite)
+    if options.engine == "ray" and not (output and output.kept):
+        raise ValueError("--engine ray keeps its rows in a file, in parts as they come: name one with --output")
+    for flag, given in (("--address", options.address), ("--jobs", options.jobs)):
+        if options.engine == "local" and given is not None:
+            raise ValueError(f"{flag} is about --engine ray, got --engine local")
+    if output is not None:
+        return output
     if options.format == "parquet":
         raise ValueError("--format parquet is not printed: name a file with --output")
     for flag, given in (("--overwrite", options.overwrite), ("--retry-failed", options.retry_failed)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,7 +18,7 @@ from videogn.video.storage import state
 _ASKING = 16
 _INPUTS_AT_ONCE = 64
 
-#: Function from videos to one prediction each, in order; it takes them as it needs them.
+#: Function from videos to one prediction each, in any order; it takes them as it needs them.
 Predict = Callable[[Iterable[VideoRecord]], Iterator[Prediction]]
 
 
@@ -53,15 +52,15 @@ class Scoring:
         Raises:
             OSError: A row cannot be written, or an input not be read.
         """
-        waiting: deque[FileState] = deque()
+        waiting: dict[str, FileState] = {}
 
         def missing() -> Iterator[VideoRecord]:
             for record, now in self._missing():
-                waiting.append(now)
+                waiting[record.name] = now
                 yield record
 
         for prediction in predict(missing()):
-            self._parts.add(row_of(prediction), waiting.popleft())
+            self._parts.add(row_of(prediction), waiting.pop(prediction.path))
             yield prediction
 
     def _missing(self) -> Iterator[tuple[VideoRecord, FileState]]:
