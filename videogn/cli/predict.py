@@ -124,11 +124,12 @@ def run(options: Options) -> int:
     from videogn.inference.bulk.parts import opened_parts
     from videogn.inference.bulk.scoring import Scoring
 
-    progress = ScoringProgress(_total(inputs, options), Fallbacks(options.decoder))
+    total = _total(inputs, options)
     how = {"top_k": options.top_k, "workers": options.workers, "batch_clips": options.batch_clips}
     try:
         with stoppable(), _predictor(options) as predictor:
             predict = partial(predictor.predict, **how)
+            progress = ScoringProgress(total, Fallbacks(options.decoder))  # its time begins when networks are loaded
             if output is None:
                 return print_scores(predict, inputs, progress, options.format or "table")
             if not output.kept:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ from videogn.system.shares import Shares, share
 
 #: Little passes through Ray's object store; by default it would take 30 % of the memory.
 _OBJECT_STORE_BYTES = 100 * 1024**2
+#: Seconds in which the head of a cluster accepts a connection.
+_REACHED_SECONDS = 10.0
 
 
 class RayConnection:
@@ -57,6 +60,8 @@ class RayConnection:
         wanted: dict[str, Any] = {"jobs": jobs, "devices": devices, "threads": threads}
         # Of a Ray of its own before anything is started: a wrong number should not take seconds to be found.
         shares = share([(available_cores(), len(visible_gpus()))], **wanted) if address is None else None
+        if address is not None:
+            _check_reachable(address)
         self.ray = _import_ray(embedded=address is None)
         self._started = not self.ray.is_initialized()
         if self._started:
@@ -87,6 +92,17 @@ def _import_ray(*, embedded: bool) -> Any:
             raise
         raise ModuleNotFoundError("--engine ray needs Ray: pip install 'videogn[ray]'") from None
     return ray
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse an address where nobody answers, for which Ray would wait minutes."""
+    host, _, port = address.rpartition(":")
+    if "://" in address or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), _REACHED_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise ConnectionError(f"no Ray at {address}: {error}") from error
 
 
 def _own_ray(shares: Shares) -> dict[str, Any]:
