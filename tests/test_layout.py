@@ -20,7 +20,7 @@ LAYERS = (
     ("video", "models", "engine_files"),
     ("data", "memory", "indexing"),
     ("training", "inference"),
-    ("study", "report", "bench", "exporting"),
+    ("study", "report", "pictures", "bench", "exporting", "webpage"),
     ("cli", "__main__"),
 )
 LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
@@ -114,8 +114,8 @@ def test_reports_need_no_torch():
 @pytest.mark.parametrize(
     ("module", "most", "foreign"),
     [
-        ("videogn.cli.lightning_cli", 138, {"videogn.report", "videogn.study", "videogn.inference"}),
-        ("videogn.inference", 82, {"videogn.training", "lightning", "torchmetrics", "matplotlib"}),
+        ("videogn.cli.lightning_cli", 144, {"videogn.report", "videogn.study", "videogn.inference"}),
+        ("videogn.inference.predictor", 100, {"videogn.training", "lightning", "torchmetrics", "matplotlib"}),
     ],
 )
 def test_training_and_predicting_load_what_they_need(module, most, foreign):

@@ -146,7 +146,7 @@ def test_facts(suffix, exported):
         lambda found: found["about"].update(mean=[0.1]),
         lambda found: found["about"].update(std=["a", "b", "c"]),
         lambda found: found["about"].update(clip_length=0),
-        lambda found: found["about"].update(crops="half"),
+        lambda found: found["input"].update(crops="half"),
         lambda found: found["input"].update(layout="BCT"),
         lambda found: found["input"].update(dtype="float16"),
         lambda found: found.update(about=3),

@@ -212,9 +212,14 @@ class VideoCLI(LightningCLI):
             adopt_published(config, network, given, training=command == "fit")
             return
         content = read_fit_checkpoint(config.ckpt_path, trust=trust)
-        adopt(config, content["hyper_parameters"], given, training=command == "fit")
-        if command == "fit" and "loops" in content:  # without them only the weights were saved
+        if command == "fit":
+            if "loops" not in content:  # only the weights were saved
+                raise ValueError(
+                    f"{config.ckpt_path} holds a network and no training run to go on with; start from it with "
+                    "--model.init_from"
+                )
             self._resumed = (content.get("training", {}), stopped_in_epoch(content))
+        adopt(config, content["hyper_parameters"], given, training=command == "fit")
 
 
 def _place(trainer: Any) -> str:

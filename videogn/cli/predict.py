@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,16 +15,20 @@ from videogn.choices import (
     PredictPrecisionName,
     ProtocolName,
     check_rate,
+    chosen,
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
+from videogn.cli.predict_engine import check_engine, opened_predictor
+from videogn.cli.prediction_pictures import PictureOptions, check_pictures, with_pictures
 from videogn.cli.score_output import Format, Output, checked_output
+from videogn.cli.timeline import check_timeline, segmenting, timeline_identity
 from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
     from videogn.inference.bulk.inputs import Inputs
-    from videogn.inference.bulk.ray_scoring import RayPredictor
+    from videogn.inference.bulk.scoring import Predict
     from videogn.inference.predictor import Predictor
 
 
@@ -50,7 +52,14 @@ class Options:
         shard (N/COUNT): Part of the videos to score: 3/16 is every 16th, from the third on.
         clips: Number of clips per video. By default as a published network was tested, for a checkpoint 10.
         top_k: Number of classes that are named for each video.
-        format: Format of the output. By default that of the output's suffix, or a table.
+        timeline (SECONDS): Find what happens when in long videos: score a clip every so many seconds, and join
+            neighbours of one class to segments (start, end, label, score).
+        smooth (SECONDS): With --timeline, time over which probabilities are averaged before that.
+        min_length (SECONDS): With --timeline, shortest segment; shorter ones go to their longer neighbour.
+        min_score (P): With --timeline, probability below which a clip has no class.
+        windows (DIR): With --timeline, folder for the probabilities of all clips, one Parquet file a video.
+        format: Format of the output. By default that of the output's suffix, or a table. fiftyone and labelstudio are
+            JSON for these programs, with the best class of each video.
         output (FILE): File to write to, in place of printing: .parquet, .jsonl, .csv, .json or .txt. Rows are kept
             beside it in FILE.parts as they come.
         overwrite: Begin the output anew, without the rows that there are.
@@ -62,15 +71,23 @@ class Options:
         decoder: Decoder; auto is pyav. PyAV takes the place of another one on files where that is not exact.
         frame_rate: Frames per second of videos that are folders of numbered images.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
-        precision: What the network computes in: bf16 takes about half the time of 32 where the processor has it, and
-            changes probabilities in the third digit; auto is bf16 there, else 32.
+        precision: What the network computes in: 32 as in a test; bf16, which takes about half the time where the
+            processor has it, and changes probabilities in the third digit; or auto: bf16 there, else 32.
         compile: Compile the network; takes a minute or more for each shape of videos before it pays.
         batch_clips: Number of clips that go through the network at once, at most, of several videos too. By default
             every video goes alone.
+        use_truncated: Score a video whose end is missing, or of which frames are damaged, over the frames that decode;
+            its row says so.
         time_limit (SECONDS): Time limit for decoding one video, of which a long or large one has more; a slower one
             fails, and its decoder is stopped. 0 waits without limit.
         workers: Number of processes that decode ahead. By default none for one video, else a quarter of the cores, or
             as many as cores if the network is on a GPU.
+        plot (DIR): Folder for a figure of each video: a frame of each clip, the best classes, and their probabilities
+            over time.
+        overlay (DIR): Folder for a copy of each video, as mp4 with its sound, with the running prediction drawn in.
+        explain (DIR): Folder for a figure and a copy of each video that show where in space and time its class came
+            from (Integrated Gradients). Takes about fifteen times as long as classifying.
+        explain_class (CLASS): Class that --explain explains. By default the best one of each video.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
         engine: local (this process) or ray (processes on this machine or a cluster); ray needs an --output.
         address: Address of a running Ray cluster, HOST:PORT or auto. By default one is started here.
@@ -84,6 +101,11 @@ class Options:
     shard: str | None = None
     clips: int | None = None
     top_k: int = 5
+    timeline: float | None = None
+    smooth: float = 0.0
+    min_length: float = 0.0
+    min_score: float = 0.0
+    windows: str | None = None
     format: Format | None = None
     output: str | None = None
     overwrite: bool = False
@@ -94,11 +116,16 @@ class Options:
     decoder: DecoderName = "auto"
     frame_rate: float = FRAME_RATE
     device: str = "auto"
-    precision: PredictPrecisionName = "auto"
+    precision: PredictPrecisionName = "32"
     compile: bool = False
     batch_clips: int | None = None
+    use_truncated: bool = False
     time_limit: float = TIME_LIMIT
     workers: int | None = None
+    plot: str | None = None
+    overlay: str | None = None
+    explain: str | None = None
+    explain_class: str | None = None
     trust: tuple[str, ...] = ()
     engine: EngineName = "local"
     address: str | None = None
@@ -116,58 +143,44 @@ def run(options: Options) -> int:
     """
     check_rate("--fps", options.fps)
     check_source(options.checkpoint)  # before the seconds that the imports take
+    check_timeline(options)
     output = _output(options)
+    check_engine(options, output)
     inputs = _inputs(options)
+    total = _total(inputs, options)
+    pictures = chosen(PictureOptions, vars(options))
+    check_pictures(pictures, total)
+    from videogn.cli.row_formats import PREDICTIONS, SEGMENTS
     from videogn.cli.scoring import keep_scores, pass_scores, print_scores
     from videogn.cli.scoring_progress import ScoringProgress
     from videogn.data.fallbacks import Fallbacks
     from videogn.inference.bulk.parts import opened_parts
     from videogn.inference.bulk.scoring import Scoring
 
-    total = _total(inputs, options)
-    how = {"top_k": options.top_k, "workers": options.workers, "batch_clips": options.batch_clips}
     try:
-        with stoppable(), _predictor(options) as predictor:
-            predict = partial(predictor.predict, **how)
+        with stoppable(), opened_predictor(options) as predictor:
             progress = ScoringProgress(total, Fallbacks(options.decoder))  # its time begins when networks are loaded
-            if output is None:
-                return print_scores(predict, inputs, progress, options.format or "table")
-            if not output.kept:
-                return pass_scores(predict, inputs, progress, output)
-            with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
-                scoring = Scoring(inputs, parts, retry_failed=options.retry_failed)
-                return keep_scores(predict, scoring, parts, progress, output)
+            if options.timeline is None:
+                formats, predict = PREDICTIONS, _predict(options, predictor)
+            else:
+                formats, predict = SEGMENTS, segmenting(options, predictor, progress)
+            with with_pictures(pictures, predictor, predict) as predict:
+                if output is None:
+                    return print_scores(predict, inputs, progress, options.format or "table", formats)
+                if not output.kept:
+                    return pass_scores(predict, inputs, progress, output, formats)
+                with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
+                    scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
+                    return keep_scores(predict, scoring, parts, progress, output, formats.write)
     except Stopped as stop:
         fail("interrupted", stop.status)
 
 
-@contextmanager
-def _predictor(options: Options) -> Iterator[Predictor | RayPredictor]:
-    settings: dict[str, Any] = {
-        "num_clips": options.clips,
-        "protocol": options.protocol,
-        "crops": options.crops,
-        "fps": options.fps,
-        "decoder": options.decoder,
-        "frame_rate": options.frame_rate,
-        "device": options.device,
-        "precision": options.precision,
-        "compile": options.compile,
-        "time_limit": options.time_limit,
-        "trust": options.trust,
-    }
-    if options.engine == "local":
-        from videogn.inference.predictor import Predictor
-
-        yield Predictor(options.checkpoint, **settings)
-        return
-    from videogn.inference.bulk.ray_scoring import RayPredictor
-
-    with closing(RayPredictor(options.checkpoint, address=options.address, jobs=options.jobs, **settings)) as predictor:
-        yield predictor
+def _predict(options: Options, predictor: Predictor) -> Predict[Any]:
+    return partial(predictor.predict, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips)
 
 
-def _identity(options: Options, predictor: Predictor | RayPredictor) -> dict[str, Any]:
+def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
     """What the rows of an output are scores of."""
     from videogn.inference.bulk.identity import identity
 
@@ -178,6 +191,8 @@ def _identity(options: Options, predictor: Predictor | RayPredictor) -> dict[str
         frame_rate=options.frame_rate,
         top_k=options.top_k,
         precision=predictor.precision,
+        use_truncated=options.use_truncated,
+        **timeline_identity(options),
     )
 
 
@@ -190,16 +205,8 @@ def _total(inputs: Inputs, options: Options) -> int | None:
 
 def _output(options: Options) -> Output | None:
     """The output, or None for standard output."""
-    output = None
     if options.output is not None:
-        output = checked_output(options.output, options.format, overwrite=options.overwrite)
-    if options.engine == "ray" and not (output and output.kept):
-        raise ValueError("--engine ray keeps its rows in a file, in parts as they come: name one with --output")
-    for flag, given in (("--address", options.address), ("--jobs", options.jobs)):
-        if options.engine == "local" and given is not None:
-            raise ValueError(f"{flag} is about --engine ray, got --engine local")
-    if output is not None:
-        return output
+        return checked_output(options.output, options.format, overwrite=options.overwrite)
     if options.format == "parquet":
         raise ValueError("--format parquet is not printed: name a file with --output")
     for flag, given in (("--overwrite", options.overwrite), ("--retry-failed", options.retry_failed)):
