@@ -1,8 +1,8 @@
 """Scoring by workers of Ray: on this machine, or on the machines of a cluster that see the same files.
 
-Each worker has a network and decoding processes of its own, and gets names of videos: what travels between machines is
-names and scores. Decoders elsewhere than the network would send its frames instead, some 80 MB a video, which costs
-about as much as decoding them; a machine whose network waits for its own cores is better used with more cores to a GPU.
+Each worker has a network, and decoding processes of its own that run ahead of it: what travels between machines is
+names and scores. Decoders in workers of their own would send frames instead, 80 MB for ten clips of 32 frames of
+256 x 340; that would only help where the cores of a machine do not keep its GPUs busy and others have some to spare.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -164,7 +165,8 @@ class RayPredictor:
     def close(self) -> None:
         """End the workers, and the Ray that was started for them."""
         for worker in self._hired:
-            self._ray.kill(worker.actor)
+            with suppress(Exception):  # a signal to the whole group has ended Ray too
+                self._ray.kill(worker.actor)
         self._hired.clear()
         self._connection.close()
 
