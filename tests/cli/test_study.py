@@ -208,7 +208,7 @@ def test_a_status_for_people(videogn, capsys, stand_in, grid, reported, tmp_path
 
 @pytest.mark.parametrize(("gpus", "jobs"), [([], 2), pytest.param(["0"], 2)])
 def test_jobs_on_a_cpu(videogn, stand_in, grid, reported, tmp_path, monkeypatch, request, gpus, jobs):
-    monkeypatch.setattr("videogn.study.engines.visible_gpus", lambda: gpus)
+    monkeypatch.setattr("videogn.system.gpus.visible_gpus", lambda: gpus)
     both = "(folder / 'begun').touch()\nfor _ in range(100):\n"
     both += "    if len(list(folder.parent.glob('*/begun'))) == 2: break\n    time.sleep(.02)\nelse: sys.exit('alone')"
     stand_in.tell({"fit": both})

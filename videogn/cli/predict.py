@@ -11,6 +11,7 @@ from videogn.choices import (
     TIME_LIMIT,
     CropsName,
     DecoderName,
+    EngineName,
     PredictPrecisionName,
     ProtocolName,
     check_rate,
@@ -18,6 +19,7 @@ from videogn.choices import (
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
+from videogn.cli.predict_engine import check_engine, opened_predictor
 from videogn.cli.prediction_pictures import PictureOptions, check_pictures, with_pictures
 from videogn.cli.score_output import Format, Output, checked_output
 from videogn.cli.timeline import Timeline
@@ -87,6 +89,9 @@ class Options:
             from (Integrated Gradients). Takes about fifteen times as long as classifying.
         explain_class (CLASS): Class that --explain explains. By default the best one of each video.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
+        engine: local (this process) or ray (processes on this machine or a cluster); ray needs an --output.
+        address: Address of a running Ray cluster, HOST:PORT or auto. By default one is started here.
+        jobs: Number of networks that --engine ray runs at once. By default one for each GPU, else for each machine.
     """
 
     videos: tuple[str, ...] = field(default=(), metadata={POSITIONAL: True})
@@ -122,6 +127,9 @@ class Options:
     explain: str | None = None
     explain_class: str | None = None
     trust: tuple[str, ...] = ()
+    engine: EngineName = "local"
+    address: str | None = None
+    jobs: int | None = None
 
 
 def run(options: Options) -> int:
@@ -138,6 +146,7 @@ def run(options: Options) -> int:
     timeline = chosen(Timeline, vars(options))
     timeline.check(vars(options))
     output = _output(options)
+    check_engine(options, output)
     inputs = _inputs(options)
     total = _total(inputs, options)
     pictures = chosen(PictureOptions, vars(options))
@@ -149,43 +158,23 @@ def run(options: Options) -> int:
     from videogn.inference.bulk.parts import opened_parts
     from videogn.inference.bulk.scoring import Scoring
 
-    predictor = _predictor(options)
-    progress = ScoringProgress(total, Fallbacks(options.decoder))
-    if timeline.timeline is None:
-        formats, predict = PREDICTIONS, _predict(options, predictor)
-    else:
-        formats, predict = SEGMENTS, timeline.segmenting(predictor, progress, options.batch_clips)
     try:
-        with stoppable(), with_pictures(pictures, predictor, predict) as predict:
-            if output is None:
-                return print_scores(predict, inputs, progress, options.format or "table", formats)
-            if not output.kept:
-                return pass_scores(predict, inputs, progress, output, formats)
-            with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
-                scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
-                return keep_scores(predict, scoring, parts, progress, output, formats.write)
+        with stoppable(), opened_predictor(options) as predictor:
+            progress = ScoringProgress(total, Fallbacks(options.decoder))  # its time begins when networks are loaded
+            if timeline.timeline is None:
+                formats, predict = PREDICTIONS, _predict(options, predictor)
+            else:
+                formats, predict = SEGMENTS, timeline.segmenting(predictor, progress, options.batch_clips)
+            with with_pictures(pictures, predictor, predict) as predict:
+                if output is None:
+                    return print_scores(predict, inputs, progress, options.format or "table", formats)
+                if not output.kept:
+                    return pass_scores(predict, inputs, progress, output, formats)
+                with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
+                    scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
+                    return keep_scores(predict, scoring, parts, progress, output, formats.write)
     except Stopped as stop:
         fail("interrupted", stop.status)
-
-
-def _predictor(options: Options) -> Predictor:
-    from videogn.inference.predictor import Predictor
-
-    return Predictor(
-        options.checkpoint,
-        num_clips=options.clips,
-        protocol=options.protocol,
-        crops=options.crops,
-        fps=options.fps,
-        decoder=options.decoder,
-        frame_rate=options.frame_rate,
-        device=options.device,
-        precision=options.precision,
-        compile=options.compile,
-        use_truncated=options.use_truncated,
-        time_limit=options.time_limit,
-        trust=options.trust,
-    )
 
 
 def _predict(options: Options, predictor: Predictor) -> Predict[Any]:

@@ -112,13 +112,17 @@ def decoded(
         raise failure[0]
 
 
-def usual_workers(device: torch.device) -> int:
+def usual_workers(device: torch.device, cores: int | None = None) -> int:
     """Choose the number of processes that decode ahead of a network.
 
     A GPU waits for decoding, which then may have every core. A network on a CPU takes several times the processor time
     of decoding: a quarter of the cores keeps up with it, and more would only disturb its threads.
+
+    Args:
+        device: Device of the network.
+        cores: Number of cores. Default: those that this process may run on.
     """
-    cores = available_cores()
+    cores = cores or available_cores()
     return min(cores, _MOST_WORKERS) if device.type == "cuda" else max(cores // 4, 1)
 
 
