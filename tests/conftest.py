@@ -111,7 +111,7 @@ def trained(motion: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished `videogn fit`: checkpoints/last.ckpt, config.yaml, metrics.csv. Do not write to it."""
     out = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["videogn", *fit_arguments(motion, out)])
+        patch.setattr("sys.argv", ["videogn", *fit_arguments(motion, out, "--data.time_limit=60")])
         with pytest.raises(SystemExit) as caught:
             main()
     assert caught.value.code == 0

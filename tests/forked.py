@@ -1,8 +1,11 @@
-"""`videogn` commands in processes forked from this one: a fresh process takes seconds to import torch and Lightning."""
+"""`videogn` commands in forked processes: a fresh one takes seconds to import torch and Lightning.
+
+They are forked from a server that has imported them and done nothing else. In a process that has run a backward pass
+on another device than the CPU, be it the meta device, PyTorch refuses to run one after a fork.
+"""
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
 import os
 import socket
@@ -10,8 +13,10 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
+from multiprocessing.reduction import DupFd
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from lightning.pytorch.utilities import rank_zero_only
 from torch.distributed import run as torchrun
@@ -20,7 +25,8 @@ from torch.distributed.launcher.api import elastic_launch
 from videogn.cli import main
 from videogn.study import running
 
-_FORK = multiprocessing.get_context("fork")
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["videogn.cli.lightning_cli", "videogn.cli.training", "torch.distributed.run"])
 #: Seconds; that a process waits for another in vain is what goes wrong.
 _PATIENCE = 240.0
 
@@ -37,7 +43,7 @@ def start_forked(
     arguments: Sequence[str], output: int, environment: Mapping[str, str] = MappingProxyType({})
 ) -> BaseProcess:
     """Start a `videogn` command that prints to a file descriptor; variables are set besides those that are there."""
-    return _start(_be_videogn, arguments, output, environment)
+    return _start(_be_videogn, output, arguments, environment)
 
 
 def run_forked(arguments: Sequence[str], log: Path) -> Ended:
@@ -64,7 +70,7 @@ def run_ranks(arguments: Sequence[str], log: Path) -> Ended:
 def run_torchrun(nodes: Sequence[Sequence[str]], arguments: Sequence[str], log: Path) -> Ended:
     """Run a `videogn` command by a torchrun on each node, given by its options; the processes of all are forked."""
     with log.open("ab") as output:
-        return _finish([_start(_be_torchrun, options, arguments, output.fileno()) for options in nodes], log)
+        return _finish([_start(_be_torchrun, output.fileno(), arguments, options) for options in nodes], log)
 
 
 def free_port() -> int:
@@ -74,28 +80,36 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-def _be_videogn(arguments: Sequence[str], output: int, environment: Mapping[str, str]) -> None:
-    """Become the command, in a process that was forked for it."""
+def _be_videogn(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     rank_zero_only.rank = int(os.environ.get("LOCAL_RANK", 0))  # as a fresh process does where it imports Lightning
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.stdout, sys.stderr = (os.fdopen(number, "w", buffering=1, closefd=False) for number in (1, 2))
-    logging.root.handlers = []  # the command sets its own
     sys.argv = ["videogn", *map(str, arguments)]
     main()
 
 
-def _be_torchrun(options: Sequence[str], arguments: Sequence[str], output: int) -> None:
+def _be_torchrun(arguments: Sequence[str], options: Sequence[str]) -> None:
     parsed = torchrun.parse_args([*options, "--start-method=fork", "a program"])
     config, _, _ = torchrun.config_from_args(parsed)
-    elastic_launch(config, _be_videogn)(arguments, output, {})
+    elastic_launch(config, _be_videogn)(arguments, {})
 
 
-def _start(target: Callable[..., None], *arguments: object) -> BaseProcess:
-    process = _FORK.Process(target=target, args=arguments)
+def _start(become: Callable[..., None], output: int, *arguments: object) -> BaseProcess:
+    process = _SERVER.Process(target=_begin, args=(become, DupFd(output), os.getcwd(), dict(os.environ), arguments))
     process.start()
     return process
+
+
+def _begin(
+    become: Callable[..., None], output: Any, folder: str, environment: Mapping[str, str], arguments: Sequence[object]
+) -> None:
+    """Be as if started from the test, then run what the process is for."""
+    descriptor = output.detach()
+    for number in (1, 2):
+        os.dup2(descriptor, number)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    become(*arguments)
 
 
 def _finish(processes: Sequence[BaseProcess], log: Path) -> Ended:
@@ -105,5 +119,5 @@ def _finish(processes: Sequence[BaseProcess], log: Path) -> Ended:
         return Ended([process.exitcode for process in processes], log.read_text(encoding="utf-8"))
     finally:
         for process in processes:
-            process.kill()
+            process.terminate()  # torchrun then ends its own
             process.join()

@@ -16,6 +16,8 @@ from run_recorder import descendants
 from training import fit_arguments
 
 DDP = ["--trainer.strategy=ddp", "--trainer.devices=2"]
+#: Each of them with a decoder.
+WORKERS = ["--data.num_workers=2", "--data.time_limit=60"]
 
 
 def _arguments(root, out, *more, **recorder):
@@ -125,8 +127,7 @@ def test_more_steps_than_at_first(videogn, whole, damaged, tmp_path, options):
 def test_after_a_kill_with_workers(whole, damaged, tmp_path, options):
     """kill -9 of a real process: nothing is lost, and none of its workers and decoders is left behind."""
     options = ["--trainer.max_epochs=2", *options]
-    workers = "--data.num_workers=2"
-    killed = run_forked(_arguments(damaged, tmp_path, *options, workers, end_at=12), tmp_path / "log.txt")
+    killed = run_forked(_arguments(damaged, tmp_path, *options, *WORKERS, end_at=12), tmp_path / "log.txt")
     assert killed.statuses == [-9], killed.output
     left = json.loads((tmp_path / "seen" / "left 0.json").read_text())
     assert len(left) >= 4  # two workers, each with its decoder
@@ -134,7 +135,7 @@ def test_after_a_kill_with_workers(whole, damaged, tmp_path, options):
     while still := [process for process in left if _runs(process)]:
         assert time.monotonic() < deadline, still
         time.sleep(0.2)
-    resumed = run_forked(_arguments(damaged, tmp_path, *options, workers, "--ckpt_path=last"), tmp_path / "log.txt")
+    resumed = run_forked(_arguments(damaged, tmp_path, *options, *WORKERS, "--ckpt_path=last"), tmp_path / "log.txt")
     assert resumed.statuses == [0], resumed.output
     _assert_same(whole(*options), tmp_path)  # without workers: they make no difference
 
@@ -150,7 +151,7 @@ def _runs(process):
 def test_two_processes_with_workers(damaged, tmp_path):
     """No video twice in an epoch and none left out but for the remainder; the same after a kill of both."""
     whole, broken, log = tmp_path / "whole", tmp_path / "broken", tmp_path / "log.txt"
-    options = [*DDP, "--trainer.max_epochs=2", "--data.num_workers=2", "--data.batch_size=2"]
+    options = [*DDP, *WORKERS, "--trainer.max_epochs=2", "--data.batch_size=2"]
     done = run_ranks(_arguments(damaged, whole, *options), log)
     assert done.statuses == [0, 0], done.output
     everything = {str(video) for video in (damaged / "train").rglob("*.mp4")}
