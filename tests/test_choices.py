@@ -15,7 +15,7 @@ from videogn.choices import EvaluationProtocol, EvaluationViews, NetworkInput, c
 
 def test_tables_have_the_names_of_the_choices():
     from videogn.exporting.formats import FORMATS
-    from videogn.models.network_sources import KINDS
+    from videogn.models.network_sources import _TORCHVISION, _ZOO, KINDS
     from videogn.training.optimisation import SCALINGS, SCHEDULES
     from videogn.video.clips import PROTOCOLS
     from videogn.video.crops import CROPS
@@ -27,6 +27,8 @@ def test_tables_have_the_names_of_the_choices():
         choices.ScalingName: SCALINGS,
         choices.ScheduleName: SCHEDULES,
         choices.SourceKindName: KINDS,
+        choices.ZooName: _ZOO,
+        choices.TorchvisionName: _TORCHVISION,
         choices.ExportFormatName: FORMATS,
     }
     for names, table in tables.items():

@@ -17,10 +17,10 @@ PACKAGE = Path(videogn.__file__).parent
 # Rooms, from the ground up: a module imports from its own layer or a lower one.
 LAYERS = (
     ("axes", "choices", "checks", "extensions", "source_names", "system", "norm", "evaluation"),
-    ("video", "models"),
+    ("video", "models", "engine_files"),
     ("data", "memory", "indexing"),
     ("training", "inference"),
-    ("study", "report", "bench", "exporting"),
+    ("study", "report", "pictures", "bench", "exporting", "webpage"),
     ("cli", "__main__"),
 )
 LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}
@@ -118,8 +118,8 @@ def test_reports_need_no_torch():
 @pytest.mark.parametrize(
     ("module", "most", "foreign"),
     [
-        ("videogn.cli.lightning_cli", 138, {"videogn.report", "videogn.study", "videogn.inference"}),
-        ("videogn.inference", 82, {"videogn.training", "lightning", "torchmetrics", "matplotlib"}),
+        ("videogn.cli.lightning_cli", 144, {"videogn.report", "videogn.study", "videogn.inference"}),
+        ("videogn.inference.predictor", 100, {"videogn.training", "lightning", "torchmetrics", "matplotlib"}),
     ],
 )
 def test_training_and_predicting_load_what_they_need(module, most, foreign):

@@ -27,6 +27,23 @@ EngineName = Literal["local", "ray"]
 DeviceName = Literal["cpu", "cuda"]
 LeaksName = Literal["warn", "error"]
 SourceKindName = Literal["torchvision", "zoo", "nonlocal"]
+ZooName = Literal[
+    "i3d_r50",
+    "slow_r50",
+    "c2d_r50",
+    "r2plus1d_r50",
+    "csn_r101",
+    "slowfast_r50",
+    "x3d_xs",
+    "x3d_s",
+    "x3d_m",
+    "x3d_l",
+    "mvit_base_16x4",
+    "mvit_base_32x3",
+]
+TorchvisionName = Literal[
+    "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t", "swin3d_s", "swin3d_b"
+]
 ExportFormatName = Literal["torch-export", "onnx", "openvino"]
 DynamicName = Literal["batch", "all"]
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from videogn.checks import existing_path, expanded
-from videogn.choices import SourceKindName
+from videogn.checks import check_choice, did_you_mean, existing_path, expanded
+from videogn.choices import SourceKindName, TorchvisionName, ZooName
 
 _HUB = "hf:"
 #: Parts of an id as the Hub takes them.
@@ -88,15 +88,52 @@ def repository(name: str) -> HubId:
     return HubId(found["repo"], found["revision"])
 
 
+def torchvision_name(name: str) -> str:
+    """Return the network that weights of torchvision are of.
+
+    Args:
+        name: Name of the weights.
+
+    Returns:
+        Name of the network in `torchvision.models.video`.
+
+    Raises:
+        ValueError: It is not named like weights, or its network is none of them.
+
+    Example:
+        >>> from videogn.source_names import torchvision_name
+        >>> torchvision_name("R3D_18_Weights.KINETICS400_V1")
+        'r3d_18'
+    """
+    names = get_args(TorchvisionName)
+    network, weights, _ = name.partition("_Weights.")
+    if not weights:
+        hint = did_you_mean(name, (f"{each.upper()}_Weights.KINETICS400_V1" for each in names))
+        raise ValueError(
+            f"torchvision knows no weights {name!r}{hint or '; their names are like R3D_18_Weights.KINETICS400_V1'}"
+        )
+    if network.lower() not in names:
+        raise ValueError(
+            f"torchvision:{name} is no video network, at most weights to start from (--model.init_from); the video "
+            f"networks are {', '.join(names)}{did_you_mean(network.lower(), names)}"
+        )
+    return network.lower()
+
+
 def check_source(source: str | Path) -> None:
-    """Refuse a source that is a local path and does not exist, without the imports that reading it would need.
+    """Refuse a source that is named wrongly, or is a path that does not exist, without the imports that reading needs.
 
     Args:
         source: Source as the user named it.
 
     Raises:
         FileNotFoundError: It is a path, and does not exist.
-        ValueError: What follows `hf:` is no id.
+        ValueError: There is no published network of this name, or what follows `hf:` is no id.
     """
-    if hub_id(source) is None and str(source).partition(":")[0] not in get_args(SourceKindName):
+    kind, _, name = str(source).partition(":")
+    if kind == "zoo":
+        check_choice(kind, name, get_args(ZooName))
+    elif kind == "torchvision":
+        torchvision_name(name)
+    elif kind not in get_args(SourceKindName) and hub_id(source) is None:
         existing_path(source)

@@ -93,7 +93,7 @@ def test_a_few_frames_at_a_time_are_the_same_and_are_copied(wide, plan, monkeypa
     """Bounded by bytes: of what is decoded, which for a crop is less. An opener may use its memory again."""
     whole = _load(wide, plan)
     for limit in (1, 3 * 40 * 64 * 3, 10**9):
-        monkeypatch.setattr("videogn.data.sample.CHUNK_BYTES", limit)
+        monkeypatch.setattr("videogn.data.resized_frames.CHUNK_BYTES", limit)
         opener = Opener()
         sample = _load(wide, plan, opener=opener.open)
         assert torch.equal(sample.frames, whole.frames)

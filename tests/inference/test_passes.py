@@ -20,6 +20,10 @@ def _sample(number: int, width: int | None) -> Sample:
     return Sample(number, str(number), -1, torch.zeros(5, 4, width + 2, 3), torch.zeros(3, 2, dtype=torch.long), crops)
 
 
+def _failed(sample: Sample) -> Prediction:
+    return Prediction.failed(sample, str(sample.error))
+
+
 class _Network:
     """Notes its passes."""
 
@@ -35,7 +39,7 @@ class _Network:
 def _run(widths, videos_at_once, network=None):
     network = network or _Network()
     samples = (_sample(number, width) for number, width in enumerate(widths))
-    found = list(in_passes(samples, network, lambda shape: videos_at_once))
+    found = list(in_passes(samples, network, lambda shape: videos_at_once, _failed))
     assert [prediction.path for prediction in found] == [str(number) for number in range(len(widths))]
     assert [prediction.error for prediction in found] == ["damaged" if width is None else None for width in widths]
     return network.passes
@@ -76,15 +80,15 @@ def test_no_more_videos_wait_than_fit_in_a_pass():
             taken.append(number)
             yield _sample(number, (8, None, 9, None)[number % 4])
 
-    for number, _ in enumerate(in_passes(samples(), _Network(), lambda shape: 4)):
+    for number, _ in enumerate(in_passes(samples(), _Network(), lambda shape: 4, _failed)):
         assert len(taken) <= number + 4
 
 
 def test_the_size_of_a_pass_depends_on_the_shape():
     network = _Network()
     samples = (_sample(number, width) for number, width in enumerate([8, 8, 40, 40, 8]))
-    list(in_passes(samples, network, lambda shape: 3 if shape.width == 8 else 1))
+    list(in_passes(samples, network, lambda shape: 3 if shape.width == 8 else 1, _failed))
     assert network.passes == [[0, 1], [2], [3], [4]]
     shapes = []
-    list(in_passes([_sample(0, 8)], network, lambda shape: shapes.append(shape) or 1))
+    list(in_passes([_sample(0, 8)], network, lambda shape: shapes.append(shape) or 1, _failed))
     assert set(shapes) == {(6, 2, 4, 8)}  # views, frames, height, width

@@ -93,7 +93,7 @@ def test_a_network_is_compiled_if_asked(trained, motion, monkeypatch):
     last = trained / "checkpoints" / "last.ckpt"
     monkeypatch.setenv("CXX", sys.executable)  # any program
     predictor = Predictor(last, device="cpu", compile=True, time_limit=0)
-    assert compiled == [predictor._net]
+    assert compiled == [predictor._pass.net]
     Predictor(last, device="cpu", time_limit=0)
     assert len(compiled) == 1
     monkeypatch.setenv("CXX", "no-such-compiler")

@@ -45,17 +45,16 @@ def test_the_same_video_gives_the_same_scores_whatever_decodes_it(last, motion):
 
 
 @pytest.mark.parametrize("crops", [None, "three_crop"])
-def test_the_scores_are_those_of_a_test(last, motion, crops):
+def test_the_scores_are_those_of_a_test(last, motion, crops, shown):
     """The task that testing runs, loaded by Lightning, gives the same probabilities for the same views."""
     path = str(next(motion.glob("val/contract/*.mp4")))
     predictor = Predictor(last, num_clips=3, crops=crops, device="cpu", precision="32", time_limit=0)
-    seen = _samples(predictor)
     found = dict(next(predictor.predict(path, top_k=8)).scores)
-    assert len(seen[0].clips) == 3
-    assert [type(crop) for crop in seen[0].crops] == [Crop] * (3 if crops else 1)
+    assert len(shown[0].clips) == 3
+    assert [type(crop) for crop in shown[0].crops] == [Crop] * (3 if crops else 1)
     task = VideoClassifier.load_from_checkpoint(last, map_location="cpu").eval()
     with torch.inference_mode():
-        wanted = task.clip_probabilities(seen[0]).mean(dim=0).tolist()
+        wanted = task.clip_probabilities(shown[0]).mean(dim=0).tolist()
     assert [found[name] for name in task.class_names] == pytest.approx(wanted, abs=1e-6)
 
 
@@ -67,26 +66,18 @@ def test_one_path_is_one_video(last, motion, kind):
     assert predictions[0].error is None
 
 
-def _samples(predictor) -> list:
-    """What the predictor will show its network."""
-    seen, score = [], predictor._score
-    predictor._score = lambda samples, at_once: seen.extend(samples) or score(samples, at_once)
-    return seen
-
-
 @pytest.mark.parametrize("part", ["frames=10,30", "t=0.32,0.98"])
-def test_a_part_of_a_video(last, motion, tmp_path, part):
+def test_a_part_of_a_video(last, motion, tmp_path, part, shown):
     """Frames 10 to 29 of 32, at 30 a second; a file of that very name is a whole video."""
     path = str(next(motion.glob("val/contract/*.mp4")))
     literal = shutil.copy(path, tmp_path / f"a.mp4#{part}")
     predictor = Predictor(last, num_clips=2, protocol="endpoint", device="cpu", time_limit=0)
-    seen = _samples(predictor)
     names = [f"{path}#{part}", path, str(literal)]
     found = list(predictor.predict(names))
     assert [prediction.path for prediction in found] == names
     assert [prediction.error for prediction in found] == [None] * 3
-    assert [sample.num_frames for sample in seen] == [20, 32, 32]
-    assert seen[0].starts == (10, 30 - 4 * 2)  # the last clip of four frames at interval 2 ends with the part
+    assert [sample.num_frames for sample in shown] == [20, 32, 32]
+    assert shown[0].starts == (10, 30 - 4 * 2)  # the last clip of four frames at interval 2 ends with the part
     assert found[0].scores != found[1].scores == found[2].scores
 
 

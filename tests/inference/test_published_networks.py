@@ -109,12 +109,10 @@ def x3d_s(downloads):
     return network
 
 
-def test_a_video_is_classified_as_the_package_would(x3d_s, motion):
-    predictor = Predictor("zoo:x3d_s", num_clips=1, device="cpu", time_limit=0)
-    seen, predict = [], predictor._predict
-    predictor._predict = lambda sample, top_k: seen.append(sample) or predict(sample, top_k)
+def test_a_video_is_classified_as_the_package_would(x3d_s, motion, shown):
+    predictor = Predictor("zoo:x3d_s", num_clips=1, device="cpu", time_limit=0, precision="32")
     (prediction,) = predictor.predict(next(motion.glob("val/contract/*.mp4")), top_k=400)
-    (sample,) = seen
+    (sample,) = shown
     assert sample.clips.shape == (1, 13)
     assert [tuple(crop)[2:4] for crop in sample.crops] == [(182, 182)] * 3
     mean, std = torch.full((3,), 0.45), torch.full((3,), 0.225)
@@ -137,12 +135,12 @@ def test_views_that_a_transformer_does_not_take(videogn, capsys, downloads, moti
 
 
 def test_options_override_what_the_source_says(x3d_s):
-    plan = Predictor("zoo:x3d_s", device="cpu", time_limit=0)._plan
+    plan = Predictor("zoo:x3d_s", device="cpu", time_limit=0)._decoding.plan
     assert plan.clips(300, None, 30.0).shape == (10, 13)
     assert len(plan.crops(182, 240, None)) == 3
     assert plan.fps is None
     asked = {"num_clips": 2, "protocol": "endpoint", "crops": "center", "fps": 15}
-    plan = Predictor("zoo:x3d_s", device="cpu", time_limit=0, **asked)._plan
+    plan = Predictor("zoo:x3d_s", device="cpu", time_limit=0, **asked)._decoding.plan
     assert plan.clips(300, None, 30.0)[:, 0].tolist() == [0, 300 - 13 * 6]
     assert len(plan.crops(182, 240, None)) == 1
     assert plan.fps == 15

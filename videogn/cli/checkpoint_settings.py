@@ -9,7 +9,8 @@ from typing import Any
 
 from jsonargparse import Namespace
 
-from videogn.choices import NetworkInput
+from videogn.choices import EvaluationProtocol, NetworkInput
+from videogn.engine_files import describe_engine
 from videogn.extensions import find
 from videogn.models import MODELS
 from videogn.models.network_sources import PublishedNetwork, published_network
@@ -53,9 +54,9 @@ def adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, train
             asked, made = (_architecture(hparams["arch"], options) for options in (asked, made))
         if key in given and config[key] is not None and asked != made:
             trained = "none" if value is None else value
+            other = "" if config["model.engine_file"] else ", or start from its weights with --model.init_from"
             raise ValueError(
-                f"{key} is {config[key]}, but {config.ckpt_path} was trained with {trained}; "
-                "leave it out, or start from its weights with --model.init_from"
+                f"{key} is {config[key]}, but {config.ckpt_path} was trained with {trained}; leave it out{other}"
             )
         config[key] = value
     for source, follower in LINKS.items():
@@ -86,6 +87,37 @@ def adopt_published(config: Namespace, network: PublishedNetwork, given: Namespa
         if f"data.{name}" not in given:
             config[f"data.{name}"] = views[name]
     config["model.init_from"], config.ckpt_path = str(network.weights), None
+
+
+def adopt_exported(config: Namespace, path: str, given: Namespace) -> None:
+    """Take over what an exported file says about its network, and how that is tested.
+
+    Args:
+        config: All settings of the command, changed in place.
+        path: The file.
+        given: The settings that the user has given.
+
+    Raises:
+        ValueError: A checkpoint is given too, a setting that was given contradicts the file, or the file takes other
+            views than those of the test.
+    """
+    if config.ckpt_path is not None:
+        raise ValueError(f"--engine-file {path} and --ckpt_path {config.ckpt_path} are two networks: name one")
+    described = describe_engine(path)
+    about = dict(described.about)
+    for name in ("arch", "norm", "norm_options", "arch_options"):  # names only: nothing is built, and none imported
+        key, held = f"model.{name}", about.pop(name, None)
+        if given.get(key) is not None and _plain(config[key]) != held:
+            raise ValueError(f"{key} is {config[key]}, but {path} was exported with {held}; leave it out")
+        config[key] = held
+    config.ckpt_path = path  # for the messages
+    adopt(config, {"crops": EvaluationProtocol.crops, **about}, given, training=False)
+    config.ckpt_path = None
+    for name in ("num_clips", "protocol"):
+        if f"data.{name}" not in given and name in about:
+            config[f"data.{name}"] = about[name]
+    sides = {"full": None, "three_crop": config["data.short_side"], "center": config["data.crop_size"]}
+    described.check_views(clip_length=config["data.clip_length"], side=sides[config["model.crops"]])
 
 
 def adopt_protocol(config: Namespace, source: str) -> None:

@@ -5,8 +5,20 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
+from videogn.system.files import displayable
+
 #: Exit status of any error that the user can correct.
 USER_ERROR = 2
+
+
+def name_failure(path: str, reason: str) -> None:
+    """Name a video that failed, on standard error; the command goes on.
+
+    Args:
+        path: Path of the video.
+        reason: Why it failed.
+    """
+    print(f"{displayable(path)}: {reason}", file=sys.stderr)
 
 
 def fail(reason: object, status: int = USER_ERROR) -> NoReturn:

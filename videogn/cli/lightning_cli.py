@@ -16,7 +16,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 
 from videogn.checks import check_choice
 from videogn.choices import check_rate
-from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_protocol, adopt_published
+from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
@@ -103,6 +103,12 @@ class VideoCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the options of checkpoints, and link what model and data share."""
+        if self._command != "fit":
+            parser.add_argument(
+                "--engine-file", type=str | None, default=None, metavar="FILE", help=SHORT["engine_file"]
+            )
+            if self._linked:
+                parser.link_arguments("engine_file", "model.engine_file")
         parser.add_argument("--trust", nargs="+", type=str, default=[], metavar="PACKAGE", help=SHORT["trust"])
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.filename": "{epoch}", "trainer.default_root_dir": "runs"})
@@ -116,6 +122,8 @@ class VideoCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Check and complete the flags of the trainer; give the optimiser the rate of --model.lr."""
         config = self.config[self._command]
+        if self._command == "fit" and config.model.engine_file is not None:
+            raise ValueError(f"{config.model.engine_file} cannot be trained: an exported file can only be tested")
         check_rate("--data.fps", config.data.fps)
         check_flags(config.trainer, self._command)
         complete_flags(config.trainer)
@@ -177,6 +185,9 @@ class VideoCLI(LightningCLI):
         Lightning would override the command line silently.
         """
         command, config = self._command, self.config[self._command]
+        if command != "fit" and config.engine_file is not None:
+            adopt_exported(config, config.engine_file, self._given())
+            return
         if config.ckpt_path == "last":
             newest = newest_checkpoint(Path(config["trainer.default_root_dir"]))
             config.ckpt_path = None if newest is None else str(newest)
@@ -201,9 +212,14 @@ class VideoCLI(LightningCLI):
             adopt_published(config, network, given, training=command == "fit")
             return
         content = read_fit_checkpoint(config.ckpt_path, trust=trust)
-        adopt(config, content["hyper_parameters"], given, training=command == "fit")
-        if command == "fit" and "loops" in content:  # without them only the weights were saved
+        if command == "fit":
+            if "loops" not in content:  # only the weights were saved
+                raise ValueError(
+                    f"{config.ckpt_path} holds a network and no training run to go on with; start from it with "
+                    "--model.init_from"
+                )
             self._resumed = (content.get("training", {}), stopped_in_epoch(content))
+        adopt(config, content["hyper_parameters"], given, training=command == "fit")
 
 
 def _place(trainer: Any) -> str:

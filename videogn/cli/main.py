@@ -20,12 +20,15 @@ COMMANDS = {
     "validate": ("videogn.cli.training", "Test a checkpoint on one clip per video: top-1 and top-5."),
     "test": ("videogn.cli.training", "Test a checkpoint on ten clips per video; keep all predictions."),
     "predict": ("videogn.cli.predict", "Classify video files."),
+    "features": ("videogn.cli.features", "Compute features of video files, for retrieval and linear probes."),
+    "app": ("videogn.cli.app", "Classify videos on a page in the browser."),
+    "convert": ("videogn.cli.convert", "Give a trained BatchNorm network another norm, to fine-tune it."),
     "export": ("videogn.cli.export", "Write a network as a file for other programs: ONNX and others."),
     "study": ("videogn.cli.study", "Train, test and compare norms, clip lengths and batch sizes."),
     "plan": ("videogn.cli.plan", "Memory of a training step, and the largest batch; needs no GPU."),
     "models": ("videogn.cli.models", "List networks and published weights: size, input, norms, accuracy."),
     "data": ("videogn.cli.data", "Index, check, resize, explain and make data sets."),
-    "bench": ("videogn.cli.bench", "Measure where the time of loading and of predicting goes."),
+    "bench": ("videogn.cli.bench", "Measure loading, predicting and exported networks."),
     "demo": ("videogn.cli.demo", "See it all work in minutes on a CPU, with nothing downloaded."),
 }
 #: Warnings of other packages about themselves, which a user can do nothing about.

@@ -14,15 +14,19 @@ from videogn.choices import (
     PredictPrecisionName,
     ProtocolName,
     check_rate,
+    chosen,
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
+from videogn.cli.prediction_pictures import PictureOptions, check_pictures, with_pictures
 from videogn.cli.score_output import Format, Output, checked_output
+from videogn.cli.timeline import check_timeline, segmenting, timeline_identity
 from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
     from videogn.inference.bulk.inputs import Inputs
+    from videogn.inference.bulk.scoring import Predict
     from videogn.inference.predictor import Predictor
 
 
@@ -46,7 +50,14 @@ class Options:
         shard (N/COUNT): Part of the videos to score: 3/16 is every 16th, from the third on.
         clips: Number of clips per video. By default as a published network was tested, for a checkpoint 10.
         top_k: Number of classes that are named for each video.
-        format: Format of the output. By default that of the output's suffix, or a table.
+        timeline (SECONDS): Find what happens when in long videos: score a clip every so many seconds, and join
+            neighbours of one class to segments (start, end, label, score).
+        smooth (SECONDS): With --timeline, time over which probabilities are averaged before that.
+        min_length (SECONDS): With --timeline, shortest segment; shorter ones go to their longer neighbour.
+        min_score (P): With --timeline, probability below which a clip has no class.
+        windows (DIR): With --timeline, folder for the probabilities of all clips, one Parquet file a video.
+        format: Format of the output. By default that of the output's suffix, or a table. fiftyone and labelstudio are
+            JSON for these programs, with the best class of each video.
         output (FILE): File to write to, in place of printing: .parquet, .jsonl, .csv, .json or .txt. Rows are kept
             beside it in FILE.parts as they come.
         overwrite: Begin the output anew, without the rows that there are.
@@ -58,15 +69,23 @@ class Options:
         decoder: Decoder; auto is pyav. PyAV takes the place of another one on files where that is not exact.
         frame_rate: Frames per second of videos that are folders of numbered images.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
-        precision: What the network computes in: bf16 takes about half the time of 32 where the processor has it, and
-            changes probabilities in the third digit; auto is bf16 there, else 32.
+        precision: What the network computes in: 32 as in a test; bf16, which takes about half the time where the
+            processor has it, and changes probabilities in the third digit; or auto: bf16 there, else 32.
         compile: Compile the network; takes a minute or more for each shape of videos before it pays.
         batch_clips: Number of clips that go through the network at once, at most, of several videos too. By default
             every video goes alone.
+        use_truncated: Score a video whose end is missing, or of which frames are damaged, over the frames that decode;
+            its row says so.
         time_limit (SECONDS): Time limit for decoding one video, of which a long or large one has more; a slower one
             fails, and its decoder is stopped. 0 waits without limit.
         workers: Number of processes that decode ahead. By default none for one video, else a quarter of the cores, or
             as many as cores if the network is on a GPU.
+        plot (DIR): Folder for a figure of each video: a frame of each clip, the best classes, and their probabilities
+            over time.
+        overlay (DIR): Folder for a copy of each video, as mp4 with its sound, with the running prediction drawn in.
+        explain (DIR): Folder for a figure and a copy of each video that show where in space and time its class came
+            from (Integrated Gradients). Takes about fifteen times as long as classifying.
+        explain_class (CLASS): Class that --explain explains. By default the best one of each video.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """
 
@@ -77,6 +96,11 @@ class Options:
     shard: str | None = None
     clips: int | None = None
     top_k: int = 5
+    timeline: float | None = None
+    smooth: float = 0.0
+    min_length: float = 0.0
+    min_score: float = 0.0
+    windows: str | None = None
     format: Format | None = None
     output: str | None = None
     overwrite: bool = False
@@ -87,11 +111,16 @@ class Options:
     decoder: DecoderName = "auto"
     frame_rate: float = FRAME_RATE
     device: str = "auto"
-    precision: PredictPrecisionName = "auto"
+    precision: PredictPrecisionName = "32"
     compile: bool = False
     batch_clips: int | None = None
+    use_truncated: bool = False
     time_limit: float = TIME_LIMIT
     workers: int | None = None
+    plot: str | None = None
+    overlay: str | None = None
+    explain: str | None = None
+    explain_class: str | None = None
     trust: tuple[str, ...] = ()
 
 
@@ -106,8 +135,13 @@ def run(options: Options) -> int:
     """
     check_rate("--fps", options.fps)
     check_source(options.checkpoint)  # before the seconds that the imports take
+    check_timeline(options)
     output = _output(options)
     inputs = _inputs(options)
+    total = _total(inputs, options)
+    pictures = chosen(PictureOptions, vars(options))
+    check_pictures(pictures, total)
+    from videogn.cli.row_formats import PREDICTIONS, SEGMENTS
     from videogn.cli.scoring import keep_scores, pass_scores, print_scores
     from videogn.cli.scoring_progress import ScoringProgress
     from videogn.data.fallbacks import Fallbacks
@@ -126,22 +160,30 @@ def run(options: Options) -> int:
         device=options.device,
         precision=options.precision,
         compile=options.compile,
+        use_truncated=options.use_truncated,
         time_limit=options.time_limit,
         trust=options.trust,
     )
-    predict = partial(predictor.predict, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips)
-    progress = ScoringProgress(_total(inputs, options), Fallbacks(options.decoder))
+    progress = ScoringProgress(total, Fallbacks(options.decoder))
+    if options.timeline is None:
+        formats, predict = PREDICTIONS, _predict(options, predictor)
+    else:
+        formats, predict = SEGMENTS, segmenting(options, predictor, progress)
     try:
-        with stoppable():
+        with stoppable(), with_pictures(pictures, predictor, predict) as predict:
             if output is None:
-                return print_scores(predict, inputs, progress, options.format or "table")
+                return print_scores(predict, inputs, progress, options.format or "table", formats)
             if not output.kept:
-                return pass_scores(predict, inputs, progress, output)
+                return pass_scores(predict, inputs, progress, output, formats)
             with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
-                scoring = Scoring(inputs, parts, retry_failed=options.retry_failed)
-                return keep_scores(predict, scoring, parts, progress, output)
+                scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
+                return keep_scores(predict, scoring, parts, progress, output, formats.write)
     except Stopped as stop:
         fail("interrupted", stop.status)
+
+
+def _predict(options: Options, predictor: Predictor) -> Predict[Any]:
+    return partial(predictor.predict, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips)
 
 
 def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
@@ -155,6 +197,8 @@ def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
         frame_rate=options.frame_rate,
         top_k=options.top_k,
         precision=predictor.precision,
+        use_truncated=options.use_truncated,
+        **timeline_identity(options),
     )
 
 

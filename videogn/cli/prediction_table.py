@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
@@ -26,12 +24,7 @@ def table_of(rows: Iterable[Row]) -> Table:
             table.add_row(video, f"[red]{escape(row['error'])}[/red]", "")
         for rank, named in enumerate(row.get("predictions", ())):
             table.add_row(video if rank == 0 else "", escape(named["label"]), f"{named['score']:.1%}")
+        if "truncated" in row:
+            table.add_row("", f"[yellow]{escape(row['truncated'])}[/yellow]", "")
         table.add_section()
     return table
-
-
-def table_text(rows: Iterable[Row]) -> Iterator[str]:
-    """The table as plain text; the widths of its columns depend on all rows."""
-    text = io.StringIO()
-    Console(file=text, width=120).print(table_of(rows))
-    yield text.getvalue()

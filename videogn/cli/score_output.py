@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from videogn.checks import existing_path, expanded
 
-if TYPE_CHECKING:
-    from videogn.inference.bulk.rows import Row
-
-Format = Literal["table", "json", "jsonl", "csv", "parquet"]
+Format = Literal["table", "json", "jsonl", "csv", "parquet", "fiftyone", "labelstudio"]
 
 #: Suffix of a file -> format, unless --format says another.
 SUFFIXES: dict[str, Format] = {
@@ -72,15 +68,3 @@ def checked_output(name: str, form: Format | None, *, overwrite: bool = False) -
             "--output, or replace it with --overwrite"
         )
     return Output(path, form, kept)
-
-
-def write_rows(rows: Iterable[Row], form: Format, file: BinaryIO) -> None:
-    """Write rows to an open file, in any format."""
-    from videogn.cli.prediction_table import table_text
-    from videogn.inference.bulk.formats import TEXTS, write_parquet
-
-    if form == "parquet":
-        write_parquet(rows, file)
-    else:
-        for piece in {**TEXTS, "table": table_text}[form](rows):
-            file.write(piece.encode())

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from videogn.cli.exits import fail
-from videogn.cli.score_output import Format, Output, write_rows
-from videogn.inference.bulk.formats import TEXTS
-from videogn.inference.bulk.rows import Row, row_of
+from videogn.cli.row_formats import RowFormats
+from videogn.cli.score_output import Format, Output
+from videogn.inference.bulk.rows import Row
 from videogn.system.files import displayable, replacing
 from videogn.system.stopping import Stopped
 
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from videogn.cli.scoring_progress import ScoringProgress
     from videogn.inference.bulk.inputs import Inputs
     from videogn.inference.bulk.parts import Parts
-    from videogn.inference.bulk.scoring import Predict, Scoring
+    from videogn.inference.bulk.scoring import Found, Predict, Scoring
 
 #: Exit status when nobody reads the output any more: that of a command that SIGPIPE ends.
 _NO_READER = 141
 
 
-def print_scores(predict: Predict, inputs: Inputs, progress: ScoringProgress, form: Format) -> int:
+def print_scores(
+    predict: Predict[Found], inputs: Inputs, progress: ScoringProgress, form: Format, formats: RowFormats
+) -> int:
     """Print predictions: as they come, or on a terminal and as a table when all are there.
 
     Args:
@@ -33,28 +35,29 @@ def print_scores(predict: Predict, inputs: Inputs, progress: ScoringProgress, fo
         inputs: Videos.
         progress: Counts them.
         form: Format.
+        formats: Formats of the rows.
 
     Returns:
         Exit status.
     """
-    from videogn.cli.prediction_table import table_of
-
     with progress:
-        rows = _counted(predict, inputs, progress)
+        rows = _counted(predict, inputs, progress, formats)
         # The bar is on the same terminal, and a table needs all rows for the widths of its columns.
         held = list(rows) if form == "table" or sys.stdout.isatty() else rows
-        if held is rows and not _printed(TEXTS[form](rows)):
+        if held is rows and not _printed(formats.text(rows, form)):
             return _NO_READER
     if form == "table":
         from rich.console import Console
 
-        Console().print(table_of(held))
-    elif held is not rows and not _printed(TEXTS[form](held)):
+        Console().print(formats.table(held))
+    elif held is not rows and not _printed(formats.text(held, form)):
         return _NO_READER
     return _end(progress.done, progress.failed)
 
 
-def pass_scores(predict: Predict, inputs: Inputs, progress: ScoringProgress, output: Output) -> int:
+def pass_scores(
+    predict: Predict[Found], inputs: Inputs, progress: ScoringProgress, output: Output, formats: RowFormats
+) -> int:
     """Write predictions to a pipe or device as they come. Nothing of them is kept.
 
     Args:
@@ -62,13 +65,14 @@ def pass_scores(predict: Predict, inputs: Inputs, progress: ScoringProgress, out
         inputs: Videos.
         progress: Counts them.
         output: The pipe or device.
+        formats: Formats of the rows.
 
     Returns:
         Exit status.
     """
     try:
         with open(output.path, "wb", buffering=0) as file, progress:
-            write_rows(_counted(predict, inputs, progress), output.format, file)
+            formats.write(_counted(predict, inputs, progress, formats), output.format, file)
     except BrokenPipeError:
         return _NO_READER
     except OSError as error:
@@ -76,7 +80,14 @@ def pass_scores(predict: Predict, inputs: Inputs, progress: ScoringProgress, out
     return _end(progress.done, progress.failed)
 
 
-def keep_scores(predict: Predict, scoring: Scoring, parts: Parts, progress: ScoringProgress, output: Output) -> int:
+def keep_scores(
+    predict: Predict[Found],
+    scoring: Scoring[Found],
+    parts: Parts,
+    progress: ScoringProgress,
+    output: Output,
+    write: Callable[[Iterable[Row], Format, BinaryIO], None],
+) -> int:
     """Score what is missing in an output, keep each row as it comes, and write the output when all are there.
 
     Args:
@@ -85,6 +96,7 @@ def keep_scores(predict: Predict, scoring: Scoring, parts: Parts, progress: Scor
         parts: Rows.
         progress: Counts what is scored.
         output: The file.
+        write: Function that writes rows in a format to an open file.
 
     Returns:
         Exit status.
@@ -98,7 +110,7 @@ def keep_scores(predict: Predict, scoring: Scoring, parts: Parts, progress: Scor
             for prediction in predictions:
                 progress.add(prediction, scoring.known)
         with replacing(output.path) as temporary, open(temporary, "wb") as file:
-            write_rows(parts.rows(), output.format, file)
+            write(parts.rows(), output.format, file)
     except Stopped as stop:
         done, _ = parts.counts()
         folder = displayable(str(parts.folder))
@@ -106,10 +118,10 @@ def keep_scores(predict: Predict, scoring: Scoring, parts: Parts, progress: Scor
     return _end(*parts.counts(), scoring.known)
 
 
-def _counted(predict: Predict, inputs: Inputs, progress: ScoringProgress) -> Iterator[Row]:
+def _counted(predict: Predict[Found], inputs: Inputs, progress: ScoringProgress, formats: RowFormats) -> Iterator[Row]:
     for prediction in predict(inputs):
         progress.add(prediction)
-        yield row_of(prediction)
+        yield formats.row_of(prediction)
 
 
 def _printed(text: Iterator[str]) -> bool:

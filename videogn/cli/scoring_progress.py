@@ -15,7 +15,7 @@ from videogn.system.files import one_line
 
 if TYPE_CHECKING:
     from videogn.data.fallbacks import Fallbacks
-    from videogn.inference.prediction import Prediction
+    from videogn.inference.bulk.scoring import Result
 
 #: Failures that are named; more are counted.
 _NAMED = 20
@@ -29,15 +29,19 @@ class ScoringProgress:
     Args:
         total: Number of videos; None if it is unknown.
         fallbacks: Counts the videos that another decoder than the one asked for decoded.
+        work: What is done to the videos. Default: "Classifying".
 
     Attributes:
         done: Number of videos that were scored, failed ones among them.
         failed: Number of videos that failed.
+        truncated: Number of videos that were scored over a part only.
     """
 
-    def __init__(self, total: int | None, fallbacks: Fallbacks) -> None:
-        self.done = self.failed = 0
+    def __init__(self, total: int | None, fallbacks: Fallbacks, work: str = "Classifying") -> None:
+        self.done = self.failed = self.truncated = 0
+        self._known = 0
         self._total = total
+        self._work = work
         self._fallbacks = fallbacks
         self._started = self._printed = time.monotonic()
         self._console = Console(stderr=True)
@@ -48,7 +52,7 @@ class ScoringProgress:
     def __enter__(self) -> ScoringProgress:
         self._bar.start()
         if not self._console.is_terminal and self._total is not None and self._total > 1:
-            self._say(f"Classifying ({self._total}) ...")
+            self._say(f"{self._work} ({self._total}) ...")
         return self
 
     def __exit__(
@@ -57,10 +61,12 @@ class ScoringProgress:
         self._bar.stop()
         if self.failed > _NAMED:
             self._say(f"{self.failed - _NAMED:,} more failed; their rows say why")
+        if self.truncated > _NAMED:
+            self._say(f"{self.truncated - _NAMED:,} more decode in part; their rows say how much")
         if (line := self._fallbacks.message()) is not None:
             self._say(line)
 
-    def add(self, prediction: Prediction, known: int = 0) -> None:
+    def add(self, prediction: Result, known: int = 0) -> None:
         """Count a video that was scored.
 
         Args:
@@ -70,12 +76,27 @@ class ScoringProgress:
         self.done += 1
         if prediction.error is None:
             self._fallbacks.add(prediction.path, prediction.fallback)
+            if prediction.truncated is not None:
+                self.truncated += 1
+                if self.truncated <= _NAMED:
+                    self._say(f"{one_line(prediction.path)}: {prediction.truncated}")
         else:
             self.failed += 1
             if self.failed <= _NAMED:
                 self._say(f"{one_line(prediction.path)}: {prediction.error}")
-        text = self._text(known)
-        self._bar.update(self._task, completed=self.done + known, text=text)
+        self._known = known
+        self._show(self._text(known))
+
+    def at(self, seconds: float) -> None:
+        """Show how far a long video is scored.
+
+        Args:
+            seconds: Place in the video.
+        """
+        self._show(f"{self._text(self._known)}; the next up to {timedelta(seconds=round(seconds))}")
+
+    def _show(self, text: str) -> None:
+        self._bar.update(self._task, completed=self.done + self._known, text=text)
         if not self._console.is_terminal and time.monotonic() - self._printed > _LINE_SECONDS:
             self._printed = time.monotonic()
             self._say(text)

@@ -28,6 +28,7 @@ SHORT = {
     "trust": "Packages that may be imported where a checkpoint names a norm or network from outside videogn.",
     "ckpt_path": "Checkpoint to resume from, or to evaluate; `last` is the newest in trainer.default_root_dir. "
     "test and validate also take a published network, such as zoo:x3d_s.",
+    "engine_file": "File that `videogn export` has written, in place of a checkpoint: .onnx, .xml or .pt2.",
     "checkpoint.minutes": "Minutes between two writes of last.ckpt; 0 writes it with the other checkpoints only.",
     "checkpoint.dirpath": "Folder of the checkpoints. Default: checkpoints in the log folder.",
     "checkpoint.monitor": "Value that decides which checkpoints are best, for instance val/top1.",

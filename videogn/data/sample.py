@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from videogn.axes import Crop, Sample, VideoRecord
-from videogn.data.handover import shareable, shareable_empty
+from videogn.axes import Sample, VideoRecord
+from videogn.data.handover import shareable
 from videogn.data.plans import ViewPlan
+from videogn.data.resized_frames import ResizedFrames
 from videogn.video.decoders.decode import open_video
-from videogn.video.decoders.frame_source import CHUNK_BYTES, FrameSource, Opener
+from videogn.video.decoders.frame_source import FrameSource, Opener
 from videogn.video.errors import VideoDecodeError
 from videogn.video.timeline import clip_times, make_timeline
-from videogn.video.window import Resizing, resized_size
 
 
 def load_sample(
@@ -27,6 +28,7 @@ def load_sample(
     rng: np.random.Generator,
     opener: Opener = open_video,
     timed: bool = False,
+    use_truncated: bool = False,
 ) -> Sample:
     """Decode the frames of a video that a plan needs, each once, and resize the part that its crops show.
 
@@ -37,58 +39,70 @@ def load_sample(
         decoder: One of `videogn.choices.DecoderName`.
         rng: Random generator for the plan.
         opener: Function that opens a video: in this process, in one that can be killed, or from memory.
-        timed: Whether the sample says when its clips are. Default: False.
+        timed: Whether the sample says when its clips and frames are. Default: False.
+        use_truncated: Whether of a video that fails the frames are used that decode. The views then end with the last
+            of them, and those lost before it are replaced by the nearest that decodes. Default: False.
 
     Returns:
         The sample. If the video cannot be decoded, its `error` says why.
     """
-    label = -1 if record.label is None else record.label
+    failed = Sample(position, record.name, -1 if record.label is None else record.label, error=record.error)
     if record.error is not None:
-        return Sample(position, record.name, label, error=record.error)
+        return failed
+    loading = partial(_load, failed, record, plan=plan, rng=rng, timed=timed)
     try:
         with opener(record.path, decoder) as video:
-            info = video.info
-            timeline = make_timeline(video, record, plan.fps)
-            indices = timeline[plan.clips(len(timeline), rng, info.fps)]  # (clips, T)
-            times = clip_times(video, indices) if timed else ()
-            resized = resized_size(info.height, info.width, plan.short_side(rng))
-            crops = plan.crops(*resized, rng)
-            region = _around(crops)
-            wanted, clips = np.unique(indices, return_inverse=True)  # (N,), (clips * T,) or (clips, T)
-            frames = _decode(video, wanted, Resizing(info.stored_size, resized, region, antialias=plan.antialias))
+            return loading(video)
     except VideoDecodeError as error:
-        return Sample(position, record.name, label, error=error.reason)
-    return Sample(
-        position,
-        record.name,
-        label,
-        frames=frames,
+        failed = replace(failed, error=error.reason)
+    if not use_truncated:
+        return failed
+    with suppress(VideoDecodeError), opener(record.path, "auto") as video:  # others pass over damage silently
+        intact = video.intact()
+        # Where time stamps do not tell frames apart, no decoder gets past the damage.
+        for kept in filter(len, (intact, _before_damage(intact))):
+            with suppress(VideoDecodeError):
+                found = loading(video, kept=kept)
+                return replace(found, truncated=f"{len(kept)} of {video.info.frames} frames decode: {failed.error}")
+    return failed
+
+
+def _load(
+    empty: Sample,
+    record: VideoRecord,
+    video: FrameSource,
+    *,
+    plan: ViewPlan,
+    rng: np.random.Generator,
+    timed: bool,
+    kept: np.ndarray | None = None,
+) -> Sample:
+    """Fill a sample from an open video; `kept` are the frames that may be used, increasing, by default all."""
+    info = video.info
+    if kept is not None:
+        count = int(kept[-1]) + 1
+        record = replace(record, frames=count if record.frames is None else min(count, record.frames))
+    timeline = make_timeline(video, record, plan.fps)
+    indices = timeline[plan.clips(len(timeline), rng, info.fps)]  # (clips, T)
+    if kept is not None:
+        indices = kept[np.searchsorted((kept[1:] + kept[:-1]) / 2, indices)]  # the nearest
+    times = clip_times(video, indices) if timed else ()
+    source = ResizedFrames(video, plan, rng)
+    wanted, clips = np.unique(indices, return_inverse=True)  # (N,), (clips * T,) or (clips, T)
+    return replace(
+        empty,
+        error=None,
+        frames=source.decode(wanted),
         clips=shareable(torch.from_numpy(clips.reshape(indices.shape))),
-        crops=tuple(crop._replace(top=crop.top - region.top, left=crop.left - region.left) for crop in crops),
+        crops=source.crops,
         starts=tuple(indices[:, 0].tolist()),
         times=times,
+        frame_times=tuple(video.times()[wanted].tolist()) if timed else (),
         num_frames=len(timeline),
         fallback=video.fallback,
     )
 
 
-def _around(crops: Sequence[Crop]) -> Crop:
-    """The smallest rectangle that contains all crops."""
-    top, left = min(crop.top for crop in crops), min(crop.left for crop in crops)
-    bottom = max(crop.top + crop.height for crop in crops)
-    right = max(crop.left + crop.width for crop in crops)
-    return Crop(top, left, bottom - top, right - left)
-
-
-def _decode(video: FrameSource, wanted: np.ndarray, resizing: Resizing) -> Tensor:
-    """Frames int64 (N,) of a video, resized some at a time: uint8 (N, H, W, 3), a copy."""
-    window, region = resizing.window, resizing.region
-    frames = shareable_empty(len(wanted), region.height, region.width, 3)
-    step = max(CHUNK_BYTES // (window.height * window.width * 3), 1)
-    for first in range(0, len(wanted), step):
-        part = frames[first : first + step]
-        if resizing.changes_nothing:
-            video.pixels(wanted[first : first + step], window, part.numpy())
-        else:
-            part.copy_(resizing(torch.from_numpy(video.pixels(wanted[first : first + step], window))))
-    return frames
+def _before_damage(intact: np.ndarray) -> np.ndarray:
+    """The frames 0, 1, 2, ... up to the first that is not intact."""
+    return intact[intact == np.arange(len(intact))]

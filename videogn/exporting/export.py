@@ -14,7 +14,7 @@ from torch import nn
 
 from videogn.choices import CropsName, DynamicName, EvaluationViews, ExportFormatName
 from videogn.exporting.check import TOLERANCE, Agreement, CheckFailedError, agreement, random_clips, video_clips
-from videogn.exporting.formats import FORMATS, require_packages
+from videogn.exporting.formats import FORMATS, check_suffix, require_packages
 from videogn.exporting.graph import ALL_SIZES, BATCH_ONLY, Graph, as_text
 from videogn.exporting.metadata import describe, versions, views_of
 from videogn.inference import load_network
@@ -73,9 +73,7 @@ def export(
         CheckFailedError: The file does not give what the network gives; it was removed.
     """
     require_packages(form)
-    suffix = FORMATS[form].suffix
-    if Path(out).suffix != suffix:
-        raise ValueError(f"the file of the format {form} must end with {suffix}, got {out}")
+    check_suffix(form, out)
     net, about = load_network(source, trust=trust)
     graph, converted, note = _converted(net, about, source, form, dynamic, preprocessing)
     metadata = {**graph.metadata, "versions": versions(FORMATS[form].packages)}

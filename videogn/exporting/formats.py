@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from videogn.choices import ExportFormatName
+from videogn.engine_files.onnx_file import describe_onnx, open_onnx
+from videogn.engine_files.openvino_file import describe_openvino, open_openvino
+from videogn.engine_files.torch_export_file import describe_torch_export, open_torch_export
 from videogn.exporting.graph import Graph
-from videogn.exporting.onnx_file import onnx_metadata, run_onnx, save_onnx, to_onnx
-from videogn.exporting.openvino_model import openvino_metadata, run_openvino, save_openvino, to_openvino
-from videogn.exporting.torch_program import program_metadata, run_program, save_program, to_program
+from videogn.exporting.onnx_file import save_onnx, to_onnx
+from videogn.exporting.openvino_model import save_openvino, to_openvino
+from videogn.exporting.torch_program import save_program, to_program
 
 
 class Format(NamedTuple):
@@ -32,15 +35,15 @@ class Format(NamedTuple):
     convert: Callable[[Graph], Any]
     save: Callable[[Any, Path, str], None]
     run: Callable[[Path], Callable[[Tensor], Tensor]]
-    metadata: Callable[[Path], str]
+    metadata: Callable[[Path], str | None]
     packages: tuple[str, ...] = ()
 
 
 #: Name of a format -> what writes and runs it.
 FORMATS: dict[ExportFormatName, Format] = {
-    "torch-export": Format(".pt2", to_program, save_program, run_program, program_metadata),
-    "onnx": Format(".onnx", to_onnx, save_onnx, run_onnx, onnx_metadata, ("onnx", "onnxruntime", "onnxscript")),
-    "openvino": Format(".xml", to_openvino, save_openvino, run_openvino, openvino_metadata, ("openvino",)),
+    "torch-export": Format(".pt2", to_program, save_program, open_torch_export, describe_torch_export),
+    "onnx": Format(".onnx", to_onnx, save_onnx, open_onnx, describe_onnx, ("onnx", "onnxruntime", "onnxscript")),
+    "openvino": Format(".xml", to_openvino, save_openvino, open_openvino, describe_openvino, ("openvino",)),
 }
 
 
@@ -53,3 +56,15 @@ def require_packages(name: ExportFormatName) -> None:
     missing = [package for package in FORMATS[name].packages if importlib.util.find_spec(package) is None]
     if missing:
         raise ModuleNotFoundError(f"the format {name} needs {', '.join(missing)}: pip install 'videogn[{name}]'")
+
+
+def check_suffix(name: ExportFormatName, out: str | Path) -> None:
+    """Raise ValueError unless a file to write has the suffix of its format.
+
+    Args:
+        name: Name of the format.
+        out: The file.
+    """
+    suffix = FORMATS[name].suffix
+    if Path(out).suffix != suffix:
+        raise ValueError(f"the file of the format {name} must end with {suffix}, got {out}")

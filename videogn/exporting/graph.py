@@ -15,8 +15,6 @@ from torch.export import Dim, ExportedProgram
 from videogn.evaluation.views import clip_probabilities
 from videogn.video.transforms import normalise
 
-#: Key of the metadata in an exported file.
-METADATA_KEY = "videogn"
 #: Axes of clips (B, C, T, H, W) that may be free.
 BATCH_ONLY = (0,)
 ALL_SIZES = (0, 2, 3, 4)
@@ -79,7 +77,7 @@ class Graph:
         clips = self.prepared(torch.zeros(2, 3, *size, dtype=torch.uint8))
         free: dict[int, Any] = {_place(axis, self.preprocessing): Dim.DYNAMIC for axis in self.dynamic}
         # A size of 1 is no case of its own, and conditions on sizes become checks inside the program.
-        with torch.no_grad(), tracing.patch(backed_size_oblivious=True):
+        with torch.no_grad(), tracing.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
             program = torch.export.export(
                 module.eval(),
                 (clips,),
@@ -98,6 +96,9 @@ def _place(axis: int, preprocessing: bool) -> int:
 
 class _WithPreprocessing(nn.Module):
     """uint8 clips (B, T, H, W, 3) -> probabilities (B, K), as in evaluation: softmax per position, then their mean."""
+
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from videogn.exporting.graph import METADATA_KEY, Graph
+from videogn.engine_files.description import METADATA_KEY
+from videogn.exporting.graph import Graph
 
 
 def to_openvino(graph: Graph) -> Any:
@@ -41,30 +38,3 @@ def save_openvino(model: Any, path: Path, metadata: str) -> None:
 
     model.set_rt_info(metadata, METADATA_KEY)
     openvino.save_model(model, path, compress_to_fp16=False)
-
-
-def run_openvino(path: Path) -> Callable[[Tensor], Tensor]:
-    """Open an OpenVINO model on the CPU, computing in float32.
-
-    Args:
-        path: File .xml.
-
-    Returns:
-        Function from the input of the file to its output.
-    """
-    import openvino
-
-    # Without the hint, processors that can compute in bfloat16.
-    compiled = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda clips: torch.from_numpy(compiled(clips.numpy())[0].copy())
-
-
-def openvino_metadata(path: Path) -> str:
-    """Read the text that `save_openvino` stored.
-
-    Args:
-        path: File .xml.
-    """
-    import openvino
-
-    return str(openvino.Core().read_model(path).get_rt_info(METADATA_KEY).astype(str))

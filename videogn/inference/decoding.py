@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import chain, islice
 from typing import Any
 
@@ -12,17 +10,16 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from videogn.axes import Sample, VideoRecord
+from videogn.axes import Sample
+from videogn.choices import EvaluationViews
 from videogn.data.handover import check_space
-from videogn.data.lists.segments import named_video
 from videogn.data.plans import ViewPlan
 from videogn.data.sample import load_sample
-from videogn.data.stored_paths import opened_path
+from videogn.data.sliding_samples import sliding_samples
+from videogn.inference.videos import Order, Video, order_of
 from videogn.system.cores import available_cores
-from videogn.video.decoders.frame_source import Opener
+from videogn.video.decoders.guard import video_opener
 
-#: A video, or a part of one: its name, or its record in an index.
-Video = str | os.PathLike[str] | VideoRecord
 #: Number of workers that memory has room for: each has a decoder's process beside it.
 _MOST_WORKERS = 16
 #: Videos that each worker may be ahead of the network.
@@ -35,19 +32,48 @@ class VideoDecoding(Dataset[Sample]):
     Args:
         plan: Plan of the views.
         decoder: One of `videogn.choices.DecoderName`.
-        opener: Function that opens a video: in this process, or in one that can be killed.
+        time_limit: Seconds that a small video may take, in a process that can be killed; 0 decodes in this process.
+        frame_rate: Frames per second of folders of images and of bare arrays.
+        use_truncated: Whether of a video that fails the frames are used that decode.
+
+    Attributes:
+        plan: Plan of the views.
     """
 
-    def __init__(self, plan: ViewPlan, decoder: str, opener: Opener) -> None:
-        self._plan = plan
+    def __init__(
+        self, plan: ViewPlan, decoder: str, time_limit: float, *, frame_rate: float, use_truncated: bool
+    ) -> None:
+        self.plan = plan
         self._decoder = decoder
-        self._opener = opener
+        self._time_limit = time_limit
+        self._opener = video_opener(time_limit, frame_rate)
+        self._frame_rate = frame_rate
+        self._use_truncated = use_truncated
 
-    def __getitem__(self, order: tuple[int, VideoRecord]) -> Sample:
-        """Decode a record, given with its number."""
-        number, record = order
-        rng = np.random.default_rng(0)  # nothing in an evaluation is random
-        return load_sample(record, number, self._plan, decoder=self._decoder, rng=rng, opener=self._opener, timed=True)
+    def order(self, video: Video) -> Order:
+        """Say how a video is decoded; see `order_of`."""
+        return order_of(video, self._frame_rate)
+
+    def __getitem__(self, numbered: tuple[int, Order]) -> Sample:
+        """Decode a video, given with its number."""
+        number, order = numbered
+        return load_sample(
+            order.record,
+            number,
+            self.plan,
+            decoder=self._decoder,
+            rng=np.random.default_rng(0),  # nothing in an evaluation is random
+            opener=order.opener or self._opener,
+            timed=True,
+            use_truncated=self._use_truncated,
+        )
+
+    def sliding(self, video: Video, views: EvaluationViews, *, stride: float, clips: int) -> Iterator[Sample]:
+        """Decode a long video forward, some of its sliding clips at a time; see `sliding_samples`."""
+        order = self.order(video)
+        # An opener of its own: a guard has one video open at a time, and timelines may be advanced by turns.
+        opener = order.opener or video_opener(self._time_limit, self._frame_rate)
+        return sliding_samples(order.record, views, stride=stride, clips=clips, decoder=self._decoder, opener=opener)
 
 
 def decoded(
@@ -56,7 +82,7 @@ def decoded(
     """Decode videos in order, on one set of worker processes.
 
     Args:
-        videos: Names or records; taken in this process as they are needed, at most two for each worker ahead.
+        videos: Videos; taken in this process as they are needed, at most two for each worker ahead.
         decoding: What is decoded of a record, and how.
         workers: Number of processes that decode ahead; 0 decodes as samples are asked for; None chooses, see
             `usual_workers`.
@@ -75,7 +101,7 @@ def decoded(
     loader: DataLoader[Any] = DataLoader(
         decoding,
         batch_size=None,
-        sampler=_until_error(enumerate(map(_record, videos)), failure.append),
+        sampler=_until_error(enumerate(map(decoding.order, videos)), failure.append),
         num_workers=workers,
         prefetch_factor=_AHEAD if workers else None,
         pin_memory=device.type == "cuda",
@@ -101,15 +127,3 @@ def _until_error(orders: Iterable[Any], note: Callable[[Exception], None]) -> It
         yield from orders
     except Exception as error:
         note(error)
-
-
-def _record(video: Video) -> VideoRecord:
-    """The video or part of that name; a part that is wrong fails like a bad file, among the others."""
-    if isinstance(video, VideoRecord):
-        return video
-    name = os.fspath(video)
-    try:
-        record = named_video(name)
-        return replace(record, path=opened_path(record.path))
-    except ValueError as error:
-        return VideoRecord(name, None, error=str(error).removeprefix(f"{name}: "))

@@ -1,4 +1,4 @@
-"""A network from its source, a checkpoint or a published one, without what only training needs."""
+"""A network from its source, a checkpoint, a published one or an exported file, without what only training needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from videogn.engine_files import is_engine_file, open_engine
 from videogn.models import load_weights, make_model
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.network_sources import PublishedNetwork, published_network
@@ -18,11 +19,12 @@ _NETWORK = "net."
 
 
 def load_network(checkpoint: str | Path, *, trust: Collection[str] = ()) -> tuple[nn.Module, dict[str, Any]]:
-    """Load a network on the CPU: one of `videogn fit`, or a published one.
+    """Load a network on the CPU: one of `videogn fit`, a published one, or one that `videogn export` wrote.
 
     Args:
         checkpoint: File of the checkpoint; folder or id on the Hub in the Hugging Face layout; or `torchvision:NAME`,
-            `zoo:NAME`, `nonlocal:FILE`. Only tensors and plain Python values are read.
+            `zoo:NAME`, `nonlocal:FILE`: only tensors and plain Python values are read. Or an exported file, which goes
+            on running on the CPU.
         trust: Packages that may be imported where the checkpoint names a norm or a network from outside videogn.
             Default: none.
 
@@ -33,12 +35,16 @@ def load_network(checkpoint: str | Path, *, trust: Collection[str] = ()) -> tupl
 
     Raises:
         FileNotFoundError: The file does not exist.
-        ValueError: The file is not a checkpoint of `videogn fit`, or names code that is not trusted; or there is no
-            such published network, or it could not be fetched.
+        ValueError: The file is not a checkpoint of `videogn fit`, or names code that is not trusted; there is no such
+            published network, or it could not be fetched; or an exported file cannot be opened.
+        ModuleNotFoundError: The package that runs an exported file is missing.
     """
     published = published_network(checkpoint, trust=trust)
     if published is not None:
         return _published(published)
+    if is_engine_file(checkpoint):
+        engine = open_engine(checkpoint)
+        return engine.eval(), engine.description.about
     content = read_fit_checkpoint(checkpoint, trust=trust)
     about: dict[str, Any] = content["hyper_parameters"]
     net = make_model(

@@ -1,14 +1,15 @@
-"""Videos of one shape share a forward pass; predictions keep the order of the videos."""
+"""Videos of one shape share a forward pass; results keep the order of the videos."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from videogn.axes import Sample
-from videogn.inference.prediction import Prediction
+
+Result = TypeVar("Result")
 
 
 class Shape(NamedTuple):
@@ -21,33 +22,36 @@ class Shape(NamedTuple):
 
 
 @dataclass
-class _Waiting:
+class _Waiting(Generic[Result]):
     sample: Sample
     shape: Shape | None
-    prediction: Prediction | None = None
+    result: Result | None = None
 
 
 def in_passes(
     samples: Iterable[Sample],
-    score: Callable[[Sequence[Sample]], Sequence[Prediction]],
+    score: Callable[[Sequence[Sample]], Sequence[Result]],
     videos_at_once: Callable[[Shape], int],
-) -> Iterator[Prediction]:
-    """Score videos, several in a forward pass, and give their predictions in order.
+    failed: Callable[[Sample], Result],
+) -> Iterator[Result]:
+    """Score videos, several in a forward pass, and give the results in order.
 
     Videos wait until as many are there as go through the network at once with the oldest; then the oldest and those of
     its shape are scored. So no more wait than fit in one pass, and of videos of many shapes all come soon.
 
     Args:
         samples: Videos, decoded or failed.
-        score: Decoded videos of one shape -> their predictions.
+        score: Decoded videos of one shape -> their results.
         videos_at_once: Shape of a video -> number of such videos in one forward pass, at least 1.
+        failed: Video that did not decode -> its result.
 
     Yields:
-        One prediction a video.
+        One result a video.
     """
-    waiting: deque[_Waiting] = deque()
+    waiting: deque[_Waiting[Result]] = deque()
     for sample in samples:
-        waiting.append(_arrived(sample))
+        shape = _shape(sample)
+        waiting.append(_Waiting(sample, shape, None if shape else failed(sample)))
         oldest = waiting[0].shape
         if oldest is not None and len(waiting) >= videos_at_once(oldest):
             _score_oldest(waiting, score, videos_at_once(oldest))
@@ -58,24 +62,24 @@ def in_passes(
         yield from _done(waiting)
 
 
-def _arrived(sample: Sample) -> _Waiting:
+def _shape(sample: Sample) -> Shape | None:
     if sample.clips is None:
-        return _Waiting(sample, None, Prediction(sample.path, error=sample.error))
+        return None
     clips, frames = sample.clips.shape
-    return _Waiting(sample, Shape(clips * len(sample.crops), frames, sample.crops[0].height, sample.crops[0].width))
+    return Shape(clips * len(sample.crops), frames, sample.crops[0].height, sample.crops[0].width)
 
 
 def _score_oldest(
-    waiting: deque[_Waiting], score: Callable[[Sequence[Sample]], Sequence[Prediction]], at_most: int
+    waiting: deque[_Waiting[Result]], score: Callable[[Sequence[Sample]], Sequence[Result]], at_most: int
 ) -> None:
     """Score the oldest video together with those of its shape."""
-    alike = [each for each in waiting if each.prediction is None and each.shape == waiting[0].shape][:at_most]
-    for each, prediction in zip(alike, score([each.sample for each in alike]), strict=True):
-        each.prediction = prediction
+    alike = [each for each in waiting if each.result is None and each.shape == waiting[0].shape][:at_most]
+    for each, result in zip(alike, score([each.sample for each in alike]), strict=True):
+        each.result = result
         each.sample = Sample(each.sample.position, each.sample.path, each.sample.label)  # its frames may go
 
 
-def _done(waiting: deque[_Waiting]) -> Iterator[Prediction]:
-    while waiting and (prediction := waiting[0].prediction) is not None:
+def _done(waiting: deque[_Waiting[Result]]) -> Iterator[Result]:
+    while waiting and (result := waiting[0].result) is not None:
         waiting.popleft()
-        yield prediction
+        yield result

@@ -65,6 +65,6 @@ def computes_in_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.version.cuda is not None and torch.cuda.get_device_capability(device) >= _AMPERE
     if device.type == "cpu":
-        known = getattr(torch.cpu, "get_capabilities", dict)()  # torch < 2.11 lacks it
+        known: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()  # torch < 2.11 lacks it
         return any(known.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
     return False

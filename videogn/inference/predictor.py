@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+import copy
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from videogn.axes import Sample, VideoRecord
+from videogn.axes import Sample
 from videogn.checks import require_at_least, require_positive
 from videogn.choices import (
     FRAME_RATE,
@@ -25,20 +27,27 @@ from videogn.choices import (
     chosen,
 )
 from videogn.data.plans import evaluation_plan
-from videogn.evaluation.views import score_views, video_probabilities
+from videogn.evaluation.views import score_views
 from videogn.inference.compilation import compile_network
-from videogn.inference.decoding import Video, VideoDecoding, decoded
+from videogn.inference.decoding import VideoDecoding, decoded
+from videogn.inference.features import ClipFeatures, VideoFeatures
 from videogn.inference.loading import load_network
+from videogn.inference.network_pass import NetworkPass
 from videogn.inference.passes import in_passes
+from videogn.inference.pipeline import VideoPipeline
 from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
+from videogn.inference.pretrained_predictor import Pretrained
+from videogn.inference.timelines.window import Window, refused, windows_of
+from videogn.inference.videos import Video, as_videos
+from videogn.models.head import classifier_of
 from videogn.models.input_size import check_views
 from videogn.system.devices import device_named
-from videogn.video.decoders.guard import video_opener
-from videogn.video.transforms import normalise, view_chunks, views_of
+
+Result = TypeVar("Result")
 
 
-class Predictor:
+class Predictor(Pretrained):
     """Classifies video files with a network whose source says everything about it and its input.
 
     Args:
@@ -53,15 +62,17 @@ class Predictor:
         antialias: Whether frames are antialiased when they shrink. Default: as the checkpoint says.
         decoder: "auto" (PyAV), "pyav", "decord" or "torchcodec"; files on which it is not exact go to PyAV. Default:
             "auto".
-        frame_rate: Frames per second of folders of numbered images. Default: 25.
+        frame_rate: Frames per second of folders of numbered images, and of bare arrays. Default: 25.
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
-        precision: "32", "bf16" or "auto": bf16 where the processor computes in it, which takes about half the time and
-            changes probabilities in the third digit; else 32. Default: "auto".
+        precision: "32", as `videogn test` computes; "bf16"; or "auto": bf16 where the processor computes in it, which
+            takes about half the time and changes probabilities in the third digit, else 32. Default: "32".
         compile: Whether the network is compiled (`torch.compile`), which takes a minute or more for each shape of
             videos before it pays, and a C++ compiler on a CPU. Default: False.
         time_limit: Seconds that a small video may take to decode; a long or large one has more. Decoding runs in a
             process of its own, which is killed and replaced when the time is over. 0 decodes in this process without a
             limit. Default: 60.
+        use_truncated: Whether a video whose end is missing, or of which frames are damaged, is scored over the frames
+            that decode, where it would fail otherwise; its prediction says so (`truncated`). Default: False.
         trust: Packages that may be imported where the checkpoint names a norm or a network from outside videogn.
             Default: none.
 
@@ -106,21 +117,22 @@ class Predictor:
         decoder: DecoderName = "auto",
         frame_rate: float = FRAME_RATE,
         device: str = "auto",
-        precision: PredictPrecisionName = "auto",
+        precision: PredictPrecisionName = "32",
         compile: bool = False,
         time_limit: float = TIME_LIMIT,
+        use_truncated: bool = False,
         trust: Sequence[str] = (),
     ) -> None:
         require_at_least("time_limit", time_limit, 0)
-        self._opener = video_opener(time_limit, frame_rate)
-        self._decoder = decoder
+        require_positive("frame_rate", frame_rate)
         self.device = device_named(device)
-        self._arithmetic = precision_named(precision, self.device)
-        self.precision: str = self._arithmetic.name
+        arithmetic = precision_named(precision, self.device)
+        self.precision: str = arithmetic.name
         net, about = load_network(checkpoint, trust=trust)
         self._net = net.to(self.device)
+        run = copy.copy(self._net) if compile else self._net  # a copy has the same layers and weights
         if compile:
-            compile_network(self._net, self.device)
+            compile_network(run, self.device)
         self._clips_per_forward: int = about["clips_per_forward"]
         self.class_names: list[str] = about["class_names"]
         asked = {"num_clips": num_clips, "protocol": protocol, "crops": crops, "fps": fps, "antialias": antialias}
@@ -128,8 +140,24 @@ class Predictor:
         self._source, self._about = checkpoint, views
         self.views = chosen(EvaluationViews, views)
         check_views(net, self.views)
-        self._plan = evaluation_plan(self.views)
-        self._mean, self._std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
+        self._decoding = VideoDecoding(
+            evaluation_plan(self.views),
+            decoder,
+            time_limit,
+            frame_rate=frame_rate,
+            use_truncated=use_truncated,
+        )
+        mean, std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
+        self._pass = NetworkPass(run, self.device, arithmetic, mean, std)
+
+    @property
+    def num_features(self) -> int:
+        """Number of features of a clip.
+
+        Raises:
+            ValueError: The last layer of the network is no classifier.
+        """
+        return classifier_of(self._net, len(self.class_names)).features
 
     def predict(
         self,
@@ -142,9 +170,11 @@ class Predictor:
         """Classify videos. A bad file gives a prediction with an error and does not stop the rest.
 
         Args:
-            videos: One video or several: files, folders of numbered images, or records of an index. With "#t=5.4,11.6"
-                (seconds) or "#frames=12,48" after the path, only this part of the video is classified. An iterable may
-                be endless: videos are taken from it as they are needed, and none is kept.
+            videos: One video or several: files, folders of numbered images, records of an index, files that are open
+                for reading bytes, arrays or tensors of frames, uint8 (T, H, W, 3), or a `VideoArray` of these with
+                their rate. With "#t=5.4,11.6" (seconds) or "#frames=12,48" after the path, only this part of the video
+                is classified. An iterable may be endless: videos are taken from it as they are needed, and none is
+                kept.
             top_k: Number of classes to name, at most. Default: 5.
             workers: Number of processes that decode ahead, at most two videos each; 0 decodes as predictions are asked
                 for, and None chooses: none for one video, for several a quarter of the cores, or as many as cores if
@@ -175,12 +205,7 @@ class Predictor:
             ValueError: `workers` is negative.
         """
         require_at_least("workers", workers or 0, 0)
-        return decoded(
-            [videos] if isinstance(videos, str | os.PathLike | VideoRecord) else videos,
-            VideoDecoding(self._plan, self._decoder, self._opener),
-            workers=workers,
-            device=self.device,
-        )
+        return decoded(as_videos(videos), self._decoding, workers=workers, device=self.device)
 
     def classify(
         self, samples: Iterable[Sample], *, top_k: int = 5, batch_clips: int | None = None
@@ -199,113 +224,99 @@ class Predictor:
             ValueError: A number is not positive.
         """
         require_positive("top_k", top_k)
+        made = partial(Prediction.of, class_names=self.class_names, top_k=top_k)
+        results = partial(self._pass.results, of_views=score_views, made=made, failed=Prediction.failed)
+        return self._each(samples, batch_clips, results, Prediction.failed)
+
+    def features(
+        self, videos: Video | Iterable[Video], *, workers: int | None = 0, batch_clips: int | None = None
+    ) -> Iterator[VideoFeatures]:
+        """Compute the features of videos' clips: what the classifier gets, averaged over positions and crops.
+
+        Args:
+            videos: One video or several, as for `predict`.
+            workers: As for `predict`. Default: 0.
+            batch_clips: As for `predict`.
+
+        Returns:
+            Iterator over the features of each video, in order, made as it is advanced; 2,048 a clip for `i3d_r50`.
+
+        Raises:
+            ValueError: A number is out of range, or the last layer of the network is no classifier.
+        """
+        network, of_views = replace(self._pass, net=self._net), ClipFeatures(self._net, len(self.class_names))
+        results = partial(network.results, of_views=of_views, made=VideoFeatures.of, failed=VideoFeatures.failed)
+        return self._each(self.decode(videos, workers=workers), batch_clips, results, VideoFeatures.failed)
+
+    def evidence(self, sample: Sample, class_number: int) -> NDArray[np.float32]:
+        """Find where in space and time of a decoded video a class came from; see `videogn.inference.saliency.explain`.
+
+        Args:
+            sample: Decoded video: a sample of `decode`.
+            class_number: Class, a place in `class_names`.
+
+        Returns:
+            The evidence at each pixel of `sample.frames`, float32 (N, H, W), >= 0, in no unit.
+
+        Raises:
+            ModuleNotFoundError: captum is not installed.
+        """
+        from videogn.inference.saliency import explain  # what only this needs
+
+        return explain(self._net, sample, class_number, self._pass.mean, self._pass.std)
+
+    def as_pipeline(self, *, top_k: int = 5) -> VideoPipeline:
+        """Return a function that takes and returns what the video-classification pipeline of transformers does.
+
+        Args:
+            top_k: Number of classes to name, at most. Default: 5.
+
+        Returns:
+            A function from a video to `[{"score", "label"}, ...]`, and from a list to a list of these.
+
+        Raises:
+            ValueError: `top_k` is not positive.
+        """
+        return VideoPipeline(self.predict, top_k=top_k)
+
+    def _each(
+        self,
+        samples: Iterable[Sample],
+        batch_clips: int | None,
+        results: Callable[..., Sequence[Result]],
+        failed: Callable[[Sample, str], Result],
+    ) -> Iterator[Result]:
         at_once = self._clips_per_forward if batch_clips is None else batch_clips
         require_positive("batch_clips", at_once)
         return in_passes(
             samples,
-            partial(self._predict, top_k=top_k, at_once=at_once),
+            partial(results, at_once=at_once),
             lambda shape: 1 if batch_clips is None else max(batch_clips // shape.views, 1),
+            lambda sample: failed(sample, str(sample.error)),
         )
 
-    @classmethod
-    def from_pretrained(cls, folder_or_hub_id: str | Path, **options: Any) -> Predictor:
-        """Make a predictor of a folder in the Hugging Face layout. No code of it is run.
+    def timeline(self, video: Video, *, stride: float, batch_clips: int | None = None) -> Iterator[Window]:
+        """Score the clips that slide over a long video. Each frame is decoded once, and only those at hand are kept.
 
         Args:
-            folder_or_hub_id: Folder that `save_pretrained` wrote, which needs no network; or the id of a repository on
-                the Hub, `user/name` or `user/name@revision`, which is fetched into Hugging Face's cache once.
-            **options: Further arguments of `Predictor`.
+            video: The video, or a part of it, as for `predict`. `num_clips` does not matter.
+            stride: Seconds from one clip to the next. A clip begins at the frame nearest to each multiple of it.
+            batch_clips: Number of clips that go through the network at once. By default as many as the checkpoint says
+                (`clips_per_forward`) on a GPU, and 1 on a CPU, which would gain no time by more.
 
         Returns:
-            The predictor.
+            Iterator over the windows in the order of time, one for each clip that ends within the video, and at least
+            one; made as it is advanced.
 
         Raises:
-            FileNotFoundError: There is no such folder.
-            ModuleNotFoundError: huggingface_hub is not installed, which an id needs.
-            ValueError: It is no folder of a network of videogn, or it could not be fetched.
+            ValueError: A number is not positive.
+            VideoDecodeError: The video cannot be opened or not be decoded to its end, or is too small for the network;
+                raised after the windows before.
         """
-        from videogn.inference.pretrained import pretrained_source
-
-        return cls(pretrained_source(folder_or_hub_id), **options)
-
-    def save_pretrained(self, folder: str | Path, *, results: str | Path | None = None) -> Path:
-        """Write the network, the input it expects and the views that this predictor takes as a folder in that layout.
-
-        Args:
-            folder: Folder for config.json, preprocessor_config.json, model.safetensors and README.md, a model card. A
-                README.md that is there is left as it is.
-            results: results.json of the network's test, or its folder, for the model card. Default: the one beside the
-                checkpoint, if it is that checkpoint's.
-
-        Returns:
-            The folder.
-
-        Raises:
-            FileNotFoundError: There are no such results.
-            ValueError: The results are those of another network, or the folder is a file.
-        """
-        from videogn.inference.pretrained import save_pretrained  # what only saving needs
-
-        return save_pretrained(self._net, self._about, folder, source=self._source, results=results)
-
-    def push_to_hub(self, repo_id: str, *, private: bool = True, results: str | Path | None = None) -> str:
-        """Push what `save_pretrained` writes to the Hugging Face Hub, with the token of `hf auth login`.
-
-        Args:
-            repo_id: Repository, user/name; made if it does not exist. A README.md that it has is left as it is.
-            private: Whether only its owner can see a repository that is made. Default: True.
-            results: As in `save_pretrained`.
-
-        Returns:
-            URL of the repository.
-
-        Raises:
-            ModuleNotFoundError: huggingface_hub is not installed.
-            ValueError: The Hub refused, or could not be reached; or as in `save_pretrained`.
-        """
-        from videogn.inference.pretrained import push_pretrained
-
-        with tempfile.TemporaryDirectory() as parent:
-            folder = self.save_pretrained(Path(parent, repo_id.rpartition("/")[2] or "model"), results=results)
-            return push_pretrained(folder, repo_id, private=private)
-
-    def _predict(self, samples: Sequence[Sample], *, top_k: int, at_once: int) -> list[Prediction]:
-        """Score videos of one shape: all views in one pass, or those of one video some at a time."""
-        try:
-            clips = self._score(samples, at_once)
-        except ValueError as error:  # a file too small for the network, say
-            if len(samples) == 1:
-                return [Prediction(samples[0].path, error=str(error), fallback=samples[0].fallback)]
-            return [self._predict([sample], top_k=top_k, at_once=at_once)[0] for sample in samples]
-        return [self._prediction(*each, top_k) for each in zip(samples, clips, strict=True)]
-
-    @torch.inference_mode()
-    def _score(self, samples: Sequence[Sample], at_once: int) -> list[Tensor]:
-        """The probabilities (clips, K) of each video, on the CPU."""
-        lengths = [self._on_device(sample) for sample in samples]
-        views = view_chunks(samples[0], at_once) if len(samples) == 1 else [views_of(*samples)]
-        layout = self._arithmetic.memory_format
-        chunks = (normalise(some, self._mean, self._std, layout) for some in views)
-        logits = partial(self._arithmetic.logits, self._net)
-        return list(score_views(logits, chunks, len(samples[0].crops)).cpu().split(lengths))
-
-    def _on_device(self, sample: Sample) -> int:
-        """Move a video there; its number of clips."""
-        assert sample.frames is not None
-        assert sample.clips is not None
-        sample.frames = sample.frames.to(self.device, non_blocking=True)
-        sample.clips = sample.clips.to(self.device, non_blocking=True)
-        return len(sample.clips)
-
-    def _prediction(self, sample: Sample, clips: Tensor, top_k: int) -> Prediction:
-        probabilities = video_probabilities(clips)
-        scores, classes = probabilities.topk(min(top_k, len(probabilities)))
-        names = [self.class_names[number] for number in classes.tolist()]
-        return Prediction(
-            sample.path,
-            scores=tuple(zip(names, scores.tolist(), strict=True)),
-            fallback=sample.fallback,
-            clip_times=sample.times,
-            clip_probabilities=clips.numpy(),
-            probabilities=probabilities.numpy(),
-        )
+        require_positive("stride", stride)
+        usual = 1 if self.device.type == "cpu" else self._clips_per_forward
+        at_once = usual if batch_clips is None else batch_clips
+        require_positive("batch_clips", at_once)
+        samples = self._decoding.sliding(video, self.views, stride=stride, clips=at_once)
+        results = partial(self._pass.results, of_views=score_views, made=windows_of, failed=refused)
+        return chain.from_iterable(window for sample in samples for window in results([sample], at_once))

@@ -1,24 +1,14 @@
-"""From a table of numbers to a video ResNet. The layers are pytorchvideo's, with a memory mode."""
+"""From a table of numbers to a video ResNet, layer for layer that of pytorchvideo, with a memory mode."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pytorchvideo.models.resnet import create_bottleneck_block, create_res_block
-from pytorchvideo.models.stem import create_res_basic_stem
 from torch import Tensor, nn
 
 from videogn.checks import check_choice
-from videogn.models.blocks import (
-    BasicBranch,
-    MaxPool,
-    ResidualBlock,
-    ResidualStage,
-    Stem,
-    bottleneck_block,
-    initialise,
-)
+from videogn.models.blocks import BasicBranch, Bottleneck, MaxPool, ResidualBlock, ResidualStage, Stem, initialise
 from videogn.models.head import FullyConvolutionalHead
 from videogn.models.input_size import InputSize, Layer, PoolWindow
 from videogn.models.recompute import MEMORY_MODES
@@ -129,32 +119,16 @@ def assemble(
     return BlockNetwork([stem, stages[0], *between, *stages[1:], head], InputSize(layers, pool_window))
 
 
-def _pytorchvideo(norm: NormFactory) -> Callable[..., nn.Module]:
-    """Make a norm that takes pytorchvideo's arguments: it passes BatchNorm's options to every norm."""
-    return lambda num_features, eps, momentum: norm(num_features)
-
-
 def _stem(architecture: Architecture, norm: NormFactory, memory_mode: str) -> Stem:
     conv1, pool1 = architecture.conv1, architecture.pool1
-    layers = create_res_basic_stem(
-        in_channels=3,
-        out_channels=architecture.width,
-        conv=norm.conv,
-        conv_kernel_size=conv1.kernel,
-        conv_stride=conv1.stride,
-        conv_padding=conv1.padding,
-        pool_kernel_size=pool1.kernel,
-        pool_stride=pool1.stride,
-        pool_padding=pool1.padding,
-        norm=_pytorchvideo(norm),
-    )
-    return Stem(layers, memory_mode)
+    conv = norm.conv(3, architecture.width, *conv1, bias=False)
+    return Stem(conv, norm(architecture.width), nn.MaxPool3d(*pool1), memory_mode)
 
 
 def _bottlenecks(
     channels: int, inner: int, temporal_kernels: Sequence[int], stride: int, norm: NormFactory, memory_mode: str
 ) -> Iterable[ResidualBlock]:
-    """Make the blocks of a stage. pytorchvideo's `create_res_stage` cannot choose the convolution of the shortcut.
+    """Make the blocks of a stage.
 
     Args:
         channels: Number of input channels.
@@ -164,24 +138,18 @@ def _bottlenecks(
         norm: Norm; its convolution is that of all layers, including the projection shortcut.
         memory_mode: Memory mode of the blocks.
     """
+    outer = inner * _EXPANSION
     for number, kernel in enumerate(temporal_kernels):
-        first = number == 0
-        block = create_res_block(
-            dim_in=channels if first else inner * _EXPANSION,
-            dim_inner=inner,
-            dim_out=inner * _EXPANSION,
-            bottleneck=create_bottleneck_block,
-            conv_a_kernel_size=(kernel, 1, 1),
-            conv_a_stride=(1, 1, 1),
-            conv_a_padding=(kernel // 2, 0, 0),
-            conv_a=norm.conv,
-            conv_b_stride=(1, stride, stride) if first else (1, 1, 1),
-            conv_b=norm.conv,
-            conv_c=norm.conv,
-            conv_skip=norm.conv,
-            norm=_pytorchvideo(norm),
+        step, before = ((1, stride, stride), channels) if number == 0 else ((1, 1, 1), outer)
+        projection, projection_norm = _shortcut(before, outer, step, norm)
+        convolutions = (
+            norm.conv(before, inner, (kernel, 1, 1), padding=(kernel // 2, 0, 0), bias=False),
+            norm.conv(inner, inner, (1, 3, 3), step, (0, 1, 1), bias=False),
+            norm.conv(inner, outer, (1, 1, 1), bias=False),
         )
-        yield bottleneck_block(block, memory_mode)
+        norms = (norm(inner), norm(inner), norm(outer))
+        branch = Bottleneck(convolutions, norms, (nn.ReLU(), nn.ReLU()), memory_mode)
+        yield ResidualBlock(projection, projection_norm, branch, memory_mode)
 
 
 def _basic_blocks(
@@ -191,8 +159,14 @@ def _basic_blocks(
     for number, kernel in enumerate(temporal_kernels):
         step, before = (stride, channels) if number == 0 else (1, inner)
         branch = BasicBranch(before, inner, kernel, step, norm, norm.conv, memory_mode)
-        if step == 1 and before == inner:
-            yield ResidualBlock(None, None, branch, memory_mode)
-        else:
-            projection = norm.conv(before, inner, 1, (1, step, step), bias=False)
-            yield ResidualBlock(projection, norm(inner), branch, memory_mode)
+        projection, projection_norm = _shortcut(before, inner, (1, step, step), norm)
+        yield ResidualBlock(projection, projection_norm, branch, memory_mode)
+
+
+def _shortcut(
+    channels: int, out_channels: int, stride: tuple[int, int, int], norm: NormFactory
+) -> tuple[nn.Module, nn.Module] | tuple[None, None]:
+    """Make the projection of a block whose shape changes, and its norm; elsewhere the shortcut is the identity."""
+    if channels == out_channels and stride == (1, 1, 1):
+        return None, None
+    return norm.conv(channels, out_channels, (1, 1, 1), stride, bias=False), norm(out_channels)

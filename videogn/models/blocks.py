@@ -1,7 +1,6 @@
-"""Stem and residual blocks of a video ResNet: pytorchvideo's layers with a memory mode, and their initialisation.
+"""Stem and residual blocks of a video ResNet, with a memory mode, and their initialisation.
 
-Parameters and buffers have pytorchvideo's names, so that its checkpoints fit. Its blocks cannot be subclassed: their
-constructors set `__class__` back.
+Parameters and buffers have pytorchvideo's names, so that its checkpoints fit.
 """
 
 from __future__ import annotations
@@ -9,8 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from pytorchvideo.models.resnet import BottleneckBlock, ResBlock
-from pytorchvideo.models.stem import ResNetBasicStem
 from torch import Tensor, nn
 
 from videogn.models.head import FullyConvolutionalHead
@@ -23,16 +20,15 @@ class Stem(nn.Module):
     The convolution has a quarter of the network's multiply-adds, so only the mode stage runs it again.
 
     Args:
-        stem: pytorchvideo's stem, whose layers are taken over.
+        conv: Convolution.
+        norm: Norm of its output.
+        pool: Max pool; the identity where there is none.
         memory_mode: plain; lean or block, which keep the output of the convolution; or stage, which keeps the clips.
     """
 
-    def __init__(self, stem: ResNetBasicStem, memory_mode: str) -> None:
+    def __init__(self, conv: nn.Module, norm: nn.Module, pool: nn.Module, memory_mode: str) -> None:
         super().__init__()
-        self.conv = stem.conv
-        self.norm = stem.norm
-        self.activation = stem.activation
-        self.pool = stem.pool or nn.Identity()  # X3D and R(2+1)D have none
+        self.conv, self.norm, self.activation, self.pool = conv, norm, nn.ReLU(), pool
         self.memory_mode = memory_mode
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,19 +66,27 @@ class MaxPool(nn.MaxPool3d):
 
 
 class Bottleneck(nn.Module):
-    """Three convolutions, each with its norm, and ReLU after the first two.
+    """Three convolutions, each with its norm, and an activation after the first two.
 
     Args:
-        bottleneck: pytorchvideo's bottleneck, whose layers are taken over.
+        convolutions: The three convolutions.
+        norms: Norms of their outputs.
+        activations: Activations of the first two.
         memory_mode: lean keeps the outputs of the first two convolutions. In the other modes the bottleneck keeps
             everything, unless the block around it runs again.
     """
 
-    def __init__(self, bottleneck: BottleneckBlock, memory_mode: str) -> None:
+    def __init__(
+        self,
+        convolutions: tuple[nn.Module, nn.Module, nn.Module],
+        norms: tuple[nn.Module, nn.Module, nn.Module],
+        activations: tuple[nn.Module, nn.Module],
+        memory_mode: str,
+    ) -> None:
         super().__init__()
-        self.conv_a, self.norm_a, self.act_a = bottleneck.conv_a, bottleneck.norm_a, bottleneck.act_a
-        self.conv_b, self.norm_b, self.act_b = bottleneck.conv_b, bottleneck.norm_b, bottleneck.act_b
-        self.conv_c, self.norm_c = bottleneck.conv_c, bottleneck.norm_c
+        self.conv_a, self.norm_a, self.act_a = convolutions[0], norms[0], activations[0]
+        self.conv_b, self.norm_b, self.act_b = convolutions[1], norms[1], activations[1]
+        self.conv_c, self.norm_c = convolutions[2], norms[2]
         self.memory_mode = memory_mode
 
     @property
@@ -216,20 +220,6 @@ class ResidualStage(nn.Module):
         for block in self.res_blocks:
             x = block(x)
         return x
-
-
-def bottleneck_block(block: ResBlock, memory_mode: str) -> ResidualBlock:
-    """Make a residual block of the layers of pytorchvideo's.
-
-    Args:
-        block: pytorchvideo's block with a bottleneck.
-        memory_mode: plain, lean, block or stage.
-    """
-    bottleneck = Bottleneck(block.branch2, memory_mode)
-    if block.branch1_conv is not None:
-        # pytorchvideo's are NumPy's numbers, which torch.compile takes for unknown ones.
-        block.branch1_conv.stride = tuple(map(int, block.branch1_conv.stride))
-    return ResidualBlock(block.branch1_conv, block.branch1_norm, bottleneck, memory_mode)
 
 
 def initialise(stem: Stem, stages: Sequence[ResidualStage], head: FullyConvolutionalHead) -> None:

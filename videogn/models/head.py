@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -64,3 +66,41 @@ class FullyConvolutionalHead(nn.Module):
         x = self.pool(x)  # (B, C, T'', H'', W'')
         x = self.proj(self.dropout(x.movedim(1, -1)))  # (B, T'', H'', W'', K)
         return x.movedim(-1, 1)  # (B, K, T'', H'', W'')
+
+
+class Classifier(NamedTuple):
+    """The layer that makes logits of features.
+
+    Attributes:
+        layer: The layer.
+        axis: Axis of the features in its input: the last one of a linear layer, 1 of a convolution.
+        features: Number of features.
+    """
+
+    layer: nn.Module
+    axis: int
+    features: int
+
+
+def classifier_of(net: nn.Module, num_classes: int) -> Classifier:
+    """Find the classifier of a network: its last layer, if that has one output a class.
+
+    Args:
+        net: Network.
+        num_classes: Number of classes K.
+
+    Raises:
+        ValueError: The last layer is no classifier.
+    """
+    weights = [each for each in net.state_dict().items() if each[0].endswith("weight")]
+    if not weights:
+        raise ValueError(
+            "this network shows no layers, as an exported one: there are no features before its classifier"
+        )
+    name, weight = weights[-1]
+    if weight.ndim not in (2, 5) or len(weight) != num_classes or weight[0, 0].numel() != 1:
+        raise ValueError(
+            f"the last layer of this network, {name.rpartition('.')[0]}, is no classifier of {num_classes} classes: "
+            "there are no features before it"
+        )
+    return Classifier(net.get_submodule(name.rpartition(".")[0]), -1 if weight.ndim == 2 else 1, weight.shape[1])

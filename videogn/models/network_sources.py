@@ -19,6 +19,7 @@ from videogn.models.hub_files import downloads
 from videogn.models.nonlocal_release import PUBLISHED_TOP1, RELEASE_URL, ReleasedNetwork, released_network
 from videogn.models.pretrained_folder import PretrainedFolder, describe_pretrained, find_pretrained
 from videogn.models.weight_sources import torchvision_weights
+from videogn.source_names import torchvision_name
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,8 @@ _TRANSFORMERS = ("mvit", "swin3d")
 
 
 def _torchvision(name: str) -> PublishedNetwork:
+    arch = torchvision_name(name)
     weights = torchvision_weights(name)
-    arch = name.partition(".")[0].removesuffix("_Weights").lower()
-    if arch not in _TORCHVISION:
-        raise ValueError(
-            f"torchvision:{name} is no video network, only weights to start from (--model.init_from); the video "
-            f"networks are {', '.join(_TORCHVISION)}"
-        )
     clips, preset = _TORCHVISION[arch], weights.transforms()
     views = EvaluationViews(
         clip_length=clips.length,

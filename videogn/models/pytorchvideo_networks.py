@@ -1,24 +1,27 @@
-"""pytorchvideo's X3D, R(2+1)D and CSN, key for key, with any norm, memory modes, and logits at every position."""
+"""pytorchvideo's X3D, R(2+1)D and CSN, key for key, with any norm, memory modes, and logits at every position.
+
+pytorchvideo is imported when one of them is built: with the torchvision that it needs it takes longer than torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pytorchvideo.models.csn import create_csn
-from pytorchvideo.models.r2plus1d import create_r2plus1d
-from pytorchvideo.models.x3d import create_x3d
 from torch import nn
 
 from videogn.checks import check_choice
 from videogn.choices import NUM_CLASSES
 from videogn.models.assembly import BlockNetwork
-from videogn.models.blocks import ResidualStage, Stem, bottleneck_block
+from videogn.models.blocks import Bottleneck, ResidualBlock, ResidualStage, Stem
 from videogn.models.head import FullyConvolutionalHead, WindowAverage
 from videogn.models.input_size import InputSize, Layer, PoolWindow
 from videogn.models.norm_conversion import convert_norm
 from videogn.models.recompute import MEMORY_MODES
 from videogn.norm import make_norm
+
+if TYPE_CHECKING:
+    from pytorchvideo.models.resnet import ResBlock
 
 Norm = str | Callable[..., nn.Module]
 
@@ -95,6 +98,8 @@ def r2plus1d_r50(
     memory_mode: str = "plain",
 ) -> BlockNetwork:
     """R(2+1)D ResNet-50 (Tran et al., CVPR 2018), pytorchvideo's hub `r2plus1d_r50` (16 x 4). Arguments of `x3d_xs`."""
+    from pytorchvideo.models.r2plus1d import create_r2plus1d
+
     network = create_r2plus1d(model_num_class=num_classes, head_activation=None)
     return _resnet(network, (4, 32, 32), norm, norm_options, dropout, pool_window, memory_mode)
 
@@ -108,6 +113,8 @@ def csn_r101(
     memory_mode: str = "plain",
 ) -> BlockNetwork:
     """Channel-separated ResNet-101 (Tran et al., ICCV 2019), hub `csn_r101` (32 x 2). Arguments of `x3d_xs`."""
+    from pytorchvideo.models.csn import create_csn
+
     network = create_csn(model_depth=101, model_num_class=num_classes, stem_pool=nn.MaxPool3d)
     return _resnet(network, (8, 32, 32), norm, norm_options, dropout, pool_window, memory_mode)
 
@@ -121,6 +128,8 @@ def _x3d(
     pool_window: PoolWindow,
     memory_mode: str,
 ) -> BlockNetwork:
+    from pytorchvideo.models.x3d import create_x3d
+
     network = create_x3d(
         model_num_class=num_classes,
         dropout_rate=dropout,
@@ -184,9 +193,22 @@ def _network(
 
 def stem_of(stem: Any, memory_mode: str) -> Stem:
     """Take over the layers of pytorchvideo's stem, with a memory mode."""
-    return Stem(stem, memory_mode)
+    pool = stem.pool or nn.Identity()  # X3D and R(2+1)D have none
+    return Stem(stem.conv, stem.norm, pool, memory_mode)
 
 
 def stage_of(stage: Any, memory_mode: str) -> ResidualStage:
     """Take over the blocks of pytorchvideo's stage, with a memory mode."""
-    return ResidualStage([bottleneck_block(block, memory_mode) for block in stage.res_blocks], memory_mode)
+    return ResidualStage([_block(block, memory_mode) for block in stage.res_blocks], memory_mode)
+
+
+def _block(block: ResBlock, memory_mode: str) -> ResidualBlock:
+    """Take over the layers of pytorchvideo's block, which cannot be subclassed: it sets `__class__` back."""
+    inside = block.branch2
+    convolutions = (inside.conv_a, inside.conv_b, inside.conv_c)
+    norms = (inside.norm_a, inside.norm_b, inside.norm_c)
+    branch = Bottleneck(convolutions, norms, (inside.act_a, inside.act_b), memory_mode)
+    if block.branch1_conv is not None:
+        # pytorchvideo's are NumPy's numbers, which torch.compile takes for unknown ones.
+        block.branch1_conv.stride = tuple(map(int, block.branch1_conv.stride))
+    return ResidualBlock(block.branch1_conv, block.branch1_norm, branch, memory_mode)

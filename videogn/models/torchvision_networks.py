@@ -1,4 +1,7 @@
-"""torchvision's video networks, key for key: the convolutional ones with any norm, transformers with their own."""
+"""torchvision's video networks, key for key: the convolutional ones with any norm, transformers with their own.
+
+torchvision is imported when one of them is built: it takes about as long as torch.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
-from torchvision.models import video
-from torchvision.models.swin_transformer import SwinTransformerBlock
 
 from videogn.choices import NUM_CLASSES
 from videogn.models.input_size import SizeLimits
@@ -38,7 +39,7 @@ def r3d_18(
     Raises:
         ValueError: A name or an option is wrong.
     """
-    return _resnet(video.r3d_18, num_classes, norm, norm_options, memory_mode)
+    return _resnet("r3d_18", num_classes, norm, norm_options, memory_mode)
 
 
 def mc3_18(
@@ -48,7 +49,7 @@ def mc3_18(
     memory_mode: str = "plain",
 ) -> nn.Module:
     """ResNet-18 with 3D kernels in the first stages only (Tran et al., CVPR 2018). Arguments as for `r3d_18`."""
-    return _resnet(video.mc3_18, num_classes, norm, norm_options, memory_mode)
+    return _resnet("mc3_18", num_classes, norm, norm_options, memory_mode)
 
 
 def r2plus1d_18(
@@ -58,7 +59,7 @@ def r2plus1d_18(
     memory_mode: str = "plain",
 ) -> nn.Module:
     """R(2+1)D ResNet-18 (Tran et al., CVPR 2018). Arguments as for `r3d_18`."""
-    return _resnet(video.r2plus1d_18, num_classes, norm, norm_options, memory_mode)
+    return _resnet("r2plus1d_18", num_classes, norm, norm_options, memory_mode)
 
 
 def s3d(
@@ -73,7 +74,7 @@ def s3d(
     It has no residual blocks, so that no gamma starts at 0. eps and momentum of its norms are 0.001 unless the norm's
     options say otherwise. Arguments as for `r3d_18`, and `dropout`, the probability of dropping a feature.
     """
-    network = video.s3d(num_classes=num_classes, dropout=dropout)
+    network = _made("s3d", num_classes=num_classes, dropout=dropout)
     convert_norm(network, make_norm(norm, **(norm_options or {})))
     SizeLimits((14, 224, 224)).declare(network)
     return with_memory_mode(network, network.features, memory_mode)
@@ -148,14 +149,17 @@ def swin3d_b(
     return _swin("swin3d_b", num_classes, norm, norm_options, memory_mode)
 
 
+def _made(name: str, **options: Any) -> Any:
+    """Make the network of that name in `torchvision.models.video`."""
+    from torchvision.models import video
+
+    return getattr(video, name)(**options)
+
+
 def _resnet(
-    make: Callable[..., nn.Module],
-    num_classes: int,
-    norm: Norm,
-    norm_options: Mapping[str, Any] | None,
-    memory_mode: str,
+    name: str, num_classes: int, norm: Norm, norm_options: Mapping[str, Any] | None, memory_mode: str
 ) -> nn.Module:
-    network: Any = make(num_classes=num_classes)
+    network = _made(name, num_classes=num_classes)
     blocks = [block for number in range(1, 5) for block in getattr(network, f"layer{number}")]
     for block in blocks:  # torchvision leaves the last gamma of a block at 1; the others' start is that of i3d_r50
         nn.init.zeros_(block.conv2[1].weight)
@@ -172,7 +176,7 @@ def _mvit(
     memory_mode: str,
 ) -> nn.Module:
     require_own_norm(name, norm, norm_options)
-    network = getattr(video, name)(num_classes=num_classes, dropout=dropout)
+    network = _made(name, num_classes=num_classes, dropout=dropout)
     SizeLimits((16, 224, 224), exact=True).declare(network)
     return with_memory_mode(network, network.blocks, memory_mode)
 
@@ -180,7 +184,9 @@ def _mvit(
 def _swin(
     name: str, num_classes: int, norm: Norm, norm_options: Mapping[str, Any] | None, memory_mode: str
 ) -> nn.Module:
+    from torchvision.models.swin_transformer import SwinTransformerBlock
+
     require_own_norm(name, norm, norm_options)
-    network = getattr(video, name)(num_classes=num_classes)
+    network = _made(name, num_classes=num_classes)
     blocks = [layer for layer in network.modules() if isinstance(layer, SwinTransformerBlock)]
     return with_memory_mode(network, blocks, memory_mode)

@@ -27,6 +27,7 @@ from videogn.choices import (
     NonfiniteName,
     chosen,
 )
+from videogn.engine_files import engine_facts, open_engine
 from videogn.evaluation import ResultCollection, clip_probabilities, score_video, score_views, write_results
 from videogn.evaluation.results import TOP_K, VideoResult, in_words
 from videogn.models import make_model
@@ -72,6 +73,7 @@ class VideoClassifier(pl.LightningModule):
         arch_options: Further arguments of the architecture, for instance {dropout: 0.5, pool_window: [null, 4, 4]}.
         class_names: Class names in the order of the class numbers. The command line takes them from the data.
         crops: Part of the frame that is seen in evaluation: `full` (fully convolutionally), `three_crop` or `center`.
+        engine_file: File that `videogn export` has written, to be tested in the place of a network built here.
         init_from: Initial weights for fine-tuning: a file, a folder or hf:USER/NAME in the Hugging Face layout,
             timm:NAME, torchvision:NAME or zoo:NAME. To resume a training run, use --ckpt_path.
         clips_per_forward: Number of views that go through the network at once in testing. Lower it when memory is
@@ -98,6 +100,7 @@ class VideoClassifier(pl.LightningModule):
         arch_options: dict[str, Any] | None = None,
         class_names: list[str] | None = None,
         crops: CropsName = EvaluationProtocol.crops,
+        engine_file: str | None = None,
         init_from: str | None = None,
         clips_per_forward: int = 10,
         nonfinite: NonfiniteName = "stop",
@@ -115,7 +118,11 @@ class VideoClassifier(pl.LightningModule):
         self._nonfinite = NonfinitePolicy(nonfinite)
         self.results_dir = results_dir
         self.save_clip_probabilities = save_clip_probabilities
-        self.net = make_model(arch, len(class_names), norm, norm_options, arch_options)
+        self._engine_file = engine_file
+        if engine_file is None:
+            self.net = make_model(arch, len(class_names), norm, norm_options, arch_options)
+        else:
+            self.net = open_engine(engine_file)
         check_input(self.net, self.settings.clip_length, self.settings.crop_size)
         mean, std = self.settings.mean, self.settings.std
         self._source = None if init_from is None else str(init_from)  # what the weights are, until they are trained
@@ -228,6 +235,8 @@ class VideoClassifier(pl.LightningModule):
             about = {**data.describe_test(), "model": {key: self.hparams[key] for key in CONTRACT}}
             about |= {"seed": torch.initial_seed(), "training": self._restored}
             about["checkpoint"] = self.trainer.ckpt_path or self._source
+            if self._engine_file is not None:
+                about["engine"] = engine_facts(self._engine_file)
             summary = write_results(
                 folder, self._results, classes=self.class_names, expected=data.num_test_videos(), about=about
             )

@@ -178,6 +178,28 @@ def clip_indices(
     return past_the_end(numbers(_Setting(num_frames, clip_length, interval, num_clips, fps)), num_frames)
 
 
+def clips_from(
+    starts: NDArray, num_frames: int, *, clip_length: int, interval: int, protocol: str, fps: float = SLOWFAST_FPS
+) -> Indices:
+    """Return the frame indices of clips that begin where they are told, and not where a test places them.
+
+    Args:
+        starts: First frame of each clip, integers (V,) in [0, num_frames).
+        num_frames: Number of frames in the video, N.
+        clip_length: Number of frames in a clip, T.
+        interval: Step between consecutive frames, s, as in `clip_indices`.
+        protocol: Rule that spaces the frames of a clip and replaces those past the end, a key of `PROTOCOLS`.
+        fps: Frames per second of the video. Default: 30.
+
+    Returns:
+        Frame indices, int64 (V, T), in [0, num_frames).
+    """
+    spread, past_the_end = PROTOCOLS[protocol]
+    # In a video of one frame, every protocol has its first clip begin there.
+    steps = spread(_Setting(1, clip_length, interval, 1, fps))[0]
+    return past_the_end(starts[:, None] + np.floor(steps).astype(np.int64), num_frames)
+
+
 def clip_step(*, clip_length: int, interval: int, protocol: str, fps: float = SLOWFAST_FPS) -> float:
     """Return the distance between consecutive frames of a test clip, in frames of the video.
 

@@ -7,19 +7,15 @@ import os
 import time
 from dataclasses import dataclass, replace
 
-import av.error
 import numpy as np
-from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.stream import VideoStream
 
 from videogn.choices import FRAME_RATE
-from videogn.video.decoded_images import DecodedImages
+from videogn.video.decoders.decoded_file import DecodedFile
+from videogn.video.decoders.decoded_images import DecodedImages
 from videogn.video.decoders.frame_table import FrameTable, read_frame_table
 from videogn.video.decoders.packet_list import REORDERED
-from videogn.video.decoders.stream import flush, from_key_frame, open_stream, packets
 from videogn.video.decoders.time_limit import in_seconds, time_limit
-from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, explain, reading
+from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, reading
 from videogn.video.integrity import damage
 from videogn.video.storage import size
 
@@ -147,7 +143,7 @@ def _judge_listed(report: IntegrityReport, table: FrameTable) -> IntegrityReport
 def _judge_decoded(report: IntegrityReport, table: FrameTable, limit: float) -> IntegrityReport:
     """Judge by decoding all frames, or those that decode within `limit` seconds."""
     deadline = time.monotonic() + limit
-    decoded = _Decoded(table, deadline) if table.images is None else DecodedImages(table, deadline)
+    decoded = DecodedFile(table, deadline) if table.images is None else DecodedImages(table, deadline)
     found = [] if decoded.unfinished or table.images is not None else damage(table.source, table.container)
     report = replace(report, notes=tuple(each.what for each in found if not each.of_video))
     broken = next((each.what for each in found if each.of_video), None)
@@ -186,79 +182,3 @@ def _duration(table: FrameTable, frames: int) -> float:
     if table.pts is None or not 1 < frames <= len(table.pts):
         return frames / table.info.fps
     return float((table.pts[frames - 1] - table.pts[0]) * table.time_base) + 1 / table.info.fps
-
-
-class _Decoded:
-    """Result of decoding a whole file.
-
-    After damage no picture counts as intact until the next key frame, because it may depend on the damaged one.
-
-    Attributes:
-        whole: Indices of the intact frames.
-        problem: First problem met, or None.
-        fails_at_end: Whether only the last packet failed.
-        unfinished: Whether the time was up before the last packet.
-    """
-
-    def __init__(self, table: FrameTable, deadline: float) -> None:
-        self.whole: set[int] = set()
-        self.problem: str | None = None
-        self.fails_at_end = False
-        self.unfinished = False
-        self._table = table
-        self._starts = frozenset(table.keyframes.tolist())
-        self._trusted = True
-        self._count = 0
-        with open_stream(table.path, table.source) as (container, stream):
-            try:
-                waiting = False
-                sent = from_key_frame(
-                    packets(container, stream), unmarked=table.unmarked, leaving_out=table.leaving_out
-                )
-                for packet in sent:
-                    if time.monotonic() > deadline:
-                        self.unfinished = True
-                        return
-                    if packet.size:
-                        self.fails_at_end = False
-                        waiting = waiting and not packet.is_keyframe
-                    if not waiting:
-                        waiting = self._fails(packet, stream)
-            except av.error.FFmpegError as error:
-                self._note(explain(error))
-                self._take(flush(stream))
-
-    def _fails(self, packet: Packet, stream: VideoStream) -> bool:
-        """Decode a packet. Returns whether it failed, so that decoding has to wait for a key frame."""
-        try:
-            self._take(packet.decode())
-        except av.error.FFmpegError as error:
-            self._note(explain(error))
-            self._take(flush(stream))
-            stream.codec_context.flush_buffers()
-            self._trusted = True
-            return True
-        return False
-
-    def _note(self, problem: str) -> None:
-        if self.problem is None:
-            self.problem = problem
-            self.fails_at_end = True
-
-    def _take(self, pictures: list[VideoFrame]) -> None:
-        for picture in pictures:
-            number = self._number(picture)
-            self._count += 1
-            if picture.is_corrupt:
-                self._trusted = False
-                self._note("its data are damaged")
-            elif number in self._starts:
-                self._trusted = True
-            if self._trusted and number is not None:
-                self.whole.add(number)
-
-    def _number(self, picture: VideoFrame) -> int | None:
-        """Index of a picture; None if the frame table does not have it."""
-        if self._table.pts is None:
-            return self._count if self._count < self._table.readable else None
-        return self._table.index_of(picture.pts)

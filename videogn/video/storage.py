@@ -4,6 +4,7 @@
     shards/train-000.tar/abc.mp4      a member of a shard: a component that ends in .tar and is a file
     s3://bucket/videos/abc.mp4        an object, read through fsspec
     s3://bucket/train-000.tar/abc.mp4 a member of a shard there; only its bytes are fetched
+    HeldFile("abc.mp4", data)         bytes that a program holds
 
 Only files are opened by name. The others are read into memory once for each time a video is opened.
 """
@@ -25,6 +26,7 @@ from types import MappingProxyType
 from typing import IO, Any, BinaryIO
 
 from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, explain
+from videogn.video.held_file import HeldFile
 
 #: Absolute path of a file, or the bytes of a video that is not a separate file.
 Source = str | bytes
@@ -74,12 +76,15 @@ def read_source(path: str | os.PathLike[str]) -> Source:
     """
     text = os.fspath(path)
     shard, member = _split(text)
-    if member is None and not is_url(text):
+    data: bytes | None
+    if isinstance(text, HeldFile):
+        data = text.data
+    elif member is None and not is_url(text):
         _check_file(text)
         return os.path.abspath(text)
-    if member is None:
+    elif member is None:
         with _reading(text, text) as file:
-            data: bytes | None = file.read()
+            data = file.read()
     else:
         listed = _read_listed(text, shard, member) if isinstance(text, MemberPath) else None
         data = _read_member(text, shard, member) if listed is None else listed

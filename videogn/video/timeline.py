@@ -55,12 +55,14 @@ def make_timeline(video: FrameSource, record: VideoRecord, fps: float | None = N
     places = np.arange(count) if segment.unit == "frames" else times[:count]
     first, stop = np.searchsorted(places, [segment.start, segment.end]).tolist()
     if first >= stop:
-        there = f"has {count} frames" if segment.unit == "frames" else f"lasts {_end(times, count, video):.2f} s"
+        there = (
+            f"has {count} frames" if segment.unit == "frames" else f"lasts {_end(times, count, video.info.fps):.2f} s"
+        )
         raise VideoDecodeError(record.name, f"the segment holds no frame: the video {there}")
     frames = np.arange(first, stop, dtype=np.int64)
     if fps is None:
         return frames
-    start, end = float(times[first]), _end(times, stop, video)
+    start, end = float(times[first]), _end(times, stop, video.info.fps)
     if segment.unit == "seconds":
         start, end = segment.start, min(segment.end, end)
     if (end - start) * fps > _MOST:
@@ -79,13 +81,44 @@ def clip_times(video: FrameSource, indices: Indices) -> tuple[tuple[float, float
         For each clip the second at which its first frame appears and that at which its last one disappears, from the
         first frame of the video on. Frames after which the clip goes back to earlier ones end it.
     """
-    times = video.times()
+    return clip_spans(indices, video.times(), video.info.fps)
+
+
+def clip_spans(indices: Indices, times: np.ndarray, fps: float) -> tuple[tuple[float, float], ...]:
+    """Compute when clips are displayed, as `clip_times` does, of a video whose times are known.
+
+    Args:
+        indices: Frame indices (clips, T).
+        times: When each frame of the video is displayed, in seconds.
+        fps: Frames per second of the video.
+    """
     spans = []
     for clip in indices:
         back = np.flatnonzero(np.diff(clip) < 0)
         last = clip[back[0]] if back.size else clip[-1]
-        spans.append((float(times[clip[0]]), _end(times, int(last) + 1, video)))
+        spans.append((float(times[clip[0]]), _end(times, int(last) + 1, fps)))
     return tuple(spans)
+
+
+def stride_places(times: np.ndarray, stride: float) -> Indices:
+    """Choose the places that are nearest to the multiples of a time, counted from the first place.
+
+    Args:
+        times: When the frame at each place is displayed, in seconds, (L,), not decreasing; L > 0.
+        stride: Seconds, > 0.
+
+    Returns:
+        Places, int64, increasing: the nearest to 0, stride, 2 stride, ... or the earlier of two; each place once.
+
+    Example:
+        >>> import numpy as np
+        >>> stride_places(np.array([0.0, 0.1, 0.2, 0.3, 0.4, 3.0, 3.1]), 0.25)
+        array([0, 2, 4, 5])
+    """
+    # Multiples up to the middle between a place and the next belong to it; they are counted, not listed.
+    until = np.append((times[1:] + times[:-1]) / 2, times[-1]) - times[0]
+    passed = np.floor((until + _EQUAL) / stride)
+    return np.flatnonzero(np.diff(passed, prepend=-1) > 0)
 
 
 def _nearest(times: np.ndarray, start: float, end: float, fps: float) -> Indices:
@@ -95,8 +128,8 @@ def _nearest(times: np.ndarray, start: float, end: float, fps: float) -> Indices
     return np.searchsorted((times[1:] + times[:-1]) / 2, wanted - _EQUAL).astype(np.int64)
 
 
-def _end(times: np.ndarray, stop: int, video: FrameSource) -> float:
+def _end(times: np.ndarray, stop: int, fps: float) -> float:
     """Second at which frame `stop` - 1 ends. The last of the video is displayed as long as the others on average."""
     if stop < len(times):
         return float(times[stop])
-    return float(times[-1]) + (float(times[-1]) / (len(times) - 1) if len(times) > 1 else 1 / video.info.fps)
+    return float(times[-1]) + (float(times[-1]) / (len(times) - 1) if len(times) > 1 else 1 / fps)

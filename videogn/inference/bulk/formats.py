@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
+from videogn.inference.bulk.label_formats import fiftyone_labels, label_studio_tasks
 from videogn.inference.bulk.rows import Row
 
 #: Rows that go into a Parquet file together.
@@ -34,13 +35,13 @@ def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
     """One line for each class that is named of a video, with its rank; one for a video that failed."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["path", "rank", "label", "score", "error"])
+    lines.writerow(["path", "rank", "label", "score", "error", "truncated"])
     for row in rows:
         path = row["path"]
         if "error" in row:
-            lines.writerow([path, "", "", "", row["error"]])
+            lines.writerow([path, "", "", "", row["error"], ""])
         for rank, named in enumerate(row.get("predictions", ()), 1):
-            lines.writerow([path, rank, named["label"], f"{named['score']:.6g}", ""])
+            lines.writerow([path, rank, named["label"], f"{named['score']:.6g}", "", row.get("truncated", "")])
         yield text.getvalue()
         text.seek(0)
         text.truncate()
@@ -48,7 +49,7 @@ def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def write_parquet(rows: Iterable[Row], file: BinaryIO) -> None:
-    """Write a Parquet file with the columns path, predictions (a list of label and score) and error.
+    """Write a Parquet file with the columns path, predictions (a list of label and score), error and truncated.
 
     Args:
         rows: Rows.
@@ -58,7 +59,8 @@ def write_parquet(rows: Iterable[Row], file: BinaryIO) -> None:
     import pyarrow.parquet as pq
 
     named = pa.struct([("label", pa.string()), ("score", pa.float32())])
-    schema = pa.schema([("path", pa.string()), ("predictions", pa.list_(named)), ("error", pa.string())])
+    texts = [(name, pa.string()) for name in ("path", "error", "truncated")]
+    schema = pa.schema([texts[0], ("predictions", pa.list_(named)), *texts[1:]])
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         rows = iter(rows)
         while some := list(itertools.islice(rows, _ROWS_AT_ONCE)):
@@ -70,4 +72,6 @@ TEXTS: dict[str, Callable[[Iterable[Row]], Iterator[str]]] = {
     "json": json_array,
     "jsonl": json_lines,
     "csv": csv_lines,
+    "fiftyone": fiftyone_labels,
+    "labelstudio": label_studio_tasks,
 }

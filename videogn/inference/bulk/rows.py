@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videogn.data.stored_paths import stored_path
-from videogn.inference.prediction import Prediction
 
-#: `path`, and either `predictions`, a list of {"label", "score"} with the best first, or `error`, a reason.
+if TYPE_CHECKING:
+    from videogn.inference.prediction import Prediction
+
+#: `path`, and either `predictions`, a list of {"label", "score"} with the best first, or `error`, a reason; `truncated`
+#: where the predictions are of a part of the video only.
 Row = dict[str, Any]
 
 
@@ -19,4 +22,5 @@ def row_of(prediction: Prediction) -> Row:
     path = stored_path(prediction.path)
     if prediction.error is not None:
         return {"path": path, "error": prediction.error}
-    return {"path": path, "predictions": [{"label": label, "score": score} for label, score in prediction.scores]}
+    row: Row = {"path": path, "predictions": [{"label": name, "score": score} for name, score in prediction.scores]}
+    return row if prediction.truncated is None else row | {"truncated": prediction.truncated}

@@ -6,12 +6,12 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, Protocol, TypeVar
 
 from videogn.axes import VideoRecord
 from videogn.data.stored_paths import stored_path
 from videogn.inference.bulk.parts import FileState, Parts
-from videogn.inference.bulk.rows import row_of
-from videogn.inference.prediction import Prediction
+from videogn.inference.bulk.rows import Row
 from videogn.video.errors import VideoDecodeError
 from videogn.video.storage import state
 
@@ -19,29 +19,60 @@ from videogn.video.storage import state
 _ASKING = 16
 _INPUTS_AT_ONCE = 64
 
+
+class Result(Protocol):
+    """What every kind of result says of a video: `Prediction`, `VideoFeatures` and `VideoSegments`."""
+
+    @property
+    def path(self) -> str:
+        """Name of the video."""
+
+    @property
+    def error(self) -> str | None:
+        """Reason why it failed, or None."""
+
+    @property
+    def fallback(self) -> str | None:
+        """Reason why PyAV decoded it and not the decoder that was asked for, or None."""
+
+    @property
+    def truncated(self) -> str | None:
+        """How much of it counts, and why not all, or None."""
+
+
+Found = TypeVar("Found", bound=Result)
 #: Function from videos to one prediction each, in order; it takes them as it needs them.
-Predict = Callable[[Iterable[VideoRecord]], Iterator[Prediction]]
+Predict = Callable[[Iterable[VideoRecord]], Iterator[Found]]
 
 
-class Scoring:
+class Scoring(Generic[Found]):
     """The scoring of inputs into parts.
 
     Args:
         inputs: Videos. One that is named twice is scored once.
         parts: Rows so far, which grow.
+        row_of: What is found of a video -> its row.
         retry_failed: Whether to score again what failed. Default: False.
 
     Attributes:
         known: Number of inputs so far that had a row already.
     """
 
-    def __init__(self, inputs: Iterable[VideoRecord], parts: Parts, *, retry_failed: bool = False) -> None:
+    def __init__(
+        self,
+        inputs: Iterable[VideoRecord],
+        parts: Parts,
+        row_of: Callable[[Found], Row],
+        *,
+        retry_failed: bool = False,
+    ) -> None:
         self._inputs = inputs
+        self._row_of: Callable[[Found], Row] = row_of
         self._parts = parts
         self._retry_failed = retry_failed
         self.known = 0
 
-    def run(self, predict: Predict) -> Generator[Prediction]:
+    def run(self, predict: Predict[Found]) -> Generator[Found]:
         """Score what is missing, what has changed since it was scored, and perhaps what failed.
 
         Args:
@@ -61,7 +92,7 @@ class Scoring:
                 yield record
 
         for prediction in predict(missing()):
-            self._parts.add(row_of(prediction), waiting.popleft())
+            self._parts.add(self._row_of(prediction), waiting.popleft())
             yield prediction
 
     def _missing(self) -> Iterator[tuple[VideoRecord, FileState]]:

@@ -68,6 +68,13 @@ class FrameSource(Protocol):
         They are the file's time stamps, or index / fps where it has none that tell frames apart.
         """
 
+    def intact(self) -> np.ndarray:
+        """Return the indices of the frames that decode without damage, int64, increasing: all unless a file is broken.
+
+        Of a file all frames are decoded to learn this.
+        """
+        return np.arange(self.info.frames, dtype=np.int64)
+
 
 def check_window(window: Crop | None, height: int, width: int) -> Crop:
     """Check that a window lies within a picture.

@@ -28,6 +28,7 @@ from videogn.video.decoders.packets import colour_risk, decord_risk
 from videogn.video.decoders.pixel_aspect import displayed_width
 from videogn.video.decoders.stream import OpenStream, open_stream, pictures
 from videogn.video.errors import VideoDecodeError, reading
+from videogn.video.held_file import HeldFile
 from videogn.video.storage import Source, read_source
 
 
@@ -152,7 +153,7 @@ def open_frame_table(
     Yields:
         The frame table, and the stream that it was read from, at any position; None for a folder.
     """
-    if os.path.isdir(path):
+    if os.path.isdir(path) and not isinstance(path, HeldFile):
         with reading(path):
             table = _of_images(path, frame_rate)
         yield table, None

@@ -77,6 +77,11 @@ class Decoding:
         assert self._video is not None
         return self._video.times()
 
+    def intact(self) -> np.ndarray:
+        """Return the frames that decode; see `OpenVideo.intact`."""
+        assert self._video is not None
+        return self._video.intact()
+
     def close(self) -> None:
         """Close the video, if one is open."""
         if self._video is not None:
@@ -132,6 +137,12 @@ class GuardedVideo(FrameSource):
         """See `FrameSource.times`."""
         times: np.ndarray = self._call("times")
         return times
+
+    def intact(self) -> np.ndarray:
+        """See `FrameSource.intact`."""
+        self._extend(time_limit(self._base, self.info))
+        intact: np.ndarray = self._call("intact")
+        return intact
 
     def close(self) -> None:
         """Release the file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from videogn.video.decoders.frame_table import FrameTable
@@ -21,7 +22,7 @@ class DecodedImages:
 
     fails_at_end = False
 
-    def __init__(self, table: FrameTable, deadline: float) -> None:
+    def __init__(self, table: FrameTable, deadline: float = math.inf) -> None:
         self.whole: set[int] = set()
         self.problem: str | None = None
         self.unfinished = False

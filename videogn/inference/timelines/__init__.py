@@ -1,0 +1,1 @@
+"""Long videos: probabilities of sliding windows, the segments that they make, and files of both."""

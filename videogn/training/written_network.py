@@ -1,0 +1,51 @@
+"""A checkpoint of a network that was made without a training run, as `videogn fit` would write it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from videogn.system.files import replacing
+from videogn.training.task import CONTRACT, TaskSettings, VideoClassifier
+
+#: Hyper-parameters of a task: what a network is and sees, and how it is used and trained.
+_NAMES = {*CONTRACT, "class_names", "crops", "clips_per_forward", *(field.name for field in fields(TaskSettings))}
+
+
+def task_for(about: Mapping[str, Any], **changes: Any) -> VideoClassifier:
+    """Make the task of a network, with initial weights.
+
+    Args:
+        about: What is known of a network, as `videogn.inference.load_network` gives it; entries that no task has, such
+            as the protocol of a published accuracy, are left out.
+        **changes: Entries that are to be others.
+
+    Raises:
+        ValueError: A name or number is wrong.
+    """
+    return VideoClassifier(**{name: value for name, value in {**about, **changes}.items() if name in _NAMES})
+
+
+def write_network(task: VideoClassifier, path: str | Path, *, origin: Mapping[str, Any]) -> None:
+    """Write a checkpoint that `predict`, `test` and `fit --model.init_from` take.
+
+    Args:
+        task: The task with its network.
+        path: File to write.
+        origin: Where the network comes from, in plain values; the results of a test repeat it.
+    """
+    content = {
+        "epoch": 0,
+        "global_step": 0,
+        "pytorch-lightning_version": pl.__version__,
+        "state_dict": {name: tensor.cpu() for name, tensor in task.state_dict().items()},
+        "hyper_parameters": dict(task.hparams),
+        "training": dict(origin),
+    }
+    with replacing(path) as temporary:
+        torch.save(content, temporary)
