@@ -191,7 +191,7 @@ def test_a_lost_worker_is_a_failure_and_the_numbers_are_those_without_ray(motion
 @pytest.mark.slow
 def test_a_training_that_is_stopped_goes_on_later(motion, ray_engine, stand_in, tmp_path):
     """It is asked to stop, and has the time to write its checkpoint."""
-    (cell,), out = _make(motion, tmp_path, norms=["gn"])
+    (cell,), out = _make(motion, tmp_path / "study", norms=["gn"])
     folder = cell_folder(out, cell)
     stop = threading.Event()
     leave = "signal.signal(signal.SIGTERM, lambda *_: (last.parent.mkdir(), last.touch(), sys.exit()))"
@@ -218,7 +218,7 @@ def test_a_training_that_is_stopped_goes_on_later(motion, ray_engine, stand_in, 
 @pytest.mark.slow
 def test_a_cell_that_waits_for_room_does_not_begin_once_stopped(motion, ray_engine, stand_in, tmp_path):
     """Two cells for one place; both threads of a schedule wait."""
-    cells, out = _make(motion, tmp_path)
+    cells, out = _make(motion, tmp_path / "study")
     stand_in.tell({"fit": "time.sleep(60)"})
     stop = threading.Event()
     states = {}
