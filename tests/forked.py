@@ -43,7 +43,7 @@ def start_forked(
     arguments: Sequence[str], output: int, environment: Mapping[str, str] = MappingProxyType({})
 ) -> BaseProcess:
     """Start a `videogn` command that prints to a file descriptor; variables are set besides those that are there."""
-    return _start(_be_videogn, output, arguments, environment)
+    return _start(_be_videogn, output, arguments, dict(environment))
 
 
 def run_forked(arguments: Sequence[str], log: Path) -> Ended:
