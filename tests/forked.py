@@ -120,4 +120,5 @@ def _finish(processes: Sequence[BaseProcess], log: Path) -> Ended:
     finally:
         for process in processes:
             process.terminate()  # torchrun then ends its own
-            process.join()
+            process.join(10)
+            process.kill()
