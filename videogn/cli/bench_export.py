@@ -124,19 +124,19 @@ def _exported(
     source: str, folder: Path, clips: Sequence[Tensor], progress: Callable[[str, int, int], None]
 ) -> list[Variant]:
     """A file of each format, in 32 and where the format can in 8 bits; one that cannot be written says why."""
-    from videogn.engine_files import SUFFIXES
     from videogn.exporting.export import export
     from videogn.exporting.formats import FORMATS
     from videogn.exporting.int8 import INT8_FORMATS, export_int8
+    from videogn.source_names import ENGINE_SUFFIXES
 
     ways: list[tuple[ExportFormatName, Sequence[Tensor] | None]]
-    forms = [form for form in SUFFIXES if form in FORMATS]
+    forms = list(FORMATS)
     ways = [*((form, None) for form in forms), *((form, clips) for form in forms if form in INT8_FORMATS)]
     variants = []
     for number, (form, calibration) in enumerate(ways):
         progress("Exporting", number, len(ways))
         name = form if calibration is None else f"{form}, int8"
-        path = folder / f"{name.replace(', ', '-')}{SUFFIXES[form]}"
+        path = folder / f"{name.replace(', ', '-')}{ENGINE_SUFFIXES[form]}"
         try:
             if calibration is None:
                 export(source, form, path)
