@@ -136,6 +136,23 @@ def is_engine_file(source: str | Path) -> bool:
     return Path(source).suffix.lower() in ENGINE_SUFFIXES.values()
 
 
+def check_not_exported(source: str | Path) -> None:
+    """Refuse an exported network where weights are needed: it has a graph, and no tensors by the network's names.
+
+    Args:
+        source: Source as the user named it.
+
+    Raises:
+        ValueError: It is one.
+
+    Example:
+        >>> from videogn.source_names import check_not_exported
+        >>> check_not_exported("zoo:x3d_s")
+    """
+    if is_engine_file(source):
+        raise ValueError(f"{source} is an exported network; name the checkpoint that it was made of")
+
+
 def check_source(source: str | Path) -> None:
     """Refuse a source that is named wrongly, or is a path that does not exist, without the imports that reading needs.
 
