@@ -4,18 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from videogn.choices import CropsName, DecoderName, EngineName, PredictPrecisionName, ProtocolName
+
 if TYPE_CHECKING:
-    from videogn.cli.predict import Options
     from videogn.cli.score_output import Output
 
 
-def check_engine(options: Options, output: Output | None) -> None:
+@dataclass(frozen=True)
+class EngineOptions:
+    """What the options of the command say about the network, and where it computes; see there."""
+
+    engine: EngineName
+    address: str | None
+    jobs: int | None
+    timeline: float | None
+    plot: str | None
+    overlay: str | None
+    explain: str | None
+    checkpoint: str
+    clips: int | None
+    protocol: ProtocolName | None
+    crops: CropsName | None
+    fps: float | None
+    decoder: DecoderName
+    frame_rate: float
+    device: str
+    precision: PredictPrecisionName
+    compile: bool
+    use_truncated: bool
+    time_limit: float
+    trust: tuple[str, ...]
+
+
+def check_engine(options: EngineOptions, output: Output | None) -> None:
     """Check that the options go together with the engine.
 
     Args:
-        options: Options of the command.
+        options: EngineOptions of the command.
         output: Where rows go to; None for standard output.
 
     Raises:
@@ -34,11 +62,11 @@ def check_engine(options: Options, output: Output | None) -> None:
 
 
 @contextmanager
-def opened_predictor(options: Options) -> Iterator[Any]:
+def opened_predictor(options: EngineOptions) -> Iterator[Any]:
     """Make the `Predictor` that the options say, or the `RayPredictor` in its place, which is closed afterwards.
 
     Args:
-        options: Options of the command.
+        options: EngineOptions of the command.
 
     Yields:
         The predictor.
