@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.choices import (
     FRAME_RATE,
@@ -15,6 +15,14 @@ from videogn.choices import (
     ProtocolName,
     check_rate,
 )
+from videogn.cli.anytime import (
+    anytime_identity,
+    calibrating_test,
+    check_anytime,
+    counting_clips,
+    most_clips,
+    stopping_rule,
+)
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
 from videogn.cli.score_output import Format, Output, checked_output
@@ -23,6 +31,7 @@ from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
+    from videogn.evaluation.anytime import StoppingRule
     from videogn.inference.bulk.inputs import Inputs
     from videogn.inference.bulk.scoring import Predict
     from videogn.inference.predictor import Predictor
@@ -46,7 +55,12 @@ class Options:
         list (FILE): List of further videos, one path a line; - is standard input.
         null: The paths of --list are separated by NUL bytes, as those of `find -print0`.
         shard (N/COUNT): Part of the videos to score: 3/16 is every 16th, from the third on.
-        clips: Number of clips per video. By default as a published network was tested, for a checkpoint 10.
+        clips (N|auto): Number of clips per video. By default as a published network was tested, for a checkpoint 10.
+            auto scores them one after the other, until the rest cannot change the class of the video.
+        calibration (FILE): With --clips auto, clip_probabilities.parquet of `videogn test` with
+            --model.save_clip_probabilities true, to stop earlier: when the rest is not likely to change the class.
+        agreement (SHARE): With --calibration, share of videos that have to keep the class of all clips.
+        confidence (P): With --calibration, confidence that they do.
         top_k: Number of classes that are named for each video.
         timeline (SECONDS): Find what happens when in long videos: score a clip every so many seconds, and join
             neighbours of one class to segments (start, end, label, score).
@@ -86,7 +100,10 @@ class Options:
     list: str | None = None
     null: bool = False
     shard: str | None = None
-    clips: int | None = None
+    clips: int | Literal["auto"] | None = None
+    calibration: str | None = None
+    agreement: float = 0.995
+    confidence: float = 0.95
     top_k: int = 5
     timeline: float | None = None
     smooth: float = 0.0
@@ -124,6 +141,8 @@ def run(options: Options) -> int:
     check_rate("--fps", options.fps)
     check_source(options.checkpoint)  # before the seconds that the imports take
     check_timeline(options)
+    check_anytime(options)
+    test = calibrating_test(options)
     output = _output(options)
     inputs = _inputs(options)
     from videogn.cli.row_formats import PREDICTIONS, SEGMENTS
@@ -136,7 +155,7 @@ def run(options: Options) -> int:
 
     predictor = Predictor(
         options.checkpoint,
-        num_clips=options.clips,
+        num_clips=most_clips(options, test),
         protocol=options.protocol,
         crops=options.crops,
         fps=options.fps,
@@ -149,9 +168,10 @@ def run(options: Options) -> int:
         time_limit=options.time_limit,
         trust=options.trust,
     )
+    rule = stopping_rule(options, test, predictor.views)
     progress = ScoringProgress(_total(inputs, options), Fallbacks(options.decoder))
     if options.timeline is None:
-        formats, predict = PREDICTIONS, _predict(options, predictor)
+        formats, predict = PREDICTIONS, _predict(options, predictor, rule)
     else:
         formats, predict = SEGMENTS, segmenting(options, predictor, progress)
     try:
@@ -160,18 +180,25 @@ def run(options: Options) -> int:
                 return print_scores(predict, inputs, progress, options.format or "table", formats)
             if not output.kept:
                 return pass_scores(predict, inputs, progress, output, formats)
-            with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
+            with opened_parts(output.path, _identity(options, predictor, rule), overwrite=options.overwrite) as parts:
                 scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
                 return keep_scores(predict, scoring, parts, progress, output, formats.write)
     except Stopped as stop:
         fail("interrupted", stop.status)
 
 
-def _predict(options: Options, predictor: Predictor) -> Predict[Any]:
-    return partial(predictor.predict, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips)
+def _predict(options: Options, predictor: Predictor, rule: StoppingRule | None) -> Predict[Any]:
+    predict = partial(
+        predictor.predict,
+        top_k=options.top_k,
+        workers=options.workers,
+        batch_clips=options.batch_clips,
+        stopping=rule,
+    )
+    return predict if rule is None else counting_clips(predict, rule)
 
 
-def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
+def _identity(options: Options, predictor: Predictor, rule: StoppingRule | None) -> dict[str, Any]:
     """What the rows of an output are scores of."""
     from videogn.inference.bulk.identity import identity
 
@@ -184,6 +211,7 @@ def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
         precision=predictor.precision,
         use_truncated=options.use_truncated,
         **timeline_identity(options),
+        **anytime_identity(rule),
     )
 
 
