@@ -17,6 +17,7 @@ from videogn.axes import VideoRecord
 from videogn.inference.bulk.formats import json_lines
 from videogn.inference.bulk.inputs import Inputs
 from videogn.inference.bulk.parts import opened_parts
+from videogn.inference.bulk.rows import row_of
 from videogn.inference.bulk.scoring import Scoring
 from videogn.inference.prediction import Prediction
 
@@ -45,7 +46,7 @@ def keep(names: Path, output: Path, every: int) -> None:
     started = time.process_time()
     with opened_parts(output, {}) as parts:
         say(f"  opened: {resident():7.1f} MB, {time.process_time() - started:.1f} s of processor time")
-        scoring = Scoring(Inputs((), [str(names)]), parts)
+        scoring = Scoring(Inputs((), [str(names)]), parts, row_of)
         for number, _ in enumerate(scoring.run(predicted), 1):
             if number % every == 0:
                 say(f"  {number:,} rows: {resident():7.1f} MB")

@@ -1,8 +1,8 @@
 """What early stopping saves, and whether it keeps its word: `python benchmarks/clips_auto.py FOLDER...`.
 
-Each folder holds the results.json and clip_probabilities.parquet of a test. Prints what the certain rule does; then, for
-several agreements, the rule calibrated on all videos, and rules calibrated on one random half and applied to the other,
-over 100 divisions.
+Each folder holds the results.json and clip_probabilities.parquet of a test. Prints what the certain rule does; then,
+for several agreements, the rule calibrated on all videos, and rules calibrated on one random half and applied to the
+other, over 100 divisions.
 """
 
 from __future__ import annotations

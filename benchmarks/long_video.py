@@ -1,7 +1,7 @@
 """Memory and processor time of a long video: `python benchmarks/long_video.py [HOURS] [STRIDE] [ARCH]`.
 
-Makes a file of 640 x 360 at 30 frames per second by repeating a minute of encoded moving squares, and a checkpoint of an
-untrained network; then `videogn predict --timeline` scores it, with the probabilities of all windows written. Prints
+Makes a file of 640 x 360 at 30 frames per second by repeating a minute of encoded moving squares, and a checkpoint of
+an untrained network; then `videogn predict --timeline` scores it, with the probabilities of all windows written. Prints
 the peak of the resident memory of the command and of its decoder.
 """
 
@@ -66,10 +66,9 @@ def main() -> None:
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
         megabytes = sum(file.stat().st_size for file in (folder / "windows").iterdir()) / 1e6
-        print(
-            f"{hours} h, a clip of {arch} every {stride} s: {seconds:.0f} s of processor time, windows {megabytes:.1f} MB"
-        )
-        print(f"peak of the larger of the two processes: {after.ru_maxrss / 1024:.0f} MB")
+        cost = f"{seconds:.0f} s of processor time, windows {megabytes:.1f} MB"
+        sys.stdout.write(f"{hours} h, a clip of {arch} every {stride} s: {cost}\n")
+        sys.stdout.write(f"peak of the larger of the two processes: {after.ru_maxrss / 1024:.0f} MB\n")
 
 
 if __name__ == "__main__":

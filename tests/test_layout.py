@@ -20,7 +20,7 @@ LAYERS = (
     ("video", "models", "engine_files"),
     ("data", "memory", "indexing"),
     ("training", "inference"),
-    ("study", "report", "bench", "exporting"),
+    ("study", "report", "pictures", "bench", "exporting", "webpage"),
     ("cli", "__main__"),
 )
 LAYER_OF = {room: layer for layer, rooms in enumerate(LAYERS) for room in rooms}

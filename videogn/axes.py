@@ -94,6 +94,7 @@ class Sample:
         crops: Crops of every clip, in pixels of `frames`, all of one size.
         starts: Frame index in the video of the first frame of each clip.
         times: Start and end of each clip in seconds from the first frame of the video; empty if nobody asked.
+        frame_times: Second at which each of `frames` appears, from the first frame of the video; empty if nobody asked.
         num_frames: Number of frames that the clips were laid over: of the video or its segment, at the rate asked for;
             0 if it failed.
         error: Reason why the video failed, or None.
@@ -109,6 +110,7 @@ class Sample:
     crops: tuple[Crop, ...] = ()
     starts: tuple[int, ...] = ()
     times: tuple[tuple[float, float], ...] = ()
+    frame_times: tuple[float, ...] = ()
     num_frames: int = 0
     error: str | None = None
     fallback: str | None = None

@@ -69,8 +69,8 @@ def test_segments_and_windows_of_several_videos(predict, capsys):
     values = np.array([window.probabilities for window in again])
     np.testing.assert_allclose(values, [window.probabilities for window in windows], atol=1e-6)
     assert values.dtype == np.float32
+    pq.write_table(table.select(["path"]).replace_schema_metadata(), "other.parquet")
     with pytest.raises(ValueError, match="predict --windows"):
-        pq.write_table(table.select(["path"]).replace_schema_metadata(), "other.parquet")
         read_windows("other.parquet")
 
     # The same command goes on; another smoothing would mix two kinds of rows.

@@ -20,6 +20,7 @@ from videogn.inference.bulk import parts as parts_module
 from videogn.inference.bulk.formats import TEXTS, write_parquet
 from videogn.inference.bulk.identity import identity, source_hash
 from videogn.inference.bulk.parts import FileState, opened_parts, parts_folder
+from videogn.inference.bulk.rows import row_of
 from videogn.inference.bulk.scoring import Scoring
 from videogn.inference.prediction import Prediction
 
@@ -53,7 +54,7 @@ def output(tmp_path):
 def score(videos, output, *, about=WHAT, stop_after=None, **options):
     """One run; returns the rows, and the paths that were scored."""
     with opened_parts(output, about, overwrite=options.pop("overwrite", False)) as parts:
-        scoring = Scoring(videos, parts, **options)
+        scoring = Scoring(videos, parts, row_of, **options)
         scored = [prediction.path for prediction in islice(scoring.run(predicted), stop_after)]
         return list(parts.rows()), scored
 
@@ -92,7 +93,7 @@ def test_a_full_disk_loses_no_row_before(videos, output, monkeypatch):
             raise OSError(28, "No space left on device")
 
     with opened_parts(output, WHAT) as parts:
-        scoring = Scoring(videos, parts).run(predicted)
+        scoring = Scoring(videos, parts, row_of).run(predicted)
         list(islice(scoring, 10))
         monkeypatch.setattr(parts, "_file", Full(parts.folder / "unfinished.jsonl", "ab+"))
         with pytest.raises(OSError, match=r"scores\.jsonl\.parts cannot be written \(No space left on device\)"):
@@ -221,7 +222,7 @@ def test_parquet_reads_back(tmp_path):
     with open(tmp_path / "a.parquet", "wb") as file:
         write_parquet(iter(ROWS), file)
     rows = pq.read_table(tmp_path / "a.parquet").to_pylist()
-    assert rows == [{"path": None, "predictions": None, "error": None} | row for row in ROWS]
+    assert rows == [{"path": None, "predictions": None, "error": None, "truncated": None} | row for row in ROWS]
 
 
 # --- what scores are scores of

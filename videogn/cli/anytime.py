@@ -73,13 +73,15 @@ def stopping_rule(options: Options, test: SavedTest | None, views: EvaluationVie
     return rule
 
 
-def counting_clips(predict: Predict[Prediction], rule: StoppingRule) -> Predict[Prediction]:
-    """Say at the end how many clips were scored.
+def counting_clips(predict: Predict[Any], rule: StoppingRule | None) -> Predict[Any]:
+    """Say at the end how many clips were scored, where that differs.
 
     Args:
-        predict: Function that scores videos, and stops early.
-        rule: By this rule.
+        predict: Function that scores videos.
+        rule: When it stops; None where it scores all clips.
     """
+    if rule is None:
+        return predict
 
     def counted(videos: Iterable[VideoRecord]) -> Iterator[Prediction]:
         done = clips = 0

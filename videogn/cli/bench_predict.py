@@ -52,7 +52,7 @@ class Options:
     crops: CropsName | None = None
     decoder: DecoderName = "auto"
     device: str = "auto"
-    precision: PredictPrecisionName = "auto"
+    precision: PredictPrecisionName = "32"
     compile: bool = False
     batch_clips: int | None = None
     workers: str | None = None

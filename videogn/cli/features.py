@@ -77,7 +77,7 @@ class Options:
     decoder: DecoderName = "auto"
     frame_rate: float = FRAME_RATE
     device: str = "auto"
-    precision: PredictPrecisionName = "auto"
+    precision: PredictPrecisionName = "32"
     batch_clips: int | None = None
     use_truncated: bool = False
     time_limit: float = TIME_LIMIT

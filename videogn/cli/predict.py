@@ -14,6 +14,7 @@ from videogn.choices import (
     PredictPrecisionName,
     ProtocolName,
     check_rate,
+    chosen,
 )
 from videogn.cli.anytime import (
     anytime_identity,
@@ -25,6 +26,7 @@ from videogn.cli.anytime import (
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
+from videogn.cli.prediction_pictures import PictureOptions, check_pictures, with_pictures
 from videogn.cli.score_output import Format, Output, checked_output
 from videogn.cli.timeline import check_timeline, segmenting, timeline_identity
 from videogn.source_names import check_source
@@ -81,8 +83,8 @@ class Options:
         decoder: Decoder; auto is pyav. PyAV takes the place of another one on files where that is not exact.
         frame_rate: Frames per second of videos that are folders of numbered images.
         device: cpu, cuda, cuda:1, ...; auto takes a GPU if there is one.
-        precision: What the network computes in: bf16 takes about half the time of 32 where the processor has it, and
-            changes probabilities in the third digit; auto is bf16 there, else 32.
+        precision: What the network computes in: 32 as in a test; bf16, which takes about half the time where the
+            processor has it, and changes probabilities in the third digit; or auto: bf16 there, else 32.
         compile: Compile the network; takes a minute or more for each shape of videos before it pays.
         batch_clips: Number of clips that go through the network at once, at most, of several videos too. By default
             every video goes alone.
@@ -92,6 +94,12 @@ class Options:
             fails, and its decoder is stopped. 0 waits without limit.
         workers: Number of processes that decode ahead. By default none for one video, else a quarter of the cores, or
             as many as cores if the network is on a GPU.
+        plot (DIR): Folder for a figure of each video: a frame of each clip, the best classes, and their probabilities
+            over time.
+        overlay (DIR): Folder for a copy of each video, as mp4 with its sound, with the running prediction drawn in.
+        explain (DIR): Folder for a figure and a copy of each video that show where in space and time its class came
+            from (Integrated Gradients). Takes about fifteen times as long as classifying.
+        explain_class (CLASS): Class that --explain explains. By default the best one of each video.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """
 
@@ -120,12 +128,16 @@ class Options:
     decoder: DecoderName = "auto"
     frame_rate: float = FRAME_RATE
     device: str = "auto"
-    precision: PredictPrecisionName = "auto"
+    precision: PredictPrecisionName = "32"
     compile: bool = False
     batch_clips: int | None = None
     use_truncated: bool = False
     time_limit: float = TIME_LIMIT
     workers: int | None = None
+    plot: str | None = None
+    overlay: str | None = None
+    explain: str | None = None
+    explain_class: str | None = None
     trust: tuple[str, ...] = ()
 
 
@@ -145,6 +157,9 @@ def run(options: Options) -> int:
     test = calibrating_test(options)
     output = _output(options)
     inputs = _inputs(options)
+    total = _total(inputs, options)
+    pictures = chosen(PictureOptions, vars(options))
+    check_pictures(pictures, total)
     from videogn.cli.row_formats import PREDICTIONS, SEGMENTS
     from videogn.cli.scoring import keep_scores, pass_scores, print_scores
     from videogn.cli.scoring_progress import ScoringProgress
@@ -169,13 +184,14 @@ def run(options: Options) -> int:
         trust=options.trust,
     )
     rule = stopping_rule(options, test, predictor.views)
-    progress = ScoringProgress(_total(inputs, options), Fallbacks(options.decoder))
+    progress = ScoringProgress(total, Fallbacks(options.decoder))
     if options.timeline is None:
         formats, predict = PREDICTIONS, _predict(options, predictor, rule)
     else:
         formats, predict = SEGMENTS, segmenting(options, predictor, progress)
     try:
-        with stoppable():
+        with stoppable(), with_pictures(pictures, predictor, predict, rule) as predict:
+            predict = counting_clips(predict, rule)
             if output is None:
                 return print_scores(predict, inputs, progress, options.format or "table", formats)
             if not output.kept:
@@ -188,14 +204,13 @@ def run(options: Options) -> int:
 
 
 def _predict(options: Options, predictor: Predictor, rule: StoppingRule | None) -> Predict[Any]:
-    predict = partial(
+    return partial(
         predictor.predict,
         top_k=options.top_k,
         workers=options.workers,
         batch_clips=options.batch_clips,
         stopping=rule,
     )
-    return predict if rule is None else counting_clips(predict, rule)
 
 
 def _identity(options: Options, predictor: Predictor, rule: StoppingRule | None) -> dict[str, Any]:

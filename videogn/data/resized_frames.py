@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import torch
 from torch import Tensor
 
-from videogn.axes import Crop
 from videogn.data.handover import shareable_empty
 from videogn.data.plans import ViewPlan
+from videogn.video.crops import around
 from videogn.video.decoders.frame_source import CHUNK_BYTES, FrameSource
 from videogn.video.window import Resizing, resized_size
 
@@ -31,7 +29,7 @@ class ResizedFrames:
         info = video.info
         resized = resized_size(info.height, info.width, plan.short_side(rng))
         crops = plan.crops(*resized, rng)
-        region = _around(crops)
+        region = around(crops)
         self.crops = tuple(crop._replace(top=crop.top - region.top, left=crop.left - region.left) for crop in crops)
         self._video = video
         self._resizing = Resizing(info.stored_size, resized, region, antialias=plan.antialias)
@@ -59,11 +57,3 @@ class ResizedFrames:
                 pixels = self._video.pixels(wanted[first : first + step], window)
                 part.copy_(self._resizing(torch.from_numpy(pixels)))
         return frames
-
-
-def _around(crops: Sequence[Crop]) -> Crop:
-    """The smallest rectangle that contains all crops."""
-    top, left = min(crop.top for crop in crops), min(crop.left for crop in crops)
-    bottom = max(crop.top + crop.height for crop in crops)
-    right = max(crop.left + crop.width for crop in crops)
-    return Crop(top, left, bottom - top, right - left)

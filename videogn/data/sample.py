@@ -39,7 +39,7 @@ def load_sample(
         decoder: One of `videogn.choices.DecoderName`.
         rng: Random generator for the plan.
         opener: Function that opens a video: in this process, in one that can be killed, or from memory.
-        timed: Whether the sample says when its clips are. Default: False.
+        timed: Whether the sample says when its clips and frames are. Default: False.
         use_truncated: Whether of a video that fails the frames are used that decode. The views then end with the last
             of them, and those lost before it are replaced by the nearest that decodes. Default: False.
 
@@ -97,6 +97,7 @@ def _load(
         crops=source.crops,
         starts=tuple(indices[:, 0].tolist()),
         times=times,
+        frame_times=tuple(video.times()[wanted].tolist()) if timed else (),
         num_frames=len(timeline),
         fallback=video.fallback,
     )

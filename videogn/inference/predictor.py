@@ -10,7 +10,9 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from videogn.axes import Sample
 from videogn.checks import require_at_least, require_positive
@@ -64,7 +66,7 @@ class Predictor(Pretrained):
             "auto".
         frame_rate: Frames per second of folders of numbered images, and of bare arrays. Default: 25.
         device: "cpu", "cuda", "cuda:1" and so on; "auto" takes a GPU if there is one. Default: "auto".
-        precision: "32", the numbers of `videogn test`; "bf16"; or "auto": bf16 where the processor computes in it, which
+        precision: "32", as `videogn test` computes; "bf16"; or "auto": bf16 where the processor computes in it, which
             takes about half the time and changes probabilities in the third digit, else 32. Default: "32".
         compile: Whether the network is compiled (`torch.compile`), which takes a minute or more for each shape of
             videos before it pays, and a C++ compiler on a CPU. Default: False.
@@ -258,6 +260,23 @@ class Predictor(Pretrained):
         network, of_views = replace(self._pass, net=self._net), ClipFeatures(self._net, len(self.class_names))
         results = partial(network.results, of_views=of_views, made=VideoFeatures.of, failed=VideoFeatures.failed)
         return self._each(self.decode(videos, workers=workers), batch_clips, results, VideoFeatures.failed)
+
+    def evidence(self, sample: Sample, class_number: int) -> NDArray[np.float32]:
+        """Find where in space and time of a decoded video a class came from; see `videogn.inference.saliency.explain`.
+
+        Args:
+            sample: Decoded video: a sample of `decode`.
+            class_number: Class, a place in `class_names`.
+
+        Returns:
+            The evidence at each pixel of `sample.frames`, float32 (N, H, W), >= 0, in no unit.
+
+        Raises:
+            ModuleNotFoundError: captum is not installed.
+        """
+        from videogn.inference.saliency import explain  # what only this needs
+
+        return explain(self._net, sample, class_number, self._pass.mean, self._pass.std)
 
     def as_pipeline(self, *, top_k: int = 5) -> VideoPipeline:
         """Return a function that takes and returns what the video-classification pipeline of transformers does.

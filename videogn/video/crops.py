@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -78,6 +78,14 @@ def evaluation_crops(height: int, width: int, size: int, *, protocol: str) -> tu
     """
     check_choice("crops", protocol, CROPS)
     return CROPS[protocol](height, width, size)
+
+
+def around(crops: Sequence[Crop]) -> Crop:
+    """Return the smallest rectangle that contains all crops."""
+    top, left = min(crop.top for crop in crops), min(crop.left for crop in crops)
+    bottom = max(crop.top + crop.height for crop in crops)
+    right = max(crop.left + crop.width for crop in crops)
+    return Crop(top, left, bottom - top, right - left)
 
 
 def _check(height: int, width: int, size: int) -> None:

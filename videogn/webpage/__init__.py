@@ -1,0 +1,1 @@
+"""A page in the browser that classifies the video that is dropped on it."""
