@@ -5,21 +5,34 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from videogn.axes import VideoRecord
     from videogn.choices import EvaluationViews
-    from videogn.cli.predict import Options
     from videogn.evaluation.anytime import StoppingRule
     from videogn.inference.bulk.scoring import Predict
     from videogn.inference.clip_calibration import SavedTest
     from videogn.inference.prediction import Prediction
 
 AUTO = "auto"
+AGREEMENT = 0.995
+CONFIDENCE = 0.95
 
 
-def check_anytime(options: Options) -> None:
+@dataclass(frozen=True)
+class ClipOptions:
+    """What the options of the command say about the number of clips; see there."""
+
+    clips: int | Literal["auto"] | None
+    calibration: str | None
+    agreement: float
+    confidence: float
+    checkpoint: str
+
+
+def check_anytime(options: ClipOptions) -> None:
     """Refuse options that have no meaning.
 
     Raises:
@@ -27,12 +40,13 @@ def check_anytime(options: Options) -> None:
     """
     if options.clips != AUTO and options.calibration is not None:
         raise ValueError("--calibration is about --clips auto, and all clips are scored without that")
-    for name in ("agreement", "confidence"):
-        if options.calibration is None and getattr(options, name) != getattr(type(options), name):
-            raise ValueError(f"--{name} is about a --calibration of --clips auto, and none is named")
+    changed = {"--agreement": options.agreement != AGREEMENT, "--confidence": options.confidence != CONFIDENCE}
+    for flag, given in changed.items():
+        if given and options.calibration is None:
+            raise ValueError(f"{flag} is about a --calibration of --clips auto, and none is named")
 
 
-def calibrating_test(options: Options) -> SavedTest | None:
+def calibrating_test(options: ClipOptions) -> SavedTest | None:
     """Find the test that the rule is calibrated on, if there is one.
 
     Raises:
@@ -46,14 +60,14 @@ def calibrating_test(options: Options) -> SavedTest | None:
     return SavedTest.opened(options.calibration)
 
 
-def most_clips(options: Options, test: SavedTest | None) -> int | None:
+def most_clips(options: ClipOptions, test: SavedTest | None) -> int | None:
     """Return the number of clips of a video: as many as are asked for or as the test had; None leaves it to others."""
     if options.clips != AUTO:
         return options.clips
     return None if test is None else test.num_clips
 
 
-def stopping_rule(options: Options, test: SavedTest | None, views: EvaluationViews) -> StoppingRule | None:
+def stopping_rule(options: ClipOptions, test: SavedTest | None, views: EvaluationViews) -> StoppingRule | None:
     """Choose the rule and say what it promises, on standard error; None where all clips are scored.
 
     Raises:

@@ -17,6 +17,9 @@ from videogn.choices import (
     chosen,
 )
 from videogn.cli.anytime import (
+    AGREEMENT,
+    CONFIDENCE,
+    ClipOptions,
     anytime_identity,
     calibrating_test,
     check_anytime,
@@ -110,8 +113,8 @@ class Options:
     shard: str | None = None
     clips: int | Literal["auto"] | None = None
     calibration: str | None = None
-    agreement: float = 0.995
-    confidence: float = 0.95
+    agreement: float = AGREEMENT
+    confidence: float = CONFIDENCE
     top_k: int = 5
     timeline: float | None = None
     smooth: float = 0.0
@@ -153,8 +156,9 @@ def run(options: Options) -> int:
     check_rate("--fps", options.fps)
     check_source(options.checkpoint)  # before the seconds that the imports take
     check_timeline(options)
-    check_anytime(options)
-    test = calibrating_test(options)
+    clips = chosen(ClipOptions, vars(options))
+    check_anytime(clips)
+    test = calibrating_test(clips)
     output = _output(options)
     inputs = _inputs(options)
     total = _total(inputs, options)
@@ -170,7 +174,7 @@ def run(options: Options) -> int:
 
     predictor = Predictor(
         options.checkpoint,
-        num_clips=most_clips(options, test),
+        num_clips=most_clips(clips, test),
         protocol=options.protocol,
         crops=options.crops,
         fps=options.fps,
@@ -183,7 +187,7 @@ def run(options: Options) -> int:
         time_limit=options.time_limit,
         trust=options.trust,
     )
-    rule = stopping_rule(options, test, predictor.views)
+    rule = stopping_rule(clips, test, predictor.views)
     progress = ScoringProgress(total, Fallbacks(options.decoder))
     if options.timeline is None:
         formats, predict = PREDICTIONS, _predict(options, predictor, rule)

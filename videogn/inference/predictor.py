@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -27,7 +27,6 @@ from videogn.choices import (
     chosen,
 )
 from videogn.data.plans import evaluation_plan
-from videogn.evaluation.anytime import StoppingRule
 from videogn.evaluation.views import score_views
 from videogn.inference.compilation import compile_network
 from videogn.inference.decoding import VideoDecoding, decoded
@@ -39,12 +38,14 @@ from videogn.inference.pipeline import VideoPipeline
 from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
 from videogn.inference.pretrained_predictor import Pretrained
-from videogn.inference.stopped_pass import stopped_pass
 from videogn.inference.timelines.window import Window, refused, windows_of
 from videogn.inference.videos import Video, as_videos
 from videogn.models.head import classifier_of
 from videogn.models.input_size import check_views
 from videogn.system.devices import device_named
+
+if TYPE_CHECKING:
+    from videogn.evaluation.anytime import StoppingRule
 
 Result = TypeVar("Result")
 
@@ -236,7 +237,11 @@ class Predictor(Pretrained):
             ValueError: As for `predict`.
         """
         require_positive("top_k", top_k)
-        network = self._pass if stopping is None else stopped_pass(self._pass, stopping, self.views.num_clips)
+        network = self._pass
+        if stopping is not None:
+            from videogn.inference.stopped_pass import stopped_pass  # what only this needs
+
+            network = stopped_pass(network, stopping, self.views.num_clips)
         made = partial(Prediction.of, class_names=self.class_names, top_k=top_k, stopped=stopping is not None)
         results = partial(network.results, of_views=score_views, made=made, failed=Prediction.failed)
         return self._each(samples, batch_clips, results, Prediction.failed)
