@@ -38,7 +38,6 @@ from videogn.inference.pipeline import VideoPipeline
 from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
 from videogn.inference.pretrained_predictor import Pretrained
-from videogn.inference.timelines.window import Window, refused, windows_of
 from videogn.inference.videos import Video, as_videos
 from videogn.models.head import classifier_of
 from videogn.models.input_size import check_views
@@ -46,6 +45,7 @@ from videogn.system.devices import device_named
 
 if TYPE_CHECKING:
     from videogn.evaluation.anytime import StoppingRule
+    from videogn.inference.timelines.window import Window
 
 Result = TypeVar("Result")
 
@@ -331,6 +331,8 @@ class Predictor(Pretrained):
             VideoDecodeError: The video cannot be opened or not be decoded to its end, or is too small for the network;
                 raised after the windows before.
         """
+        from videogn.inference.timelines.window import refused, windows_of  # what only long videos need
+
         require_positive("stride", stride)
         usual = 1 if self.device.type == "cpu" else self._clips_per_forward
         at_once = usual if batch_clips is None else batch_clips
