@@ -6,7 +6,7 @@ import math
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
     from videogn.axes import VideoRecord
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from videogn.inference.clip_calibration import SavedTest
     from videogn.inference.prediction import Prediction
 
-AUTO = "auto"
+AUTO: Final = "auto"
 AGREEMENT = 0.995
 CONFIDENCE = 0.95
 
