@@ -135,14 +135,16 @@ def _exported(
     for form, path in paths.items():
         ways.append((form, path, functools.partial(export, source, form)))
     for form in INT8_FORMATS:
-        write = functools.partial(write_int8, paths["onnx"], form, clips=clips)
-        ways.append((f"{form}, int8", folder / f"int8{ENGINE_SUFFIXES[form]}", write))
+        small = functools.partial(write_int8, paths["onnx"], form, clips=clips)
+        ways.append((f"{form}, int8", folder / f"int8{ENGINE_SUFFIXES[form]}", small))
     variants = []
     for number, (name, path, write) in enumerate(ways):
         progress("Exporting", number, len(ways))
         try:
             write(path)
-        except (ModuleNotFoundError, ValueError, FileNotFoundError, CheckFailedError) as error:
+        except FileNotFoundError:
+            variants.append(_missing(name, ValueError("it is made of the ONNX file, which could not be written")))
+        except (ModuleNotFoundError, ValueError, CheckFailedError) as error:
             variants.append(_missing(name, error))
         else:
             variants.append(replace(_opened(path), name=name))
