@@ -47,7 +47,7 @@ class Options:
     clips: int | None = None
     top_k: int = 5
     device: str = "auto"
-    precision: PredictPrecisionName = "auto"
+    precision: PredictPrecisionName = "32"
     trust: tuple[str, ...] = ()
 
 

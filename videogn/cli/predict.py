@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from videogn.choices import (
     FRAME_RATE,
@@ -21,11 +21,11 @@ from videogn.cli.parsing import POSITIONAL
 from videogn.cli.prediction_pictures import PictureOptions, check_pictures, with_pictures
 from videogn.cli.score_output import Format, Output, checked_output
 from videogn.cli.timeline import check_timeline, segmenting, timeline_identity
+from videogn.cli.video_inputs import named_inputs
 from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
-    from videogn.inference.bulk.inputs import Inputs
     from videogn.inference.bulk.scoring import Predict
     from videogn.inference.predictor import Predictor
 
@@ -74,12 +74,12 @@ class Options:
         compile: Compile the network; takes a minute or more for each shape of videos before it pays.
         batch_clips: Number of clips that go through the network at once, at most, of several videos too. By default
             every video goes alone.
+        workers: Number of processes that decode ahead. By default none for one video, else a quarter of the cores, or
+            as many as cores if the network is on a GPU.
         use_truncated: Score a video whose end is missing, or of which frames are damaged, over the frames that decode;
             its row says so.
         time_limit (SECONDS): Time limit for decoding one video, of which a long or large one has more; a slower one
             fails, and its decoder is stopped. 0 waits without limit.
-        workers: Number of processes that decode ahead. By default none for one video, else a quarter of the cores, or
-            as many as cores if the network is on a GPU.
         plot (DIR): Folder for a figure of each video: a frame of each clip, the best classes, and their probabilities
             over time.
         overlay (DIR): Folder for a copy of each video, as mp4 with its sound, with the running prediction drawn in.
@@ -88,6 +88,18 @@ class Options:
         explain_class (CLASS): Class that --explain explains. By default the best one of each video.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
     """
+
+    HEADINGS: ClassVar = {
+        "list": "many videos",
+        "clips": "what is predicted",
+        "timeline": "long videos",
+        "format": "output",
+        "protocol": "how videos are seen",
+        "device": "speed",
+        "use_truncated": "bad videos",
+        "plot": "pictures",
+        "trust": "networks from outside videogn",
+    }
 
     videos: tuple[str, ...] = field(default=(), metadata={POSITIONAL: True})
     checkpoint: str = field(kw_only=True)
@@ -114,9 +126,9 @@ class Options:
     precision: PredictPrecisionName = "32"
     compile: bool = False
     batch_clips: int | None = None
+    workers: int | None = None
     use_truncated: bool = False
     time_limit: float = TIME_LIMIT
-    workers: int | None = None
     plot: str | None = None
     overlay: str | None = None
     explain: str | None = None
@@ -137,8 +149,7 @@ def run(options: Options) -> int:
     check_source(options.checkpoint)  # before the seconds that the imports take
     check_timeline(options)
     output = _output(options)
-    inputs = _inputs(options)
-    total = _total(inputs, options)
+    inputs, total = named_inputs(options)
     pictures = chosen(PictureOptions, vars(options))
     check_pictures(pictures, total)
     from videogn.cli.row_formats import PREDICTIONS, SEGMENTS
@@ -202,13 +213,6 @@ def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
     )
 
 
-def _total(inputs: Inputs, options: Options) -> int | None:
-    total = inputs.count()
-    if total == 0 and options.shard is None:  # of many parts, some may be empty
-        raise ValueError(f"{options.list or ' '.join(options.videos)} names no video")
-    return total
-
-
 def _output(options: Options) -> Output | None:
     """The output, or None for standard output."""
     if options.output is not None:
@@ -219,15 +223,3 @@ def _output(options: Options) -> Output | None:
         if given:
             raise ValueError(f"{flag} is about the rows of an --output, and none is named")
     return None
-
-
-def _inputs(options: Options) -> Inputs:
-    from videogn.inference.bulk.inputs import Inputs, parse_shard
-
-    if not options.videos and options.list is None:
-        raise ValueError("no video is named: give files or folders, or a list of them with --list FILE")
-    if options.null and options.list is None:
-        raise ValueError("--null says how the paths of a --list are separated, and none is named")
-    lists = [] if options.list is None else [options.list]
-    shard = None if options.shard is None else parse_shard(options.shard)
-    return Inputs(options.videos, lists, null=options.null, shard=shard)
