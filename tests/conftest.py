@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import gc
 import logging
 import os
 import random
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from stand_in import StandIn
 from training import fit_arguments
 
 import videogn.cli.lightning_cli  # Lightning logs to the standard error that it finds when it is imported
@@ -24,6 +25,12 @@ from videogn.data.synthetic.writing import write_motion_dataset
 
 # Processes that tests start, several at once, each want one thread as well.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector off what is there to stay: PyTorch and the tests, a million objects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -104,59 +111,17 @@ def trained(motion: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished `videogn fit`: checkpoints/last.ckpt, config.yaml, metrics.csv. Do not write to it."""
     out = tmp_path_factory.mktemp("trained")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["videogn", *fit_arguments(motion, out)])
+        patch.setattr("sys.argv", ["videogn", *fit_arguments(motion, out, "--data.time_limit=60")])
         with pytest.raises(SystemExit) as caught:
             main()
     assert caught.value.code == 0
     return out
 
 
-#: Plays `videogn fit` and `videogn test`: notes the call, does what the test told this cell, writes what they write.
-_STAND_IN = """
-import json, os, pathlib, signal, subprocess, sys, time
-command, *arguments = sys.argv[1:]
-options = dict(argument.removeprefix("--").split("=", 1) for argument in arguments)
-folder, beside = pathlib.Path(options["trainer.default_root_dir"]), pathlib.Path(__file__).parent
-last = folder / "checkpoints" / "last.ckpt"
-names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
-call = {"command": command, "cell": folder.name, "resumed": "ckpt_path" in options, "pid": os.getpid()}
-with (beside / "calls.jsonl").open("a") as calls:
-    calls.write(json.dumps({**call, **{name: os.environ.get(name) for name in names}}) + "\\n")
-told = json.loads((beside / "told.json").read_text())
-exec(told.get(f"{command} {folder.name}") or told.get(command) or "")
-if command == "fit":
-    last.parent.mkdir(exist_ok=True)
-    last.touch()
-    (folder / "metrics.csv").write_text("epoch,step,train/loss_step,val/top1\\n0,1,2.0,\\n0,1,,0.25\\n1,3,1.0,0.75\\n")
-    (folder / "cost.json").write_text(json.dumps({"training_seconds": 2.0, "steps": 4}))
-else:
-    (folder / "results.json").write_text(json.dumps({"over_all": {"top1": 0.75}}))
-"""
-
-
-class StandIn:
-    """What the stand-in for `videogn` is told, and what it was called for."""
-
-    def __init__(self, beside: Path) -> None:
-        self.script = beside / "stand_in.py"
-        self.script.write_text(_STAND_IN)
-        self.tell({})
-
-    def tell(self, told: dict[str, str]) -> None:
-        """Python to run first, by "fit CELL", "test CELL", "fit" or "test"."""
-        (self.script.parent / "told.json").write_text(json.dumps(told))
-
-    @property
-    def calls(self) -> list[dict[str, Any]]:
-        """command, cell, resumed, pid and what it saw of the environment, call by call."""
-        path = self.script.parent / "calls.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-
-
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> StandIn:
     """A stand-in for the two commands of every cell."""
-    stand_in = StandIn(tmp_path)
+    stand_in = StandIn(tmp_path / "stand_in.py")
     monkeypatch.setattr(
         "videogn.study.running._videogn", lambda command: [sys.executable, str(stand_in.script), command]
     )

@@ -11,6 +11,7 @@ SMALL = [
     "--trainer.num_sanity_val_steps=0",
     "--trainer.log_every_n_steps=1",
     "--data.num_workers=0",
+    "--data.time_limit=0",  # a decoder process for each run takes as long as all of its decoding
     "--data.flip=0",
     "--data.num_clips=3",
 ]

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import get_args
 
 from videogn.checks import check_choice, did_you_mean, existing_path, expanded
-from videogn.choices import SourceKindName, TorchvisionName, ZooName
+from videogn.choices import ExportFormatName, SourceKindName, TorchvisionName, ZooName
 
+#: Format of exported networks -> suffix of its files.
+ENGINE_SUFFIXES: dict[ExportFormatName, str] = {"torch-export": ".pt2", "onnx": ".onnx", "openvino": ".xml"}
 _HUB = "hf:"
 #: Parts of an id as the Hub takes them.
 _NAME = r"[A-Za-z0-9](?:[\w.-]{0,94}[A-Za-z0-9_])?"
@@ -118,6 +120,37 @@ def torchvision_name(name: str) -> str:
             f"networks are {', '.join(names)}{did_you_mean(network.lower(), names)}"
         )
     return network.lower()
+
+
+def is_engine_file(source: str | Path) -> bool:
+    """Tell whether a source is an exported network, by its suffix.
+
+    Args:
+        source: Source as the user named it.
+
+    Example:
+        >>> from videogn.source_names import is_engine_file
+        >>> is_engine_file("model.ONNX"), is_engine_file("last.ckpt"), is_engine_file("zoo:x3d_s")
+        (True, False, False)
+    """
+    return Path(source).suffix.lower() in ENGINE_SUFFIXES.values()
+
+
+def check_not_exported(source: str | Path) -> None:
+    """Refuse an exported network where weights are needed: it has a graph, and no tensors by the network's names.
+
+    Args:
+        source: Source as the user named it.
+
+    Raises:
+        ValueError: It is one.
+
+    Example:
+        >>> from videogn.source_names import check_not_exported
+        >>> check_not_exported("zoo:x3d_s")
+    """
+    if is_engine_file(source):
+        raise ValueError(f"{source} is an exported network; name the checkpoint that it was made of")
 
 
 def check_source(source: str | Path) -> None:

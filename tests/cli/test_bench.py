@@ -140,7 +140,7 @@ def _script(monkeypatch, name, *arguments):
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="the system does not tell a process's memory")
 def test_a_workers_memory(monkeypatch, capfd, motion):
-    _script(monkeypatch, "worker_memory.py", *sorted(motion.rglob("*.mp4"))[:3], "--videos", 60, "--json")
+    _script(monkeypatch, "worker_memory.py", *sorted(motion.rglob("*.mp4"))[:3], "--videos", 24, "--json")
     found = json.loads(capfd.readouterr().out)
     assert found.keys() == {"in the worker", "guarded"}
     for growth in found.values():

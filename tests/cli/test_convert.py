@@ -130,6 +130,11 @@ def test_sources_and_data_that_will_not_do(videogn, source, motion, tmp_path, ca
         path.touch()
     assert "2 of 2 videos failed, the first is" in refused(source, "--data", *broken)
     assert "no such file or folder" in refused(tmp_path / "none.ckpt", "--data", video)
+    (tmp_path / "m.onnx").touch()
+    assert "m.onnx is an exported network; name the checkpoint" in refused(tmp_path / "m.onnx", "--data", video)
+    assert videogn("convert", source, "--data", motion / "train", "--out", source) == 2
+    assert "--out is the source" in capsys.readouterr().err
+    load_network(source)
     converted, _ = _convert(videogn, source, motion)
     capsys.readouterr()
     assert "has norm gn, which keeps no running statistics" in refused(converted, "--data", video)

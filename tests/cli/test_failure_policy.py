@@ -32,9 +32,9 @@ def _empty(root, split, count):
 
 
 def _fit(root, out, *more):
-    """Whole epochs, so that every video is met."""
+    """Whole epochs, so that every video is met; decoded, as usual, in a process that can be killed."""
     arguments = [a for a in fit_arguments(root, out) if "limit_train" not in a]
-    return [*arguments, "--data.batch_size=8", *more]
+    return [*arguments, "--data.time_limit=60", "--data.batch_size=8", *more]
 
 
 def _column(out, name):

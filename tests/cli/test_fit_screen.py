@@ -12,6 +12,7 @@ import termios
 import time
 
 import pytest
+from forked import start_forked
 from training import evaluation_arguments, fit_arguments
 
 from videogn.cli.lightning_cli import VideoCLI
@@ -125,30 +126,29 @@ def test_the_first_lines_of_a_fit_are_about_the_run(motion, tmp_path):
     assert len(lines) == 5
 
 
-def _on_a_terminal(arguments):
+def _on_a_terminal(arguments, monkeypatch):
     """Lines that a command writes to a terminal, with those that are written over, and without control sequences."""
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, 80))
-    environment = {**os.environ, "TERM": "xterm"}
     for name in ("COLUMNS", "LINES"):
-        environment.pop(name, None)
-    command = [sys.executable, "-m", "videogn", *arguments]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    process = start_forked(arguments, theirs)
     os.close(theirs)
     written = b""
     with contextlib.suppress(OSError):  # Linux's end of a terminal
         while part := os.read(ours, 4096):
             written += part
     os.close(ours)
-    assert process.wait() == 0
+    process.join()
+    assert process.exitcode == 0
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode())
     return [line for line in re.split(r"[\r\n]+", plain) if line.strip()]
 
 
-@pytest.mark.slow
-def test_a_bar_of_one_line_and_the_outcome_below_it(motion, trained, tmp_path):
+def test_a_bar_of_one_line_and_the_outcome_below_it(motion, trained, tmp_path, monkeypatch):
     arguments = [a for a in fit_arguments(motion, tmp_path, "--trainer.max_epochs=2") if "progress_bar" not in a]
-    lines = _on_a_terminal(arguments)
+    lines = _on_a_terminal(arguments, monkeypatch)
     last = max(number for number, line in enumerate(lines) if "━" in line)
     assert "loss: " in lines[last]
     assert "top1: " in lines[last]
@@ -158,7 +158,7 @@ def test_a_bar_of_one_line_and_the_outcome_below_it(motion, trained, tmp_path):
 
     checkpoint = trained / "checkpoints" / "last.ckpt"
     arguments = [a for a in evaluation_arguments("test", motion, tmp_path, checkpoint) if "progress_bar" not in a]
-    lines = _on_a_terminal(arguments)
+    lines = _on_a_terminal(arguments, monkeypatch)
     last = max(number for number, line in enumerate(lines) if "━" in line)
     assert lines[last + 1].startswith("16 expected, 16 evaluated, 0 failed; top-1 ")
     assert not any("Test metric" in line for line in lines)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 import torch
+from forked import run_ranks
 from poison import States
 from training import evaluation_arguments, fit_arguments
 
@@ -152,44 +150,29 @@ def test_a_validation_names_step_and_videos(videogn, motion, tmp_path, capsys):
     assert not _checkpoints(tmp_path)
 
 
-def _in_processes(arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "videogn", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["stop", "skip"])
 def test_all_processes_decide_alike(motion, tmp_path, policy):
     """The logits of one of two are NaN."""
     more = ["--trainer.strategy=ddp", "--trainer.devices=2", f"--model.nonfinite={policy}"]
     arguments = _arguments(motion, tmp_path, *more, epochs=2, batches=[2], rank=1)
-    done = _in_processes(arguments)
-    lines = done.stderr.splitlines()
-    named = [line for line in lines if "the loss is nan at step 3 " in line]
+    done = run_ranks(arguments, tmp_path / "log.txt")
+    named = [line for line in done.output.splitlines() if "the loss is nan at step 3 " in line]
     other = json.loads((tmp_path / "seen" / "1.jsonl").read_text().splitlines()[2])
     assert all(sample[0] in named[0] for sample in other[2])
-    if policy == "stop":
-        assert done.returncode == 1
-    else:
-        assert done.returncode == 0, done.stderr
+    assert done.statuses == ([1, 1] if policy == "stop" else [0, 0]), done.output
+    if policy == "skip":
         assert _column(tmp_path, "train/skipped") == [1, 0]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_all_processes_stop_at_the_same_validation(motion, tmp_path, rank):
     """The process that finds nothing wrong does not wait for the other, and says the same."""
     more = ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.callbacks+=poison.PoisonValidation"]
-    done = _in_processes(_arguments(motion, tmp_path, *more, f"--trainer.callbacks.rank={rank}", epochs=1))
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    named = [line for line in done.stderr.splitlines() if " in the validation after step " in line]
+    arguments = _arguments(motion, tmp_path, *more, f"--trainer.callbacks.rank={rank}", epochs=1)
+    done = run_ranks(arguments, tmp_path / "log.txt")
+    assert done.statuses == [1, 1], done.output
+    assert "Traceback" not in done.output
+    named = [line for line in done.output.splitlines() if " in the validation after step " in line]
     assert len(set(named)) == 1
     assert named[0].startswith("videogn: error: the network gave logits that are not finite (NaN or infinity)")
     assert not _checkpoints(tmp_path)
@@ -204,15 +187,14 @@ def test_validate_names_the_videos(videogn, motion, trained, tmp_path, capsys):
     assert last.count(f"{motion / 'val'}/") == last.count(".mp4") == 4
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("rank", [0, 1])
 def test_all_processes_of_validate_stop_with_one_line(motion, trained, tmp_path, rank):
     checkpoint = trained / "checkpoints" / "last.ckpt"
     more = ["--trainer.strategy=ddp", "--trainer.devices=2", "--trainer.callbacks+=poison.PoisonValidation"]
     more += [f"--trainer.callbacks.rank={rank}", "--data.batch_size=4"]
-    done = _in_processes(evaluation_arguments("validate", motion, tmp_path, checkpoint, *more))
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    named = [line for line in done.stderr.splitlines() if " in the validation, for " in line]
+    done = run_ranks(evaluation_arguments("validate", motion, tmp_path, checkpoint, *more), tmp_path / "log.txt")
+    assert done.statuses == [1, 1], done.output
+    assert "Traceback" not in done.output
+    named = [line for line in done.output.splitlines() if " in the validation, for " in line]
     assert len(set(named)) == 1
     assert named[0].startswith("videogn: error: the network gave logits that are not finite (NaN or infinity)")

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import csv
+import functools
 import json
 import os
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from forked import run_forked, run_ranks
 from run_recorder import descendants
 from training import fit_arguments
 
 DDP = ["--trainer.strategy=ddp", "--trainer.devices=2"]
+#: Each of them with a decoder.
+WORKERS = ["--data.num_workers=2", "--data.time_limit=60"]
 
 
 def _arguments(root, out, *more, **recorder):
@@ -32,12 +35,18 @@ def _arguments(root, out, *more, **recorder):
     ]
 
 
-def _run(arguments):
-    tests = str(Path(__file__).parents[1])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": tests}
-    return subprocess.run(
-        [sys.executable, "-m", "videogn", *arguments], capture_output=True, text=True, env=environment, check=False
-    )
+@pytest.fixture(scope="module")
+def whole(damaged, tmp_path_factory):
+    """Options -> folder of the training that nothing disturbs, which tests of the same options share."""
+
+    @functools.cache
+    def train(*options):
+        out = tmp_path_factory.mktemp("whole")
+        done = run_forked(_arguments(damaged, out, *options), out / "log.txt")
+        assert done.statuses == [0], done.output
+        return out
+
+    return train
 
 
 def _steps(out):
@@ -87,57 +96,48 @@ def _assert_same(one, other):
     ids=["epochs", "accumulation", "steps"],
 )
 @pytest.mark.parametrize("end_at", [5, 11])
-def test_after_an_error_in_the_middle_of_an_epoch(videogn, damaged, tmp_path, options, end_at):
+def test_after_an_error_in_the_middle_of_an_epoch(videogn, whole, damaged, tmp_path, options, end_at):
     """8 batches an epoch. The batch in hand is trained again, and so are those since the last optimiser step."""
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    assert videogn(*_arguments(damaged, whole, *options)) == 0
-    assert videogn(*_arguments(damaged, broken, *options, end_at=end_at, end_by="error")) == 2
-    assert videogn(*_arguments(damaged, broken, *options, "--ckpt_path=last")) == 0
-    _assert_same(whole, broken)
+    assert videogn(*_arguments(damaged, tmp_path, *options, end_at=end_at, end_by="error")) == 2
+    assert videogn(*_arguments(damaged, tmp_path, *options, "--ckpt_path=last")) == 0
+    _assert_same(whole(*options), tmp_path)
 
 
 @pytest.mark.parametrize("end_at", [3, 7])
-def test_after_an_error_in_a_validation(videogn, damaged, tmp_path, end_at):
+def test_after_an_error_in_a_validation(videogn, whole, damaged, tmp_path, end_at):
     """It is done again from its first video; in the middle of an epoch and at its end."""
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
     options = ["--trainer.max_epochs=2", "--trainer.val_check_interval=4"]
-    assert videogn(*_arguments(damaged, whole, *options)) == 0
-    assert videogn(*_arguments(damaged, broken, *options, end_at=end_at, end_by="validation")) == 2
-    assert videogn(*_arguments(damaged, broken, *options, "--ckpt_path=last")) == 0
-    _assert_same(whole, broken)
+    assert videogn(*_arguments(damaged, tmp_path, *options, end_at=end_at, end_by="validation")) == 2
+    assert videogn(*_arguments(damaged, tmp_path, *options, "--ckpt_path=last")) == 0
+    _assert_same(whole(*options), tmp_path)
 
 
 @pytest.mark.parametrize("options", [[11, 1], [8, 1], [4, 3], [5, 3]], ids=str)
-def test_more_steps_than_at_first(videogn, damaged, tmp_path, options):
+def test_more_steps_than_at_first(videogn, whole, damaged, tmp_path, options):
     """The epoch that max_steps ended early goes on; at a constant rate, since a schedule follows max_steps."""
-    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     steps, accumulate = options
     more = ["--trainer.max_epochs=2", f"--trainer.accumulate_grad_batches={accumulate}", "--model.lr_gamma=1"]
-    assert videogn(*_arguments(damaged, whole, *more)) == 0
-    assert videogn(*_arguments(damaged, stopped, *more, f"--trainer.max_steps={steps}")) == 0
-    assert videogn(*_arguments(damaged, stopped, *more, "--ckpt_path=last")) == 0
-    _assert_same(whole, stopped)
+    assert videogn(*_arguments(damaged, tmp_path, *more, f"--trainer.max_steps={steps}")) == 0
+    assert videogn(*_arguments(damaged, tmp_path, *more, "--ckpt_path=last")) == 0
+    _assert_same(whole(*more), tmp_path)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--trainer.accumulate_grad_batches=2"]], ids=["plain", "accumulation"])
-def test_after_a_kill_with_workers(videogn, damaged, tmp_path, options):
+def test_after_a_kill_with_workers(whole, damaged, tmp_path, options):
     """kill -9 of a real process: nothing is lost, and none of its workers and decoders is left behind."""
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    options = [*options, "--trainer.max_epochs=2"]
-    assert videogn(*_arguments(damaged, whole, *options)) == 0  # without workers: they make no difference
-    workers = "--data.num_workers=2"
-    killed = _run(_arguments(damaged, broken, *options, workers, end_at=12))
-    assert killed.returncode == -9, killed.stderr
-    left = json.loads((broken / "seen" / "left 0.json").read_text())
+    options = ["--trainer.max_epochs=2", *options]
+    killed = run_forked(_arguments(damaged, tmp_path, *options, *WORKERS, end_at=12), tmp_path / "log.txt")
+    assert killed.statuses == [-9], killed.output
+    left = json.loads((tmp_path / "seen" / "left 0.json").read_text())
     assert len(left) >= 4  # two workers, each with its decoder
     deadline = time.monotonic() + 60
     while still := [process for process in left if _runs(process)]:
         assert time.monotonic() < deadline, still
         time.sleep(0.2)
-    resumed = _run(_arguments(damaged, broken, *options, workers, "--ckpt_path=last"))
-    assert resumed.returncode == 0, resumed.stderr
-    _assert_same(whole, broken)
+    resumed = run_forked(_arguments(damaged, tmp_path, *options, *WORKERS, "--ckpt_path=last"), tmp_path / "log.txt")
+    assert resumed.statuses == [0], resumed.output
+    _assert_same(whole(*options), tmp_path)  # without workers: they make no difference
 
 
 def _runs(process):
@@ -150,10 +150,10 @@ def _runs(process):
 @pytest.mark.slow
 def test_two_processes_with_workers(damaged, tmp_path):
     """No video twice in an epoch and none left out but for the remainder; the same after a kill of both."""
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    options = [*DDP, "--trainer.max_epochs=2", "--data.num_workers=2", "--data.batch_size=2"]
-    done = _run(_arguments(damaged, whole, *options))
-    assert done.returncode == 0, done.stdout + done.stderr
+    whole, broken, log = tmp_path / "whole", tmp_path / "broken", tmp_path / "log.txt"
+    options = [*DDP, *WORKERS, "--trainer.max_epochs=2", "--data.batch_size=2"]
+    done = run_ranks(_arguments(damaged, whole, *options), log)
+    assert done.statuses == [0, 0], done.output
     everything = {str(video) for video in (damaged / "train").rglob("*.mp4")}
     empty = {path for path in everything if not Path(path).stat().st_size}
     for epoch in (0, 1):
@@ -163,10 +163,10 @@ def test_two_processes_with_workers(damaged, tmp_path):
         assert failed == empty
         assert set(seen) == everything - empty
         assert len(seen) == 32  # 29, and what replaces three
-    killed = _run(_arguments(damaged, broken, *options, end_at=12))
-    assert killed.returncode != 0
-    resumed = _run(_arguments(damaged, broken, *options, "--ckpt_path=last"))
-    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    killed = run_ranks(_arguments(damaged, broken, *options, end_at=12), log)
+    assert killed.statuses == [-9, -9], killed.output
+    resumed = run_ranks(_arguments(damaged, broken, *options, "--ckpt_path=last"), log)
+    assert resumed.statuses == [0, 0], resumed.output
     assert _seen(whole, 1) == _seen(broken, 1)
     _assert_same(whole, broken)
 

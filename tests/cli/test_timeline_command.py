@@ -39,7 +39,18 @@ def predict(videogn, folder, monkeypatch):
     monkeypatch.chdir(folder)
 
     def run(*options):
-        return videogn("predict", *options, "--checkpoint", "tiny.ckpt", "--time-limit", "0", "--device", "cpu")
+        return videogn(
+            "predict",
+            *options,
+            "--checkpoint",
+            "tiny.ckpt",
+            "--time-limit",
+            "0",
+            "--device",
+            "cpu",
+            "--precision",
+            "32",
+        )
 
     return run
 

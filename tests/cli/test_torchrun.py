@@ -4,43 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
+from forked import free_port, run_torchrun
 from training import fit_arguments
 
-_PATIENCE = 240  # that a process waits for the other in vain is what goes wrong
 
-
-def _torchrun(options, arguments, log):
-    tests = str(Path(__file__).parents[1])
-    command = [sys.executable, "-m", "torch.distributed.run", *options, "-m", "videogn", *arguments]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": tests}
-    with log.open("w") as output:
-        return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
-
-
-def _wait(processes, logs):
-    try:
-        assert [process.wait(_PATIENCE) for process in processes] == [0] * len(processes), [p.read_text() for p in logs]
-    finally:
-        for process in processes:
-            process.terminate()  # torchrun then ends its own
-            process.wait()
-
-
-def _free_port():
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return listening.getsockname()[1]
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("nodes", [1, 2])
 def test_two_processes_train_one_network(motion, tmp_path, nodes):
     """On one machine, or on what looks like two: the same clips, steps and files."""
@@ -55,15 +25,15 @@ def test_two_processes_train_one_network(motion, tmp_path, nodes):
         "--trainer.callbacks+=run_recorder.RunRecorder",
         f"--trainer.callbacks.folder={tmp_path / 'seen'}",
     )
-    rendezvous = [
+    options = [
         f"--nnodes={nodes}",
+        f"--nproc-per-node={2 // nodes}",
         "--rdzv-id=1",
         "--rdzv-backend=c10d",
-        f"--rdzv-endpoint=127.0.0.1:{_free_port()}",
+        f"--rdzv-endpoint=127.0.0.1:{free_port()}",
     ]
-    options = [*(rendezvous if nodes > 1 else ["--standalone"]), f"--nproc-per-node={2 // nodes}"]
-    logs = [tmp_path / f"node {number}.txt" for number in range(nodes)]
-    _wait([_torchrun(options, arguments, log) for log in logs], logs)
+    done = run_torchrun([options] * nodes, arguments, tmp_path / "log.txt")
+    assert done.statuses == [0] * nodes, done.output
 
     seen = {}
     for rank in (0, 1):

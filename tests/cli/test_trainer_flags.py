@@ -6,14 +6,12 @@ import csv
 import inspect
 import json
 import logging
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from forked import run_forked, run_ranks
 from lightning.pytorch import Trainer
 from training import evaluation_arguments, fit_arguments
 
@@ -69,15 +67,12 @@ def test_a_value_works_or_is_refused_in_one_line(videogn, motion, tmp_path, monk
         assert status == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("flag", "value"), [row[:2] for row in ROWS if _distributed(*row[:2])])
 def test_a_value_that_joins_processes(motion, tmp_path, flag, value):
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-m", "videogn", *_arguments(motion, tmp_path, flag, value)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=120)
-    assert done.returncode == 0, done.stderr  # with the progress bar, for which no process may wait
-    steps = 2 if "devices" in flag else 4
-    assert f"trained {steps} steps on 32 clips" in done.stderr
+    run, steps = (run_ranks, 2) if "devices" in flag else (run_forked, 4)
+    done = run(_arguments(motion, tmp_path, flag, value), tmp_path / "log.txt")
+    assert set(done.statuses) == {0}, done.output  # with the progress bar, for which no process may wait
+    assert f"trained {steps} steps on 32 clips" in done.output
 
 
 def _losses(out):

@@ -13,6 +13,7 @@ import sys
 import pytest
 import torch
 import yaml
+from forked import run_ranks
 from lightning.pytorch.callbacks import timer
 from training import evaluation_arguments, fit_arguments
 
@@ -428,27 +429,29 @@ def test_print_config_shows_the_merged_configuration(videogn, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_two_processes_train(motion, tmp_path):
+    """Lightning starts the second one, by the command that started the first."""
+    command = fit_arguments(motion, tmp_path, "--trainer.strategy=ddp", "--trainer.devices=2", "--data.batch_size=2")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "videogn", *command], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    trained_twice = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    # 2 clips x 2 processes
+    assert trained_twice["optimizer_states"][0]["param_groups"][0]["initial_lr"] == pytest.approx(0.01 * 4 / 64)
+
+
 def test_two_processes_test_each_video_once(motion, trained, tmp_path):
-    """7 videos on 2 processes: a padding sampler would count 8. Training in two processes works too."""
+    """7 videos on 2 processes: a padding sampler would count 8."""
     videos = tmp_path / "seven.txt"
     records = read_index(motion / "val.csv").records[:7]
     videos.write_text("".join(f"{os.path.abspath(record.path)}\texpand\n" for record in records))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    ddp = ["--trainer.strategy=ddp", "--trainer.devices=2"]
-    checkpoint = trained / "checkpoints" / "last.ckpt"
-    commands = [
-        fit_arguments(motion, tmp_path / "fit", *ddp, "--data.batch_size=2"),
-        evaluation_arguments("test", motion, tmp_path / "test", checkpoint, *ddp, f"--data.test={videos}"),
-    ]
-    for command in commands:
-        done = subprocess.run(
-            [sys.executable, "-m", "videogn", *command], capture_output=True, text=True, env=environment, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-    counts = json.loads((tmp_path / "test" / "results.json").read_text())["counts"]
+    more = ["--trainer.strategy=ddp", "--trainer.devices=2", f"--data.test={videos}"]
+    arguments = evaluation_arguments("test", motion, tmp_path, trained / "checkpoints" / "last.ckpt", *more)
+    done = run_ranks(arguments, tmp_path / "log.txt")
+    assert done.statuses == [0, 0], done.output
+    counts = json.loads((tmp_path / "results.json").read_text())["counts"]
     assert (counts["expected"], counts["evaluated"]) == (7, 7)
-    with (tmp_path / "test" / "predictions.csv").open() as lines:
+    with (tmp_path / "predictions.csv").open() as lines:
         assert [row["path"] for row in csv.DictReader(lines)] == [os.path.abspath(record.path) for record in records]
-    trained_twice = torch.load(tmp_path / "fit" / "checkpoints" / "last.ckpt", weights_only=True)
-    # 2 clips x 2 processes
-    assert trained_twice["optimizer_states"][0]["param_groups"][0]["initial_lr"] == pytest.approx(0.01 * 4 / 64)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from forked import run_command
 
-from videogn.study import read_grid, read_study
+from videogn.study import read_grid, read_study, running
 from videogn.study.planning import count_videos, plan_cells
 
 CONTENT = {
@@ -57,9 +58,9 @@ def test_mistakes_are_found_by_the_plan(videogn, capsys, path, outside, changes,
     assert words in capsys.readouterr().err
 
 
-@pytest.mark.slow
-def test_a_run(videogn, path, outside, tmp_path):
+def test_a_run(videogn, path, outside, tmp_path, monkeypatch):
     """Also the test of the cell's own checkpoint, which imports only what its configuration names."""
+    monkeypatch.setattr(running, "run_command", run_command)
     assert videogn("study", "run", path, "--out", tmp_path / "out", "--jobs", "2", "--threads", "1") == 0
     study = read_study(tmp_path / "out")
     assert len(study.results) == 2

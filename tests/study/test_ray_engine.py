@@ -1,4 +1,4 @@
-"""The Ray engine: what each cell gets, the same numbers as on this machine, and what becomes of lost workers."""
+"""The Ray engine: the same numbers as on this machine, and what becomes of lost workers."""
 
 from __future__ import annotations
 
@@ -13,56 +13,19 @@ from pathlib import Path
 
 import pytest
 import yaml
+from forked import run_command
+from stand_in import StandIn
 
+from videogn.study import running
 from videogn.study.cell_files import CellResult, read_state
-from videogn.study.engines import LocalEngine
 from videogn.study.grid import make_grid
 from videogn.study.making import make_study
-from videogn.study.ray_engine import RayEngine, Shares, read_progress, share
+from videogn.study.ray_engine import RayEngine, read_progress
 from videogn.study.schedule import run_cells
 from videogn.study.study_files import cell_folder
 from videogn.study.training_log import LAST_CHECKPOINT
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
-
-
-@pytest.mark.parametrize(
-    ("nodes", "wanted", "expected"),
-    [
-        # One machine: as the local engine divides it.
-        ([(8, 0)], {}, Shares(1, 8, 0)),
-        ([(8, 0)], {"jobs": 3}, Shares(3, 2, 0)),
-        ([(8, 0)], {"threads": 3}, Shares(2, 3, 0)),
-        ([(2, 0)], {"jobs": 4}, Shares(4, 1, 0)),
-        ([(16, 4)], {}, Shares(4, 4, 1)),
-        ([(16, 4)], {"devices": 2}, Shares(2, 8, 2)),
-        ([(16, 4)], {"jobs": 9}, Shares(4, 4, 1)),
-        # A cell does not span machines: two of three GPUs, twice, are two cells and not three.
-        ([(8, 3), (8, 3)], {"devices": 2}, Shares(2, 8, 2)),
-        ([(8, 0), (4, 0)], {}, Shares(2, 4, 0)),
-        ([(8, 0), (8, 0)], {"jobs": 3}, Shares(3, 4, 0)),
-        ([(8, 0), (8, 0)], {"threads": 2, "jobs": 3}, Shares(3, 2, 0)),
-        ([(8, 0), (8, 0)], {"jobs": 99}, Shares(16, 1, 0)),
-        # The head of a cluster often takes no tasks.
-        ([(0, 0), (8, 2)], {}, Shares(2, 4, 1)),
-    ],
-)
-def test_what_each_cell_gets(nodes, wanted, expected):
-    assert share(nodes, **{"jobs": None, "devices": 1, "threads": None, **wanted}) == expected
-
-
-@pytest.mark.parametrize(
-    ("nodes", "wanted", "reason"),
-    [
-        ([(8, 0)], {"jobs": 0}, "jobs must be >= 1, got 0"),
-        ([(8, 0), (8, 0)], {"threads": 9}, "threads must be <= 8"),
-        ([(8, 2), (8, 2)], {"devices": 4}, "devices of a cell must be <= 2, the GPUs of a machine, got 4"),
-        ([(0, 0)], {}, "no machine"),
-    ],
-)
-def test_what_no_machine_has(nodes, wanted, reason):
-    with pytest.raises(ValueError, match=reason):
-        share(nodes, **{"jobs": None, "devices": 1, "threads": None, **wanted})
 
 
 def test_without_ray(videogn, motion, tmp_path, monkeypatch, capsys):
@@ -83,7 +46,7 @@ def _content(motion, norms=("bn", "gn")):
         "data": {"root": str(motion), "num_workers": 0, "num_clips": 2, "train_short_sides": [32, 36], "flip": 0.0},
     }
     axes = {"norm": list(norms), "clip": "4x2", "batch_size": 4}
-    return {"title": "Small", "fit": fit, "axes": axes, "budget": {"epochs": 8}}
+    return {"title": "Small", "fit": fit, "axes": axes, "budget": {"epochs": 4}}
 
 
 def _make(motion, out, norms=("bn", "gn")):
@@ -136,27 +99,34 @@ def ray_engine():
         engine.close()
 
 
-@pytest.fixture(scope="module")
-def locally(motion, tmp_path_factory):
-    """The same cells without Ray."""
-    cells, out = _make(motion, tmp_path_factory.mktemp("local"))
-    states = run_cells(cells, out, LocalEngine(1, threads=1))
-    assert {state.phase for state in states.values()} == {"finished"}, states
-    return out
+@pytest.fixture
+def stand_in(tmp_path, monkeypatch):
+    """A stand-in for the two commands of a cell: the workers run in this directory, where Python finds it first."""
+    package = tmp_path / "here" / "videogn"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.chdir(package.parent)
+    return StandIn(package / "__main__.py")
+
+
+def _without_ray(cell, out, monkeypatch):
+    monkeypatch.setattr(running, "run_command", run_command)
+    state = running.run_cell(cell_folder(out, cell))
+    assert state.phase == "finished", state
 
 
 @needs_ray
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_a_lost_worker_is_a_failure_and_the_numbers_are_those_without_ray(motion, locally, ray_engine, tmp_path):
-    """BN's worker is killed in the middle of the training, which ends with it; the second attempt goes on."""
+def test_a_lost_worker_is_a_failure_and_the_numbers_are_those_without_ray(motion, ray_engine, tmp_path, monkeypatch):
+    """The worker is killed in the middle of the training, which ends with it; the second attempt goes on."""
     assert ray_engine.slots == 1
-    cells, out = _make(motion, tmp_path / "by ray")
+    (cell,), out = _make(motion, tmp_path / "by ray", norms=["bn"])
     killed, seen = [], []
 
     def report(state):
         seen.append(state)
-        if state.cell == cells[0] and state.phase == "training" and 0 < state.done < 1 and not killed:
+        if state.phase == "training" and 0 < state.done < 1 and not killed:
             found = _training(cell_folder(out, state.cell))
             if found:
                 killed.extend(found)
@@ -164,28 +134,32 @@ def test_a_lost_worker_is_a_failure_and_the_numbers_are_those_without_ray(motion
         if state.phase == "failed":
             assert _gone(killed[0])  # the training, which was on a leash
 
-    states = run_cells(cells, out, ray_engine, retries=1, report=report)
-    assert [state.phase for state in states.values()] == ["finished", "finished"]
+    states = run_cells([cell], out, ray_engine, retries=1, report=report)
+    assert [state.phase for state in states.values()] == ["finished"]
     assert killed
     failures = [state for state in seen if state.phase == "failed"]
-    assert [state.cell for state in failures] == [cells[0]]
+    assert [state.cell for state in failures] == [cell]
     assert failures[0].reason.startswith("WorkerCrashedError: ")
     assert "\n" not in failures[0].reason
-    assert [read_state(cell_folder(out, cell))["attempts"] for cell in cells] == [2, 1]
-    for cell in cells:
-        assert _numbers(out, cell) == _numbers(locally, cell)
-    assert CellResult.read(cell_folder(out, cells[1])).machine["threads"] == "1"
+    assert read_state(cell_folder(out, cell))["attempts"] == 2
+    assert CellResult.read(cell_folder(out, cell)).machine["threads"] == "1"
+    _, locally = _make(motion, tmp_path / "local", norms=["bn"])
+    _without_ray(cell, locally, monkeypatch)
+    assert _numbers(out, cell) == _numbers(locally, cell)
 
 
 @needs_ray
 @pytest.mark.slow
-def test_a_training_that_is_stopped_goes_on_later(motion, locally, ray_engine, tmp_path):
-    (cell,), out = _make(motion, tmp_path, norms=["gn"])
+def test_a_training_that_is_stopped_goes_on_later(motion, ray_engine, stand_in, tmp_path):
+    """It is asked to stop, and has the time to write its checkpoint."""
+    (cell,), out = _make(motion, tmp_path / "study", norms=["gn"])
     folder = cell_folder(out, cell)
     stop = threading.Event()
+    leave = "signal.signal(signal.SIGTERM, lambda *_: (last.parent.mkdir(), last.touch(), sys.exit()))"
+    stand_in.tell({"fit": f"{leave}; (folder / 'begun').touch(); time.sleep(60)"})
 
     def report(state):
-        if state.phase == "training" and state.done > 0:
+        if (folder / "begun").exists():
             stop.set()
 
     assert ray_engine.run(folder, stop, report).phase == "stopped"
@@ -194,16 +168,19 @@ def test_a_training_that_is_stopped_goes_on_later(motion, locally, ray_engine, t
     assert (folder / LAST_CHECKPOINT).is_file()
     assert _training(folder) is None
     assert CellResult.read(folder) is None
+    stand_in.tell({})
     assert ray_engine.run(folder, threading.Event(), lambda state: None).phase == "finished"
     assert read_state(folder)["attempts"] == 2
-    assert _numbers(out, cell) == _numbers(locally, cell)
+    calls = [(call["command"], call["resumed"], call["OMP_NUM_THREADS"]) for call in stand_in.calls]
+    assert calls == [("fit", False, "1"), ("fit", True, "1"), ("test", True, "1")]
 
 
 @needs_ray
 @pytest.mark.slow
-def test_a_cell_that_waits_for_room_does_not_begin_once_stopped(motion, ray_engine, tmp_path):
+def test_a_cell_that_waits_for_room_does_not_begin_once_stopped(motion, ray_engine, stand_in, tmp_path):
     """Two cells for one place; both threads of a schedule wait."""
-    cells, out = _make(motion, tmp_path)
+    cells, out = _make(motion, tmp_path / "study")
+    stand_in.tell({"fit": "time.sleep(60)"})
     stop = threading.Event()
     states = {}
 
@@ -221,12 +198,12 @@ def test_a_cell_that_waits_for_room_does_not_begin_once_stopped(motion, ray_engi
 
 @needs_ray
 @pytest.mark.slow
-def test_the_reason_of_a_failure_comes_from_the_worker(motion, ray_engine, tmp_path):
+def test_the_reason_of_a_failure_comes_from_the_worker(motion, ray_engine, stand_in, tmp_path):
     cells, out = _make(motion, tmp_path / "study", norms=["gn"])
     with pytest.raises(ValueError, match="is not the folder of a cell"):
         ray_engine.run(out, threading.Event(), lambda state: None)
+    stand_in.tell({"fit": "sys.exit('videogn: error: no norms')"})
     folder = cell_folder(out, cells[0])
-    (folder / "fit.yaml").write_text("model: {norms: gn}")
     state = ray_engine.run(folder, threading.Event(), lambda state: None)
     assert state.phase == "failed"
-    assert "norms" in state.reason
+    assert state.reason == f"videogn: error: no norms (see {folder / 'log.txt'})"

@@ -13,7 +13,7 @@ from filelock import FileLock
 from videogn.study import Budget, Cell, CellResult, CurvePoint, Norm, cell_files, run_cell
 from videogn.study import engines as engines_module
 from videogn.study.cell_files import prepare, read_state, write_state
-from videogn.study.engines import LocalEngine, visible_gpus
+from videogn.study.engines import LocalEngine
 from videogn.study.running import machine
 
 CELL = Cell(Norm("gn"), 8, 2, 8, 1, Budget("epochs", 2))
@@ -270,23 +270,3 @@ def test_wrong_numbers(options, words):
 def test_devices_of_a_cell_without_gpus():
     """Processes of a CPU: they need no set of devices."""
     assert LocalEngine(2, devices_per_cell=2).slots == 2
-
-
-@pytest.mark.parametrize(
-    ("named", "available", "count", "found"),
-    [
-        (None, False, 0, []),
-        (None, True, 2, ["0", "1"]),
-        ("2,5", True, 2, ["2", "5"]),
-        ("", False, 0, []),
-        ("0,1", False, 0, []),  # named on a machine without any
-        ("GPU-abc", True, 1, ["GPU-abc"]),
-    ],
-)
-def test_visible_gpus(monkeypatch, named, available, count, found):
-    monkeypatch.setattr("torch.cuda.is_available", lambda: available)
-    monkeypatch.setattr("torch.cuda.device_count", lambda: count)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if named is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", named)
-    assert visible_gpus() == found

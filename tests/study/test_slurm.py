@@ -222,7 +222,7 @@ def test_finished_cells_have_no_task(motion, tmp_path, monkeypatch):
 def test_a_real_cell_at_its_time_limit(motion, tmp_path, cluster, monkeypatch):
     """With what Slurm sets, a checkpoint is written and the next run of the task goes on to the end."""
     monkeypatch.setattr(sys, "executable", PYTHON)
-    grid = make_grid(_content(motion, epochs=12))
+    grid = make_grid(_content(motion, epochs=8))
     out = make_study(grid, tmp_path / "the study", command="test")
     directory = tmp_path / "work"
     directory.mkdir()
@@ -244,7 +244,7 @@ def test_a_real_cell_at_its_time_limit(motion, tmp_path, cluster, monkeypatch):
     result = CellResult.read(folder)
     assert result is not None
     assert result.attempts == 2
-    assert [point.epoch for point in result.curve] == list(range(1, 13))
+    assert [point.epoch for point in result.curve] == list(range(1, 9))
     assert _calls(directory) == ["scontrol requeue 12_2"]
     assert CellResult.read(cell_folder(out, grid.cells[0])) is None
     assert "SLURM auto-requeueing" not in (folder / "log.txt").read_text()

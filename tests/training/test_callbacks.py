@@ -5,14 +5,12 @@ from __future__ import annotations
 import csv
 import logging
 import math
-import os
-import subprocess
-import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from forked import run_ranks
 from training import evaluation_arguments, fit_arguments
 
 from videogn.axes import Batch, Sample
@@ -230,18 +228,15 @@ def test_synchronised_statistics_are_of_all_devices(norm, seen, caplog):
     )
 
 
-@pytest.mark.slow
 def test_two_processes_measure_together(motion, tmp_path):
     """The statistics saved are those of both processes' clips, and only the first one writes."""
     more = [*_callback("PreciseBatchNorm", num_batches=2), *_callback("BatchNormDiagnosis", num_batches=1)]
     more += _callback("FeaturePercentiles")
     ddp = ["--trainer.strategy=ddp", "--trainer.devices=2", "--model.norm=bn", "--data.batch_size=2"]
-    command = [sys.executable, "-m", "videogn", *fit_arguments(motion, tmp_path, *ddp, *more)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "effective batch: 2 clips a normalisation batch, 4 an optimiser step (2 clips x 2 devices x 1" in done.stderr
-    assert "measured on 2 training batches x 2 processes" in done.stderr
+    done = run_ranks(fit_arguments(motion, tmp_path, *ddp, *more), tmp_path / "log.txt")
+    assert done.statuses == [0, 0], done.output
+    assert "effective batch: 2 clips a normalisation batch, 4 an optimiser step (2 clips x 2 devices x 1" in done.output
+    assert "measured on 2 training batches x 2 processes" in done.output
     assert len(_rows(tmp_path / "percentiles_blocks.5.csv")) == 1
     assert len(_column(tmp_path, "bn/top1_gap")) == 1
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import tempfile
@@ -11,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from videogn.checks import existing_path, require_positive
-from videogn.choices import ExportFormatName
 from videogn.system.cores import available_cores
 
 if TYPE_CHECKING:
@@ -124,25 +124,25 @@ def _exported(
     source: str, folder: Path, clips: Sequence[Tensor], progress: Callable[[str, int, int], None]
 ) -> list[Variant]:
     """A file of each format, in 32 and where the format can in 8 bits; one that cannot be written says why."""
-    from videogn.engine_files import SUFFIXES
+    from videogn.exporting.check import CheckFailedError
     from videogn.exporting.export import export
     from videogn.exporting.formats import FORMATS
-    from videogn.exporting.int8 import INT8_FORMATS, export_int8
+    from videogn.exporting.int8 import INT8_FORMATS, write_int8
+    from videogn.source_names import ENGINE_SUFFIXES
 
-    ways: list[tuple[ExportFormatName, Sequence[Tensor] | None]]
-    forms = [form for form in SUFFIXES if form in FORMATS]
-    ways = [*((form, None) for form in forms), *((form, clips) for form in forms if form in INT8_FORMATS)]
+    paths = {form: folder / f"float32{ENGINE_SUFFIXES[form]}" for form in FORMATS}
+    ways: list[tuple[str, Path, Callable[[Path], object]]] = []
+    for form, path in paths.items():
+        ways.append((form, path, functools.partial(export, source, form)))
+    for form in INT8_FORMATS:
+        write = functools.partial(write_int8, paths["onnx"], form, clips=clips)
+        ways.append((f"{form}, int8", folder / f"int8{ENGINE_SUFFIXES[form]}", write))
     variants = []
-    for number, (form, calibration) in enumerate(ways):
+    for number, (name, path, write) in enumerate(ways):
         progress("Exporting", number, len(ways))
-        name = form if calibration is None else f"{form}, int8"
-        path = folder / f"{name.replace(', ', '-')}{SUFFIXES[form]}"
         try:
-            if calibration is None:
-                export(source, form, path)
-            else:
-                export_int8(source, form, path, calibration)
-        except (ModuleNotFoundError, ValueError) as error:
+            write(path)
+        except (ModuleNotFoundError, ValueError, FileNotFoundError, CheckFailedError) as error:
             variants.append(_missing(name, error))
         else:
             variants.append(replace(_opened(path), name=name))

@@ -10,7 +10,6 @@ from typing import Any
 from jsonargparse import Namespace
 
 from videogn.choices import EvaluationProtocol, NetworkInput
-from videogn.engine_files import describe_engine
 from videogn.extensions import find
 from videogn.models import MODELS
 from videogn.models.network_sources import PublishedNetwork, published_network
@@ -103,6 +102,8 @@ def adopt_exported(config: Namespace, path: str, given: Namespace) -> None:
     """
     if config.ckpt_path is not None:
         raise ValueError(f"--engine-file {path} and --ckpt_path {config.ckpt_path} are two networks: name one")
+    from videogn.engine_files import describe_engine  # no training needs it
+
     described = describe_engine(path)
     about = dict(described.about)
     for name in ("arch", "norm", "norm_options", "arch_options"):  # names only: nothing is built, and none imported

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from videogn.checks import expanded, require_positive
 from videogn.choices import NORM, TIME_LIMIT, EvaluationViews, chosen
+from videogn.source_names import check_not_exported, check_source
 from videogn.system.files import displayable
 
 if TYPE_CHECKING:
@@ -84,6 +85,10 @@ def run(options: Options) -> int:
     out = expanded(options.out)
     if out.is_dir():
         raise ValueError(f"--out must be a file, got the folder {options.out}")
+    check_source(options.source)  # before the seconds that the imports take
+    check_not_exported(options.source)
+    if out.exists() and out.resolve() == expanded(options.source).resolve():
+        raise ValueError(f"--out is the source, {options.out}, which would be lost: name another file")
     from videogn.cli.progress import bars
     from videogn.inference.loading import load_network
     from videogn.models.norm_calibration import calibrate_norms, take_over

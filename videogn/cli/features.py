@@ -18,6 +18,7 @@ from videogn.choices import (
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
+from videogn.cli.predictor_settings import predictor_settings
 from videogn.cli.score_output import Format, checked_output
 from videogn.cli.video_inputs import named_inputs
 from videogn.source_names import check_source
@@ -25,7 +26,6 @@ from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
     from videogn.inference.bulk.rows import Row
-    from videogn.inference.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,9 @@ def run(options: Options) -> int:
     from videogn.inference.bulk.identity import identity
     from videogn.inference.bulk.parts import opened_parts
     from videogn.inference.bulk.scoring import Scoring
+    from videogn.inference.predictor import Predictor
 
-    predictor = _predictor(options)
+    predictor = Predictor(options.checkpoint, **predictor_settings(options))
     size = predictor.num_features
     features = partial(predictor.features, workers=options.workers, batch_clips=options.batch_clips)
     what = identity(
@@ -137,22 +138,3 @@ def run(options: Options) -> int:
             return keep_scores(features, scoring, parts, progress, output, write)
     except Stopped as stop:
         fail("interrupted", stop.status)
-
-
-def _predictor(options: Options) -> Predictor:
-    from videogn.inference.predictor import Predictor
-
-    return Predictor(
-        options.checkpoint,
-        num_clips=options.clips,
-        protocol=options.protocol,
-        crops=options.crops,
-        fps=options.fps,
-        decoder=options.decoder,
-        frame_rate=options.frame_rate,
-        device=options.device,
-        precision=options.precision,
-        use_truncated=options.use_truncated,
-        time_limit=options.time_limit,
-        trust=options.trust,
-    )

@@ -11,6 +11,7 @@ from videogn.choices import (
     TIME_LIMIT,
     CropsName,
     DecoderName,
+    EngineName,
     PredictPrecisionName,
     ProtocolName,
     check_rate,
@@ -18,9 +19,10 @@ from videogn.choices import (
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
+from videogn.cli.predict_engine import check_engine, opened_predictor
 from videogn.cli.prediction_pictures import PictureOptions, check_pictures, with_pictures
 from videogn.cli.score_output import Format, Output, checked_output
-from videogn.cli.timeline import check_timeline, segmenting, timeline_identity
+from videogn.cli.timeline import Timeline
 from videogn.cli.video_inputs import named_inputs
 from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
@@ -87,6 +89,9 @@ class Options:
             from (Integrated Gradients). Takes about fifteen times as long as classifying.
         explain_class (CLASS): Class that --explain explains. By default the best one of each video.
         trust (PACKAGE): Packages that may be imported if the checkpoint names a norm or a network from outside videogn.
+        engine: local (this process) or ray (processes on this machine or a cluster); ray needs an --output.
+        address: Address of a running Ray cluster, HOST:PORT or auto. By default one is started here.
+        jobs: Number of networks that --engine ray runs at once. By default one for each GPU, else for each machine.
     """
 
     HEADINGS: ClassVar = {
@@ -99,6 +104,7 @@ class Options:
         "use_truncated": "bad videos",
         "plot": "pictures",
         "trust": "networks from outside videogn",
+        "engine": "where it runs",
     }
 
     videos: tuple[str, ...] = field(default=(), metadata={POSITIONAL: True})
@@ -134,6 +140,9 @@ class Options:
     explain: str | None = None
     explain_class: str | None = None
     trust: tuple[str, ...] = ()
+    engine: EngineName = "local"
+    address: str | None = None
+    jobs: int | None = None
 
 
 def run(options: Options) -> int:
@@ -147,8 +156,10 @@ def run(options: Options) -> int:
     """
     check_rate("--fps", options.fps)
     check_source(options.checkpoint)  # before the seconds that the imports take
-    check_timeline(options)
+    timeline = chosen(Timeline, vars(options))
+    timeline.check(vars(options))
     output = _output(options)
+    check_engine(options, output)
     inputs, total = named_inputs(options)
     pictures = chosen(PictureOptions, vars(options))
     check_pictures(pictures, total)
@@ -158,37 +169,22 @@ def run(options: Options) -> int:
     from videogn.data.fallbacks import Fallbacks
     from videogn.inference.bulk.parts import opened_parts
     from videogn.inference.bulk.scoring import Scoring
-    from videogn.inference.predictor import Predictor
 
-    predictor = Predictor(
-        options.checkpoint,
-        num_clips=options.clips,
-        protocol=options.protocol,
-        crops=options.crops,
-        fps=options.fps,
-        decoder=options.decoder,
-        frame_rate=options.frame_rate,
-        device=options.device,
-        precision=options.precision,
-        compile=options.compile,
-        use_truncated=options.use_truncated,
-        time_limit=options.time_limit,
-        trust=options.trust,
-    )
-    progress = ScoringProgress(total, Fallbacks(options.decoder))
-    if options.timeline is None:
-        formats, predict = PREDICTIONS, _predict(options, predictor)
-    else:
-        formats, predict = SEGMENTS, segmenting(options, predictor, progress)
     try:
-        with stoppable(), with_pictures(pictures, predictor, predict) as predict:
-            if output is None:
-                return print_scores(predict, inputs, progress, options.format or "table", formats)
-            if not output.kept:
-                return pass_scores(predict, inputs, progress, output, formats)
-            with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
-                scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
-                return keep_scores(predict, scoring, parts, progress, output, formats.write)
+        with stoppable(), opened_predictor(options) as predictor:
+            progress = ScoringProgress(total, Fallbacks(options.decoder))  # its time begins when networks are loaded
+            if timeline.timeline is None:
+                formats, predict = PREDICTIONS, _predict(options, predictor)
+            else:
+                formats, predict = SEGMENTS, timeline.segmenting(predictor, progress, options.batch_clips)
+            with with_pictures(pictures, predictor, predict) as predict:
+                if output is None:
+                    return print_scores(predict, inputs, progress, options.format or "table", formats)
+                if not output.kept:
+                    return pass_scores(predict, inputs, progress, output, formats)
+                with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
+                    scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
+                    return keep_scores(predict, scoring, parts, progress, output, formats.write)
     except Stopped as stop:
         fail("interrupted", stop.status)
 
@@ -209,7 +205,7 @@ def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
         top_k=options.top_k,
         precision=predictor.precision,
         use_truncated=options.use_truncated,
-        **timeline_identity(options),
+        **chosen(Timeline, vars(options)).identity(),
     )
 
 

@@ -13,7 +13,7 @@ from videogn.cli.row_formats import RowFormats
 from videogn.cli.score_output import Format, Output
 from videogn.inference.bulk.rows import Row
 from videogn.system.files import displayable, replacing
-from videogn.system.stopping import Stopped
+from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
     from videogn.cli.scoring_progress import ScoringProgress
@@ -106,7 +106,8 @@ def keep_scores(
         OSError: The output or its parts cannot be written. All rows are kept.
     """
     try:
-        with progress, closing(scoring.run(predict)) as predictions:
+        # What a signal does to other processes comes out as a stop here, where it is known what is kept.
+        with stoppable(), progress, closing(scoring.run(predict)) as predictions:
             for prediction in predictions:
                 progress.add(prediction, scoring.known)
         with replacing(output.path) as temporary, open(temporary, "wb") as file:

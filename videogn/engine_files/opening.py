@@ -16,6 +16,7 @@ from videogn.engine_files.network import EngineNetwork, Run
 from videogn.engine_files.onnx_file import describe_onnx, open_onnx
 from videogn.engine_files.openvino_file import describe_openvino, open_openvino
 from videogn.engine_files.torch_export_file import describe_torch_export, open_torch_export
+from videogn.source_names import ENGINE_SUFFIXES
 
 
 class _Format(NamedTuple):
@@ -37,17 +38,13 @@ class _Format(NamedTuple):
 
 
 _FORMATS = {
-    ".onnx": _Format("onnx", describe_onnx, open_onnx, "onnxruntime"),
-    ".xml": _Format("openvino", describe_openvino, open_openvino, "openvino", ".bin"),
-    ".pt2": _Format("torch-export", describe_torch_export, open_torch_export, "torch"),
+    ENGINE_SUFFIXES[form.name]: form
+    for form in (
+        _Format("onnx", describe_onnx, open_onnx, "onnxruntime"),
+        _Format("openvino", describe_openvino, open_openvino, "openvino", ".bin"),
+        _Format("torch-export", describe_torch_export, open_torch_export, "torch"),
+    )
 }
-#: Name of a format -> suffix of its files.
-SUFFIXES = {form.name: suffix for suffix, form in _FORMATS.items()}
-
-
-def is_engine_file(source: str | Path) -> bool:
-    """Return whether a source is an exported file, by its suffix."""
-    return Path(source).suffix.lower() in _FORMATS
 
 
 def describe_engine(path: str | Path) -> Description:

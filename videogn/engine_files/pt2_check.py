@@ -34,8 +34,16 @@ _FLAGS = ("integer", "positive", "nonnegative", "negative", "zero", "real", "Tru
 _EXPRESSION = re.compile(rf"(?:{'|'.join((*_FUNCTIONS, *_FLAGS))}|'?[su]\d+'?|[\d\s(),=-])+")
 #: Every other text: names become Python code.
 _NAME = re.compile(r"[\w.]*")
+#: A text that is given to an operator: a name, or what a check of free sizes says where it fails.
+_STRING = re.compile(
+    rf"{_NAME.pattern}|Runtime assertion failed for expression [\w\s()+*/%<>=&|~,.-]+ on node '\w+'", re.ASCII
+)
 #: Key of a text -> what it is, and what it may be.
-_PATTERNS = {"target": ("operator", _OPERATOR), "expr_str": ("size", _EXPRESSION)}
+_PATTERNS = {
+    "target": ("operator", _OPERATOR),
+    "expr_str": ("size", _EXPRESSION),
+    "as_string": ("text", _STRING),
+}
 #: Kinds of arguments that are code.
 _KINDS = {"as_graph", "as_custom_obj", "as_operator"}
 _TREES = {"builtins.tuple", "builtins.list", "builtins.dict"}

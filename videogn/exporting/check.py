@@ -64,7 +64,14 @@ def agreement(graph: Graph, run: Callable[[Tensor], Tensor], batches: Iterable[T
     clips = same = 0
     difference = largest = 0.0
     for batch in batches:
-        wanted, given = graph.expected(batch), run(graph.prepared(batch).contiguous())
+        wanted = graph.expected(batch)
+        try:
+            given = run(graph.prepared(batch).contiguous())
+        except Exception as error:  # of torch or of the format's own package
+            size = " x ".join(map(str, batch.shape[2:]))
+            hint = "; --dynamic batch writes a file of one size" if graph.dynamic == ALL_SIZES else ""
+            reason = f"{len(batch)} clips of {size}: {first_line(error)}"
+            raise CheckFailedError(f"the file does not run on {reason}{hint}") from error
         if wanted.shape != given.shape:
             raise CheckFailedError(f"the file gives {tuple(given.shape)} where the network gives {tuple(wanted.shape)}")
         clips += len(batch)
@@ -112,6 +119,11 @@ def video_clips(paths: Sequence[str | Path], views: EvaluationViews) -> Iterator
         if sample.error is not None:
             raise ValueError(f"{path}: {sample.error}")
         yield from view_chunks(sample, _CLIPS_OF_A_VIDEO)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error, of which torch writes pages."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")
 
 
 def _best(output: Tensor) -> Tensor:

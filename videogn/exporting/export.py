@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +10,21 @@ from typing import Any
 from torch import nn
 
 from videogn.choices import CropsName, DynamicName, EvaluationViews, ExportFormatName
-from videogn.exporting.check import TOLERANCE, Agreement, CheckFailedError, agreement, random_clips, video_clips
+from videogn.exporting.check import (
+    TOLERANCE,
+    Agreement,
+    CheckFailedError,
+    agreement,
+    first_line,
+    random_clips,
+    video_clips,
+)
 from videogn.exporting.formats import FORMATS, check_suffix, require_packages
 from videogn.exporting.graph import ALL_SIZES, BATCH_ONLY, Graph, as_text
 from videogn.exporting.metadata import describe, versions, views_of
+from videogn.exporting.quiet import quiet
 from videogn.inference import load_network
+from videogn.source_names import check_not_exported
 from videogn.system.files import replacing_together
 
 
@@ -74,10 +81,12 @@ def export(
     """
     require_packages(form)
     check_suffix(form, out)
+    check_not_exported(source)
     net, about = load_network(source, trust=trust)
-    graph, converted, note = _converted(net, about, source, form, dynamic, preprocessing)
+    with quiet():
+        graph, converted, note = _converted(net, about, source, form, dynamic, preprocessing)
     metadata = {**graph.metadata, "versions": versions(FORMATS[form].packages)}
-    with replacing_together(out) as temporary:
+    with replacing_together(out) as temporary, quiet():
         FORMATS[form].save(converted, temporary, as_text(metadata))
         checks = _check(graph, form, temporary, videos, views_of(about))
         numbers = {name: asdict(found) for name, found in checks.items()}
@@ -100,16 +109,14 @@ def _converted(
     if dynamic == "all" or (dynamic is None and views.crops == "full"):
         graph = _graph(net, about, source, ALL_SIZES, preprocessing)
         try:
-            with _quiet():
-                return graph, FORMATS[form].convert(graph), None
+            return graph, FORMATS[form].convert(graph), None
         except Exception as error:  # dozens of types, of torch and of the format's own package
-            note = f"T, H and W cannot be free ({_reason(error)})"
+            note = f"T, H and W cannot be free ({first_line(error)})"
     graph = _graph(net, about, source, BATCH_ONLY, preprocessing)
     try:
-        with _quiet():
-            converted = FORMATS[form].convert(graph)
+        converted = FORMATS[form].convert(graph)
     except Exception as error:
-        raise ValueError(f"{about['arch']} cannot be translated to {form}: {_reason(error)}") from error
+        raise ValueError(f"{about['arch']} cannot be translated to {form}: {first_line(error)}") from error
     return graph, converted, note and f"{note}: the file takes clips of {' x '.join(map(str, graph.size))}"
 
 
@@ -141,21 +148,3 @@ def _check(
                 f"{found.largest:.2g}, tolerance {TOLERANCE:g} of that, at least {TOLERANCE:g}); it was not kept"
             )
     return checks
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Hide what torch and the formats' packages say of their own insides while they translate."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
-
-
-def _reason(error: Exception) -> str:
-    """The first line of an error, of which torch writes pages."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".:")

@@ -17,13 +17,13 @@ from videogn.exporting.graph import Graph
 from videogn.exporting.onnx_file import save_onnx, to_onnx
 from videogn.exporting.openvino_model import save_openvino, to_openvino
 from videogn.exporting.torch_program import save_program, to_program
+from videogn.source_names import ENGINE_SUFFIXES
 
 
 class Format(NamedTuple):
     """A format of exported files.
 
     Attributes:
-        suffix: Suffix of its files.
         convert: Translates a graph; what it returns is for `save` alone.
         save: Writes what `convert` made, with the metadata, to a path; may write other files beside it.
         run: Opens what was written, as a function from its input to its output, tensors on the CPU.
@@ -31,7 +31,6 @@ class Format(NamedTuple):
         packages: Packages that it needs, in the extra of its name; none if it needs no more than videogn does.
     """
 
-    suffix: str
     convert: Callable[[Graph], Any]
     save: Callable[[Any, Path, str], None]
     run: Callable[[Path], Callable[[Tensor], Tensor]]
@@ -41,9 +40,9 @@ class Format(NamedTuple):
 
 #: Name of a format -> what writes and runs it.
 FORMATS: dict[ExportFormatName, Format] = {
-    "torch-export": Format(".pt2", to_program, save_program, open_torch_export, describe_torch_export),
-    "onnx": Format(".onnx", to_onnx, save_onnx, open_onnx, describe_onnx, ("onnx", "onnxruntime", "onnxscript")),
-    "openvino": Format(".xml", to_openvino, save_openvino, open_openvino, describe_openvino, ("openvino",)),
+    "torch-export": Format(to_program, save_program, open_torch_export, describe_torch_export),
+    "onnx": Format(to_onnx, save_onnx, open_onnx, describe_onnx, ("onnx", "onnxruntime", "onnxscript")),
+    "openvino": Format(to_openvino, save_openvino, open_openvino, describe_openvino, ("openvino",)),
 }
 
 
@@ -65,6 +64,6 @@ def check_suffix(name: ExportFormatName, out: str | Path) -> None:
         name: Name of the format.
         out: The file.
     """
-    suffix = FORMATS[name].suffix
+    suffix = ENGINE_SUFFIXES[name]
     if Path(out).suffix != suffix:
         raise ValueError(f"the file of the format {name} must end with {suffix}, got {out}")

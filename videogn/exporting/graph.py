@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import sympy
 import torch
 import torch.fx.experimental._config as tracing
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from videogn.video.transforms import normalise
 #: Axes of clips (B, C, T, H, W) that may be free.
 BATCH_ONLY = (0,)
 ALL_SIZES = (0, 2, 3, 4)
+_INEQUALITIES = (sympy.Ne, sympy.StrictLessThan, sympy.StrictGreaterThan)
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,29 @@ class Graph:
                 prefer_deferred_runtime_asserts_over_guards=True,
             )
         program.example_inputs = None
+        _drop_checks_of_small_sizes(program)
         return program
 
 
 def _place(axis: int, preprocessing: bool) -> int:
     """Where an axis of clips (B, C, T, H, W) is in the input of the file."""
     return "BTHWC".index("BCTHW"[axis]) if preprocessing else axis
+
+
+def _drop_checks_of_small_sizes(program: ExportedProgram) -> None:
+    """Take out the checks that something is not 0, or not 1.
+
+    Convolutions ask it, of the number of their elements, to choose a memory layout. The result is the same, but the
+    file would refuse clips so small that a layer leaves one position, which the network takes.
+    """
+    graph = program.graph_module.graph
+    for node in list(graph.nodes):
+        if node.target is torch.ops.aten._assert_scalar.default:
+            condition = node.args[0].meta["val"].node.expr
+            if condition.func in _INEQUALITIES and any(side in (0, 1) for side in condition.args):
+                graph.erase_node(node)
+    graph.eliminate_dead_code()
+    program.graph_module.recompile()
 
 
 class _WithPreprocessing(nn.Module):

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +19,14 @@ from videogn.engine_files.onnx_file import describe_onnx
 from videogn.evaluation.views import clip_probabilities
 from videogn.exporting.export import Exported, export
 from videogn.exporting.formats import check_suffix, require_packages
+from videogn.exporting.quiet import quiet
 from videogn.system.files import replacing_together
 
 #: Operators that compute in 8 bits. Sums are those of the residual connections: what stays in 8 bits between two
 #: convolutions need not be converted.
 _IN_8_BITS = ["Conv", "Gemm", "MatMul", "MaxPool", "Relu", "Add"]
 #: Formats that can hold a network in 8 bits.
-INT8_FORMATS = ("onnx", "openvino")
+INT8_FORMATS: tuple[ExportFormatName, ...] = ("onnx", "openvino")
 
 
 @dataclass(frozen=True)
@@ -66,14 +65,32 @@ def export_int8(
         ValueError: The format holds no such networks here, `out` has another suffix, or there are no clips.
         ModuleNotFoundError: A package that the format needs is missing.
     """
-    if form not in INT8_FORMATS:
-        raise ValueError(f"int8 needs the format {' or '.join(INT8_FORMATS)}, got {form}")
-    for each in dict.fromkeys(("onnx", form)):
-        require_packages(each)
-    check_suffix(form, out)
-    with replacing_together(out) as temporary, tempfile.TemporaryDirectory() as folder:
-        plain, small = Path(folder, "float32.onnx"), Path(folder, "int8.onnx")
+    _require(form, out)
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder, "float32.onnx")
         made = export(source, "onnx", plain, **options)
+        return made, write_int8(plain, form, out, clips)
+
+
+def write_int8(plain: Path, form: ExportFormatName, out: Path, clips: Sequence[Tensor]) -> Int8Agreement:
+    """Write an exported network with layers in 8 bits.
+
+    Args:
+        plain: ONNX file that `videogn export` has written, in float32.
+        form: "onnx" or "openvino".
+        out: File to write.
+        clips: Normalised clips (1, 3, T, H, W) to calibrate on, such as the network will see.
+
+    Returns:
+        How far the file is from that in float32, which is in its metadata too.
+
+    Raises:
+        ValueError: The format holds no such networks here, `out` has another suffix, or there are no clips.
+        ModuleNotFoundError: A package that the format needs is missing.
+    """
+    _require(form, out)
+    with replacing_together(out) as temporary, tempfile.TemporaryDirectory() as folder:
+        small = Path(folder, "int8.onnx")
         described = describe_engine(plain)
         model = quantised(plain, [described.prepared(clip) for clip in clips])
         _save(model, small, {})
@@ -82,7 +99,15 @@ def export_int8(
         _save(model, temporary if form == "onnx" else small, {"quantisation": facts})
         if form == "openvino":
             _save_openvino(small, temporary)
-    return made, found
+    return found
+
+
+def _require(form: ExportFormatName, out: Path) -> None:
+    if form not in INT8_FORMATS:
+        raise ValueError(f"int8 needs the format {' or '.join(INT8_FORMATS)}, got {form}")
+    for each in dict.fromkeys(("onnx", form)):
+        require_packages(each)
+    check_suffix(form, out)
 
 
 def _compared(plain: Path, small: Path, clips: Sequence[Tensor]) -> Int8Agreement:
@@ -136,7 +161,7 @@ def quantised(source: Path, inputs: Sequence[Tensor]) -> Any:
         raise ValueError("int8 needs calibration clips, got none")
     exported = onnx.load(source)
     entries = {entry.key: entry.value for entry in exported.metadata_props}
-    with tempfile.TemporaryDirectory() as folder, _without_advice():
+    with tempfile.TemporaryDirectory() as folder, quiet():
         out = Path(folder, "int8.onnx")
         quantize_static(
             exported,
@@ -154,16 +179,6 @@ def quantised(source: Path, inputs: Sequence[Tensor]) -> Any:
     for key, value in entries.items():
         model.metadata_props.add(key=key, value=value)
     return model
-
-
-@contextmanager
-def _without_advice() -> Iterator[None]:
-    """Leave out the warnings that recommend a step which torch's exporter has already done, merging norms."""
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 def _affine_nodes(graph: Any) -> list[str]:

@@ -17,7 +17,6 @@ from videogn.choices import EvaluationViews
 from videogn.data.handover import check_space
 from videogn.data.plans import ViewPlan
 from videogn.data.sample import load_sample
-from videogn.data.sliding_samples import sliding_samples
 from videogn.inference.videos import Order, Video, order_of
 from videogn.system.cores import available_cores
 from videogn.video.decoders.guard import video_opener
@@ -72,6 +71,8 @@ class VideoDecoding(Dataset[Sample]):
 
     def sliding(self, video: Video, views: EvaluationViews, *, stride: float, clips: int) -> Iterator[Sample]:
         """Decode a long video forward, some of its sliding clips at a time; see `sliding_samples`."""
+        from videogn.data.sliding_samples import sliding_samples  # what only long videos need
+
         order = self.order(video)
         # An opener of its own: a guard has one video open at a time, and timelines may be advanced by turns.
         opener = order.opener or video_opener(self._time_limit, self._frame_rate)
@@ -114,13 +115,17 @@ def decoded(
         raise failure[0]
 
 
-def usual_workers(device: torch.device) -> int:
+def usual_workers(device: torch.device, cores: int | None = None) -> int:
     """Choose the number of processes that decode ahead of a network.
 
     A GPU waits for decoding, which then may have every core. A network on a CPU takes several times the processor time
     of decoding: a quarter of the cores keeps up with it, and more would only disturb its threads.
+
+    Args:
+        device: Device of the network.
+        cores: Number of cores. Default: those that this process may run on.
     """
-    cores = available_cores()
+    cores = cores or available_cores()
     return min(cores, _MOST_WORKERS) if device.type == "cuda" else max(cores // 4, 1)
 
 

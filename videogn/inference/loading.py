@@ -9,10 +9,10 @@ from typing import Any
 
 from torch import nn
 
-from videogn.engine_files import is_engine_file, open_engine
 from videogn.models import load_weights, make_model
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.network_sources import PublishedNetwork, published_network
+from videogn.source_names import is_engine_file
 
 #: Prefix of the network's weights in a checkpoint.
 _NETWORK = "net."
@@ -43,6 +43,8 @@ def load_network(checkpoint: str | Path, *, trust: Collection[str] = ()) -> tupl
     if published is not None:
         return _published(published)
     if is_engine_file(checkpoint):
+        from videogn.engine_files import open_engine  # few networks need it
+
         engine = open_engine(checkpoint)
         return engine.eval(), engine.description.about
     content = read_fit_checkpoint(checkpoint, trust=trust)

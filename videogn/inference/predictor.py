@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import torch
@@ -38,11 +38,13 @@ from videogn.inference.pipeline import VideoPipeline
 from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
 from videogn.inference.pretrained_predictor import Pretrained
-from videogn.inference.timelines.window import Window, refused, windows_of
 from videogn.inference.videos import Video, as_videos
 from videogn.models.head import classifier_of
 from videogn.models.input_size import check_views
 from videogn.system.devices import device_named
+
+if TYPE_CHECKING:
+    from videogn.inference.timelines.window import Window
 
 Result = TypeVar("Result")
 
@@ -313,6 +315,8 @@ class Predictor(Pretrained):
             VideoDecodeError: The video cannot be opened or not be decoded to its end, or is too small for the network;
                 raised after the windows before.
         """
+        from videogn.inference.timelines.window import refused, windows_of  # what only long videos need
+
         require_positive("stride", stride)
         usual = 1 if self.device.type == "cpu" else self._clips_per_forward
         at_once = usual if batch_clips is None else batch_clips

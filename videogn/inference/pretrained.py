@@ -16,7 +16,7 @@ from videogn.inference.run_records import find_records
 from videogn.models.network_sources import KINDS
 from videogn.models.pretrained_config import CONFIG, MODEL_TYPE, PretrainedConfig, checked, config_entries
 from videogn.models.pretrained_folder import WEIGHTS
-from videogn.source_names import hub_id, repository
+from videogn.source_names import check_not_exported, hub_id, repository
 from videogn.system.files import replacing, write_json, write_text
 from videogn.system.versions import package_versions
 
@@ -61,6 +61,7 @@ def save_pretrained(
     """
     from safetensors.torch import save
 
+    check_not_exported(source)
     folder = expanded(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; a network in the Hugging Face layout is a folder")

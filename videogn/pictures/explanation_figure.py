@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -46,15 +47,25 @@ def explanation_figure(
     figure = new_figure(_WIDTH, tall + 3.2)
     heading = f"evidence for: {wrapped_name(class_name, 90, 1)}\n{short_name(title, 110)}"
     figure.suptitle(heading, fontsize="medium", **style)
-    strip, below = figure.subfigures(2, 1, height_ratios=[tall, 2.6])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[tall, 2.6])
+    strip, below = parts
     draw_strip(strip, [frames, coloured])
     left, right = below.subplots(1, 2)
     draw_over_time(left, clip_times, probabilities[:, None])
-    seconds, evidence = over_time
-    right.plot(seconds, 100 * evidence / (evidence.max() or 1), color=VERMILLION, drawstyle="steps-post")
+    right.plot(*_with_gaps(*over_time), color=VERMILLION, drawstyle="steps-post")
     plain_axes(right)
     right.set_xlim(*left.get_xlim())
     right.set_ylim(-2, 102)
     right.set_xlabel("seconds")
     right.set_ylabel("evidence on the frame,\n% of the largest")
     return figure
+
+
+def _with_gaps(
+    seconds: Sequence[float], evidence: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Seconds and per cent of the largest evidence, with NaN where no clip was: a line breaks there."""
+    steps = np.diff(seconds)
+    gaps = np.flatnonzero(steps > 3 * np.median(steps)) + 1 if len(steps) else np.empty(0, np.int64)
+    values = 100.0 * np.asarray(evidence, np.float64) / (float(evidence.max()) or 1.0)
+    return np.insert(np.asarray(seconds, np.float64), gaps, np.nan), np.insert(values, gaps, np.nan)

@@ -24,7 +24,7 @@ def picture_name(video: str) -> str:
 
     Example:
         >>> picture_name("/clips/no. 1/a b.mp4#t=5,11.5")
-        'a_b.mp4_t=5,11.5.80e5cd6b'
+        'a_b.mp4_t=5,11.5.89b64b1d'
     """
     last = os.path.basename(video.rstrip("/\\")) or "video"
     safe = "".join(letter if letter.isalnum() or letter in _KEPT else "_" for letter in last)[:_LETTERS]

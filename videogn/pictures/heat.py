@@ -9,6 +9,9 @@ from PIL import Image
 
 #: Where the evidence is strongest, this part of the picture is colour. The colours' brightness grows with it.
 _OPAQUE = 0.75
+#: Evidence is shown in this many cells along the shorter side, with smooth transitions: it is no sharper, since it is
+#: averaged over squares.
+_CELLS = 14
 _COLOURS = (np.asarray(colormaps["inferno"](np.linspace(0.25, 1, 256)))[:, :3] * 255).astype(np.float32)
 
 
@@ -23,6 +26,10 @@ def heated(picture: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.
         uint8 (H, W, 3), a new array.
     """
     height, width = picture.shape[:2]
-    fine = np.asarray(Image.fromarray(heat).resize((width, height), Image.Resampling.BILINEAR)).clip(0, 1)
+    image = Image.fromarray(heat)
+    if (larger := min(heat.shape) / _CELLS) > 1:
+        cells = (round(heat.shape[1] / larger), round(heat.shape[0] / larger))
+        image = image.resize(cells, Image.Resampling.BOX)
+    fine = np.asarray(image.resize((width, height), Image.Resampling.BILINEAR)).clip(0, 1)
     colour = _COLOURS[(fine * 255).astype(np.uint8)]
     return (picture + (colour - picture) * (fine[..., None] * _OPAQUE)).round().astype(np.uint8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -49,7 +50,8 @@ def prediction_figure(
     tall, low = strip_height(_WIDTH, [frames]), max(2.6, 0.42 * len(best) + 0.9)
     figure = new_figure(_WIDTH, tall + low + 0.4)
     figure.suptitle(short_name(title, 110), fontsize="medium", **style)
-    strip, below = figure.subfigures(2, 1, height_ratios=[tall, low])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[tall, low])
+    strip, below = parts
     draw_strip(strip, [frames])
     bars, over_time = below.subplots(1, 2, width_ratios=[1, 1.2])
     _draw_bars(bars, names, probabilities[best], style)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -83,13 +82,3 @@ class LocalEngine:
 
     def close(self) -> None:
         """Do nothing: it holds nothing."""
-
-
-def visible_gpus() -> list[str]:
-    """List the GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them."""
-    import torch
-
-    named = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if named is not None:
-        return [name for name in named.split(",") if name] if torch.cuda.is_available() else []
-    return [str(number) for number in range(torch.cuda.device_count())]

@@ -27,7 +27,6 @@ from videogn.choices import (
     NonfiniteName,
     chosen,
 )
-from videogn.engine_files import engine_facts, open_engine
 from videogn.evaluation import ResultCollection, clip_probabilities, score_video, score_views, write_results
 from videogn.evaluation.results import TOP_K, VideoResult, in_words
 from videogn.models import make_model
@@ -122,6 +121,8 @@ class VideoClassifier(pl.LightningModule):
         if engine_file is None:
             self.net = make_model(arch, len(class_names), norm, norm_options, arch_options)
         else:
+            from videogn.engine_files import open_engine  # no training needs it
+
             self.net = open_engine(engine_file)
         check_input(self.net, self.settings.clip_length, self.settings.crop_size)
         mean, std = self.settings.mean, self.settings.std
@@ -236,6 +237,8 @@ class VideoClassifier(pl.LightningModule):
             about |= {"seed": torch.initial_seed(), "training": self._restored}
             about["checkpoint"] = self.trainer.ckpt_path or self._source
             if self._engine_file is not None:
+                from videogn.engine_files import engine_facts
+
                 about["engine"] = engine_facts(self._engine_file)
             summary = write_results(
                 folder, self._results, classes=self.class_names, expected=data.num_test_videos(), about=about

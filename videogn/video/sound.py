@@ -127,7 +127,7 @@ class Sound:
             yield time, self._stream.encode(whole)
         yield time, self._stream.encode(None)
 
-    def _read(self, source: Any, stream: Any) -> Iterator[tuple[float, Any]]:
+    def _read(self, source: Any, stream: Any) -> Iterator[tuple[Any, float]]:
         """Packets, each with the time of the file at which it is heard."""
         try:
             for packet in source.demux(stream):

@@ -75,7 +75,7 @@ class Answering:
         """Length of a video, which is refused before it is decoded if it is none by its name, or too long."""
         if not is_video_name(path):
             raise VideoDecodeError(path, "not named as a video: .mp4, .mov, .mkv, .webm, .avi and so on")
-        with self._opener(path) as video:
+        with self._opener(path, "auto") as video:
             seconds = video.info.frames / video.info.fps
         if seconds > self._max_seconds:
             most = f"this page takes videos of at most {self._max_seconds:g} s"

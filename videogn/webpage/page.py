@@ -53,8 +53,14 @@ def make_page(answer: Callable[[str], Answer], *, network: str, max_mib: float, 
             with gr.Row():
                 classes = gr.Label(label="Classes", min_width=_MIN_WIDTH, elem_id="classes")
                 with gr.Column(min_width=_MIN_WIDTH):
-                    names = {"x": "second", "y": "probability", "color": "class"}
-                    course = gr.LinePlot(label="Probability, clip by clip", y_lim=[0, 1], colors_in_legend=[], **names)
+                    course = gr.LinePlot(
+                        label="Probability, clip by clip",
+                        x="second",
+                        y="probability",
+                        color="class",
+                        y_lim=[0, 1],
+                        colors_in_legend=[],
+                    )
                     legend = gr.HTML()
             clips = gr.HTML(elem_id="clips")
         outputs = [video, said, results, classes, course, legend, clips]
@@ -68,13 +74,15 @@ def _said(found: Answer) -> str:
 
 
 def _colours(found: Answer) -> dict[str, str]:
-    return dict(zip(found.scores, _COLOURS, strict=False))
+    """The classes whose course is drawn; a single clip has none."""
+    return dict(zip(found.scores, _COLOURS, strict=False)) if len(found.clips) > 1 else {}
 
 
 def _course(found: Answer) -> gr.LinePlot:
     colours = _colours(found)
     rows = [row for row in found.course if row[1] in colours]
-    return gr.LinePlot(pd.DataFrame(rows, columns=["second", "class", "probability"]), color_map=colours)
+    table = pd.DataFrame(rows, columns=["second", "class", "probability"])
+    return gr.LinePlot(table, color_map=colours, visible=bool(colours))
 
 
 def _legend(found: Answer) -> str:

@@ -164,7 +164,8 @@ def _engine(grid: Grid, options: RunOptions) -> Any:
             on_cpu=grid.on_cpu,
             threads=options.threads,
         )
-    from videogn.study.engines import LocalEngine, visible_gpus
+    from videogn.study.engines import LocalEngine
+    from videogn.system.gpus import visible_gpus
 
     gpus = [] if grid.on_cpu else visible_gpus()
     return LocalEngine(options.jobs, devices_per_cell=devices, gpus=gpus, threads=options.threads)

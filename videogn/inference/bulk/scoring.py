@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, Protocol, TypeVar
@@ -41,7 +40,7 @@ class Result(Protocol):
 
 
 Found = TypeVar("Found", bound=Result)
-#: Function from videos to one prediction each, in order; it takes them as it needs them.
+#: Function from videos to one result each, in any order; it takes them as it needs them.
 Predict = Callable[[Iterable[VideoRecord]], Iterator[Found]]
 
 
@@ -84,15 +83,15 @@ class Scoring(Generic[Found]):
         Raises:
             OSError: A row cannot be written, or an input not be read.
         """
-        waiting: deque[FileState] = deque()
+        waiting: dict[str, FileState] = {}
 
         def missing() -> Iterator[VideoRecord]:
             for record, now in self._missing():
-                waiting.append(now)
+                waiting[record.name] = now
                 yield record
 
         for prediction in predict(missing()):
-            self._parts.add(self._row_of(prediction), waiting.popleft())
+            self._parts.add(self._row_of(prediction), waiting.pop(prediction.path))
             yield prediction
 
     def _missing(self) -> Iterator[tuple[VideoRecord, FileState]]:

@@ -74,16 +74,15 @@ def write(path: Path, net: nn.Module, text: str | None, *, pixels: bool = False,
     if path.suffix == ".pt2":
         torch.export.save(program, path, extra_files=extra)
         return path
-    pytest.importorskip("onnxscript")
-    exported = torch.onnx.export(program, dynamo=True, verbose=False)
-    assert exported is not None
     if path.suffix == ".onnx":
+        pytest.importorskip("onnxscript")
+        exported = torch.onnx.export(program, dynamo=True, verbose=False, optimize=False)
+        assert exported is not None
         exported.model.metadata_props.update(extra)
         exported.save(path)
         return path
     openvino = pytest.importorskip("openvino")
-    exported.save(path.with_suffix(".onnx"))
-    model = openvino.convert_model(path.with_suffix(".onnx"))
+    model = openvino.convert_model(program)
     for key, value in extra.items():
         model.set_rt_info(value, key)
     openvino.save_model(model, path, compress_to_fp16=False)
