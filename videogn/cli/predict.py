@@ -19,8 +19,9 @@ from videogn.choices import (
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
-from videogn.cli.predict_engine import check_engine, opened_predictor
+from videogn.cli.predict_engine import EngineOptions, check_engine, opened_predictor
 from videogn.cli.prediction_pictures import PictureOptions, check_pictures, with_pictures
+from videogn.cli.predictor_settings import predictor_settings
 from videogn.cli.score_output import Format, Output, checked_output
 from videogn.cli.timeline import Timeline
 from videogn.cli.video_inputs import named_inputs
@@ -159,7 +160,8 @@ def run(options: Options) -> int:
     timeline = chosen(Timeline, vars(options))
     timeline.check(vars(options))
     output = _output(options)
-    check_engine(options, output)
+    engine = chosen(EngineOptions, vars(options))
+    check_engine(engine, output)
     inputs, total = named_inputs(options)
     pictures = chosen(PictureOptions, vars(options))
     check_pictures(pictures, total)
@@ -171,7 +173,7 @@ def run(options: Options) -> int:
     from videogn.inference.bulk.scoring import Scoring
 
     try:
-        with stoppable(), opened_predictor(options) as predictor:
+        with stoppable(), opened_predictor(engine, options.checkpoint, predictor_settings(options)) as predictor:
             progress = ScoringProgress(total, Fallbacks(options.decoder))  # its time begins when networks are loaded
             if timeline.timeline is None:
                 formats, predict = PREDICTIONS, _predict(options, predictor)

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from videogn.cli.predictor_settings import predictor_settings
+from videogn.choices import EngineName
 
 if TYPE_CHECKING:
-    from videogn.cli.predict import Options
     from videogn.cli.score_output import Output
 
 
-def check_engine(options: Options, output: Output | None) -> None:
+@dataclass(frozen=True)
+class EngineOptions:
+    """What the options of the command say about where the network computes, and what only this process makes."""
+
+    engine: EngineName
+    address: str | None
+    jobs: int | None
+    timeline: float | None
+    plot: str | None
+    overlay: str | None
+    explain: str | None
+
+
+def check_engine(options: EngineOptions, output: Output | None) -> None:
     """Check that the options go together with the engine.
 
     Args:
-        options: Options of the command.
+        options: EngineOptions of the command.
         output: Where rows go to; None for standard output.
 
     Raises:
@@ -36,22 +49,23 @@ def check_engine(options: Options, output: Output | None) -> None:
 
 
 @contextmanager
-def opened_predictor(options: Options) -> Iterator[Any]:
+def opened_predictor(options: EngineOptions, checkpoint: str, settings: dict[str, Any]) -> Iterator[Any]:
     """Make the `Predictor` that the options say, or the `RayPredictor` in its place, which is closed afterwards.
 
     Args:
-        options: Options of the command.
+        options: EngineOptions of the command.
+        checkpoint: Source of the network.
+        settings: Further arguments of `Predictor`.
 
     Yields:
         The predictor.
     """
-    settings = predictor_settings(options)
     if options.engine == "local":
         from videogn.inference.predictor import Predictor
 
-        yield Predictor(options.checkpoint, **settings)
+        yield Predictor(checkpoint, **settings)
         return
     from videogn.inference.bulk.ray_scoring import RayPredictor
 
-    with closing(RayPredictor(options.checkpoint, address=options.address, jobs=options.jobs, **settings)) as predictor:
+    with closing(RayPredictor(checkpoint, address=options.address, jobs=options.jobs, **settings)) as predictor:
         yield predictor
