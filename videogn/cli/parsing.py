@@ -135,7 +135,7 @@ def _add_argument(parser: Any, field: Field[Any], hint: Any, text: DocstringPara
         return [f"[{metavar} ...]"]
     if default is MISSING:
         parser.add_argument(flag, required=True, help=f"{about} Required.", **settings)
-        return [f"{flag} {shown}"]
+        return [f"{flag} {shown if not choices else field.name.upper()}"]
     if several:
         default = list(default)
     if default == []:  # given twice, it counts twice
