@@ -20,7 +20,7 @@ from videogn.choices import (
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
 from videogn.cli.predict_engine import EngineOptions, check_engine, opened_predictor
-from videogn.cli.prediction_pictures import PictureOptions, check_pictures, with_pictures
+from videogn.cli.prediction_pictures import PictureOptions, check_pictures, say_unpictured, with_pictures
 from videogn.cli.predictor_settings import predictor_settings
 from videogn.cli.score_output import Format, Output, checked_output
 from videogn.cli.timeline import Timeline
@@ -186,7 +186,9 @@ def run(options: Options) -> int:
                     return pass_scores(predict, inputs, progress, output, formats)
                 with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
                     scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
-                    return keep_scores(predict, scoring, parts, progress, output, formats.write)
+                    status = keep_scores(predict, scoring, parts, progress, output, formats.write)
+                    say_unpictured(pictures, scoring.known)
+                    return status
     except Stopped as stop:
         fail("interrupted", stop.status)
 
