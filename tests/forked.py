@@ -106,6 +106,7 @@ def _begin(
     descriptor = output.detach()
     for number in (1, 2):
         os.dup2(descriptor, number)
+    multiprocessing.set_start_method(None, force=True)  # that of a fresh process, for workers of a loader
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

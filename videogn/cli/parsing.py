@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import inspect
 import itertools
+import operator
 import os
 import re
 import sys
@@ -36,6 +38,9 @@ _WRONG_VALUE = re.compile(
     r"key \"(?P<key>[\w.]+)\".*:\s+Expected a (?P<type><class|typing\.Literal)(?P<names>.+)\. Got value: (?P<value>.+)"
 )
 _UNKNOWN_CLASS = re.compile(r"Parser key \"(?P<key>[^\"]+)\".*(?:Union subtypes|import path|subclass).*", re.DOTALL)
+_NUMBER_OR_NAME = re.compile(
+    r"Parser key \"(?P<key>\S+)\".*Subtypes: \[<class 'int'>, typing\.Literal\['(?P<name>\w+)'\]\]"
+)
 _OPTIONAL = re.compile(r"Parser key \"(?P<key>\S+)\".*Subtypes: \[<class '(?P<type>int|float)'>, <class 'NoneType'>\]")
 _LITERALS = re.compile(r"Expected a typing\.Literal\[(.+)\]")
 _GIVEN_VALUE = re.compile(r"Given value: (?P<value>.+?)\s*$")
@@ -165,7 +170,7 @@ def _value_type(hint: Any) -> tuple[bool, Any]:
     if get_origin(hint) is tuple:
         return True, get_args(hint)[0]
     if NoneType in get_args(hint):
-        hint = next(each for each in get_args(hint) if each is not NoneType)
+        hint = functools.reduce(operator.or_, (each for each in get_args(hint) if each is not NoneType))
     return False, get_origin(hint) if get_origin(hint) is dict else hint
 
 
@@ -201,6 +206,8 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
             return str(error)
     if (found := _OPTIONAL.search(message.replace("\n", " "))) and (given := _GIVEN_VALUE.search(message)):
         return f"--{found['key']} must be {_TYPES[found['type']]}, got {given['value']!r}"
+    if (found := _NUMBER_OR_NAME.search(message.replace("\n", " "))) and (given := _GIVEN_VALUE.search(message)):
+        return f"--{found['key']} must be a whole number or {found['name']}, got {given['value']!r}"
     if (found := _UNKNOWN_CLASS.search(message)) and (given := _GIVEN_VALUE.search(message)):
         if literals := _LITERALS.findall(message):
             valid = ", ".join(dict.fromkeys(name.strip(" '") for names in literals for name in names.split(",")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from videogn.choices import (
     FRAME_RATE,
@@ -16,6 +16,17 @@ from videogn.choices import (
     ProtocolName,
     check_rate,
     chosen,
+)
+from videogn.cli.anytime import (
+    AGREEMENT,
+    CONFIDENCE,
+    ClipOptions,
+    anytime_identity,
+    calibrating_test,
+    check_anytime,
+    counting_clips,
+    most_clips,
+    stopping_rule,
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
@@ -29,6 +40,7 @@ from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
+    from videogn.evaluation.anytime import StoppingRule
     from videogn.inference.bulk.scoring import Predict
     from videogn.inference.predictor import Predictor
 
@@ -51,7 +63,12 @@ class Options:
         list (FILE): List of further videos, one path a line; - is standard input.
         null: The paths of --list are separated by NUL bytes, as those of `find -print0`.
         shard (N/COUNT): Part of the videos to score: 3/16 is every 16th, from the third on.
-        clips: Number of clips per video. By default as a published network was tested, for a checkpoint 10.
+        clips (N|auto): Number of clips per video. By default as a published network was tested, for a checkpoint 10.
+            auto scores them one after the other, until the rest cannot change the class of the video.
+        calibration (FILE): With --clips auto, clip_probabilities.parquet of `videogn test` with
+            --model.save_clip_probabilities true, to stop earlier: when the rest is not likely to change the class.
+        agreement (SHARE): With --calibration, share of videos that have to keep the class of all clips.
+        confidence (P): With --calibration, confidence that they do.
         top_k: Number of classes that are named for each video.
         timeline (SECONDS): Find what happens when in long videos: score a clip every so many seconds, and join
             neighbours of one class to segments (start, end, label, score).
@@ -113,7 +130,10 @@ class Options:
     list: str | None = None
     null: bool = False
     shard: str | None = None
-    clips: int | None = None
+    clips: int | Literal["auto"] | None = None
+    calibration: str | None = None
+    agreement: float = AGREEMENT
+    confidence: float = CONFIDENCE
     top_k: int = 5
     timeline: float | None = None
     smooth: float = 0.0
@@ -159,6 +179,9 @@ def run(options: Options) -> int:
     check_source(options.checkpoint)  # before the seconds that the imports take
     timeline = chosen(Timeline, vars(options))
     timeline.check(vars(options))
+    clips = chosen(ClipOptions, vars(options))
+    check_anytime(clips)
+    test = calibrating_test(clips)
     output = _output(options)
     engine = chosen(EngineOptions, vars(options))
     check_engine(engine, output)
@@ -172,19 +195,23 @@ def run(options: Options) -> int:
     from videogn.inference.bulk.parts import opened_parts
     from videogn.inference.bulk.scoring import Scoring
 
+    settings = predictor_settings(options) | {"num_clips": most_clips(clips, test)}
     try:
-        with stoppable(), opened_predictor(engine, options.checkpoint, predictor_settings(options)) as predictor:
+        with stoppable(), opened_predictor(engine, options.checkpoint, settings) as predictor:
             progress = ScoringProgress(total, Fallbacks(options.decoder))  # its time begins when networks are loaded
+            rule = stopping_rule(clips, test, predictor.views)
             if timeline.timeline is None:
-                formats, predict = PREDICTIONS, _predict(options, predictor)
+                formats, predict = PREDICTIONS, _predict(options, predictor, rule)
             else:
                 formats, predict = SEGMENTS, timeline.segmenting(predictor, progress, options.batch_clips)
-            with with_pictures(pictures, predictor, predict) as predict:
+            with with_pictures(pictures, predictor, predict, rule) as predict:
+                predict = counting_clips(predict, rule)
                 if output is None:
                     return print_scores(predict, inputs, progress, options.format or "table", formats)
                 if not output.kept:
                     return pass_scores(predict, inputs, progress, output, formats)
-                with opened_parts(output.path, _identity(options, predictor), overwrite=options.overwrite) as parts:
+                about = _identity(options, predictor, rule)
+                with opened_parts(output.path, about, overwrite=options.overwrite) as parts:
                     scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
                     status = keep_scores(predict, scoring, parts, progress, output, formats.write)
                     say_unpictured(pictures, scoring.known)
@@ -193,11 +220,17 @@ def run(options: Options) -> int:
         fail("interrupted", stop.status)
 
 
-def _predict(options: Options, predictor: Predictor) -> Predict[Any]:
-    return partial(predictor.predict, top_k=options.top_k, workers=options.workers, batch_clips=options.batch_clips)
+def _predict(options: Options, predictor: Predictor, rule: StoppingRule | None) -> Predict[Any]:
+    return partial(
+        predictor.predict,
+        top_k=options.top_k,
+        workers=options.workers,
+        batch_clips=options.batch_clips,
+        stopping=rule,
+    )
 
 
-def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
+def _identity(options: Options, predictor: Predictor, rule: StoppingRule | None) -> dict[str, Any]:
     """What the rows of an output are scores of."""
     from videogn.inference.bulk.identity import identity
 
@@ -210,6 +243,7 @@ def _identity(options: Options, predictor: Predictor) -> dict[str, Any]:
         precision=predictor.precision,
         use_truncated=options.use_truncated,
         **chosen(Timeline, vars(options)).identity(),
+        **anytime_identity(rule),
     )
 
 

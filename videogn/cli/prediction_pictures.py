@@ -18,6 +18,7 @@ from videogn.cli.exits import fail
 from videogn.system.files import one_line
 
 if TYPE_CHECKING:
+    from videogn.evaluation.anytime import StoppingRule
     from videogn.inference.bulk.scoring import Predict
     from videogn.inference.prediction import Prediction
     from videogn.inference.predictor import Predictor
@@ -87,13 +88,16 @@ def say_unpictured(options: PictureOptions, known: int) -> None:
 
 
 @contextmanager
-def with_pictures(options: PictureOptions, predictor: Predictor, predict: Predict[Any]) -> Iterator[Predict[Any]]:
+def with_pictures(
+    options: PictureOptions, predictor: Predictor, predict: Predict[Any], stopping: StoppingRule | None = None
+) -> Iterator[Predict[Any]]:
     """Yield the function that predicts; if pictures are asked for, one that makes those of each video on the way.
 
     Args:
         options: PictureOptions of the command.
         predictor: The predictor.
         predict: The function that predicts without pictures.
+        stopping: When the clips of a video are enough. Default: all are scored.
 
     Raises:
         ValueError: The class to explain is none of the network's.
@@ -102,7 +106,7 @@ def with_pictures(options: PictureOptions, predictor: Predictor, predict: Predic
     if options.plot is None and options.overlay is None and options.explain is None:
         yield predict
         return
-    pictures = _Pictures(options, predictor)
+    pictures = _Pictures(options, predictor, stopping)
     yield pictures.classified if options.timeline is None else pictures.along(predict)  # type: ignore[arg-type]
     if pictures.failed:
         fail(f"no pictures of {pictures.failed} of the videos that were scored; see above", 1)
@@ -111,11 +115,14 @@ def with_pictures(options: PictureOptions, predictor: Predictor, predict: Predic
 class _Pictures:
     """Scores videos, and makes the pictures of each before the next one."""
 
-    def __init__(self, options: PictureOptions, predictor: Predictor) -> None:
+    def __init__(self, options: PictureOptions, predictor: Predictor, stopping: StoppingRule | None) -> None:
         from videogn.video.decoders.guard import video_opener
 
         self._options = options
         self._predictor = predictor
+        self._classify = partial(
+            predictor.classify, top_k=options.top_k, batch_clips=options.batch_clips, stopping=stopping
+        )
         self._opener = video_opener(options.time_limit, options.frame_rate)
         self._class = self._explained(options.explain_class)
         self.failed = 0
@@ -132,7 +139,7 @@ class _Pictures:
 
         for sample in self._predictor.decode(taken(), workers=options.workers):
             record = waiting.popleft()
-            for found in self._predictor.classify([sample], top_k=options.top_k, batch_clips=options.batch_clips):
+            for found in self._classify([sample]):
                 if found.error is None:
                     self._make(record, partial(self._of_clips, record, sample, found))
                 yield found

@@ -1,4 +1,4 @@
-"""Intervals of accuracies over videos."""
+"""Intervals of proportions over videos, such as accuracies."""
 
 from __future__ import annotations
 
@@ -29,3 +29,24 @@ def wilson_interval(share: float, count: int, *, level: float = 0.95) -> tuple[f
     centre = share + z2 / 2
     half = math.sqrt(z2 * (share * (1 - share) + z2 / 4))
     return max((centre - half) / (1 + z2), 0.0), min((centre + half) / (1 + z2), 1.0)
+
+
+def clopper_pearson_upper(hits: int, count: int, *, level: float = 0.95) -> float:
+    """Exact one-sided upper bound of a proportion (Clopper and Pearson, Biometrika 1934).
+
+    Args:
+        hits: Number of hits.
+        count: Number of trials, >= 1.
+        level: Probability that the bound is not below the proportion. Default: 0.95.
+
+    Returns:
+        The proportion p at which `hits` or fewer have the probability 1 - level.
+
+    Example:
+        >>> from videogn.evaluation.proportions import clopper_pearson_upper
+        >>> round(clopper_pearson_upper(0, 598), 5), round(clopper_pearson_upper(3, 100), 4)
+        (0.005, 0.0757)
+    """
+    from scipy.stats import beta  # slow to import, and few need it
+
+    return 1.0 if hits >= count else float(beta.ppf(level, hits + 1, count - hits))

@@ -50,6 +50,7 @@ def agreement(network: nn.Module, reference: nn.Module, clips: Iterable[Tensor])
         variation = (p - q).abs().sum(1) / 2
         # As torch.xlogy has it, a class of probability 0 adds nothing; q underflows to 0 where p does not.
         kl = (torch.xlogy(p, p) - torch.xlogy(p, q.clamp(min=torch.finfo(torch.float32).tiny))).sum(1)
+        kl = kl.clamp(min=0)  # which it is, but for rounding
         rows.append(torch.stack([same.double(), variation, kl], dim=1))
     values = torch.cat(rows)
     return Agreement(len(values), *values.mean(0).tolist())

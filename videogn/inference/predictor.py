@@ -44,6 +44,7 @@ from videogn.models.input_size import check_views
 from videogn.system.devices import device_named
 
 if TYPE_CHECKING:
+    from videogn.evaluation.anytime import StoppingRule
     from videogn.inference.timelines.window import Window
 
 Result = TypeVar("Result")
@@ -168,6 +169,7 @@ class Predictor(Pretrained):
         top_k: int = 5,
         workers: int | None = 0,
         batch_clips: int | None = None,
+        stopping: StoppingRule | None = None,
     ) -> Iterator[Prediction]:
         """Classify videos. A bad file gives a prediction with an error and does not stop the rest.
 
@@ -184,14 +186,17 @@ class Predictor(Pretrained):
             batch_clips: Number of views that go through the network at once, at most, of one video or of several whose
                 views are of one size. Results then depend on the other videos in the last digits. By default every
                 video goes alone, as many views at once as the checkpoint says (`clips_per_forward`).
+            stopping: When a video has been seen well enough: its clips are then scored one after the other, and none
+                that the rule can do without. Default: all clips are scored.
 
         Returns:
             Iterator over one prediction for each video, in order, made as it is advanced.
 
         Raises:
-            ValueError: A number is out of range.
+            ValueError: A number is out of range, or `stopping` is a rule for another number of clips.
         """
-        return self.classify(self.decode(videos, workers=workers), top_k=top_k, batch_clips=batch_clips)
+        samples = self.decode(videos, workers=workers)
+        return self.classify(samples, top_k=top_k, batch_clips=batch_clips, stopping=stopping)
 
     def decode(self, videos: Video | Iterable[Video], *, workers: int | None = 0) -> Iterator[Sample]:
         """Decode videos as `predict` does.
@@ -210,7 +215,12 @@ class Predictor(Pretrained):
         return decoded(as_videos(videos), self._decoding, workers=workers, device=self.device)
 
     def classify(
-        self, samples: Iterable[Sample], *, top_k: int = 5, batch_clips: int | None = None
+        self,
+        samples: Iterable[Sample],
+        *,
+        top_k: int = 5,
+        batch_clips: int | None = None,
+        stopping: StoppingRule | None = None,
     ) -> Iterator[Prediction]:
         """Classify decoded videos as `predict` does.
 
@@ -218,16 +228,22 @@ class Predictor(Pretrained):
             samples: Samples of `decode`. Their frames are moved to the device of the network.
             top_k: As for `predict`. Default: 5.
             batch_clips: As for `predict`. Default: every video alone.
+            stopping: As for `predict`. Samples are cut down to the clips that are scored. Default: all clips.
 
         Returns:
             Iterator over one prediction for each sample, in order; made as it is advanced.
 
         Raises:
-            ValueError: A number is not positive.
+            ValueError: As for `predict`.
         """
         require_positive("top_k", top_k)
-        made = partial(Prediction.of, class_names=self.class_names, top_k=top_k)
-        results = partial(self._pass.results, of_views=score_views, made=made, failed=Prediction.failed)
+        network = self._pass
+        if stopping is not None:
+            from videogn.inference.stopped_pass import stopped_pass  # what only this needs
+
+            network = stopped_pass(network, stopping, self.views.num_clips)
+        made = partial(Prediction.of, class_names=self.class_names, top_k=top_k, stopped=stopping is not None)
+        results = partial(network.results, of_views=score_views, made=made, failed=Prediction.failed)
         return self._each(samples, batch_clips, results, Prediction.failed)
 
     def features(

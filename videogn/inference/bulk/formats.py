@@ -35,13 +35,14 @@ def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
     """One line for each class that is named of a video, with its rank; one for a video that failed."""
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["path", "rank", "label", "score", "error", "truncated"])
+    lines.writerow(["path", "rank", "label", "score", "error", "truncated", "clips"])
     for row in rows:
         path = row["path"]
         if "error" in row:
-            lines.writerow([path, "", "", "", row["error"], ""])
+            lines.writerow([path, "", "", "", row["error"], "", ""])
         for rank, named in enumerate(row.get("predictions", ()), 1):
-            lines.writerow([path, rank, named["label"], f"{named['score']:.6g}", "", row.get("truncated", "")])
+            more = [row.get("truncated", ""), row.get("clips", "")]
+            lines.writerow([path, rank, named["label"], f"{named['score']:.6g}", "", *more])
         yield text.getvalue()
         text.seek(0)
         text.truncate()
@@ -49,7 +50,7 @@ def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def write_parquet(rows: Iterable[Row], file: BinaryIO) -> None:
-    """Write a Parquet file with the columns path, predictions (a list of label and score), error and truncated.
+    """Write a Parquet file with the columns path, predictions (a list of label and score), error, truncated and clips.
 
     Args:
         rows: Rows.
@@ -60,7 +61,7 @@ def write_parquet(rows: Iterable[Row], file: BinaryIO) -> None:
 
     named = pa.struct([("label", pa.string()), ("score", pa.float32())])
     texts = [(name, pa.string()) for name in ("path", "error", "truncated")]
-    schema = pa.schema([texts[0], ("predictions", pa.list_(named)), *texts[1:]])
+    schema = pa.schema([texts[0], ("predictions", pa.list_(named)), *texts[1:], ("clips", pa.int64())])
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         rows = iter(rows)
         while some := list(itertools.islice(rows, _ROWS_AT_ONCE)):

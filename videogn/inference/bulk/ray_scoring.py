@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from videogn.axes import VideoRecord
 from videogn.checks import require_positive
+from videogn.evaluation.anytime import StoppingRule
 from videogn.inference.bulk.ray_worker import Loaded, Worker
 from videogn.inference.bulk.slices import Slices
 from videogn.inference.prediction import Prediction
@@ -129,6 +130,7 @@ class RayPredictor:
         top_k: int = 5,
         workers: int | None = None,
         batch_clips: int | None = None,
+        stopping: StoppingRule | None = None,
     ) -> Generator[Prediction]:
         """Classify videos, as `Predictor.predict` does but for the order.
 
@@ -138,6 +140,7 @@ class RayPredictor:
             workers: Number of decoding processes of each worker. Default: as for `Predictor.predict`, by the cores that
                 it has.
             batch_clips: As for `Predictor.predict`.
+            stopping: As for `Predictor.predict`.
 
         Yields:
             One prediction a video, as soon as it is there. A video that lost three workers has an error.
@@ -148,7 +151,7 @@ class RayPredictor:
             OSError: A worker has no room for its processes.
         """
         require_positive("top_k", top_k)
-        how = {"top_k": top_k, "workers": workers, "batch_clips": batch_clips}
+        how = {"top_k": top_k, "workers": workers, "batch_clips": batch_clips, "stopping": stopping}
         slices = Slices(videos)
         while True:
             for worker in self._hired:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from videogn.inference.prediction import Prediction
 
 #: `path`, and either `predictions`, a list of {"label", "score"} with the best first, or `error`, a reason; `truncated`
-#: where the predictions are of a part of the video only.
+#: where the predictions are of a part of the video only; `clips`, the number used, where a rule stops early.
 Row = dict[str, Any]
 
 
@@ -23,4 +23,5 @@ def row_of(prediction: Prediction) -> Row:
     if prediction.error is not None:
         return {"path": path, "error": prediction.error}
     row: Row = {"path": path, "predictions": [{"label": name, "score": score} for name, score in prediction.scores]}
-    return row if prediction.truncated is None else row | {"truncated": prediction.truncated}
+    more = {"truncated": prediction.truncated, "clips": prediction.clips}
+    return row | {name: value for name, value in more.items() if value is not None}
