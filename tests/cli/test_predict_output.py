@@ -156,7 +156,7 @@ def test_outputs_that_are_refused_before_any_work(run, stub, capsys, tmp_path, o
 def test_a_file_of_ours_or_of_others_is_replaced_when_asked(run, stub, tmp_path):
     (tmp_path / "old.csv").write_text("mine")
     assert run("--overwrite", output=tmp_path / "old.csv") == 1
-    assert (tmp_path / "old.csv").read_text().startswith("path,rank,label,score,error,truncated\n")
+    assert (tmp_path / "old.csv").read_text().startswith("path,rank,label,score,error,truncated,clips\n")
 
 
 def test_rows_of_videos_and_of_their_timelines_are_not_mixed(run, stub, capsys):
