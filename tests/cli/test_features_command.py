@@ -82,3 +82,17 @@ def test_a_file_that_is_cut_short_has_those_of_what_decodes(command, folder, tmp
     assert command("--use-truncated") == 1
     rows = pq.read_table(tmp_path / "f.parquet").to_pylist()
     assert [row["error"] is None for row in rows if row["path"].endswith("c.mp4")] == [True, True]
+
+
+def test_lists_and_parts_of_them_are_those_of_predict(videogn, capsys, checkpoint, folder, tmp_path):
+    (tmp_path / "names").write_bytes(b"\0".join(bytes(folder / f"{name}.mp4") for name in "abc"))
+    (tmp_path / "none").touch()
+
+    def command(*more):
+        output = tmp_path / "f.parquet"
+        return videogn("features", "--checkpoint", checkpoint, "--output", output, "--time-limit=0", *more)
+
+    assert command("--list", tmp_path / "none") == 2
+    assert capsys.readouterr().err.endswith("none names no video\n")
+    assert command("--list", tmp_path / "names", "--null", "--shard=2/3") == 1
+    assert pq.read_table(tmp_path / "f.parquet")["path"].to_pylist() == [str(folder / "b.mp4")]

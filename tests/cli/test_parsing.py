@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import docstring_parser
 import pytest
@@ -157,6 +157,19 @@ def test_required_options(missing):
     with pytest.raises(SystemExit) as caught:
         _read(*missing)
     assert caught.value.code == 2
+
+
+def test_headings_begin_groups_of_options(capsys):
+    class Grouped(Options):
+        __doc__ = Options.__doc__
+        HEADINGS: ClassVar = {"kinds": "kinds and sizes", "extra": "others"}
+
+    with pytest.raises(SystemExit):
+        read_options(Grouped, "videogn do", ["--help"])
+    text = capsys.readouterr().out
+    places = [text.index(part) for part in ("\n  --kind ", "\nkinds and sizes:\n  --kinds", "\nothers:\n  --extra")]
+    assert places == sorted(places)
+    assert read_options(Grouped, "videogn do", ["a", "--out=b", "--sizes=3"]).sizes == (3,)
 
 
 def test_help(capsys):

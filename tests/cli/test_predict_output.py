@@ -139,12 +139,15 @@ def test_another_checkpoint_or_protocol_is_refused(run, stub, capsys, tmp_path):
         ("nowhere/scores.csv", "no such file or folder: "),
         (".", "--output must be a file, got the folder"),
         ("0.mp4/scores.csv", "0.mp4 cannot be written"),
+        ("scores.parquet --format=csv", "--format csv contradicts the suffix .parquet of --output "),
+        ("scores.csv --format=parquet", "--format parquet contradicts the suffix .csv of --output "),
         ("old.csv", "old.csv exists, and without old.csv.parts beside it nothing says what it is"),
     ],
 )
 def test_outputs_that_are_refused_before_any_work(run, stub, capsys, tmp_path, output, message):
     (tmp_path / "old.csv").write_text("mine")
-    assert run(output=tmp_path / output) == 2
+    name, *more = output.split()
+    assert run(*more, output=tmp_path / name) == 2
     assert message in capsys.readouterr().err
     assert stub.scored == 0
     assert (tmp_path / "old.csv").read_text() == "mine"
@@ -153,7 +156,13 @@ def test_outputs_that_are_refused_before_any_work(run, stub, capsys, tmp_path, o
 def test_a_file_of_ours_or_of_others_is_replaced_when_asked(run, stub, tmp_path):
     (tmp_path / "old.csv").write_text("mine")
     assert run("--overwrite", output=tmp_path / "old.csv") == 1
-    assert (tmp_path / "old.csv").read_text().startswith("path,rank,label,score,error,truncated\n")
+    assert (tmp_path / "old.csv").read_text().startswith("path,rank,label,score,error,truncated,clips\n")
+
+
+def test_rows_of_videos_and_of_their_timelines_are_not_mixed(run, stub, capsys):
+    assert run() == 1
+    assert run("--timeline=0.5") == 2
+    assert "was begun with timeline none, now 0.5" in capsys.readouterr().err
 
 
 def test_a_link_stays_one(run, stub, tmp_path):

@@ -47,6 +47,14 @@ def test_every_video_that_is_classified_has_its_pictures(videogn, capsys, checkp
             assert (video.info.frames, video.info.height, video.info.width) == (32, 128, 128)
 
 
+def test_videos_whose_rows_are_there_are_said_to_have_no_pictures(videogn, capsys, checkpoint, videos, tmp_path):
+    options = ("--checkpoint", checkpoint, "--clips=1", "--output", tmp_path / "s.jsonl")
+    assert videogn("predict", videos / "a", *options) == 0
+    assert "pictures" not in capsys.readouterr().err
+    assert videogn("predict", videos / "a", *options, "--plot", tmp_path / "out") == 0
+    assert "no pictures of the 1 that were scored before" in capsys.readouterr().err
+
+
 def test_with_a_timeline_its_windows_are_drawn(videogn, capsys, checkpoint, videos, tmp_path):
     options = ("--checkpoint", checkpoint, "--timeline=0.2", "--overlay", tmp_path / "out", "--format=jsonl")
     assert videogn("predict", videos / "a", *options) == 0

@@ -121,6 +121,7 @@ def test_parquet_and_no_segment(predict):
         (("--timeline", "1", "--smooth", "-1"), "--smooth must be >= 0, got -1"),
         (("--timeline", "1", "--min-score", "2"), "--min-score must be between 0 and 1, got 2"),
         (("--timeline", "1", "--clips", "3"), "--clips is about whole videos"),
+        (("--timeline", "1", "--protocol", "endpoint"), "--protocol places the clips of whole videos"),
         (("--timeline", "1", "--workers", "2"), "with --timeline one is decoded after the other"),
         (("--timeline", "1", "--format", "fiftyone"), "--format fiftyone is about whole videos"),
         (("--smooth", "2"), "--smooth is about a --timeline"),

@@ -155,6 +155,8 @@ def test_videos_that_an_index_calls_unusable(videos, output):
     [
         ({**WHAT, "num_clips": 3}, "was begun with num_clips 10, now 3: name another --output, or .* --overwrite"),
         ({**WHAT, "checkpoint": "sha256 98"}, "was begun with checkpoint sha256 12, now sha256 98"),
+        ({**WHAT, "timeline": 0.5}, "was begun with timeline none, now 0.5"),
+        ({"checkpoint": WHAT["checkpoint"]}, "was begun with num_clips 10, now none"),
     ],
 )
 def test_scores_of_something_else_are_refused(videos, output, about, message):
@@ -163,7 +165,7 @@ def test_scores_of_something_else_are_refused(videos, output, about, message):
         score(videos, output, about=about)
     assert score(videos, output) == (rows, [])
     assert len(score(videos, output, about=about, overwrite=True)[1]) == len(videos)
-    assert score(videos, output, about={**about, "new in a later version": 1})[1] == []
+    assert score(videos, output, about={**about, "at its default": None})[1] == []
 
 
 def test_one_writer_at_a_time(videos, output):
@@ -222,8 +224,8 @@ def test_parquet_reads_back(tmp_path):
     with open(tmp_path / "a.parquet", "wb") as file:
         write_parquet(iter(ROWS), file)
     rows = pq.read_table(tmp_path / "a.parquet").to_pylist()
-    empty = dict.fromkeys(["path", "predictions", "error", "truncated", "clips"])
-    assert rows == [empty | row for row in ROWS]
+    columns = ("path", "predictions", "error", "truncated", "clips")
+    assert rows == [dict.fromkeys(columns) | row for row in ROWS]
 
 
 # --- what scores are scores of
@@ -245,3 +247,21 @@ def test_identity_is_as_json_has_it(tmp_path):
     about = identity("zoo:x3d_s", EvaluationViews(mean=(0, 0, 0)), decoder="auto", frame_rate=25.0, top_k=5)
     assert json.loads(json.dumps(about)) == about
     assert about["num_clips"] == 10
+
+
+def test_a_row_that_does_not_fit_is_an_error_and_scored_again(tmp_path, videos, output):
+    """A write that reaches the end of the room writes a part of the line; only the next one fails."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with opened_parts(output, WHAT) as parts:
+        parts.add({"path": "a", "predictions": []}, FileState(1, 1))
+        kept = (parts.folder / "unfinished.jsonl").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (kept + 20, before[1]))
+        try:
+            with pytest.raises(OSError, match="every row before is kept there"):
+                parts.add({"path": "b", "predictions": []}, FileState(1, 1))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with opened_parts(output, WHAT) as parts:
+        assert parts.known("a").failed is False
+        assert parts.known("b").failed is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 import pytest
 import torch
@@ -63,6 +65,21 @@ def test_positions_and_crops_are_averaged():
     torch.testing.assert_close(found.double(), wanted, rtol=1e-5, atol=1e-6)
     assert not any(module._forward_pre_hooks for module in net.blocks[-1].modules())
     score_views(net, [views], 2)  # and it still classifies
+
+
+def test_clips_that_another_thread_classifies_are_not_among_them():
+    net = make_model("i3d_tiny", 5, "gn").eval()
+    views = torch.randn(2, 3, 4, 32, 32)
+
+    def interrupted(clips):
+        other = threading.Thread(target=score_views, args=(net, [views], 1))
+        other.start()
+        other.join()
+        return net(clips)
+
+    with torch.inference_mode():
+        found = ClipFeatures(net, 5)(interrupted, [views[:1]], 1)
+        assert torch.equal(found, ClipFeatures(net, 5)(net, [views[:1]], 1))
 
 
 def test_features_that_are_not_finite_are_refused():

@@ -6,6 +6,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import sys
 import time
 import types
 
@@ -188,3 +189,13 @@ def test_the_times_of_clips(last, videos):
     assert whole.probabilities == pytest.approx(whole.clip_probabilities.mean(axis=0))
     best = int(whole.probabilities.argmax())
     assert whole.scores[0] == (_predictor(last).class_names[best], pytest.approx(float(whole.probabilities[best])))
+
+
+def test_a_worker_says_nothing_of_a_main_process_that_ended(monkeypatch):
+    """The thread that hands frames over calls the hook of the interpreter, which would print a traceback."""
+    said = []
+    monkeypatch.setattr(sys, "excepthook", lambda *error: said.append(error[0]))
+    decoding._end_quietly(0)
+    for error in (ConnectionResetError, BrokenPipeError, ValueError):
+        sys.excepthook(error, error(), None)
+    assert said == [ValueError]

@@ -112,3 +112,9 @@ def test_a_record_of_an_index_is_one_video(predictor, path):
     assert next(predictor.predict(record)).scores == next(predictor.predict(path)).scores
     part = replace(record, segment=Segment(0, 8, "frames"))
     assert next(predictor.predict(part)).path == f"{path}#frames=0,8"
+
+
+@pytest.mark.parametrize("video", [3, None, b"a.mp4", {"path": "a.mp4"}], ids=lambda video: type(video).__name__)
+def test_what_is_no_video_is_named(predictor, video):
+    with pytest.raises(ValueError, match="a video must be a path, frames or an open file, got"):
+        list(predictor.predict([video]))

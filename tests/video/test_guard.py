@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +49,34 @@ def test_the_same_frames_and_facts(video, guarded, name):
         window = Crop(3, 5, 20, 30)
         assert np.array_equal(there.frames(indices, window), here.frames(indices, window))
     assert process_of(guarded) != os.getpid()
+
+
+def test_threads_take_turns(video, guarded):
+    names = ("gop12.mp4", "vp9.webm", "width18.mp4")
+    indices = np.arange(0, 30, 7)
+    found = {}
+
+    def decode_some(name):
+        for _ in range(3):
+            with guarded.open(video(name)) as opened:
+                found[name] = opened.info, opened.frames(indices).copy()
+
+    threads = [threading.Thread(target=decode_some, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for name in names:
+        with decode.open_video(video(name)) as here:
+            assert here.info == found[name][0]
+            assert np.array_equal(here.frames(indices), found[name][1])
+
+
+def test_a_second_video_at_a_time_is_refused(video, guarded):
+    with guarded.open(video("gop12.mp4")), pytest.raises(RuntimeError, match="one video open"):
+        guarded.open(video("vp9.webm")).__enter__()
+    with guarded.open(video("vp9.webm")) as opened:
+        assert read_numbers(opened.frames(np.array([2]))) == [2]
 
 
 def test_one_process_serves_many_videos(video, guarded):

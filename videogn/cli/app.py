@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from videogn.checks import require_positive
 from videogn.choices import PredictPrecisionName
 from videogn.cli.exits import fail
+from videogn.cli.predictor_settings import predictor_settings
 from videogn.source_names import check_source
 from videogn.system.files import one_line
 from videogn.system.stopping import Stopped, stoppable
@@ -47,7 +48,7 @@ class Options:
     clips: int | None = None
     top_k: int = 5
     device: str = "auto"
-    precision: PredictPrecisionName = "auto"
+    precision: PredictPrecisionName = "32"
     trust: tuple[str, ...] = ()
 
 
@@ -86,13 +87,7 @@ def _page(options: Options) -> gr.Blocks:
     from videogn.webpage.answers import Answering
     from videogn.webpage.page import make_page
 
-    predictor = Predictor(
-        options.checkpoint,
-        num_clips=options.clips,
-        device=options.device,
-        precision=options.precision,
-        trust=options.trust,
-    )
+    predictor = Predictor(options.checkpoint, **predictor_settings(options))
     return make_page(
         Answering(predictor, top_k=options.top_k, max_seconds=options.max_seconds),
         network=one_line(Path(options.checkpoint).name),

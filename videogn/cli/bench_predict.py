@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from videogn.checks import require_positive
 from videogn.choices import TIME_LIMIT, CropsName, DecoderName, PredictPrecisionName, ProtocolName
+from videogn.cli.predictor_settings import predictor_settings
 from videogn.cli.worker_counts import worker_counts
 from videogn.source_names import check_source
 from videogn.system.cores import available_cores
@@ -83,18 +84,7 @@ def run(options: Options) -> int:
     from videogn.cli.progress import bars
     from videogn.inference import Predictor
 
-    predictor = Predictor(
-        options.checkpoint,
-        num_clips=options.clips,
-        protocol=options.protocol,
-        crops=options.crops,
-        decoder=options.decoder,
-        device=options.device,
-        precision=options.precision,
-        compile=options.compile,
-        time_limit=options.time_limit,
-        trust=options.trust,
-    )
+    predictor = Predictor(options.checkpoint, **predictor_settings(options))
     with bars() as progress:
         report = measure_prediction(
             predictor,

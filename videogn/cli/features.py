@@ -18,13 +18,14 @@ from videogn.choices import (
 )
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
+from videogn.cli.predictor_settings import predictor_settings
 from videogn.cli.score_output import Format, checked_output
+from videogn.cli.video_inputs import named_inputs
 from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
     from videogn.inference.bulk.rows import Row
-    from videogn.inference.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,10 @@ class Options:
             URLs, as for `videogn predict`.
         checkpoint (SOURCE): Checkpoint of `videogn fit`, folder in the Hugging Face layout, or published network, as
             for `videogn predict`.
-        output (FILE.parquet): File to write. Rows are kept beside it in FILE.parquet.parts as they come.
+        output (FILE): File to write, .parquet. Rows are kept beside it in FILE.parts as they come.
         list (FILE): List of further videos, one path a line; - is standard input.
+        null: The paths of --list are separated by NUL bytes, as those of `find -print0`.
+        shard (N/COUNT): Part of the videos: 3/16 is every 16th, from the third on.
         per: Row of the output: a clip, or a video, which has the mean over its clips.
         overwrite: Begin the output anew, without the rows that there are.
         retry_failed: Compute files again that failed before.
@@ -67,6 +70,8 @@ class Options:
     checkpoint: str = field(kw_only=True)
     output: str = field(kw_only=True)
     list: str | None = None
+    null: bool = False
+    shard: str | None = None
     per: Literal["clip", "video"] = "clip"
     overwrite: bool = False
     retry_failed: bool = False
@@ -99,11 +104,7 @@ def run(options: Options) -> int:
     if not options.output.lower().endswith(".parquet"):
         raise ValueError(f"--output must end in .parquet, got {options.output}")
     output = checked_output(options.output, "parquet", overwrite=options.overwrite)
-    if not options.videos and options.list is None:
-        raise ValueError("no video is named: give files or folders, or a list of them with --list FILE")
-    from videogn.inference.bulk.inputs import Inputs
-
-    inputs = Inputs(options.videos, [] if options.list is None else [options.list])
+    inputs, total = named_inputs(options)
     from videogn.cli.scoring import keep_scores
     from videogn.cli.scoring_progress import ScoringProgress
     from videogn.data.fallbacks import Fallbacks
@@ -111,8 +112,9 @@ def run(options: Options) -> int:
     from videogn.inference.bulk.identity import identity
     from videogn.inference.bulk.parts import opened_parts
     from videogn.inference.bulk.scoring import Scoring
+    from videogn.inference.predictor import Predictor
 
-    predictor = _predictor(options)
+    predictor = Predictor(options.checkpoint, **predictor_settings(options))
     size = predictor.num_features
     features = partial(predictor.features, workers=options.workers, batch_clips=options.batch_clips)
     what = identity(
@@ -132,26 +134,7 @@ def run(options: Options) -> int:
     try:
         with stoppable(), opened_parts(output.path, what, overwrite=options.overwrite) as parts:
             scoring = Scoring(inputs, parts, feature_row_of, retry_failed=options.retry_failed)
-            progress = ScoringProgress(inputs.count(), Fallbacks(options.decoder), "Computing features")
+            progress = ScoringProgress(total, Fallbacks(options.decoder), "Computing features")
             return keep_scores(features, scoring, parts, progress, output, write)
     except Stopped as stop:
         fail("interrupted", stop.status)
-
-
-def _predictor(options: Options) -> Predictor:
-    from videogn.inference.predictor import Predictor
-
-    return Predictor(
-        options.checkpoint,
-        num_clips=options.clips,
-        protocol=options.protocol,
-        crops=options.crops,
-        fps=options.fps,
-        decoder=options.decoder,
-        frame_rate=options.frame_rate,
-        device=options.device,
-        precision=options.precision,
-        use_truncated=options.use_truncated,
-        time_limit=options.time_limit,
-        trust=options.trust,
-    )

@@ -10,7 +10,7 @@ import operator
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from types import NoneType
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
@@ -72,7 +72,8 @@ def read_options(options: type[Options], prog: str, argv: Sequence[str]) -> Opti
     is `kw_only`; a tuple marked POSITIONAL is positional and may be left out. `clip_length: int = 32` is
     `--clip-length`. A tuple takes several words, a Literal one of its values, and a bool none. The docstring is the
     help: its text describes the command, its Attributes section the options. There, `paths (PATH): Files.` shows PATH
-    for the value. Defaults are added to the help.
+    for the value. Defaults are added to the help. A class attribute HEADINGS, {name of a field: heading}, begins
+    groups of options.
 
     Args:
         options: The dataclass.
@@ -106,14 +107,18 @@ def _parser(options: type, prog: str) -> Parser:
     parser = Parser(prog=prog, description=" ".join(filter(None, about)), formatter_class=argparse.HelpFormatter)
     hints = get_type_hints(options)
     usage = [prog]
+    headings: Mapping[str, str] = vars(options).get("HEADINGS", {})
+    group: Any = parser
     for field in sorted(fields(options), key=lambda field: _default(field) is not MISSING):  # required ones first
-        usage += _add_argument(parser, field, hints[field.name], texts[field.name])
+        if field.name in headings:
+            group = parser.add_argument_group(headings[field.name])
+        usage += _add_argument(group, field, hints[field.name], texts[field.name])
     parser.usage = " ".join([*usage, "[options]"])
     return parser
 
 
-def _add_argument(parser: Parser, field: Field[Any], hint: Any, text: DocstringParam) -> list[str]:
-    """Add a field's argument; return its part of the usage line, if it is required."""
+def _add_argument(parser: Any, field: Field[Any], hint: Any, text: DocstringParam) -> list[str]:
+    """Add a field's argument to a parser or a group of it; return its part of the usage line, if it is required."""
     flag, default = _flag(field.name), _default(field)
     about = " ".join((text.description or "").split()).replace("%", "%%")
     if hint is bool:
@@ -135,7 +140,7 @@ def _add_argument(parser: Parser, field: Field[Any], hint: Any, text: DocstringP
         return [f"[{metavar} ...]"]
     if default is MISSING:
         parser.add_argument(flag, required=True, help=f"{about} Required.", **settings)
-        return [f"{flag} {shown}"]
+        return [f"{flag} {shown if not choices else field.name.upper()}"]
     if several:
         default = list(default)
     if default == []:  # given twice, it counts twice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from videogn.choices import (
     FRAME_RATE,
@@ -31,15 +31,16 @@ from videogn.cli.anytime import (
 from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
 from videogn.cli.predict_engine import EngineOptions, check_engine, opened_predictor
-from videogn.cli.prediction_pictures import PictureOptions, check_pictures, with_pictures
+from videogn.cli.prediction_pictures import PictureOptions, check_pictures, say_unpictured, with_pictures
+from videogn.cli.predictor_settings import predictor_settings
 from videogn.cli.score_output import Format, Output, checked_output
 from videogn.cli.timeline import Timeline
+from videogn.cli.video_inputs import named_inputs
 from videogn.source_names import check_source
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
     from videogn.evaluation.anytime import StoppingRule
-    from videogn.inference.bulk.inputs import Inputs
     from videogn.inference.bulk.scoring import Predict
     from videogn.inference.predictor import Predictor
 
@@ -93,12 +94,12 @@ class Options:
         compile: Compile the network; takes a minute or more for each shape of videos before it pays.
         batch_clips: Number of clips that go through the network at once, at most, of several videos too. By default
             every video goes alone.
+        workers: Number of processes that decode ahead. By default none for one video, else a quarter of the cores, or
+            as many as cores if the network is on a GPU.
         use_truncated: Score a video whose end is missing, or of which frames are damaged, over the frames that decode;
             its row says so.
         time_limit (SECONDS): Time limit for decoding one video, of which a long or large one has more; a slower one
             fails, and its decoder is stopped. 0 waits without limit.
-        workers: Number of processes that decode ahead. By default none for one video, else a quarter of the cores, or
-            as many as cores if the network is on a GPU.
         plot (DIR): Folder for a figure of each video: a frame of each clip, the best classes, and their probabilities
             over time.
         overlay (DIR): Folder for a copy of each video, as mp4 with its sound, with the running prediction drawn in.
@@ -110,6 +111,19 @@ class Options:
         address: Address of a running Ray cluster, HOST:PORT or auto. By default one is started here.
         jobs: Number of networks that --engine ray runs at once. By default one for each GPU, else for each machine.
     """
+
+    HEADINGS: ClassVar = {
+        "list": "many videos",
+        "clips": "what is predicted",
+        "timeline": "long videos",
+        "format": "output",
+        "protocol": "how videos are seen",
+        "device": "speed",
+        "use_truncated": "bad videos",
+        "plot": "pictures",
+        "trust": "networks from outside videogn",
+        "engine": "where it runs",
+    }
 
     videos: tuple[str, ...] = field(default=(), metadata={POSITIONAL: True})
     checkpoint: str = field(kw_only=True)
@@ -139,9 +153,9 @@ class Options:
     precision: PredictPrecisionName = "32"
     compile: bool = False
     batch_clips: int | None = None
+    workers: int | None = None
     use_truncated: bool = False
     time_limit: float = TIME_LIMIT
-    workers: int | None = None
     plot: str | None = None
     overlay: str | None = None
     explain: str | None = None
@@ -169,10 +183,9 @@ def run(options: Options) -> int:
     check_anytime(clips)
     test = calibrating_test(clips)
     output = _output(options)
-    engine = chosen(EngineOptions, vars(options) | {"clips": most_clips(clips, test)})
+    engine = chosen(EngineOptions, vars(options))
     check_engine(engine, output)
-    inputs = _inputs(options)
-    total = _total(inputs, options)
+    inputs, total = named_inputs(options)
     pictures = chosen(PictureOptions, vars(options))
     check_pictures(pictures, total)
     from videogn.cli.row_formats import PREDICTIONS, SEGMENTS
@@ -182,8 +195,9 @@ def run(options: Options) -> int:
     from videogn.inference.bulk.parts import opened_parts
     from videogn.inference.bulk.scoring import Scoring
 
+    settings = predictor_settings(options) | {"num_clips": most_clips(clips, test)}
     try:
-        with stoppable(), opened_predictor(engine) as predictor:
+        with stoppable(), opened_predictor(engine, options.checkpoint, settings) as predictor:
             progress = ScoringProgress(total, Fallbacks(options.decoder))  # its time begins when networks are loaded
             rule = stopping_rule(clips, test, predictor.views)
             if timeline.timeline is None:
@@ -199,7 +213,9 @@ def run(options: Options) -> int:
                 about = _identity(options, predictor, rule)
                 with opened_parts(output.path, about, overwrite=options.overwrite) as parts:
                     scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
-                    return keep_scores(predict, scoring, parts, progress, output, formats.write)
+                    status = keep_scores(predict, scoring, parts, progress, output, formats.write)
+                    say_unpictured(pictures, scoring.known)
+                    return status
     except Stopped as stop:
         fail("interrupted", stop.status)
 
@@ -231,13 +247,6 @@ def _identity(options: Options, predictor: Predictor, rule: StoppingRule | None)
     )
 
 
-def _total(inputs: Inputs, options: Options) -> int | None:
-    total = inputs.count()
-    if total == 0 and options.shard is None:  # of many parts, some may be empty
-        raise ValueError(f"{options.list or ' '.join(options.videos)} names no video")
-    return total
-
-
 def _output(options: Options) -> Output | None:
     """The output, or None for standard output."""
     if options.output is not None:
@@ -248,15 +257,3 @@ def _output(options: Options) -> Output | None:
         if given:
             raise ValueError(f"{flag} is about the rows of an --output, and none is named")
     return None
-
-
-def _inputs(options: Options) -> Inputs:
-    from videogn.inference.bulk.inputs import Inputs, parse_shard
-
-    if not options.videos and options.list is None:
-        raise ValueError("no video is named: give files or folders, or a list of them with --list FILE")
-    if options.null and options.list is None:
-        raise ValueError("--null says how the paths of a --list are separated, and none is named")
-    lists = [] if options.list is None else [options.list]
-    shard = None if options.shard is None else parse_shard(options.shard)
-    return Inputs(options.videos, lists, null=options.null, shard=shard)

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from videogn.choices import CropsName, DecoderName, EngineName, PredictPrecisionName, ProtocolName
+from videogn.choices import EngineName
 
 if TYPE_CHECKING:
     from videogn.cli.score_output import Output
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What the options of the command say about the network, and where it computes; see there."""
+    """What the options of the command say about where the network computes, and what only this process makes."""
 
     engine: EngineName
     address: str | None
@@ -24,19 +24,6 @@ class EngineOptions:
     plot: str | None
     overlay: str | None
     explain: str | None
-    checkpoint: str
-    clips: int | None
-    protocol: ProtocolName | None
-    crops: CropsName | None
-    fps: float | None
-    decoder: DecoderName
-    frame_rate: float
-    device: str
-    precision: PredictPrecisionName
-    compile: bool
-    use_truncated: bool
-    time_limit: float
-    trust: tuple[str, ...]
 
 
 def check_engine(options: EngineOptions, output: Output | None) -> None:
@@ -62,35 +49,23 @@ def check_engine(options: EngineOptions, output: Output | None) -> None:
 
 
 @contextmanager
-def opened_predictor(options: EngineOptions) -> Iterator[Any]:
+def opened_predictor(options: EngineOptions, checkpoint: str, settings: dict[str, Any]) -> Iterator[Any]:
     """Make the `Predictor` that the options say, or the `RayPredictor` in its place, which is closed afterwards.
 
     Args:
         options: EngineOptions of the command.
+        checkpoint: Source of the network.
+        settings: Further arguments of `Predictor`.
 
     Yields:
         The predictor.
     """
-    settings: dict[str, Any] = {
-        "num_clips": options.clips,
-        "protocol": options.protocol,
-        "crops": options.crops,
-        "fps": options.fps,
-        "decoder": options.decoder,
-        "frame_rate": options.frame_rate,
-        "device": options.device,
-        "precision": options.precision,
-        "compile": options.compile,
-        "use_truncated": options.use_truncated,
-        "time_limit": options.time_limit,
-        "trust": options.trust,
-    }
     if options.engine == "local":
         from videogn.inference.predictor import Predictor
 
-        yield Predictor(options.checkpoint, **settings)
+        yield Predictor(checkpoint, **settings)
         return
     from videogn.inference.bulk.ray_scoring import RayPredictor
 
-    with closing(RayPredictor(options.checkpoint, address=options.address, jobs=options.jobs, **settings)) as predictor:
+    with closing(RayPredictor(checkpoint, address=options.address, jobs=options.jobs, **settings)) as predictor:
         yield predictor

@@ -76,6 +76,17 @@ def check_pictures(options: PictureOptions, total: int | None) -> None:
         print(f"{', '.join(folders)} makes a picture of each of {total:,} videos; this takes time", file=sys.stderr)
 
 
+def say_unpictured(options: PictureOptions, known: int) -> None:
+    """Say that videos got no pictures because their rows were there already.
+
+    Args:
+        options: PictureOptions of the command.
+        known: Number of such videos.
+    """
+    if known and (options.plot, options.overlay, options.explain) != (None, None, None):
+        print(f"no pictures of the {known:,} that were scored before: leave out --output to make them", file=sys.stderr)
+
+
 @contextmanager
 def with_pictures(
     options: PictureOptions, predictor: Predictor, predict: Predict[Any], stopping: StoppingRule | None = None

@@ -44,8 +44,8 @@ def checked_output(name: str, form: Format | None, *, overwrite: bool = False) -
 
     Raises:
         FileNotFoundError: Its folder does not exist.
-        ValueError: It is a folder, its suffix stands for no format, or it is a file that `videogn predict` did not
-            write, or whose parts are gone.
+        ValueError: It is a folder, its suffix stands for no format, or for a table of columns where the format is text
+            or the reverse, or it is a file that `videogn predict` did not write, or whose parts are gone.
         OSError: Its folder cannot be written.
     """
     from videogn.inference.bulk.parts import parts_folder
@@ -55,7 +55,10 @@ def checked_output(name: str, form: Format | None, *, overwrite: bool = False) -
         raise ValueError(f"--output must be a file, got the folder {name}")
     folder = existing_path(path.parent)
     kept = path.is_file() or not path.exists()
-    form = form or SUFFIXES.get(path.suffix.lower()) or (None if kept else "jsonl")
+    usual = SUFFIXES.get(path.suffix.lower())
+    if form and usual and "parquet" in {form, usual} and form != usual:
+        raise ValueError(f"--format {form} contradicts the suffix {path.suffix} of --output {name}")
+    form = form or usual or (None if kept else "jsonl")
     if form is None:
         raise ValueError(f"--output must end in {', '.join(SUFFIXES)}, or --format say what to write, got {name}")
     if not kept:

@@ -57,6 +57,8 @@ class Timeline:
             raise ValueError(f"--min-score must be between 0 and 1, got {self.min_score:g}")
         if others["clips"] is not None:
             raise ValueError("--clips is about whole videos: with --timeline its stride says how many clips there are")
+        if others["protocol"] is not None:
+            raise ValueError("--protocol places the clips of whole videos: with --timeline its stride does")
         if others["workers"] is not None:
             raise ValueError("--workers decode several videos ahead: with --timeline one is decoded after the other")
         if others["format"] in _WHOLE:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
+from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -106,6 +108,7 @@ def decoded(
         num_workers=workers,
         prefetch_factor=_AHEAD if workers else None,
         pin_memory=device.type == "cuda",
+        worker_init_fn=_end_quietly,
     )
     yield from loader
     if failure:
@@ -124,6 +127,17 @@ def usual_workers(device: torch.device, cores: int | None = None) -> int:
     """
     cores = cores or available_cores()
     return min(cores, _MOST_WORKERS) if device.type == "cuda" else max(cores // 4, 1)
+
+
+def _end_quietly(worker: int) -> None:
+    """In a worker, whose own errors go another way: say nothing when the main process ends while it takes frames."""
+    usual = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not isinstance(error, ConnectionError):
+            usual(kind, error, trace)
+
+    sys.excepthook = hook
 
 
 def _until_error(orders: Iterable[Any], note: Callable[[Exception], None]) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -79,8 +80,11 @@ class ClipFeatures:
             ValueError: A feature is NaN or infinite.
         """
         rows: list[Tensor] = []
+        here = threading.get_ident()
 
         def note(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            if threading.get_ident() != here:  # another thread's clips
+                return
             features = inputs[0].float().movedim(self._axis, 1)
             rows.append(features.flatten(2).mean(2) if features.ndim > 2 else features)
 

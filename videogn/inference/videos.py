@@ -91,7 +91,7 @@ def is_one(videos: Video | Iterable[Video]) -> bool:
 
 def as_videos(videos: Video | Iterable[Video]) -> Iterable[Video]:
     """Return videos as something to iterate over, also a single one."""
-    return [videos] if is_one(videos) else videos  # type: ignore[list-item, return-value]
+    return [videos] if is_one(videos) or not isinstance(videos, Iterable) else videos  # type: ignore[list-item]
 
 
 def order_of(video: Video, frame_rate: float) -> Order:
@@ -102,7 +102,7 @@ def order_of(video: Video, frame_rate: float) -> Order:
         frame_rate: Frames per second of bare arrays.
 
     Raises:
-        ValueError: Frames have another shape or type, or a file is not open for reading bytes.
+        ValueError: It is no video, frames have another shape or type, or a file is not open for reading bytes.
     """
     if isinstance(video, VideoRecord):
         return Order(video)
@@ -112,6 +112,8 @@ def order_of(video: Video, frame_rate: float) -> Order:
         return Order(VideoRecord(video.name, None), video.open)
     if isinstance(video, str | os.PathLike):
         return Order(_named(os.fspath(video)))
+    if not isinstance(video, BinaryFile):
+        raise ValueError(f"a video must be a path, frames or an open file, got {type(video).__name__}")
     return Order(VideoRecord(_held(video), None))
 
 

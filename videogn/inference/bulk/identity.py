@@ -44,7 +44,8 @@ def identity(
         decoder: Decoder.
         frame_rate: Frames per second of folders of images.
         top_k: Number of classes that rows name.
-        **others: Further settings of the scoring, plain values.
+        **others: Further settings of the scoring, plain values. One that is None is as good as one that is not there:
+            a setting that is added later is None where it changes nothing.
     """
     seen = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(views).items()}
     settings = {"decoder": decoder, "frame_rate": frame_rate, "top_k": top_k, **others}

@@ -111,7 +111,9 @@ class Parts:
         line = json.dumps(kept).encode("ascii") + b"\n"
         with self._writing():
             start = self._file.seek(0, os.SEEK_END)
-            self._file.write(line)
+            rest = memoryview(line)
+            while rest:  # of what does not fit on a disk, the system writes the beginning and says nothing
+                rest = rest[self._file.write(rest) :]
         self._keep([kept], self._parts, [start])
         self._rows += 1
         if self._rows == PART_ROWS:
@@ -222,7 +224,7 @@ def opened_parts(output: Path, identity: Mapping[str, Any], *, overwrite: bool =
             for path in [*folder.glob(_PARTS), folder / _UNFINISHED, folder / _RUN]:
                 path.unlink(missing_ok=True)
         if (folder / _RUN).exists():
-            _check_same(json.loads((folder / _RUN).read_text(encoding="utf-8")), identity, output)
+            _check_same(json.loads((folder / _RUN).read_text(encoding="utf-8")), dict(identity), output)
         else:
             write_json(folder / _RUN, identity)
         with closing(Parts(folder)) as parts:
@@ -234,11 +236,11 @@ def parts_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.parts")
 
 
-def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], output: Path) -> None:
+def _check_same(before: dict[str, Any], now: dict[str, Any], output: Path) -> None:
     changed = [
-        f"{name} {_short(before[name])}, now {_short(now[name])}"
-        for name in now
-        if name in before and before[name] != now[name]
+        f"{name} {_short(before.get(name))}, now {_short(now.get(name))}"
+        for name in before | now  # a setting that only one has, as that of a timeline, is none in the other
+        if before.get(name) != now.get(name)
     ]
     if changed:
         raise ValueError(
@@ -248,7 +250,7 @@ def _check_same(before: Mapping[str, Any], now: Mapping[str, Any], output: Path)
 
 
 def _short(value: Any) -> str:
-    text = str(value)
+    text = "none" if value is None else str(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -194,7 +195,8 @@ class GuardedVideo(FrameSource):
 class VideoGuard:
     """Opens videos in a separate process, which is killed and replaced if a video takes too long or crashes it.
 
-    The process starts with the first video. After a fork, and when unpickled, the guard starts another one.
+    The process starts with the first video. After a fork, and when unpickled, the guard starts another one. Threads
+    wait for one another.
 
     Args:
         limit: Seconds for one small video, to open it and to decode all its frames; a large one has more, see
@@ -210,6 +212,8 @@ class VideoGuard:
         self.limit = limit
         self.frame_rate = frame_rate
         self._owner: int | None = None
+        self._turn = threading.Lock()
+        self._holder: int | None = None
         self._buffer: SharedBuffer
         self._process: KillableProcess
 
@@ -231,22 +235,38 @@ class VideoGuard:
             ValueError: If the decoder is unknown.
             VideoDecodeError: If the file cannot be read within the time limit, or it crashes the decoder.
             StartError: If the process cannot be started.
+            RuntimeError: If this thread has a video of this guard open.
         """
         if not ON_POSIX:
             _say_unguarded()
             with open_video(path, decoder, self.frame_rate) as video:
                 yield video
             return
-        if self._owner != os.getpid():  # after a fork the buffer is the parent's
-            self._buffer = SharedBuffer()
-            buffer = self._buffer.descriptor
-            self._process = KillableProcess(_FACTORY, buffer, self.frame_rate, inherit=[buffer])
-            self._owner = os.getpid()
-        guarded = GuardedVideo(os.fspath(path), decoder, self._process, self._buffer, self.limit)
-        try:
-            yield guarded
-        finally:
-            guarded.close()
+        with self._alone():
+            guarded = GuardedVideo(os.fspath(path), decoder, self._process, self._buffer, self.limit)
+            try:
+                yield guarded
+            finally:
+                guarded.close()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other threads from the process, which has one video open; it is this process's own."""
+        if self._owner not in (None, os.getpid()):  # after a fork, lock and buffer are the parent's
+            self._turn, self._holder, self._owner = threading.Lock(), None, None
+        if self._holder == threading.get_ident():  # which would wait for itself
+            raise RuntimeError("a VideoGuard has one video open at a time")
+        with self._turn:
+            self._holder = threading.get_ident()
+            try:
+                if self._owner is None:
+                    self._buffer = SharedBuffer()
+                    buffer = self._buffer.descriptor
+                    self._process = KillableProcess(_FACTORY, buffer, self.frame_rate, inherit=[buffer])
+                    self._owner = os.getpid()
+                yield
+            finally:
+                self._holder = None
 
     def close(self) -> None:
         """End the process; a later `open` starts another one."""
