@@ -76,7 +76,7 @@ def write(path: Path, net: nn.Module, text: str | None, *, pixels: bool = False,
         return path
     if path.suffix == ".onnx":
         pytest.importorskip("onnxscript")
-        exported = torch.onnx.export(program, dynamo=True, verbose=False, optimize=False)
+        exported = torch.onnx.export(program, dynamo=True, verbose=False)
         assert exported is not None
         exported.model.metadata_props.update(extra)
         exported.save(path)
