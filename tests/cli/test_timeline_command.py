@@ -72,7 +72,7 @@ def test_segments_and_windows_of_several_videos(predict, capsys):
 
     table = ds.dataset("windows").to_table()  # the folder is one data set
     assert set(table["path"].to_pylist()) == {"a day.mp4", "a day.mp4#t=4,8"}
-    (file,) = (folder_file for folder_file in ds.dataset("windows").files if "t_4_8" not in folder_file)
+    (file,) = (folder_file for folder_file in ds.dataset("windows").files if "t=4,8" not in folder_file)
     names, again = read_windows(file)
     again = list(again)
     assert names == NAMES

@@ -9,7 +9,7 @@ import pytest
 
 from videogn.pictures.caption import Caption
 from videogn.pictures.drawing import Evidence
-from videogn.pictures.file_names import picture_name
+from videogn.system.safe_names import safe_name
 
 ODD = [
     "a\nb.mp4",
@@ -28,7 +28,7 @@ ODD = [
 
 @pytest.mark.parametrize("name", ODD)
 def test_names_are_safe(name, tmp_path):
-    found = picture_name(f"/clips/{name}")
+    found = safe_name(f"/clips/{name}")
     assert "/" not in found
     assert "#" not in found
     assert found.isprintable()
@@ -40,12 +40,12 @@ def test_names_are_safe(name, tmp_path):
 
 def test_names_are_unique_and_stay(monkeypatch, tmp_path):
     names = [*ODD, "a/v.mp4", "b/v.mp4", "b/v.mp4#t=1,2", "b/v.mp4#t=1,3", "b/v.mkv"]
-    made = [picture_name(name) for name in names]
+    made = [safe_name(name) for name in names]
     assert len(set(made)) == len(names)
-    assert made == [picture_name(name) for name in names]
+    assert made == [safe_name(name) for name in names]
     monkeypatch.chdir(tmp_path)
-    assert picture_name("v.mp4") == picture_name(str(tmp_path / "v.mp4"))
-    assert picture_name("s3://b/v.mp4").startswith("v.mp4.")
+    assert safe_name("v.mp4") == safe_name(str(tmp_path / "v.mp4"))
+    assert safe_name("s3://b/v.mp4").startswith("v.mp4.")
 
 
 @pytest.mark.parametrize(("height", "width"), [(120, 160), (240, 426), (1080, 1920), (1920, 1080), (16, 2000)])

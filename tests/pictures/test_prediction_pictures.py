@@ -87,6 +87,7 @@ def test_strips_of_any_shape_have_room(shape, count, tmp_path):
             tmp_path / "a.png",
             dpi=30,
         )
+    assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
 
 
 def test_a_strip_shows_at_most_ten_clips_from_the_first_to_the_last():

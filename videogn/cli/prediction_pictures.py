@@ -173,11 +173,11 @@ class _Pictures:
 
     def _make(self, record: VideoRecord, draw: Callable[[str], None]) -> None:
         """Make the pictures of a video, given their name; say so if its file does not decode where no clip was."""
-        from videogn.pictures.file_names import picture_name
+        from videogn.system.safe_names import safe_name
         from videogn.video.errors import VideoDecodeError
 
         try:
-            draw(picture_name(record.name))
+            draw(safe_name(record.name))
         except VideoDecodeError as error:
             self.failed += 1
             print(f"{one_line(record.name)}: no pictures of it: {error.reason}", file=sys.stderr)

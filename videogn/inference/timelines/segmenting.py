@@ -12,7 +12,8 @@ from videogn.axes import VideoRecord
 from videogn.data.stored_paths import stored_path
 from videogn.inference.timelines.labelling import LabelledSegment, label_segments
 from videogn.inference.timelines.window import Window
-from videogn.inference.timelines.window_file import window_file, writing_windows
+from videogn.inference.timelines.window_file import writing_windows
+from videogn.system.safe_names import safe_name
 from videogn.video.errors import VideoDecodeError
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Segmenting:
             if self.folder is not None:
                 path = stored_path(record.name)
                 names = self.predictor.class_names
-                write = files.enter_context(writing_windows(window_file(self.folder, path), path, names))
+                write = files.enter_context(writing_windows(self.folder / f"{safe_name(path)}.parquet", path, names))
 
             def watched() -> Iterator[Window]:
                 window: Window | None = first

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,24 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from videogn.inference.timelines.window import Window
-from videogn.system.files import displayable, replacing
+from videogn.system.files import replacing
 
 #: Windows of a row group, which are held in memory: 0.8 MB of 400 classes.
 _GROUP = 512
-_NAME_LENGTH = 100
 _CLASSES = b"class_names"
-
-
-def window_file(folder: Path, path: str) -> Path:
-    """Return where the windows of a video lie: its name, and a hash of its path, since several may have that name.
-
-    Args:
-        folder: Folder of such files.
-        path: Path of the video, or name of a part of it, as rows have it.
-    """
-    name = re.sub(r"[^\w.-]", "_", os.path.basename(displayable(path)))[:_NAME_LENGTH]
-    digest = hashlib.blake2b(os.fsencode(path), digest_size=4).hexdigest()
-    return folder / f"{name}-{digest}.parquet"
 
 
 @contextmanager

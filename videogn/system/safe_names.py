@@ -1,4 +1,4 @@
-"""Names of the files that picture a video: readable, safe, and different for every video."""
+"""Names of files that are made of a video: readable, safe, and different for every video."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import hashlib
 import os
 from pathlib import Path
 
-#: Most letters of a video's name that its picture keeps.
+#: Most letters of a video's name that such a file keeps.
 _LETTERS = 50
 #: Letters of a name that stay, beside letters and digits of any script.
 _KEPT = frozenset("._-=,")
 
 
-def picture_name(video: str) -> str:
-    """Return the name, without a suffix, for the pictures of a video. It is the same in every run.
+def safe_name(video: str) -> str:
+    """Return the name, without a suffix, for the files of a video. It is the same in every run.
 
     Args:
         video: Path of the video, as in a prediction: absolute or not, perhaps with "#t=5.4,11.6".
@@ -23,7 +23,7 @@ def picture_name(video: str) -> str:
         all of it, since videos in several folders may have one name.
 
     Example:
-        >>> picture_name("/clips/no. 1/a b.mp4#t=5,11.5")
+        >>> safe_name("/clips/no. 1/a b.mp4#t=5,11.5")
         'a_b.mp4_t=5,11.5.89b64b1d'
     """
     last = os.path.basename(video.rstrip("/\\")) or "video"
