@@ -7,6 +7,7 @@ import logging
 import os
 import random
 import shutil
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,9 @@ from videogn.data.synthetic.writing import write_motion_dataset
 
 # Processes that tests start, several at once, each want one thread as well.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# As in a terminal: nohup, and a shell for what it runs in the background, let signals be ignored by all that follows.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_finish() -> None:

@@ -65,7 +65,7 @@ def test_a_missing_configuration_names_the_nearest_file(videogn, capsys, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["predict"], "required: videos, --checkpoint"),
+        (["predict"], "required: --checkpoint"),
         (["predict", ".", "--checkpont=x"], "no option --checkpont; did you mean '--checkpoint'?"),
         (["predict", "no.mp4", "--checkpoint=.."], "no such file or folder: no.mp4"),
         (["predict", "no.mp4", "--checkpoint=no.ckpt"], "no such file or folder: no.ckpt"),

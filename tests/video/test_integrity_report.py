@@ -12,6 +12,7 @@ from video_files import BROKEN, COUNT, H264, MEDIA, RISKY, SAFE, UNEVEN, VP8, nu
 
 from videogn.system.killable import KillableProcess
 from videogn.video import integrity_report
+from videogn.video.decoders import decoded_file
 from videogn.video.decoders.decode import decode_frames
 from videogn.video.integrity_report import check_integrity
 
@@ -170,10 +171,18 @@ class _Clock:
         return self._now
 
 
+@pytest.fixture
+def clock(monkeypatch):
+    """The same clock for the deadline and for the decoding."""
+    each = _Clock()
+    for module in (integrity_report, decoded_file):
+        monkeypatch.setattr(module, "time", each)
+
+
+@pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize(("limit", "status"), [(20.2, "slow"), (100, "ok")])
 @pytest.mark.parametrize("name", ["gop12.mp4", "vp8.webm", "mpegts.ts", "open_gop_hevc.mp4"])
-def test_a_file_that_decodes_slowly_is_slow_and_its_frames_are_counted(video, monkeypatch, name, limit, status):
-    monkeypatch.setattr(integrity_report, "time", _Clock())
+def test_a_file_that_decodes_slowly_is_slow_and_its_frames_are_counted(video, name, limit, status):
     report = check_integrity(video(name), limit=limit)
     assert report.status == status
     if status == "ok":
@@ -184,8 +193,8 @@ def test_a_file_that_decodes_slowly_is_slow_and_its_frames_are_counted(video, mo
     assert report.duration == pytest.approx(report.frames / 30, abs=0.01)
 
 
-def test_damage_before_the_time_was_up_is_damage_and_a_missing_end_is_missing(video, monkeypatch):
-    monkeypatch.setattr(integrity_report, "time", _Clock())
+@pytest.mark.usefixtures("clock")
+def test_damage_before_the_time_was_up_is_damage_and_a_missing_end_is_missing(video):
     assert check_integrity(video("zeroed.mp4"), limit=55).status == "corrupt"
     report = check_integrity(video("cut.mp4"), limit=10)
     assert (report.status, report.frames < 10) == ("truncated", True)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from videogn import __version__
+from videogn.checks import expanded
 from videogn.choices import CropsName, EvaluationViews, chosen
 from videogn.data.file_hash import sha256_of
 
@@ -101,7 +102,7 @@ def _resizing(views: EvaluationViews) -> str:
 
 
 def _source(source: str | Path) -> dict[str, Any]:
-    path = Path(str(source).removeprefix("nonlocal:")).expanduser()
+    path = expanded(str(source).removeprefix("nonlocal:"))
     return (
         {"name": path.name, "sha256": sha256_of(str(path))} if path.is_file() else {"name": str(source), "sha256": None}
     )

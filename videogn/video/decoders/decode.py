@@ -16,8 +16,6 @@ import numpy as np
 from videogn.axes import Crop
 from videogn.checks import check_choice
 from videogn.choices import FRAME_RATE
-from videogn.video.decoders.decoded_file import DecodedFile
-from videogn.video.decoders.decoded_images import DecodedImages
 from videogn.video.decoders.frame_source import FrameSource, check_window
 from videogn.video.decoders.frame_table import VideoInfo, open_frame_table
 from videogn.video.decoders.readers import AUTO, DECODERS, open_reader
@@ -85,6 +83,10 @@ class OpenVideo(FrameSource):
 
     def intact(self) -> np.ndarray:
         """See `FrameSource.intact`."""
+        # Asked of damaged files only.
+        from videogn.video.decoders.decoded_file import DecodedFile
+        from videogn.video.decoders.decoded_images import DecodedImages
+
         with reading(self._table.path):
             decoded = DecodedFile(self._table) if self._table.images is None else DecodedImages(self._table)
         return np.array(sorted(decoded.whole), np.int64)
