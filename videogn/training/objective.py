@@ -100,7 +100,8 @@ class Objective(nn.Module):
         count = weights[wanted].sum() if by_number else wanted[:, 0].numel()
         shares = shares.to(logits.dtype) * (1 - self.label_smoothing) + self.label_smoothing / classes
         logs = logits.log_softmax(dim=1)
-        away = -torch.expm1(logs)  # 1 - p without cancellation
+        # 1 - p without cancellation; not 0, where a power below 1 has no slope.
+        away = (-torch.expm1(logs)).clamp_min(torch.finfo(logs.dtype).tiny)
         return -(torch.movedim(away**self.focal_gamma * shares * logs, 1, -1) @ weights).sum() / count
 
 
