@@ -114,7 +114,7 @@ def test_weights_in_a_file_become_part_of_the_settings(tmp_path, text, weights):
     file.write_text(text)
     assert ObjectiveSettings(class_weights=str(file)).class_weights == weights
     file.write_text("just words")
-    with pytest.raises(ValueError, match="must hold a YAML list of numbers, or lines such as 'class: 2.5'"):
+    with pytest.raises(ValueError, match="must hold a YAML list of numbers, or lines such as"):
         ObjectiveSettings(class_weights=str(file))
 
 
