@@ -13,7 +13,7 @@ import torch
 
 from videogn.axes import Crop, Segment, VideoRecord
 from videogn.choices import EvaluationViews, NetworkInput
-from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
+from videogn.data.plans import Layout, ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sample import load_sample
 from videogn.video import clip_indices, decode_frames, open_video
 from videogn.video.decoders.cache import FrameCache
@@ -120,9 +120,8 @@ def test_a_training_crop_decodes_and_resizes_its_window_only(tmp_path):
         opener._buffer = np.empty(9 * 90 * 160 * 3, np.uint8)
         sample = _load(str(tmp_path / "a.mp4"), plan, seed=seed, opener=opener.open)
         rng = np.random.default_rng(seed)
-        (indices,), side = plan.clips(9, rng), plan.short_side(rng)
-        whole = resize_short_side(torch.from_numpy(decode_frames(tmp_path / "a.mp4", indices, "pyav")), side)
-        (crop,) = plan.crops(*whole.shape[1:3], rng)
+        (indices,), (_, size, (crop,)) = plan.clips(9, rng), plan.layout(90, 160, rng)
+        whole = resize_short_side(torch.from_numpy(decode_frames(tmp_path / "a.mp4", indices, "pyav")), size[0])
         wanted = whole[:, crop.top : crop.top + 16, crop.left : crop.left + 16].permute(3, 0, 1, 2)
         (view,) = views_of(sample)
         assert tuple(sample.frames.shape[1:]) == (16, 16, 3)
@@ -212,7 +211,9 @@ def test_the_centre_plan(wide):
 
 def test_training_views_are_drawn_from_all_that_the_plan_allows(wide):
     rng = np.random.default_rng(0)
-    assert {_training_plan().short_side(rng) for _ in range(99)} == set(range(18, 25))  # 18 and 24 inclusive
+    assert {_training_plan().layout(40, 64, rng).resized[0] for _ in range(99)} == set(
+        range(18, 25)
+    )  # 18 and 24 inclusive
     starts, flips = set(), set()
     for seed in range(60):
         sample = _load(wide, _training_plan(), seed=seed)
@@ -245,8 +246,9 @@ def test_a_plan_of_ones_own(wide):
     """The functions of a plan are all that decides: one clip backwards, no resizing, two crops."""
     plan = ViewPlan(
         clips=lambda frames, rng, fps: np.array([[frames - 1, frames - 2, 0]]),
-        short_side=lambda rng: 40,
-        crops=lambda height, width, rng: (Crop(0, 0, 4, 4), Crop(height - 4, width - 4, 4, 4)),
+        layout=lambda height, width, rng: Layout(
+            Crop(0, 0, height, width), (height, width), (Crop(0, 0, 4, 4), Crop(height - 4, width - 4, 4, 4))
+        ),
     )
     views = list(views_of(_load(wide, plan)))
     frames = torch.from_numpy(decode_frames(wide, [49, 48, 0], "pyav"))
