@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 import lightning.pytorch as pl
+import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
+from numpy.typing import NDArray
 
 from videogn.checks import check_choice, require_at_least, require_positive
 from videogn.choices import FRAME_RATE, TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, LeaksName, ValViewName
@@ -226,6 +228,10 @@ class VideoDataModule(pl.LightningDataModule):
         )
         sampler = VideoSampler(len(records), shuffle=True, seed=seed, same_order=same_order)
         return video_loader(dataset, sampler, batch_size=self.batch_size, num_workers=self.num_workers, drop_last=True)
+
+    def training_counts(self) -> NDArray[np.int64]:
+        """Count the usable training videos of each class, (K,)."""
+        return self._training().counts()
 
     def val_dataloader(self) -> VideoLoader | list[Any]:
         """Make the loader of one clip per video, or return [] where there are no validation videos."""
