@@ -10,12 +10,14 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2.functional import resized_crop
 
 from videogn.axes import Crop, Segment, VideoRecord
 from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.plans import Layout, ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sample import load_sample
 from videogn.video import clip_indices, decode_frames, open_video
+from videogn.video.crops import ResizedCrop
 from videogn.video.decoders.cache import FrameCache
 from videogn.video.decoders.guard import VideoGuard
 from videogn.video.encode import write_video
@@ -127,6 +129,35 @@ def test_a_training_crop_decodes_and_resizes_its_window_only(tmp_path):
         assert tuple(sample.frames.shape[1:]) == (16, 16, 3)
         assert (view.int() - (wanted.flip(-1) if crop.flip else wanted).int()).abs().max() <= 4
         assert all(window.height * window.width < 90 * 160 for _, window in opener.calls)
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+def test_a_random_resized_crop_is_cut_and_then_resized(tmp_path, antialias):
+    """As torchvision does: pixels beyond the part play no role, and none is decoded. The same part of all frames."""
+    frames = np.random.default_rng(1).integers(0, 256, (9, 90, 160, 3), dtype=np.uint8)
+    write_video(tmp_path / "a.mp4", frames)
+    plan = training_plan(
+        NetworkInput(**CLIP, crop_size=32, antialias=antialias),
+        short_sides=(40, 60),
+        flip=0.5,
+        resized_crop=ResizedCrop((0.05, 1.0), (0.5, 2.0)),
+    )
+    flips = set()
+    for seed in range(20):
+        opener = Opener()
+        opener._buffer = np.empty(9 * 90 * 160 * 3, np.uint8)
+        sample = _load(str(tmp_path / "a.mp4"), plan, seed=seed, opener=opener.open)
+        rng = np.random.default_rng(seed)
+        (indices,), (part, size, (crop,)) = plan.clips(9, rng), plan.layout(90, 160, rng)
+        decoded = torch.from_numpy(decode_frames(tmp_path / "a.mp4", indices, "pyav")).permute(0, 3, 1, 2)
+        wanted = resized_crop(decoded.double(), *part[:4], size, antialias=antialias).permute(1, 0, 2, 3)
+        (view,) = views_of(sample)
+        assert tuple(view.shape) == (3, 4, 32, 32)
+        assert (view - (wanted.flip(-1) if crop.flip else wanted)).abs().max() <= 1.5  # rounded along both axes
+        assert all(window[:2] >= part[:2] and window.height <= part.height for _, window in opener.calls)
+        assert sum(len(asked) for asked, _ in opener.calls) == len(set(indices))
+        flips.add(crop.flip)
+    assert flips == {True, False}
 
 
 def test_a_record_with_an_error_is_not_opened(wide):
