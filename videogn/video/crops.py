@@ -78,15 +78,15 @@ class ResizedCrop:
         Returns:
             Rectangle of the frame.
         """
+        narrowest, widest = self.ratio
         for _ in range(10):
             area = height * width * rng.uniform(*self.area)
-            ratio = math.exp(rng.uniform(*map(math.log, self.ratio)))
+            ratio = math.exp(rng.uniform(math.log(narrowest), math.log(widest)))
             down, across = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
             if 0 < down <= height and 0 < across <= width:
                 top = int(rng.integers(0, height - down, endpoint=True))
                 left = int(rng.integers(0, width - across, endpoint=True))
                 return Crop(top, left, down, across)
-        narrowest, widest = self.ratio
         down, across = min(height, round(width / narrowest)), min(width, round(height * widest))
         down, across = max(down, 1), max(across, 1)
         return Crop((height - down) // 2, (width - across) // 2, down, across)
