@@ -101,10 +101,11 @@ def test_with_both_every_batch_has_one_and_half_of_them_each():
 
 @pytest.mark.parametrize("options", [{"mixup": 1.0}, {"cutmix": 1.0}])
 def test_several_labels_of_a_video_are_mixed_too(options):
-    labels = torch.tensor([[1, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0], [0, 1, 0, 1, 0]]).float()
+    labels = torch.tensor([[1, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 0, 0], [0, 1, 0, 1, 0]])
     _, targets = _augmentation(**options)(_noise(), labels, _normalise)
     share = targets[0, 0].item()
     assert torch.allclose(targets, share * labels + (1 - share) * labels.roll(1, 0))
+    assert targets.is_floating_point()
 
 
 @pytest.mark.parametrize("options", PIXELS, ids=str)

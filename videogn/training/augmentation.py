@@ -92,7 +92,7 @@ class Augmentation:
 
         Args:
             views: Clips, uint8 (B, 3, T, H, W).
-            targets: Class numbers, int64 (B,), or shares of the classes, float (B, K).
+            targets: Class numbers, int64 (B,), or of each class whether it is shown, (B, K).
             normalise: uint8 clips -> the input of the network.
 
         Returns:

@@ -92,6 +92,17 @@ class ResizedCrop:
         return Crop((height - down) // 2, (width - across) // 2, down, across)
 
 
+def resized_crop(area: tuple[float, float] | None, ratio: tuple[float, float] | None) -> ResizedCrop | None:
+    """Make the random resized crop of some options; None where no area is given.
+
+    Raises:
+        ValueError: A range is wrong, or there is a ratio without an area.
+    """
+    if area is None and ratio is not None:
+        raise ValueError("random_resized_crop_ratio needs random_resized_crop, for instance [0.08,1]")
+    return area and ResizedCrop(area, ratio or ResizedCrop.ratio)
+
+
 def _full(height: int, width: int, size: int) -> tuple[Crop, ...]:
     return (Crop(0, 0, height, width),)
 
