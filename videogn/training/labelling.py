@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torchmetrics import Metric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePrecision
+from torchmetrics.classification import MulticlassAccuracy
 
 from videogn.axes import Sample
 from videogn.evaluation import clip_probabilities
 from videogn.evaluation.results import TOP_K
+from videogn.training.mean_average_precision import MeanAveragePrecision
 from videogn.training.mean_class_accuracy import MeanClassAccuracy
 from videogn.training.objective import Objective, SeveralLabelsObjective
 
@@ -93,4 +94,4 @@ class SeveralLabels:
         return clip_probabilities(logits, several_labels=True)
 
     def metrics(self) -> MetricCollection:
-        return MetricCollection({"val/map": MultilabelAveragePrecision(self._num_classes)})
+        return MetricCollection({"val/map": MeanAveragePrecision()})
