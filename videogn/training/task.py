@@ -30,6 +30,7 @@ from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
+from videogn.training.augmentation import Augmentation
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
@@ -67,8 +68,8 @@ class VideoClassifier(pl.LightningModule):
             `skip` the step, at most 10 steps one after the other and 100 in all.
         results_dir: Folder of the test results. Default: the log folder.
         save_clip_probabilities: Write the probabilities of every clip too, clips x classes numbers per video.
-        **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation` and
-            `videogn.training.objective.ObjectiveSettings`.
+        **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation`,
+            `videogn.training.objective.ObjectiveSettings` and `videogn.training.augmentation.AugmentationSettings`.
 
     Raises:
         ValueError: If a name or number is wrong.
@@ -139,6 +140,7 @@ class VideoClassifier(pl.LightningModule):
         self.val_loss = MeanMetric()
         self.objective = make_objective(self.labelling.objective, self.settings, class_names)
         self._plain_objective = self.labelling.objective()
+        self._augmentation = Augmentation(self.settings, num_classes=len(class_names), mean=self.input_mean.tolist())
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
         self._outcome: str | None = None  # of a test, in words
@@ -157,7 +159,7 @@ class VideoClassifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the loss, averaged over all positions."""
         with drawing(self._seed, self.global_rank, self.current_epoch, batch_index, device=self.device):
-            logits, targets = self.training_logits(batch)
+            logits, targets = self.training_logits(batch, self._augmentation)
         loss = self.objective(logits, targets)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(targets))
         return loss
@@ -266,6 +268,7 @@ class VideoClassifier(pl.LightningModule):
         trainer.fit_loop.setup_data()  # max_steps alone would leave the loader unknown
         total, position = course(trainer)
         loader: Any = trainer.train_dataloader
+        self._augmentation.check_batch(loader.batch_size)
         together = loader.batch_size * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
         optimizer = self.settings.make_optimizer(self.net, batch)
@@ -283,19 +286,23 @@ class VideoClassifier(pl.LightningModule):
             _log.info("%s", self.settings.describe(optimizer, scheduler["scheduler"]))
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
-    def training_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def training_logits(self, batch: Batch, augmentation: Augmentation | None = None) -> tuple[Tensor, Tensor]:
         """Run a batch through the network as training and validation do.
 
         Args:
             batch: Decoded videos, at least one, with one view each, on this module's device.
+            augmentation: What a training step does to clips and targets before. Default: None.
 
         Returns:
             Logits (B, K, T', H', W'), and int64 labels (B,) or, of videos that may show several classes, 0 and 1 for
-            each class (B, K).
+            each class (B, K); shares of the classes (B, K) where clips were mixed.
         """
-        clips = views_of(*batch.samples)  # (B, C, T, H, W)
-        targets = self.labelling.targets(batch.samples).to(clips.device, non_blocking=True)
-        return self.net(self._normalise(clips)), targets
+        views = views_of(*batch.samples)  # (B, C, T, H, W)
+        targets = self.labelling.targets(batch.samples).to(views.device, non_blocking=True)
+        if augmentation is None:
+            return self.net(self._normalise(views)), targets
+        clips, targets = augmentation(views, targets, self._normalise)
+        return self.net(clips), targets
 
     def _normalise(self, clips: Tensor) -> Tensor:
         values = normalise(clips, self.input_mean, self.input_std)
