@@ -23,7 +23,7 @@ from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
 from videogn.data.datamodule import VideoDataModule
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.network_sources import published_network
-from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingCost
+from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingAtChance, TrainingCost
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.newest_checkpoint import newest_checkpoint
@@ -83,7 +83,10 @@ class VideoCLI(LightningCLI):
             parser_kwargs={command: self._parser_options},
             save_config_callback=_SaveConfigOfFit,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": [EffectiveBatch(), TrainingCost()], "enable_model_summary": False},
+            trainer_defaults={
+                "callbacks": [EffectiveBatch(), TrainingAtChance(), TrainingCost()],
+                "enable_model_summary": False,
+            },
             seed_everything_default=0,
             auto_configure_optimizers=False,
             # Plain hyper-parameters: a checkpoint loads without the class path of its writer.

@@ -92,6 +92,29 @@ class Objective(nn.Module):
             return F.cross_entropy(logits, wanted, weight=weights, label_smoothing=self.label_smoothing)
         return self._focal(logits, wanted, weights)
 
+    def chance(self, counts: Tensor) -> float | None:
+        """Compute the loss of the best answer that is the same for every clip: the entropy of the targets.
+
+        Mixed targets have the same one, since the loss of a constant answer is linear in the targets.
+
+        Args:
+            counts: Number of clips of each class, (K,).
+
+        Returns:
+            The loss, or None with class weights or the focal loss, where it is another.
+
+        Example:
+            >>> import torch
+            >>> from videogn.training.objective import Objective
+            >>> round(Objective().chance(torch.tensor([50, 50])), 4)  # ln 2
+            0.6931
+        """
+        if self.class_weights is not None or self.focal_gamma > 0:
+            return None
+        shares = counts.double() / counts.sum()
+        shares = shares * (1 - self.label_smoothing) + self.label_smoothing / len(counts)
+        return float(-torch.xlogy(shares, shares).sum())
+
     def _focal(self, logits: Tensor, wanted: Tensor, weights: Tensor | None) -> Tensor:
         classes = logits.shape[1]
         by_number = wanted.ndim < logits.ndim
