@@ -41,7 +41,7 @@ class Window(NamedTuple):
 
 
 def at_chance(window: Window, before: Window, chance: float) -> bool:
-    """Whether a loss is at chance, and does not fall either.
+    """Whether a loss is at chance in two parts of a run, and does not fall from one to the other.
 
     Args:
         window: Losses of a part of the run.
@@ -49,7 +49,7 @@ def at_chance(window: Window, before: Window, chance: float) -> bool:
         chance: Loss of the best answer that is the same for every clip; 0 where all have one class.
     """
     falls = before.mean - window.mean > _SIGNIFICANT * (window.error**2 + before.error**2) ** 0.5
-    return chance > 0 and window.mean > (1 - MARGIN) * chance and not falls
+    return chance > 0 and min(window.mean, before.mean) > (1 - MARGIN) * chance and not falls
 
 
 class TrainingAtChance(Callback):
@@ -57,8 +57,8 @@ class TrainingAtChance(Callback):
 
     Chance is the loss of the best answer that is the same for every clip: for the cross-entropy the entropy of the
     classes, as they were drawn so far (ln K if all are equally frequent). The run is looked at in windows of a tenth
-    and at least 20 optimiser steps. From 30 % of it on, a window warns whose mean loss is not lower than chance by 2 %
-    of it, and not significantly lower than that of the window before. Silent for a loss whose chance is not known (see
+    and at least 20 optimiser steps. From 30 % of it on, two windows one after the other warn if neither has a mean loss
+    2 % below chance and the second is not significantly lower than the first. Silent for a loss whose chance is not known (see
     `Objective.chance`). With several processes the first one looks at its own batches. It changes nothing.
     """
 
@@ -96,7 +96,7 @@ class TrainingAtChance(Callback):
         self._sums = self._sums.to(away.device) + torch.stack((away, away**2))
         self._batches += 1
         share = elapsed_share(trainer)
-        if trainer.global_step - self._first < MIN_STEPS or share - self._since < WINDOW:
+        if trainer.global_step - self._first < MIN_STEPS or share - self._since < WINDOW - 1e-9:  # shares are rounded
             return
         mean, square = (self._sums / self._batches).tolist()
         window = Window(near_zero + mean, (max(square - mean**2, 0.0) / self._batches) ** 0.5)
