@@ -56,3 +56,10 @@ def _timer(trainer: Trainer) -> Timer:
             "the schedule needs to know the end of the training run: set --trainer.max_epochs, max_steps or max_time"
         )
     return timers[0]
+
+
+def epoch_steps(trainer: Trainer) -> int | None:
+    """Return the number of optimiser steps of an epoch; None where the training run ends by the clock."""
+    if math.isinf(trainer.estimated_stepping_batches) or math.isinf(trainer.num_training_batches):
+        return None
+    return math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)
