@@ -13,6 +13,7 @@ from training import SMALL
 
 from videogn.video.encode import write_video
 
+pytestmark = pytest.mark.slow
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 CLASSES = 6
 #: A rate that BatchNorm bears.
