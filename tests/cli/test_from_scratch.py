@@ -1,4 +1,4 @@
-"""GroupNorm from random weights, on drawn videos of a camera that never moves: at chance with SGD, not with the recipe."""
+"""GroupNorm from random weights, on drawn videos of a fixed camera: at chance with SGD, not with the recipe."""
 
 from __future__ import annotations
 
