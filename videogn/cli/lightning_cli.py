@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,14 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
+from videogn.cli.optimizer_settings import settle_optimizer, words_of_configs
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
 from videogn.data.datamodule import VideoDataModule
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.network_sources import published_network
-from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingCost
+from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingAtChance, TrainingCost
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.newest_checkpoint import newest_checkpoint
@@ -84,7 +86,10 @@ class VideoCLI(LightningCLI):
             parser_kwargs={command: self._parser_options},
             save_config_callback=_SaveConfigOfFit,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": [EffectiveBatch(), TrainingCost()], "enable_model_summary": False},
+            trainer_defaults={
+                "callbacks": [EffectiveBatch(), TrainingAtChance(), TrainingCost()],
+                "enable_model_summary": False,
+            },
             seed_everything_default=0,
             auto_configure_optimizers=False,
             # Plain hyper-parameters: a checkpoint loads without the class path of its writer.
@@ -122,18 +127,16 @@ class VideoCLI(LightningCLI):
             parser.link_arguments("data.several_labels", "model.several_labels", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        """Check and complete the flags of the trainer; give the optimiser the rate of --model.lr."""
+        """Check and complete the flags of the trainer; decide which learning rate is the optimiser's."""
         config = self.config[self._command]
         if self._command == "fit" and config.model.engine_file is not None:
             raise ValueError(f"{config.model.engine_file} cannot be trained: an exported file can only be tested")
         check_rate("--data.fps", config.data.fps)
         check_flags(config.trainer, self._command)
         complete_flags(config.trainer)
-        # jsonargparse has filled in the optimiser's own default.
-        optimizer = config.model.optimizer
-        own_rate = optimizer is not None and "lr" in optimizer.init_args
-        if own_rate and "model.optimizer.init_args.lr" not in self._given():
-            optimizer.init_args.lr = config.model.lr
+        if config.model.optimizer is not None:
+            words = sys.argv[2:]
+            settle_optimizer(config.model, self._given(), self._given(words_of_configs(words)), words)
 
     def instantiate_classes(self) -> None:
         """Refuse a checkpoint of videos with one label for videos with several, and the reverse."""
@@ -183,14 +186,14 @@ class VideoCLI(LightningCLI):
 
                     plot_percentiles(callback.path, callback.path.with_name(f"{callback.path.stem}.png"))
 
-    def _given(self) -> Namespace:
-        """Parse the command line and its configurations without defaults: what the user has set."""
+    def _given(self, words: Sequence[str] | None = None) -> Namespace:
+        """Parse the command line, or some words of it, without defaults: what the user has set."""
         self._linked = False  # a link needs a source
         try:
             parser = self._prepare_subcommand_parser(Trainer, self._command, **self._parser_options)
         finally:
             self._linked = True
-        return parser.parse_args(sys.argv[2:], defaults=False)
+        return parser.parse_args(list(sys.argv[2:] if words is None else words), defaults=False)
 
     def _parse_ckpt_path(self) -> None:
         """Take what the network is from the checkpoint, and refuse a command line that says otherwise.

@@ -31,13 +31,12 @@ from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
 from videogn.training.augmentation import Augmentation
-from videogn.training.course import course
+from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
 from videogn.training.labelling import Labelling, OneLabel, SeveralLabels
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
-from videogn.training.optimisation import dotted_path
 from videogn.training.resuming import check_resumable, drawing
 from videogn.training.task_settings import CONTRACT, TaskSettings
 from videogn.training.video_test import VideoTest
@@ -266,20 +265,18 @@ class VideoClassifier(pl.LightningModule):
         """Make the optimiser, its learning rate scaled by the batch, and a scheduler that follows every step."""
         trainer = self.trainer
         trainer.fit_loop.setup_data()  # max_steps alone would leave the loader unknown
-        total, position = course(trainer)
         loader: Any = trainer.train_dataloader
         self._augmentation.check_batch(loader.batch_size)
         together = loader.batch_size * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
         optimizer = self.settings.make_optimizer(self.net, batch)
-        scheduler = self.settings.make_scheduler(optimizer, total, position)
+        scheduler = self.settings.make_scheduler(optimizer, *course(trainer), epoch_steps(trainer))
         if "monitor" in scheduler:  # a value that only a validation gives
             scheduler["frequency"] = trainer.check_val_every_n_epoch or 1
         self._run = {
             "clips_per_batch": together,
             "clips_per_step": batch,
-            "optimizer": dotted_path(optimizer),
-            "scheduler": dotted_path(scheduler["scheduler"]),
+            **self.settings.facts(optimizer, scheduler["scheduler"]),
         }
         check_resumable(self._restored or {}, self._run, in_epoch=False)
         if trainer.is_global_zero:

@@ -4,6 +4,7 @@ from videogn.training.callbacks.diagnosis import BatchNormDiagnosis
 from videogn.training.callbacks.effective_batch import EffectiveBatch
 from videogn.training.callbacks.feature_percentiles import FeaturePercentiles
 from videogn.training.callbacks.precise_batch_norm import PreciseBatchNorm
+from videogn.training.callbacks.training_at_chance import TrainingAtChance
 from videogn.training.callbacks.training_clips import TrainingClips
 from videogn.training.callbacks.training_cost import TrainingCost
 
@@ -12,6 +13,7 @@ __all__ = [
     "EffectiveBatch",
     "FeaturePercentiles",
     "PreciseBatchNorm",
+    "TrainingAtChance",
     "TrainingClips",
     "TrainingCost",
 ]
