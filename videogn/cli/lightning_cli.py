@@ -16,6 +16,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 
 from videogn.checks import check_choice
 from videogn.choices import check_rate
+from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
@@ -127,6 +128,10 @@ class VideoCLI(LightningCLI):
         check_rate("--data.fps", config.data.fps)
         check_flags(config.trainer, self._command)
         complete_flags(config.trainer)
+        if self._command == "fit":
+            choose_memory(config, self._resumed[0])
+        else:
+            leave_out_auto(config)
         # jsonargparse has filled in the optimiser's own default.
         optimizer = config.model.optimizer
         own_rate = optimizer is not None and "lr" in optimizer.init_args
@@ -218,7 +223,9 @@ class VideoCLI(LightningCLI):
                     f"{config.ckpt_path} holds a network and no training run to go on with; start from it with "
                     "--model.init_from"
                 )
-            self._resumed = (content.get("training", {}), stopped_in_epoch(content))
+            options = content["hyper_parameters"]["arch_options"] or {}
+            facts = {**content.get("training", {}), "memory_mode": options.get("memory_mode", "plain")}
+            self._resumed = (facts, stopped_in_epoch(content))
         adopt(config, content["hyper_parameters"], given, training=command == "fit")
 
 

@@ -7,9 +7,8 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from videogn.norm.precise_statistics import tracking_layers
+from videogn.norm.precise_statistics import clips_of_statistics, tracking_layers
 from videogn.system.sizes import counted
-from videogn.training.callbacks.batches import clips_of_statistics
 
 _log = logging.getLogger(__name__)
 
