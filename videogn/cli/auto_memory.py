@@ -14,6 +14,7 @@ from videogn.checks import check_choice
 from videogn.choices import NUM_CLASSES
 from videogn.memory import Fit, StepSetting, device_memory, find_fit, setting_of_run
 from videogn.system.ranks import rank
+from videogn.system.sizes import counted
 
 _log = logging.getLogger(__name__)
 _ACCELERATORS: dict[str, Any] = {"cuda": CUDAAccelerator, "mps": MPSAccelerator, "cpu": CPUAccelerator}
@@ -42,7 +43,7 @@ def choose_memory(config: Namespace, before: Mapping[str, Any]) -> None:
     config.model.arch_options = {**options, **({} if fit.memory_mode == "plain" else {"memory_mode": fit.memory_mode})}
     if rank() == 0:
         divided = fit.batch_size != config.data.batch_size
-        batches = f" with {fit.accumulated} batches of {fit.batch_size} a step" if divided else ""
+        batches = f" with {fit.accumulated} batches of {counted(fit.batch_size, 'clip')} a step" if divided else ""
         _log.info("memory_mode auto: %s%s; %s", fit.memory_mode, batches, fit.reason)
     config.data.batch_size, config.trainer.accumulate_grad_batches = fit.batch_size, fit.accumulated
 

@@ -21,6 +21,7 @@ from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
+from videogn.cli.what_fits import saying_what_fits
 from videogn.data.datamodule import VideoDataModule
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.network_sources import published_network
@@ -152,6 +153,11 @@ class VideoCLI(LightningCLI):
         if config["enable_checkpointing"] is False or config["barebones"]:
             callbacks = [each for each in callbacks if not isinstance(each, RunCheckpoint)]
         return super()._instantiate_trainer(config, callbacks)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run the command; where memory runs out, say what would fit."""
+        with saying_what_fits(self, subcommand):
+            super()._run_subcommand(subcommand)
 
     def before_fit(self) -> None:
         """Refuse to resume with other batches while no file has been written yet."""
