@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import pytest
 import torch
@@ -85,7 +86,7 @@ def test_a_prediction_says_what_to_lower(monkeypatch, capsys, error):
     def run(*_):
         raise error
 
-    monkeypatch.setattr("videogn.cli.main._run", run)
+    monkeypatch.setattr(sys.modules["videogn.cli.main"], "_run", run)
     with pytest.raises(SystemExit) as ended:
         main(["predict"])
     assert ended.value.code == 2

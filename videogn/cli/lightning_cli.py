@@ -25,7 +25,7 @@ from videogn.cli.what_fits import saying_what_fits
 from videogn.data.datamodule import VideoDataModule
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.network_sources import published_network
-from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingCost
+from videogn.training.callbacks import EffectiveBatch, ExpectedTime, FeaturePercentiles, PlannedMemory, TrainingCost
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.newest_checkpoint import newest_checkpoint
@@ -85,7 +85,7 @@ class VideoCLI(LightningCLI):
             parser_kwargs={command: self._parser_options},
             save_config_callback=_SaveConfigOfFit,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": [EffectiveBatch(), TrainingCost()], "enable_model_summary": False},
+            trainer_defaults={"callbacks": _callbacks(command), "enable_model_summary": False},
             seed_everything_default=0,
             auto_configure_optimizers=False,
             # Plain hyper-parameters: a checkpoint loads without the class path of its writer.
@@ -233,6 +233,12 @@ class VideoCLI(LightningCLI):
             facts = {**content.get("training", {}), "memory_mode": options.get("memory_mode", "plain")}
             self._resumed = (facts, stopped_in_epoch(content))
         adopt(config, content["hyper_parameters"], given, training=command == "fit")
+
+
+def _callbacks(command: str) -> list[Callback]:
+    """What is said and counted of every run."""
+    callbacks: list[Callback] = [EffectiveBatch(), TrainingCost()]
+    return [*callbacks, PlannedMemory(), ExpectedTime()] if command == "fit" else callbacks
 
 
 def _place(trainer: Any) -> str:
