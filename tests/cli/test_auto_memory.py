@@ -25,7 +25,7 @@ def plain():
 @pytest.fixture
 def free(monkeypatch):
     """Sets how many bytes a step can take on the device."""
-    return lambda limit: monkeypatch.setattr("videogn.cli.auto_memory.device_memory", lambda *_, **__: limit)
+    return lambda limit: monkeypatch.setattr("videogn.memory.device_memory", lambda *_, **__: limit)
 
 
 def _fit(videogn, motion, out, *more):

@@ -30,7 +30,7 @@ def short(monkeypatch):
             raise error
 
         monkeypatch.setattr(BlockNetwork, "forward", forward)
-        monkeypatch.setattr("videogn.cli.what_fits.device_memory", lambda *_: undone(limit))
+        monkeypatch.setattr("videogn.memory.device_memory", lambda *_: undone(limit))
 
     def undone(limit):  # the plan needs the network
         monkeypatch.undo()

@@ -156,7 +156,7 @@ def _planned(monkeypatch, caplog, limit, **network):
         optimizers=[torch.optim.AdamW(task.parameters(), fused=None)],
         precision="32-true",
     )
-    monkeypatch.setattr("videogn.training.callbacks.planned_memory.device_memory", lambda _: limit)
+    monkeypatch.setattr("videogn.memory.device_memory", lambda _: limit)
     before = torch.get_rng_state()
     PlannedMemory().on_train_start(trainer, task)
     assert torch.equal(before, torch.get_rng_state())

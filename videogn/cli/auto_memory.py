@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from jsonargparse import Namespace
@@ -12,9 +12,11 @@ from lightning.pytorch.accelerators import CPUAccelerator, CUDAAccelerator, MPSA
 
 from videogn.checks import check_choice
 from videogn.choices import NUM_CLASSES
-from videogn.memory import Fit, StepSetting, device_memory, find_fit, setting_of_run
 from videogn.system.ranks import rank
 from videogn.system.sizes import counted
+
+if TYPE_CHECKING:
+    from videogn.memory import Fit, StepSetting
 
 _log = logging.getLogger(__name__)
 _ACCELERATORS: dict[str, Any] = {"cuda": CUDAAccelerator, "mps": MPSAccelerator, "cpu": CPUAccelerator}
@@ -56,6 +58,8 @@ def leave_out_auto(config: Namespace) -> None:
 
 
 def _new(config: Namespace, devices: list[torch.device]) -> Fit:
+    from videogn.memory import device_memory, find_fit  # most runs need no plan here
+
     together = len(devices) * config.trainer.num_nodes
     if together > 1 and devices[0].type != "cuda":
         raise ValueError(f"memory_mode auto plans for GPUs or one CPU process, got {together} on {devices[0].type}")
@@ -71,6 +75,8 @@ def _new(config: Namespace, devices: list[torch.device]) -> Fit:
 
 
 def _setting(config: Namespace) -> StepSetting:
+    from videogn.memory import setting_of_run
+
     model, optimizer = config.model, config.model.optimizer
     own = ("SGD", {"momentum": model.momentum, "nesterov": model.momentum > 0})
     asked = own if optimizer is None else (optimizer.class_path, dict(optimizer.init_args))
@@ -85,6 +91,8 @@ def _setting(config: Namespace) -> StepSetting:
 
 def _as_before(config: Namespace, before: Mapping[str, Any], devices: int) -> Fit:
     """What a checkpoint says; batches as asked for where it says nothing, or its batch cannot be divided alike."""
+    from videogn.memory import Fit
+
     batch, accumulated = config.data.batch_size, config.trainer.accumulate_grad_batches
     together = devices * config.trainer.num_nodes
     of_batch, of_step = before.get("clips_per_batch"), before.get("clips_per_step")

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from videogn.choices import EvaluationViews, chosen
-from videogn.memory import device_memory, largest_batches, options_of, setting_of_run, step_memory
-from videogn.memory.forward import ForwardPlan
 from videogn.system.memory_errors import out_of_memory
 from videogn.system.sizes import counted, format_size
 
@@ -46,12 +44,16 @@ def saying_what_fits(cli: Any, command: str) -> Iterator[None]:
 
 
 def _setting(cli: Any) -> Any:
+    from videogn.memory import options_of, setting_of_run
+
     optimizers = cli.trainer.optimizers
     used = options_of(optimizers[0]) if optimizers else ("SGD", {})
     return setting_of_run(cli.model.hparams, len(cli.model.class_names), cli.trainer.precision, used)
 
 
 def _training(cli: Any) -> str:
+    from videogn.memory import device_memory, largest_batches, step_memory  # no run that ends well needs it
+
     device, clips = cli.trainer.strategy.root_device, cli.datamodule.batch_size
     setting, limit = _setting(cli), device_memory(device)
     if setting is None or limit is None:
@@ -78,6 +80,9 @@ def _modes(mode: str) -> str:
 
 
 def _evaluation(cli: Any, command: str) -> str:
+    from videogn.memory import device_memory
+    from videogn.memory.forward import ForwardPlan
+
     views = chosen(EvaluationViews, cli.model.hparams)
     option, clips, side = "--data.eval_batch_size", cli.datamodule.eval_batch_size, views.crop_size
     size = (views.clip_length, side, side)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from videogn.memory import StepPlan, device_memory, options_of, plan_steps, setting_of_run
 from videogn.system.sizes import counted, format_size
+
+if TYPE_CHECKING:
+    from videogn.memory import StepPlan
 
 _log = logging.getLogger(__name__)
 #: Seconds of the processor that the plan may take. The first plan of a process takes half of one for most networks.
@@ -26,6 +28,8 @@ class PlannedMemory(Callback):
         """Plan the step and log the line."""
         if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
+        from videogn.memory import device_memory  # validate and test have no plan
+
         device = trainer.strategy.root_device
         limit = device_memory(device)
         plan = None if limit is None else _plan(trainer, pl_module)
@@ -41,6 +45,8 @@ class PlannedMemory(Callback):
 
 
 def _plan(trainer: Trainer, pl_module: Any) -> StepPlan | None:
+    from videogn.memory import options_of, plan_steps, setting_of_run
+
     optimizer = options_of(trainer.optimizers[0])
     kind = "cuda" if pl_module.device.type == "cuda" else "cpu"
     try:
