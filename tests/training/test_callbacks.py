@@ -18,7 +18,7 @@ from training import evaluation_arguments, fit_arguments
 from videogn.axes import Batch, Sample
 from videogn.data.datamodule import VideoDataModule
 from videogn.norm import make_norm
-from videogn.norm.precise_statistics import Statistics, tracking_layers
+from videogn.norm.precise_statistics import Statistics, clips_of_statistics, tracking_layers
 from videogn.training.callbacks import (
     BatchNormDiagnosis,
     EffectiveBatch,
@@ -26,7 +26,6 @@ from videogn.training.callbacks import (
     PreciseBatchNorm,
     TrainingClips,
 )
-from videogn.training.callbacks.batches import clips_of_statistics
 from videogn.training.callbacks.diagnosis import distances
 from videogn.training.callbacks.precise_batch_norm import _parts
 from videogn.training.task import VideoClassifier

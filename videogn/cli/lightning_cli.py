@@ -17,15 +17,24 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 
 from videogn.checks import check_choice
 from videogn.choices import check_rate
+from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
 from videogn.cli.optimizer_settings import settle_optimizer, words_of_configs
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
+from videogn.cli.what_fits import saying_what_fits
 from videogn.data.datamodule import VideoDataModule
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.network_sources import published_network
-from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingAtChance, TrainingCost
+from videogn.training.callbacks import (
+    EffectiveBatch,
+    ExpectedTime,
+    FeaturePercentiles,
+    PlannedMemory,
+    TrainingAtChance,
+    TrainingCost,
+)
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.newest_checkpoint import newest_checkpoint
@@ -86,10 +95,7 @@ class VideoCLI(LightningCLI):
             parser_kwargs={command: self._parser_options},
             save_config_callback=_SaveConfigOfFit,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={
-                "callbacks": [EffectiveBatch(), TrainingAtChance(), TrainingCost()],
-                "enable_model_summary": False,
-            },
+            trainer_defaults={"callbacks": _callbacks(command), "enable_model_summary": False},
             seed_everything_default=0,
             auto_configure_optimizers=False,
             # Plain hyper-parameters: a checkpoint loads without the class path of its writer.
@@ -134,6 +140,10 @@ class VideoCLI(LightningCLI):
         check_rate("--data.fps", config.data.fps)
         check_flags(config.trainer, self._command)
         complete_flags(config.trainer)
+        if self._command == "fit":
+            choose_memory(config, self._resumed[0])
+        else:
+            leave_out_auto(config)
         if config.model.optimizer is not None:
             words = sys.argv[2:]
             settle_optimizer(config.model, self._given(), self._given(words_of_configs(words)), words)
@@ -163,6 +173,11 @@ class VideoCLI(LightningCLI):
         if config["enable_checkpointing"] is False or config["barebones"]:
             callbacks = [each for each in callbacks if not isinstance(each, RunCheckpoint)]
         return super()._instantiate_trainer(config, callbacks)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run the command; where memory runs out, say what would fit."""
+        with saying_what_fits(self, subcommand):
+            super()._run_subcommand(subcommand)
 
     def before_fit(self) -> None:
         """Refuse to resume with other batches while no file has been written yet."""
@@ -234,9 +249,17 @@ class VideoCLI(LightningCLI):
                     f"{config.ckpt_path} holds a network and no training run to go on with; start from it with "
                     "--model.init_from"
                 )
-            self._resumed = (content.get("training", {}), stopped_in_epoch(content))
+            options = content["hyper_parameters"]["arch_options"] or {}
+            facts = {**content.get("training", {}), "memory_mode": options.get("memory_mode", "plain")}
+            self._resumed = (facts, stopped_in_epoch(content))
         self._several_labels = content["hyper_parameters"].get("several_labels", False)
         adopt(config, content["hyper_parameters"], given, training=command == "fit")
+
+
+def _callbacks(command: str) -> list[Callback]:
+    """What is said and counted of every run."""
+    callbacks: list[Callback] = [EffectiveBatch(), TrainingCost()]
+    return [*callbacks, TrainingAtChance(), PlannedMemory(), ExpectedTime()] if command == "fit" else callbacks
 
 
 def _place(trainer: Any) -> str:
