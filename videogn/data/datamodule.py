@@ -175,7 +175,7 @@ class VideoDataModule(pl.LightningDataModule):
         # Training and validation share one cache of `cache_bytes`.
         self._kept_opener = FrameCache(cache_bytes, self._opener).open if cache_bytes else self._opener
         self._usable: VideoIndex | None = None
-        self._order: dict[str, int] | None = None  # of the training videos, as begun or as a checkpoint says
+        self._order: dict[str, Any] | None = None  # of the training videos, as begun or as a checkpoint says
 
     def setup(self, stage: str) -> None:
         """Refuse to start where loader processes cannot; look for classes without a training video."""

@@ -229,7 +229,7 @@ class VideoClassifier(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Send all results to process 0, which writes them and logs the accuracies."""
-        about = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
+        about: dict[str, Any] = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
         about["checkpoint"] = self.trainer.ckpt_path or self._source
         if self._engine_file is not None:
             from videogn.engine_files import engine_facts
