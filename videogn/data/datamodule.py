@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -12,15 +13,26 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from numpy.typing import NDArray
 
 from videogn.checks import check_choice, require_at_least, require_positive
-from videogn.choices import FRAME_RATE, TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, LeaksName, ValViewName
+from videogn.choices import (
+    FRAME_RATE,
+    TIME_LIMIT,
+    VAL_FRACTION,
+    DecoderName,
+    EvaluationViews,
+    LeaksName,
+    MultigridName,
+    ValViewName,
+)
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
 from videogn.data.handover import check_space
 from videogn.data.inspection import inspect_classes, inspect_splits
 from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
+from videogn.data.multigrid import Multigrid
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sampler import VideoSampler
+from videogn.data.shaped_batches import ShapedBatchSampler, ShapedVideos
 from videogn.data.splits import read_splits
 from videogn.data.usable import refuse_unusable, without_missing
 from videogn.data.video_index import VideoIndex
@@ -53,6 +65,8 @@ class VideoDataModule(pl.LightningDataModule):
         eval_batch_size: Number of videos per device in validation. Default: `batch_size`.
         num_workers: Number of loader processes per device, also where it exceeds the number of cores. 0 decodes in the
             training process.
+        multigrid: Cycles of multigrid training (Wu et al. 2020): `long`, `short` or `both`. Clip length, crop and batch
+            change from step to step at equal cost, and `batch_size` counts whole clips. Default: batches of one shape.
         train_short_sides: Smallest and largest shorter side in training, in pixels; uniform for each clip.
         flip: Probability of mirroring a training clip. Use 0 where left and right are different classes.
         val_view: Clip of validation: "center" (middle of video and frame) or "augmented" (drawn as in training, the
@@ -92,6 +106,7 @@ class VideoDataModule(pl.LightningDataModule):
         batch_size: int = 8,
         eval_batch_size: int | None = None,
         num_workers: int = 2,
+        multigrid: MultigridName | None = None,
         train_short_sides: tuple[int, int] = (256, 320),
         flip: float = 0.5,
         val_view: ValViewName = "center",
@@ -109,6 +124,10 @@ class VideoDataModule(pl.LightningDataModule):
         self.views = EvaluationViews(**views)
         check_choice("val_view", val_view, get_args(ValViewName))
         check_choice("leaks", leaks, get_args(LeaksName))
+        if multigrid is not None:
+            check_choice("multigrid", multigrid, get_args(MultigridName))
+        self.multigrid = multigrid
+        self.multigrid_steps: Multigrid | None = None  # whoever knows the length of the training run plans them
         check_decoder(decoder)
         cache_bytes = _cache_size(cache)
         self.batch_size = batch_size
@@ -122,8 +141,9 @@ class VideoDataModule(pl.LightningDataModule):
         for name, side in (("train_short_sides", train_short_sides[0]), ("short_side", self.views.short_side)):
             if 0 < side < self.views.crop_size:
                 raise ValueError(f"crop_size must be in 1..{side} ({name}), got {self.views.crop_size}")
-        self._train_plan = training_plan(self.views, short_sides=train_short_sides, flip=flip)
-        self._val_plan = self._train_plan if val_view == "augmented" else centre_plan(self.views)
+        self._training_plan = functools.partial(training_plan, self.views, short_sides=train_short_sides, flip=flip)
+        train_plan = self._training_plan()
+        self._val_plan = train_plan if val_view == "augmented" else centre_plan(self.views)
         self._test_plan = evaluation_plan(self.views)
         self.splits = read_splits(
             root,
@@ -186,7 +206,8 @@ class VideoDataModule(pl.LightningDataModule):
             self._order = {"seed": shared_seed(), "videos": videos}
         trainer: Any = self.trainer
         overfits = trainer is not None and trainer.overfit_batches > 0
-        loader = self.training_loader(self._order["seed"], same_order=overfits)
+        seed = self._order["seed"]
+        loader = self._shaped_loader(seed) if self.multigrid_steps else self.training_loader(seed, same_order=overfits)
         if self.trainer is not None:
             loader.seed_of_order = self._seed_of_order
             progress = self.trainer.fit_loop.epoch_loop.batch_progress
@@ -194,7 +215,7 @@ class VideoDataModule(pl.LightningDataModule):
         return loader
 
     def training_loader(self, seed: int, *, same_order: bool = False) -> VideoLoader:
-        """Make a loader of training batches that is independent of the trainer's.
+        """Make a loader of training batches of base clips that is independent of the trainer's.
 
         Args:
             seed: Seed of the order and of the clips.
@@ -207,14 +228,28 @@ class VideoDataModule(pl.LightningDataModule):
             ValueError: If there are no training videos, fewer than a batch, or some without a label.
         """
         records = self._training().records
-        share = len(records) // world_size()
-        if share < self.batch_size:
+        if (share := self.training_share) < self.batch_size:
             raise ValueError(f"batch_size must be <= {share}, the training videos of a process, got {self.batch_size}")
-        dataset = VideoDataset(
-            records, self._train_plan, decoder=self.decoder, seed=seed, replace_failed=True, opener=self._kept_opener
-        )
+        dataset = VideoDataset(records, self._training_plan(), **self._loading(seed))
         sampler = VideoSampler(len(records), shuffle=True, seed=seed, same_order=same_order)
         return video_loader(dataset, sampler, batch_size=self.batch_size, num_workers=self.num_workers, drop_last=True)
+
+    def _shaped_loader(self, seed: int) -> VideoLoader:
+        """Make the loader of multigrid training."""
+        records, steps = self._training().records, self.multigrid_steps
+        assert steps is not None
+        sampler = ShapedBatchSampler(len(records), steps, seed=seed)
+        dataset = ShapedVideos(records, self._training_plan, **self._loading(seed))
+        return video_loader(dataset, sampler, batch_size=self.batch_size, num_workers=self.num_workers, multigrid=steps)
+
+    def _loading(self, seed: int) -> dict[str, Any]:
+        """Options of a data set of training videos."""
+        return {"decoder": self.decoder, "seed": seed, "replace_failed": True, "opener": self._kept_opener}
+
+    @property
+    def training_share(self) -> int:
+        """Number of usable training videos of a process."""
+        return len(self._training()) // world_size()
 
     def training_counts(self) -> NDArray[np.int64]:
         """Count the usable training videos of each class, (K,)."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.choices import EvaluationViews, NetworkInput
+from videogn.data.multigrid import ClipShape
 from videogn.video.clips import SLOWFAST_FPS, Indices, centre_clip, clip_indices, random_clip
 from videogn.video.crops import evaluation_crops, random_crop
 
@@ -35,7 +36,9 @@ class ViewPlan:
     antialias: bool = True
 
 
-def training_plan(view: NetworkInput, *, short_sides: tuple[int, int], flip: float) -> ViewPlan:
+def training_plan(
+    view: NetworkInput, *, short_sides: tuple[int, int], flip: float, shape: ClipShape | None = None
+) -> ViewPlan:
     """Plan one random clip, resized, cropped and mirrored at random.
 
     Args:
@@ -43,6 +46,8 @@ def training_plan(view: NetworkInput, *, short_sides: tuple[int, int], flip: flo
         short_sides: Smallest and largest shorter side of the resized frames, in pixels. The side is uniform between
             them.
         flip: Probability of mirroring a clip.
+        shape: Shape of the clip in multigrid training, in place of that of `view`. The smallest short side shrinks with
+            the crop, so that a crop may show as much of the frame as one of `view` does. Default: that of `view`.
 
     Returns:
         The plan.
@@ -55,10 +60,16 @@ def training_plan(view: NetworkInput, *, short_sides: tuple[int, int], flip: flo
         raise ValueError(f"train_short_sides must be smallest, largest with 0 < smallest <= largest, got {short_sides}")
     # A crop that does not fit fails here rather than at every video.
     random_crop(smallest, smallest, view.crop_size, flip=flip, rng=np.random.default_rng(0))
+    clips = functools.partial(_random_clip, clip_length=view.clip_length, interval=view.interval)
+    crop_size = view.crop_size
+    if shape is not None:
+        clips = functools.partial(_clip_of_any_interval, clip_length=shape.clip_length, intervals=shape.intervals)
+        crop_size = shape.crop_size
+        smallest = max(round(smallest * crop_size / view.crop_size), crop_size)
     return ViewPlan(
-        clips=functools.partial(_random_clip, clip_length=view.clip_length, interval=view.interval),
+        clips=clips,
         short_side=functools.partial(_uniform_integer, smallest, largest),
-        crops=functools.partial(_random_crop, size=view.crop_size, flip=flip),
+        crops=functools.partial(_random_crop, size=crop_size, flip=flip),
         fps=view.fps,
         antialias=view.antialias,
     )
@@ -119,6 +130,18 @@ def evaluation_plan(views: EvaluationViews) -> ViewPlan:
 
 def _random_clip(num_frames: int, rng: np.random.Generator, fps: float = SLOWFAST_FPS, **clip: int) -> Indices:
     return random_clip(num_frames, rng=rng, **clip)
+
+
+def _clip_of_any_interval(
+    num_frames: int,
+    rng: np.random.Generator,
+    fps: float = SLOWFAST_FPS,
+    *,
+    clip_length: int,
+    intervals: tuple[int, int],
+) -> Indices:
+    interval = int(rng.integers(*intervals, endpoint=True))
+    return random_clip(num_frames, clip_length=clip_length, interval=interval, rng=rng)
 
 
 def _centre_clip(num_frames: int, rng: np.random.Generator, fps: float = SLOWFAST_FPS, **clip: int) -> Indices:

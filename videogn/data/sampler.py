@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.utils.data import DistributedSampler, SequentialSampler
 
 from videogn.system.ranks import rank, world_size
@@ -62,15 +63,25 @@ class VideoSampler(DistributedSampler[Draw], SequentialSampler):
     def __iter__(self) -> Iterator[Draw]:  # type: ignore[override]
         # Randomness in an evaluation is the same in every epoch.
         epoch = self.epoch if self.shuffle else 0
-        order = np.arange(self.count)
-        if self.shuffle:
-            order = np.random.default_rng([self.seed, 0 if self.same_order else epoch]).permutation(self.count)
-        own = order[self.rank :: self.num_replicas][: len(self)]
-        resumed, self._resume = self._resume, None
-        self.drawn = resumed[1] if resumed is not None and resumed[0] == self.epoch else 0
+        own = self.own_order(epoch)
+        self._begin()
         while self.drawn < len(own):
             self.drawn += 1
             yield Draw(epoch, int(own[self.drawn - 1]))
+
+    def own_order(self, epoch: int) -> NDArray[np.int64]:
+        """Return the positions of this process's videos in the order of an epoch."""
+        order = np.arange(self.count)
+        if self.shuffle:
+            order = np.random.default_rng([self.seed, 0 if self.same_order else epoch]).permutation(self.count)
+        # In training all processes take the same number.
+        least = self.count // self.num_replicas if self.shuffle else self.count
+        return order[self.rank :: self.num_replicas][:least]
+
+    def _begin(self) -> None:
+        """Begin where a restored state says, if it is of this epoch."""
+        resumed, self._resume = self._resume, None
+        self.drawn = resumed[1] if resumed is not None and resumed[0] == self.epoch else 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return the epoch and the number of videos drawn in it, which is the same in every training process."""

@@ -13,7 +13,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from videogn.checks import check_choice, require_at_least, require_positive
-from videogn.choices import ScalingName, ScheduleName
+from videogn.choices import MILESTONES, ScalingName, ScheduleName
 
 if TYPE_CHECKING:
     from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
@@ -42,7 +42,8 @@ class Optimisation:
             for instance --model.optimizer AdamW --model.optimizer.weight_decay 0.05. Its weight decay applies to
             weights only, not to norms and biases.
         schedule: Schedule of the learning rate: `step` or `cosine`.
-        milestones: Elapsed shares of the training run at which the `step` schedule lowers the rate.
+        milestones: Elapsed shares of the training run at which the `step` schedule lowers the rate. The long cycles of
+            --data.multigrid end there too, with any schedule.
         lr_gamma: Factor of each lowering.
         warmup: Share of the training run in which the rate rises linearly from nearly 0.
         scheduler: Scheduler in place of `schedule` and `warmup`: a class of `torch.optim.lr_scheduler` by name or any
@@ -60,7 +61,7 @@ class Optimisation:
     weight_decay: float = 1e-4
     optimizer: OptimizerCallable | None = None
     schedule: ScheduleName = "step"
-    milestones: tuple[float, ...] = (0.375, 0.75)
+    milestones: tuple[float, ...] = MILESTONES
     lr_gamma: float = 0.1
     warmup: float = 0.0
     scheduler: LRSchedulerCallable | None = None
@@ -96,13 +97,20 @@ class Optimisation:
             )
         return optimizer
 
-    def make_scheduler(self, optimizer: Optimizer, total: float, position: Callable[[int], float]) -> dict[str, Any]:
+    def make_scheduler(
+        self,
+        optimizer: Optimizer,
+        total: float,
+        position: Callable[[int], float],
+        multiple: Callable[[int], float] = lambda step: 1.0,
+    ) -> dict[str, Any]:
         """Make the scheduler of a training run.
 
         Args:
             optimizer: Optimiser whose learning rate it changes.
             total: Length of the training run, in optimiser steps or in seconds.
             position: Optimiser step -> elapsed steps or seconds.
+            multiple: Optimiser step -> further factor on the learning rate. Default: 1.
 
         Returns:
             Lightning's description of a scheduler.
@@ -113,7 +121,7 @@ class Optimisation:
                 return {"scheduler": scheduler, "monitor": monitor}
             return {"scheduler": scheduler, "interval": "step"}
         factor = self.factor(total)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(position(step)))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(position(step)) * multiple(step))
         return {"scheduler": scheduler, "interval": "step"}
 
     def describe(self, optimizer: Optimizer, scheduler: object) -> str:

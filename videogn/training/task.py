@@ -35,10 +35,11 @@ from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
+from videogn.training.multigrid_training import MultigridTraining, follow_cycles
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import Objective, balanced_weights, make_objective
 from videogn.training.optimisation import dotted_path
-from videogn.training.resuming import check_resumable, drawing
+from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
 from videogn.training.task_settings import CONTRACT, TaskSettings
 from videogn.training.video_test import VideoTest
 from videogn.video.transforms import normalise, view_chunks, views_of
@@ -183,8 +184,8 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count the videos that cannot be decoded or only by PyAV, and look for numbers that are not finite."""
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite]
+        """Count failed videos and those of another decoder, look for numbers not finite, and follow multigrid."""
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite, MultigridTraining()]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -254,15 +255,17 @@ class VideoClassifier(pl.LightningModule):
         trainer.fit_loop.setup_data()  # max_steps alone would leave the loader unknown
         total, position = course(trainer)
         loader: Any = trainer.train_dataloader
-        together = loader.batch_size * trainer.world_size
+        together = loader.clips * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
-        optimizer = self.settings.make_optimizer(self.net, batch)
-        scheduler = self.settings.make_scheduler(optimizer, total, position)
+        settings, multiple = follow_cycles(self.settings, loader.multigrid)
+        optimizer = settings.make_optimizer(self.net, batch)
+        scheduler = settings.make_scheduler(optimizer, total, position, multiple)
         if "monitor" in scheduler:  # a value that only a validation gives
             scheduler["frequency"] = trainer.check_val_every_n_epoch or 1
         self._run = {
             "clips_per_batch": together,
             "clips_per_step": batch,
+            "shapes": str(loader.multigrid or ONE_SHAPE),
             "optimizer": dotted_path(optimizer),
             "scheduler": dotted_path(scheduler["scheduler"]),
         }
