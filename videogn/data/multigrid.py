@@ -238,10 +238,8 @@ class Multigrid:
 
     def __str__(self) -> str:
         base = self.cycles
-        return (
-            f"multigrid {base.cycles} over {self.steps} steps of base {base.clip_length} x {base.crop_size}, milestones "
-            f"{', '.join(f'{milestone:g}' for milestone in base.milestones) or 'none'}"
-        )
+        milestones = ", ".join(f"{milestone:g}" for milestone in base.milestones)
+        return f"multigrid {base.cycles} over {self.steps} steps, milestones {milestones or 'none'}"
 
     def _before(self, step: int, amount: Callable[[ClipShape], int]) -> int:
         """Add up an amount over the batches, one a step, of the steps before one."""
