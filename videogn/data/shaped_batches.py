@@ -32,11 +32,11 @@ class ShapedBatchSampler(VideoSampler):
     Args:
         count: Number of videos.
         steps: Steps of the training run.
-        seed: Seed of the order. Default: 0.
+        **order: Seed, probabilities and same_order, as for VideoSampler.
     """
 
-    def __init__(self, count: int, steps: Multigrid, *, seed: int = 0) -> None:
-        super().__init__(count, shuffle=True, seed=seed)
+    def __init__(self, count: int, steps: Multigrid, **order: Any) -> None:
+        super().__init__(count, shuffle=True, **order)
         self.steps = steps
         self._ordered = functools.lru_cache(2)(self._in_order)  # a batch may be of two passes
 
@@ -56,10 +56,13 @@ class ShapedBatchSampler(VideoSampler):
         first = self.steps.clips_before(number)
         videos = self.count // self.num_replicas
         places = (divmod(place, videos) for place in range(first, first + shape.clips))
-        draws = [Draw(passed, int(self._ordered(self.seed, passed)[place])) for passed, place in places]
-        return ShapedBatch(tuple(draws), shape)
+        return ShapedBatch(tuple(self._draw(*place) for place in places), shape)
 
-    def _in_order(self, seed: int, passed: int) -> NDArray[np.int64]:
+    def _draw(self, passed: int, place: int) -> Draw:
+        own, before = self._ordered(self.seed, passed)
+        return Draw(passed, int(own[place]), int(before[place]))
+
+    def _in_order(self, seed: int, passed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         return self.own_order(passed)
 
 
@@ -68,12 +71,12 @@ class ShapedVideos(VideoDataset):
 
     Args:
         records: Videos.
-        plan_of: Function from a shape (keyword `shape`, None for the base clips) to the plan of its views.
+        plan_of: Function from a shape (keyword `shape`, by default the base clips) to the plan of its views.
         **options: Options of VideoDataset.
     """
 
     def __init__(self, records: Sequence[VideoRecord], plan_of: Callable[..., ViewPlan], **options: Any) -> None:
-        super().__init__(records, plan_of(shape=None), **options)
+        super().__init__(records, plan_of(), **options)
         self.plan_of = plan_of
 
     def __getitem__(self, key: ShapedBatch) -> list[list[Sample]]:  # type: ignore[override]
