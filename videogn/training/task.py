@@ -35,9 +35,10 @@ from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
 from videogn.training.labelling import Labelling, OneLabel, SeveralLabels
+from videogn.training.multigrid_training import MultigridTraining, follow_cycles
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
-from videogn.training.resuming import check_resumable, drawing
+from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
 from videogn.training.task_settings import CONTRACT, TaskSettings
 from videogn.training.video_test import VideoTest
 from videogn.video.transforms import normalise, view_chunks, views_of
@@ -191,8 +192,8 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count the videos that cannot be decoded or only by PyAV, and look for numbers that are not finite."""
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite]
+        """Count failed videos and those of another decoder, look for numbers not finite, and follow multigrid."""
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite, MultigridTraining()]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -266,16 +267,18 @@ class VideoClassifier(pl.LightningModule):
         trainer = self.trainer
         trainer.fit_loop.setup_data()  # max_steps alone would leave the loader unknown
         loader: Any = trainer.train_dataloader
-        self._augmentation.check_batch(loader.batch_size)
-        together = loader.batch_size * trainer.world_size
+        self._augmentation.check_batch(loader.clips)
+        together = loader.clips * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
-        optimizer = self.settings.make_optimizer(self.net, batch)
-        scheduler = self.settings.make_scheduler(optimizer, *course(trainer), epoch_steps(trainer))
+        settings, multiple = follow_cycles(self.settings, loader.multigrid)
+        optimizer = settings.make_optimizer(self.net, batch)
+        scheduler = settings.make_scheduler(optimizer, *course(trainer), epoch_steps(trainer), multiple)
         if "monitor" in scheduler:  # a value that only a validation gives
             scheduler["frequency"] = trainer.check_val_every_n_epoch or 1
         self._run = {
             "clips_per_batch": together,
             "clips_per_step": batch,
+            "shapes": str(loader.multigrid or ONE_SHAPE),
             **self.settings.facts(optimizer, scheduler["scheduler"]),
         }
         check_resumable(self._restored or {}, self._run, in_epoch=False)
