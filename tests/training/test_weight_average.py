@@ -122,7 +122,7 @@ def test_a_resumed_run_is_an_uninterrupted_one(tmp_path, ends):
             _fit(_Toy(fail_in_validation_of=1), tmp_path / "part", epochs=3)
     rest = _fit(_Toy(), tmp_path / "rest", epochs=3, ckpt_path=tmp_path / "part" / "last.ckpt")
     one, other = (torch.load(tmp_path / run / "last.ckpt", weights_only=True) for run in ("whole", "rest"))
-    assert one["averaging_state"] == other["averaging_state"] == {"n_averaged": 12, "step": 12}
+    assert one["averaging_state"] == other["averaging_state"] == {"n_averaged": 12}
     for kind in ("state_dict", "current_model_state"):
         assert all(torch.equal(value, other[kind][name]) for name, value in one[kind].items())
     assert all(torch.equal(value, rest.validated[-1][name]) for name, value in whole.validated[-1].items())

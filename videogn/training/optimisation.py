@@ -55,6 +55,8 @@ class Optimisation:
             (ReduceLROnPlateau: after every epoch with a validation).
         ema: Decay of an exponential moving average of the weights, taken after every optimiser step and used by
             validation, test, predict and export; for instance 0.999 for runs of several thousand steps. Default: none.
+        early_stopping: Number of validations, one an epoch as a rule, without a better val/top1 after which the
+            training run ends. Default: it does not.
 
     Raises:
         ValueError: If a name is unknown or a number is out of range.
@@ -74,6 +76,7 @@ class Optimisation:
     warmup_epochs: float = 0.0
     scheduler: LRSchedulerCallable | None = None
     ema: float | None = None
+    early_stopping: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, get_args(ScalingName))
@@ -86,6 +89,8 @@ class Optimisation:
             raise ValueError(f"layer_decay must be in (0, 1], 1 for none, got {self.layer_decay}")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"ema is the decay of the average and must be between 0 and 1, got {self.ema}")
+        if self.early_stopping is not None:
+            require_positive("early_stopping", self.early_stopping)
         self._check_warmup()
         self._factor(1, warmup=self.warmup)
 

@@ -32,6 +32,7 @@ from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
+from videogn.training.callbacks.early_stop import early_stop
 from videogn.training.callbacks.weight_average import weight_average
 from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
@@ -183,8 +184,9 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count the videos that cannot be decoded or only by PyAV, look for numbers that are not finite, average."""
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite, *weight_average(self.settings.ema)]
+        """Count the videos that cannot be decoded or only by PyAV, look for numbers that are not finite, and more."""
+        asked = [*weight_average(self.settings.ema), *early_stop(self.settings.early_stopping)]
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite, *asked]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.

@@ -66,13 +66,6 @@ class WeightAverage(WeightAveraging):
             self._copy_average_to_current(pl_module)
         self._average_model = None
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return nothing: Lightning would miss this callback in every test. It is all in the checkpoint itself."""
-        return {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Do nothing, see `on_load_checkpoint`."""
-
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Store the average in the place of the weights, and the weights beside it."""
         if self._average_model is None:
@@ -82,7 +75,7 @@ class WeightAverage(WeightAveraging):
         if self._swapped:
             weights, average = average, weights
         checkpoint["state_dict"], checkpoint["current_model_state"] = average, weights
-        checkpoint["averaging_state"] = {"n_averaged": kept["n_averaged"], "step": self._latest_update_step}
+        checkpoint["averaging_state"] = {"n_averaged": kept["n_averaged"]}
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Go on with the weights and with the average; from a checkpoint without one, the average begins."""
@@ -90,9 +83,7 @@ class WeightAverage(WeightAveraging):
             return
         self._average_model.module.load_state_dict(checkpoint["state_dict"])
         if "current_model_state" in checkpoint:
-            state = checkpoint["averaging_state"]
-            self._average_model.n_averaged.copy_(state["n_averaged"])
-            self._latest_update_step = state["step"]
+            self._average_model.n_averaged.copy_(checkpoint["averaging_state"]["n_averaged"])
             pl_module.load_state_dict(checkpoint["current_model_state"])
 
     def _swap(self, pl_module: LightningModule) -> None:
