@@ -45,9 +45,7 @@ def _fit(toy, folder, *, epochs=7, ckpt_path=None, **options):
     options = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, **options}
     options |= {"accelerator": "cpu", "num_sanity_val_steps": 0}
     checkpoint = RunCheckpoint(dirpath=folder, save_last=True)
-    trainer = pl.Trainer(
-        max_epochs=epochs, callbacks=[checkpoint], accelerator="cpu", num_sanity_val_steps=0, **options
-    )
+    trainer = pl.Trainer(max_epochs=epochs, callbacks=[checkpoint], **options)
     trainer.fit(toy, ckpt_path=ckpt_path)
     return trainer.global_step // 2  # epochs
 
