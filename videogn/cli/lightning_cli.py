@@ -19,7 +19,6 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
-from videogn.cli.optimizer_settings import settle_optimizer, words_of_configs
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
@@ -79,6 +78,7 @@ class VideoCLI(LightningCLI):
         check_choice("--help", help_section or "all", ("all", *SECTIONS))
         self._command = command
         self._linked = True
+        self._several_labels: bool | None = None  # what the network of a checkpoint was trained on
         self._resumed: tuple[dict[str, Any], bool] = ({}, False)  # facts of that run, whether in the middle of an epoch
         self._parser_options = {"description": description, "help_section": help_section}
         super().__init__(
@@ -125,6 +125,7 @@ class VideoCLI(LightningCLI):
                 parser.link_arguments(given, follower)
             names = "data.training_classes" if self._command == "fit" else "data.class_names"
             parser.link_arguments(names, "model.class_names", apply_on="instantiate")
+            parser.link_arguments("data.several_labels", "model.several_labels", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
         """Check and complete the flags of the trainer; decide which learning rate is the optimiser's."""
@@ -135,8 +136,21 @@ class VideoCLI(LightningCLI):
         check_flags(config.trainer, self._command)
         complete_flags(config.trainer)
         if config.model.optimizer is not None:
+            from videogn.cli.optimizer_settings import settle_optimizer, words_of_configs  # few runs name one
+
             words = sys.argv[2:]
             settle_optimizer(config.model, self._given(), self._given(words_of_configs(words)), words)
+
+    def instantiate_classes(self) -> None:
+        """Refuse a checkpoint of videos with one label for videos with several, and the reverse."""
+        super().instantiate_classes()
+        several = self.datamodule.several_labels
+        trained = self._several_labels
+        if trained is None:  # no checkpoint of ours: a new network, or a published or exported one
+            trained = several if self._command == "fit" else False
+        if trained != several:
+            has, given = ("several labels", "one") if trained else ("one label", "several")
+            raise ValueError(f"the network was trained on {has} a video, and these videos have {given}")
 
     def instantiate_trainer(self, **options: Any) -> Trainer:
         """Make the trainer; its progress takes one line, unless another bar or none is asked for."""
@@ -224,6 +238,7 @@ class VideoCLI(LightningCLI):
                     "--model.init_from"
                 )
             self._resumed = (content.get("training", {}), stopped_in_epoch(content))
+        self._several_labels = content["hyper_parameters"].get("several_labels", False)
         adopt(config, content["hyper_parameters"], given, training=command == "fit")
 
 

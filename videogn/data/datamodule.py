@@ -26,7 +26,7 @@ from videogn.data.class_sampling import about_draws, draw_probabilities
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
 from videogn.data.handover import check_space
-from videogn.data.inspection import inspect_classes, inspect_splits
+from videogn.data.inspection import check_labels, inspect_classes, inspect_splits
 from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
@@ -150,6 +150,7 @@ class VideoDataModule(pl.LightningDataModule):
             use_truncated=use_truncated,
             columns=parse_columns(columns),
         )
+        check_labels(self.splits, sampling)
         # Results name their videos: the test videos may be the validation ones, or a part held out.
         own_test = self.splits.get("test") is not self.splits.get("val")
         self._test_source = {"split": "test" if own_test else "val", "root": root, "given": test if own_test else val}
@@ -238,9 +239,14 @@ class VideoDataModule(pl.LightningDataModule):
         )
         return video_loader(dataset, sampler, batch_size=self.batch_size, num_workers=self.num_workers, drop_last=True)
 
-    def training_counts(self) -> NDArray[np.int64]:
-        """Count the usable training videos of each class, (K,)."""
-        return self._training().counts()
+    @property
+    def several_labels(self) -> bool:
+        """Whether a video may show several classes, or none."""
+        return next(iter(self.splits.values())).several_labels
+
+    def training_counts(self) -> tuple[NDArray[np.int64], int]:
+        """Count the usable training videos of each class, (K,), and all of them."""
+        return self._training().counts(), len(self._training())
 
     def val_dataloader(self) -> VideoLoader | list[Any]:
         """Make the loader of one clip per video, or return [] where there are no validation videos."""
