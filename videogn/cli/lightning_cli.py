@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from argparse import SUPPRESS
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,6 @@ from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
-from videogn.cli.optimizer_settings import settle_optimizer, words_of_configs
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
@@ -62,6 +62,8 @@ _IGNORED = (
     ".*`self.log.'(train|val|test)/.*', ..., sync_dist=True.`.*",
     ".*`self.log..` but `Trainer.barebones=True.` is configured.*",
 )
+#: Callbacks of the training run are not missed in a test.
+_IGNORED_OF_TESTS = (".*callbacks used to create the checkpoint need to be provided.*",)
 
 
 class _SaveConfigOfFit(SaveConfigCallback):
@@ -121,6 +123,8 @@ class VideoCLI(LightningCLI):
             )
             if self._linked:
                 parser.link_arguments("engine_file", "model.engine_file")
+        else:  # absent unless given: a saved configuration is one of test and validate, too
+            parser.add_argument("--find_lr", action="store_true", default=SUPPRESS, help=SHORT["find_lr"])
         parser.add_argument("--trust", nargs="+", type=str, default=[], metavar="PACKAGE", help=SHORT["trust"])
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.filename": "{epoch}", "trainer.default_root_dir": "runs"})
@@ -145,6 +149,8 @@ class VideoCLI(LightningCLI):
         else:
             leave_out_auto(config)
         if config.model.optimizer is not None:
+            from videogn.cli.optimizer_settings import settle_optimizer, words_of_configs  # few runs name one
+
             words = sys.argv[2:]
             settle_optimizer(config.model, self._given(), self._given(words_of_configs(words)), words)
 
@@ -272,13 +278,14 @@ def _place(trainer: Any) -> str:
     return str(trainer.log_dir or trainer.default_root_dir)
 
 
-def run_lightning(command: str, description: str, help_section: str) -> int:
+def run_lightning(command: str, description: str, help_section: str, *, cli: type[VideoCLI] = VideoCLI) -> int:
     """Run fit, validate or test with the arguments of the process.
 
     Args:
         command: Name of the command.
         description: Description of the command for its help.
         help_section: Section of the help, if help is asked for.
+        cli: What makes and runs the trainer.
 
     Returns:
         0, or 1 if a validation or test lost more videos than --data.max_failures; its results are written.
@@ -287,11 +294,11 @@ def run_lightning(command: str, description: str, help_section: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[lines])
     for handler in [*logging.getLogger("lightning.pytorch").handlers, *logging.getLogger("lightning.fabric").handlers]:
         handler.addFilter(lambda line: not line.getMessage().startswith(_NOISE))
-    for message in _IGNORED:
+    for message in (*_IGNORED, *(() if command == "fit" else _IGNORED_OF_TESTS)):
         warnings.filterwarnings("ignore", message=message)
     torch.set_float32_matmul_precision("high")
     with one_reason():
-        trainer = VideoCLI(command, description, help_section).trainer
+        trainer = cli(command, description, help_section).trainer
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     return int(any(isinstance(callback, FailurePolicy) and callback.exceeded for callback in callbacks))
 

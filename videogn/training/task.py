@@ -192,8 +192,9 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count failed videos and those of another decoder, look for numbers not finite, and follow multigrid."""
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite, MultigridTraining()]
+        """Count failed videos and those of another decoder, look for numbers not finite, and what the settings ask for."""
+        asked = self.settings.callbacks(self.labelling.first_metric)
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite, MultigridTraining(), *asked]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
