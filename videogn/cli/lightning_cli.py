@@ -17,16 +17,17 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
+from videogn.cli.closing_lines import closing_lines, interrupted_lines
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
 from videogn.data.datamodule import VideoDataModule
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.network_sources import published_network
-from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, TrainingCost
+from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, RunHistory, TrainingCost
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
-from videogn.training.newest_checkpoint import newest_checkpoint
+from videogn.training.newest_checkpoint import find_checkpoint
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
 
@@ -83,7 +84,10 @@ class VideoCLI(LightningCLI):
             parser_kwargs={command: self._parser_options},
             save_config_callback=_SaveConfigOfFit,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={"callbacks": [EffectiveBatch(), TrainingCost()], "enable_model_summary": False},
+            trainer_defaults={
+                "callbacks": [EffectiveBatch(), RunHistory(), TrainingCost()],
+                "enable_model_summary": False,
+            },
             seed_everything_default=0,
             auto_configure_optimizers=False,
             # Plain hyper-parameters: a checkpoint loads without the class path of its writer.
@@ -111,7 +115,7 @@ class VideoCLI(LightningCLI):
                 parser.link_arguments("engine_file", "model.engine_file")
         parser.add_argument("--trust", nargs="+", type=str, default=[], metavar="PACKAGE", help=SHORT["trust"])
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
-        parser.set_defaults({"checkpoint.filename": "{epoch}", "trainer.default_root_dir": "runs"})
+        parser.set_defaults({"trainer.default_root_dir": "runs"})
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_on_exception": True})
         if self._linked:
             for given, follower in LINKS.items():
@@ -159,16 +163,26 @@ class VideoCLI(LightningCLI):
     def after_fit(self) -> None:
         """Say what came out and where it is, and draw the percentiles that a callback has recorded."""
         trainer: Any = self.trainer
-        place = _place(trainer)
+        given = self._given()
+        lines = closing_lines(trainer, given.get("data", Namespace()).as_dict(), given.get("trust", []))
         if trainer.is_global_zero:
-            top1 = trainer.callback_metrics.get("val/top1")
-            best = "" if top1 is None else f"val/top1 {100 * float(top1):.1f} %; "
-            _log.info("%s%s", best, place)
+            for line in lines:
+                _log.info("%s", line)
             for callback in trainer.callbacks:
                 if isinstance(callback, FeaturePercentiles) and callback.path.is_file():
                     from videogn.report.percentile_figure import plot_percentiles
 
                     plot_percentiles(callback.path, callback.path.with_name(f"{callback.path.stem}.png"))
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run it; say how a training run goes on that Ctrl-C or a scheduler has ended."""
+        try:
+            super()._run_subcommand(subcommand)
+        except (SystemExit, KeyboardInterrupt):
+            if subcommand == "fit":
+                for line in interrupted_lines(self.trainer):
+                    _log.info("%s", line)
+            raise
 
     def _given(self) -> Namespace:
         """Parse the command line and its configurations without defaults: what the user has set."""
@@ -188,13 +202,9 @@ class VideoCLI(LightningCLI):
         if command != "fit" and config.engine_file is not None:
             adopt_exported(config, config.engine_file, self._given())
             return
-        if config.ckpt_path == "last":
-            newest = newest_checkpoint(Path(config["trainer.default_root_dir"]))
-            config.ckpt_path = None if newest is None else str(newest)
-            if newest is None and command != "fit":
-                raise ValueError(
-                    f"no checkpoints/last.ckpt in {config['trainer.default_root_dir']}: nothing to {command}"
-                )
+        if config.ckpt_path in ("last", "best"):
+            found = find_checkpoint(config.ckpt_path, Path(config["trainer.default_root_dir"]), command)
+            config.ckpt_path = None if found is None else str(found)
         if config.ckpt_path is None:
             source = config["model.init_from"]
             if command != "fit" and source is None:
@@ -203,7 +213,7 @@ class VideoCLI(LightningCLI):
             if command == "test" and str(source).startswith("zoo:") and "data.protocol" not in self._given():
                 adopt_protocol(config, source)
             return
-        if config.ckpt_path in ("best", "hpc", "registry"):
+        if config.ckpt_path in ("hpc", "registry"):
             return
         given = self._given()
         trust = [*config.trust, *(given[key] for key in ("model.arch", "model.norm") if given.get(key))]
@@ -220,16 +230,6 @@ class VideoCLI(LightningCLI):
                 )
             self._resumed = (content.get("training", {}), stopped_in_epoch(content))
         adopt(config, content["hyper_parameters"], given, training=command == "fit")
-
-
-def _place(trainer: Any) -> str:
-    """Say where the outcome of a training run is: its last checkpoint, or its folder (every process must ask)."""
-    if trainer.fast_dev_run:
-        return "nothing is kept of a fast_dev_run"
-    for callback in trainer.checkpoint_callbacks:
-        if path := callback.last_model_path or callback.best_model_path:
-            return str(path)
-    return str(trainer.log_dir or trainer.default_root_dir)
 
 
 def run_lightning(command: str, description: str, help_section: str) -> int:
