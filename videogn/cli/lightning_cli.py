@@ -19,7 +19,7 @@ from videogn.choices import check_rate
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
 from videogn.cli.closing_lines import closing_lines, interrupted_lines
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
-from videogn.cli.training_bar import OneLineBar
+from videogn.cli.training_bar import progress_bar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
 from videogn.data.datamodule import VideoDataModule
 from videogn.models.fit_checkpoint import read_fit_checkpoint
@@ -143,7 +143,7 @@ class VideoCLI(LightningCLI):
         callbacks = [asked.callbacks] if isinstance(asked.callbacks, Callback) else list(asked.callbacks or ())
         wanted = asked.enable_progress_bar is not False and not asked.barebones
         if wanted and not any(isinstance(each, ProgressBar) for each in callbacks):
-            callbacks.append(OneLineBar())
+            callbacks.append(progress_bar())
         return super().instantiate_trainer(callbacks=callbacks, **options)
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
