@@ -12,7 +12,8 @@ from lightning.pytorch.callbacks import Timer, timer
 
 from videogn.axes import Batch, Crop, Sample
 from videogn.training.course import course
-from videogn.training.task import CONTRACT, VideoClassifier
+from videogn.training.task import VideoClassifier
+from videogn.training.task_settings import CONTRACT
 
 NAMES = [f"class {number}" for number in range(7)]
 
@@ -82,7 +83,7 @@ def test_a_video_with_logits_that_are_not_finite_fails_and_is_named():
         task.net.blocks[-1].proj.bias[2] = float("nan")
         task.on_test_epoch_start()
         task.test_step(Batch([_sample()], [Sample(1, "b.mp4", 2, error="file is empty")]), 0)
-    failed, broken = reversed(list(task._results))
+    failed, broken = reversed(list(task._test.results))
     assert (failed.path, failed.error) == ("b.mp4", "file is empty")
     assert "not finite" in broken.error
     assert not broken.hit(1)

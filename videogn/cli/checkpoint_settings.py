@@ -13,7 +13,7 @@ from videogn.choices import EvaluationProtocol, NetworkInput
 from videogn.extensions import find
 from videogn.models import MODELS
 from videogn.models.network_sources import PublishedNetwork, published_network
-from videogn.training.task import CONTRACT, INPUT
+from videogn.training.task_settings import CONTRACT, INPUT
 
 _log = logging.getLogger(__name__)
 

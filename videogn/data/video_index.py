@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from videogn.axes import VideoRecord
 from videogn.data.left_out import LeftOut
@@ -51,6 +52,11 @@ class VideoIndex:
 
     def __len__(self) -> int:
         return len(self.records)
+
+    def counts(self) -> NDArray[np.int64]:
+        """Count the videos of each class, (K,)."""
+        labels = self.records.table["label"].chunk(0).drop_null().to_numpy(zero_copy_only=False)
+        return np.bincount(labels, minlength=len(self.classes))
 
     def has_segments(self) -> bool:
         """Return whether some records are parts of videos."""

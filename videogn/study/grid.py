@@ -167,7 +167,8 @@ def check_known(base: Mapping[str, Any]) -> None:
     from lightning.pytorch import Trainer
 
     from videogn.data.datamodule import VideoDataModule
-    from videogn.training.task import TaskSettings, VideoClassifier
+    from videogn.training.task import VideoClassifier
+    from videogn.training.task_settings import TaskSettings
 
     check_keys("section of `videogn fit`", base, ("seed_everything", "trainer", "model", "data", "checkpoint"))
     owners: dict[str, list[type]] = {

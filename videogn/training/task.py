@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
+from dataclasses import asdict, replace
 from typing import Any, get_args
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
@@ -27,8 +25,8 @@ from videogn.choices import (
     NonfiniteName,
     chosen,
 )
-from videogn.evaluation import ResultCollection, clip_probabilities, score_video, score_views, write_results
-from videogn.evaluation.results import TOP_K, VideoResult, in_words
+from videogn.evaluation import clip_probabilities, score_views
+from videogn.evaluation.results import TOP_K
 from videogn.models import make_model
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
@@ -38,26 +36,14 @@ from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
 from videogn.training.nonfinite_policy import NonfinitePolicy
-from videogn.training.optimisation import Optimisation, dotted_path
+from videogn.training.objective import Objective, balanced_weights, make_objective
+from videogn.training.optimisation import dotted_path
 from videogn.training.resuming import check_resumable, drawing
-from videogn.video.clips import is_short
+from videogn.training.task_settings import CONTRACT, TaskSettings
+from videogn.training.video_test import VideoTest
 from videogn.video.transforms import normalise, view_chunks, views_of
 
 _log = logging.getLogger(__name__)
-
-#: Names of the fields of `NetworkInput`.
-INPUT = tuple(field.name for field in fields(NetworkInput))
-#: Hyper-parameters that define the network and its input. A checkpoint decides them.
-CONTRACT = ("arch", "norm", "norm_options", "arch_options", *INPUT)
-
-
-@dataclass(frozen=True, kw_only=True)
-class TaskSettings(Optimisation, NetworkInput):
-    """What the network sees and how it is trained, as one value. Args: those of both."""
-
-    def __post_init__(self) -> None:
-        NetworkInput.__post_init__(self)
-        Optimisation.__post_init__(self)
 
 
 class VideoClassifier(pl.LightningModule):
@@ -81,7 +67,8 @@ class VideoClassifier(pl.LightningModule):
             `skip` the step, at most 10 steps one after the other and 100 in all.
         results_dir: Folder of the test results. Default: the log folder.
         save_clip_probabilities: Write the probabilities of every clip too, clips x classes numbers per video.
-        **settings: Fields of `videogn.choices.NetworkInput` and `videogn.training.optimisation.Optimisation`.
+        **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation` and
+            `videogn.training.objective.ObjectiveSettings`.
 
     Raises:
         ValueError: If a name or number is wrong.
@@ -89,7 +76,7 @@ class VideoClassifier(pl.LightningModule):
 
     input_mean: Tensor
     input_std: Tensor
-    _results: ResultCollection  # during a test
+    _test: VideoTest  # while it runs
 
     def __init__(
         self,
@@ -144,6 +131,7 @@ class VideoClassifier(pl.LightningModule):
         metrics: dict[str, Any] = {f"val/top{k}": _accuracy(len(class_names), k) for k in (1, TOP_K)}
         self.val_metrics = MetricCollection(metrics, compute_groups=False)  # groups can merge top-1 with top-5
         self.val_loss = MeanMetric()
+        self.objective = make_objective(self.settings, class_names)
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
         self._outcome: str | None = None  # of a test, in words
@@ -160,10 +148,10 @@ class VideoClassifier(pl.LightningModule):
         return self.net(clips)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
-        """Return the cross-entropy, averaged over all positions."""
+        """Return the loss, averaged over all positions."""
         with drawing(self._seed, self.global_rank, self.current_epoch, batch_index, device=self.device):
             logits, labels = self.training_logits(batch)
-        loss = _cross_entropy(logits, labels)
+        loss = self.objective(logits, labels)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(labels))
         return loss
 
@@ -177,7 +165,7 @@ class VideoClassifier(pl.LightningModule):
                 self._nonfinite.refuse_validation(self.trainer, batch)
             else:
                 self.val_metrics.update(probabilities, labels)
-                self.val_loss.update(_cross_entropy(logits, labels), len(labels))
+                self.val_loss.update(Objective()(logits, labels), len(labels))
         # Metric objects, not numbers: numbers of uneven processes would be averaged wrongly. Logged without videos too,
         # since all processes must take part in the exchange.
         size = max(len(batch.samples), 1)
@@ -211,44 +199,33 @@ class VideoClassifier(pl.LightningModule):
         check_resumable(self._restored or {}, self._run, in_epoch=in_epoch)
 
     def setup(self, stage: str) -> None:
-        """Refuse views of a test that the network does not take."""
+        """Weigh the classes by the training videos; refuse views of a test that the network does not take."""
+        if stage == "fit" and self.settings.class_weights == "balanced":
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            self.objective.class_weights = balanced_weights(data.training_counts()).to(self.device)
         if stage == "test":
             check_views(self.net, chosen(EvaluationViews, self.hparams))
 
     def on_test_epoch_start(self) -> None:
-        self._results = ResultCollection()
+        self._test = VideoTest(
+            self.clip_probabilities, chosen(NetworkInput, self.hparams), keep_clips=self.save_clip_probabilities
+        )
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
         """Score all clips of each video and add its result."""
-        for failed in batch.failed:
-            self._results.add(
-                VideoResult(failed.position, failed.path, failed.label, error=failed.error, decoded=False)
-            )
-        for sample in batch.samples:
-            self._results.add(self._test_video(sample))
+        self._test.add(batch)
 
     def on_test_epoch_end(self) -> None:
         """Send all results to process 0, which writes them and logs the accuracies."""
-        self._results.join()
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        folder = Path(self.results_dir or self.trainer.log_dir or self.trainer.default_root_dir)
-        if self.trainer.is_global_zero:
-            about = {**data.describe_test(), "model": {key: self.hparams[key] for key in CONTRACT}}
-            about |= {"seed": torch.initial_seed(), "training": self._restored}
-            about["checkpoint"] = self.trainer.ckpt_path or self._source
-            if self._engine_file is not None:
-                from videogn.engine_files import engine_facts
+        about = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
+        about["checkpoint"] = self.trainer.ckpt_path or self._source
+        if self._engine_file is not None:
+            from videogn.engine_files import engine_facts
 
-                about["engine"] = engine_facts(self._engine_file)
-            summary = write_results(
-                folder, self._results, classes=self.class_names, expected=data.num_test_videos(), about=about
-            )
-            self._outcome = f"{in_words(summary)}; results: {folder / 'results.json'}"
-            for over in ("over_all", "over_decodable"):
-                for metric in ("top1", "top5"):
-                    if summary[over][metric] is not None:
-                        self.log(f"test/{metric}_{over}", summary[over][metric], rank_zero_only=True)
-        del self._results  # and its file
+            about["engine"] = engine_facts(self._engine_file)
+        logged, self._outcome = self._test.finish(self.trainer, self.results_dir, classes=self.class_names, about=about)
+        self.log_dict(logged, rank_zero_only=True)
+        del self._test  # and its file
 
     def teardown(self, stage: str) -> None:
         """Log the outcome of a test, when the progress bar is closed."""
@@ -311,23 +288,7 @@ class VideoClassifier(pl.LightningModule):
         values = normalise(clips, self.input_mean, self.input_std)
         return values.to(self.input_mean.dtype)  # like the weights: --trainer.precision ...-true converts both
 
-    def _test_video(self, sample: Sample) -> VideoResult:
-        short = is_short(sample.num_frames, clip_length=self.hparams["clip_length"], interval=self.hparams["interval"])
-        try:
-            clips = self.clip_probabilities(sample)
-        except ValueError as error:
-            return VideoResult(
-                sample.position, sample.path, sample.label, error=str(error), short=short, fallback=sample.fallback
-            )
-        return score_video(sample, clips, short=short, keep_clips=self.save_clip_probabilities)
-
 
 def _accuracy(num_classes: int, k: int) -> MulticlassAccuracy:
     # Published numbers are averages over videos (micro); the default, macro, averages over classes.
     return MulticlassAccuracy(num_classes=num_classes, top_k=min(k, num_classes), average="micro")
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Average the cross-entropy of logits (B, K, T', H', W') with labels (B,) over all positions, float32 or wider."""
-    logits = logits if logits.dtype == torch.float64 else logits.float()
-    return F.cross_entropy(logits, labels[:, None, None, None].expand(-1, *logits.shape[2:]))

@@ -11,7 +11,8 @@ import lightning.pytorch as pl
 import torch
 
 from videogn.system.files import replacing
-from videogn.training.task import CONTRACT, TaskSettings, VideoClassifier
+from videogn.training.task import VideoClassifier
+from videogn.training.task_settings import CONTRACT, TaskSettings
 
 #: Hyper-parameters of a task: what a network is and sees, and how it is used and trained.
 _NAMES = {*CONTRACT, "class_names", "crops", "clips_per_forward", *(field.name for field in fields(TaskSettings))}

@@ -1,0 +1,87 @@
+"""What a test of a network does with each video, and with the results of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor
+
+from videogn.axes import Batch, Sample
+from videogn.choices import NetworkInput
+from videogn.evaluation import ResultCollection, score_video, write_results
+from videogn.evaluation.results import VideoResult, in_words
+from videogn.video.clips import is_short
+
+
+class VideoTest:
+    """Results of a test while it runs; every process has one.
+
+    Args:
+        probabilities: Sample -> probabilities of its clips, float32 (clips, K). Raises ValueError where the network's
+            output is not finite.
+        seen: What the network sees of a video.
+        keep_clips: Whether the results keep the probabilities of every clip.
+
+    Attributes:
+        results: One result a video.
+    """
+
+    def __init__(
+        self, probabilities: Callable[[Sample], Tensor], seen: NetworkInput, *, keep_clips: bool = False
+    ) -> None:
+        self.results = ResultCollection()
+        self._probabilities = probabilities
+        self._seen = seen
+        self._keep_clips = keep_clips
+
+    def add(self, batch: Batch) -> None:
+        """Score all clips of each video and add its result; one that did not decode is a result too."""
+        for failed in batch.failed:
+            self.results.add(VideoResult(failed.position, failed.path, failed.label, error=failed.error, decoded=False))
+        for sample in batch.samples:
+            self.results.add(self._result(sample))
+
+    def finish(
+        self, trainer: Trainer, results_dir: str | None, *, classes: Sequence[str], about: dict[str, Any]
+    ) -> tuple[dict[str, float], str | None]:
+        """Send all results to process 0, which writes their files. Every process has to call this.
+
+        Args:
+            trainer: Trainer of the test, with its data module.
+            results_dir: Folder of the files. Default: the log folder.
+            classes: Class names in the order of their numbers.
+            about: Further entries of results.json, beside those about the data and the seed.
+
+        Returns:
+            What is logged, and the outcome in a line; nothing and None in the other processes.
+        """
+        self.results.join()
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        folder = Path(results_dir or trainer.log_dir or trainer.default_root_dir)  # every process must ask for it
+        if not trainer.is_global_zero:
+            return {}, None
+        about = {**data.describe_test(), "seed": torch.initial_seed(), **about}
+        summary = write_results(folder, self.results, classes=classes, expected=data.num_test_videos(), about=about)
+        return dict(_logged(summary)), f"{in_words(summary)}; results: {folder / 'results.json'}"
+
+    def _result(self, sample: Sample) -> VideoResult:
+        seen = self._seen
+        short = is_short(sample.num_frames, clip_length=seen.clip_length, interval=seen.interval)
+        try:
+            clips = self._probabilities(sample)
+        except ValueError as error:
+            return VideoResult(
+                sample.position, sample.path, sample.label, error=str(error), short=short, fallback=sample.fallback
+            )
+        return score_video(sample, clips, short=short, keep_clips=self._keep_clips)
+
+
+def _logged(summary: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    for over in ("over_all", "over_decodable"):
+        for metric in ("top1", "top5"):
+            if summary[over][metric] is not None:
+                yield f"test/{metric}_{over}", summary[over][metric]
