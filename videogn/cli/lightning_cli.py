@@ -18,6 +18,7 @@ from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
 from videogn.cli.closing_lines import closing_lines, interrupted_lines
+from videogn.cli.logged_confusion import confusion_pictures
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import progress_bar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
@@ -144,7 +145,9 @@ class VideoCLI(LightningCLI):
         wanted = asked.enable_progress_bar is not False and not asked.barebones
         if wanted and not any(isinstance(each, ProgressBar) for each in callbacks):
             callbacks.append(progress_bar())
-        return super().instantiate_trainer(callbacks=callbacks, **options)
+        trainer: Any = super().instantiate_trainer(callbacks=callbacks, **options)
+        trainer.callbacks[:0] = confusion_pictures(trainer.loggers)
+        return trainer
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         """Leave out the checkpoints of --checkpoint where none are to be written."""

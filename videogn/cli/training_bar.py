@@ -95,17 +95,17 @@ class ProgressLines(ProgressBar):
     def on_validation_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        self._evaluated(self.validation_description, batch_idx + 1, self.total_val_batches_current_dataloader)
+        self._evaluated(self.validation_description, batch_idx + 1, trainer.num_val_batches)
 
     def on_test_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
-        self._evaluated(self.test_description, batch_idx + 1, self.total_test_batches_current_dataloader)
+        self._evaluated(self.test_description, batch_idx + 1, trainer.num_test_batches)
 
-    def _evaluated(self, what: str, done: int, total: float) -> None:
+    def _evaluated(self, what: str, done: int, batches: list[int | float]) -> None:
         if self._due():
-            elapsed = time.monotonic() - self._begun
-            left = None if self._clock is not None else elapsed * (total - done) / done  # of a validation in a fit
+            elapsed, total = time.monotonic() - self._begun, sum(batches)
+            left = elapsed * (total - done) / done if self._clock is None else None  # not of the validations of a fit
             self._say(f"{what.lower()}: batch {done}/{total}", left)
 
     def _due(self) -> bool:

@@ -155,8 +155,9 @@ class VideoClassifier(pl.LightningModule):
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(labels))
         return loss
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Update loss, top-1 and top-5 with one clip per video that decodes."""
+    def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor] | None:
+        """Update loss, top-1 and top-5 with one clip per video that decodes; return predicted classes and labels."""
+        outcome = None
         if batch.samples:
             logits, labels = self.training_logits(batch)
             try:
@@ -166,12 +167,14 @@ class VideoClassifier(pl.LightningModule):
             else:
                 self.val_metrics.update(probabilities, labels)
                 self.val_loss.update(Objective()(logits, labels), len(labels))
+                outcome = {"predicted": probabilities.argmax(dim=1), "labels": labels}
         # Metric objects, not numbers: numbers of uneven processes would be averaged wrongly. Logged without videos too,
         # since all processes must take part in the exchange.
         size = max(len(batch.samples), 1)
         for name, metric in self.val_metrics.items():
             self.log(name, metric, prog_bar=name == "val/top1", batch_size=size)
         self.log("val/loss", self.val_loss, batch_size=size)
+        return outcome
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the facts that a result or a resumed training run needs; refuse weights that are not finite."""
