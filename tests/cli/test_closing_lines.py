@@ -62,7 +62,7 @@ def test_without_validations(videogn, motion, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         assert videogn(*fit_arguments(motion, tmp_path, "--trainer.limit_val_batches=0")) == 0
     said, places, command = caplog.messages[-3:]
-    assert said == "trained 0.5 epochs; nothing was validated, so no checkpoint is the best"
+    assert said == "trained 1 epoch; nothing was validated, so no checkpoint is the best"
     last = tmp_path / "checkpoints" / "last.ckpt"
     assert places == f"last checkpoint: {last}; curve: {tmp_path / 'curve.png'}"
     assert str(last) in command
@@ -71,13 +71,15 @@ def test_without_validations(videogn, motion, tmp_path, caplog):
 def test_a_resumed_run_knows_what_was_before(videogn, motion, tmp_path, caplog):
     """In the next folder; and one that has nothing left to train still says it."""
     arguments = [a for a in fit_arguments(motion, tmp_path, "--ckpt_path=last", "--model.lr=0") if "logger" not in a]
-    for epochs, folder in ((1, "version_0"), (2, "version_1"), (2, "version_1")):
+    for epochs, folder in ((1, "version_0"), (2, "version_1"), (2, "version_2")):
         caplog.clear()
         with caplog.at_level(logging.INFO):
             assert videogn(*arguments, f"--trainer.max_epochs={epochs}") == 0
         accuracies, places, _ = caplog.messages[-3:]
         assert re.fullmatch(rf"val/top1: best (.*) % \(epoch 1\), last \1 % \(epoch {epochs}\)", accuracies)
-        assert f"{folder}/checkpoints/best.ckpt" in places
+        best = tmp_path / folder / "checkpoints" / "best.ckpt"
+        assert best.is_file()
+        assert places.startswith(f"best checkpoint: {best};")
 
 
 def test_an_interrupted_run_says_how_it_goes_on(videogn, motion, tmp_path, monkeypatch, caplog):

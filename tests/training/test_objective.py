@@ -107,8 +107,21 @@ def test_wrong_weights(weights, message):
 
 
 @pytest.mark.parametrize(
+    ("text", "weights"), [("a: 2\n3: 0.5\n", {"a": 2.0, "3": 0.5}), ("[1, 2, 3, 4]", [1.0, 2.0, 3.0, 4.0])]
+)
+def test_weights_in_a_file_become_part_of_the_settings(tmp_path, text, weights):
+    file = tmp_path / "weights.yaml"
+    file.write_text(text)
+    assert ObjectiveSettings(class_weights=str(file)).class_weights == weights
+    file.write_text("just words")
+    with pytest.raises(ValueError, match="must hold a YAML list of numbers, or lines such as 'class: 2.5'"):
+        ObjectiveSettings(class_weights=str(file))
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"class_weights": "balance"}, "class_weights must be balanced, numbers, a mapping"),
         ({"label_smoothing": 1.0}, r"label_smoothing must be in \[0, 1\), got 1.0"),
         ({"label_smoothing": -0.1}, "label_smoothing"),
         ({"focal_gamma": -1}, "focal_gamma must be a number >= 0, got -1"),

@@ -150,12 +150,13 @@ def _accuracies(history: History, checkpoint: RunCheckpoint | None) -> str:
     names = history.accuracies
     if not names:
         return f"trained {_epochs(history)}; nothing was validated, so no checkpoint is the best"
-    last, best = history.validations[-1], history.best(names[0])
-    if checkpoint is not None and checkpoint.monitor == names[0] and checkpoint.best_model_score is not None:
-        # An earlier one may be gone.
-        score = float(checkpoint.best_model_score)
-        best = next((each for each in history.validations if each.values.get(names[0]) == score), best)
-    return f"{names[0]}: best {_share(best or last, names[0])}, last {_share(last, names[0])}"
+    name, score = names[0], None
+    if checkpoint is not None and checkpoint.monitor in names:
+        name, score = checkpoint.monitor, checkpoint.best_model_score
+    last, best = history.validations[-1], history.best(name)
+    if score is not None:  # an earlier one may be gone
+        best = next((each for each in history.validations if each.values.get(name) == float(score)), best)
+    return f"{name}: best {_share(best or last, name)}, last {_share(last, name)}"
 
 
 def _share(validation: Validation, name: str) -> str:

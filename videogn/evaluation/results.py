@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from videogn.axes import Sample
+from videogn.evaluation.class_accuracy import mean_class_accuracy
 from videogn.evaluation.views import video_probabilities
 from videogn.system.files import displayable
 
@@ -98,6 +99,7 @@ def summarise(results: Iterable[VideoResult], *, expected: int, num_classes: int
     k = min(TOP_K, num_classes)
     counts: Counter[str] = Counter()
     hits: Counter[str] = Counter()  # of labelled videos that decoded
+    right, decoded, listed = ([0] * num_classes for _ in range(3))  # labelled videos of each class
     failed, fallbacks = [], []
     for result in results:
         counts["videos"] += 1
@@ -110,18 +112,24 @@ def summarise(results: Iterable[VideoResult], *, expected: int, num_classes: int
             failed.append({"path": displayable(result.path), "reason": result.error})
         if result.fallback is not None:
             fallbacks.append({"path": displayable(result.path), "reason": result.fallback})
+        if result.label >= 0:
+            listed[result.label] += 1
+            decoded[result.label] += result.decoded
+            right[result.label] += result.hit(1)
         if result.label >= 0 and result.decoded:
             hits.update(videos=1, top1=result.hit(1), top5=result.hit(k))
             hits.update(clips=len(result.clip_hits), right_clips=sum(result.clip_hits))
     not_tested = expected - counts["videos"]
 
-    def accuracies(count: int) -> dict[str, Any]:
-        return {"top1": _ratio(hits["top1"], count), "top5": _ratio(hits["top5"], count), "videos": count}
+    def accuracies(count: int, videos: Sequence[int]) -> dict[str, Any]:
+        by_class = mean_class_accuracy(right, videos) if count else None
+        ratios = {"top1": _ratio(hits["top1"], count), "top5": _ratio(hits["top5"], count)}
+        return {**ratios, "mean_class_accuracy": by_class, "videos": count}
 
     return {
         # Part of an index says nothing about all of it.
-        "over_all": accuracies(0 if not_tested else expected - counts["unlabelled"]),
-        "over_decodable": accuracies(hits["videos"]),
+        "over_all": accuracies(0 if not_tested else expected - counts["unlabelled"], listed),
+        "over_decodable": accuracies(hits["videos"], decoded),
         "k_of_top5": k,
         "per_clip_top1": _ratio(hits["right_clips"], hits["clips"]),
         "counts": {

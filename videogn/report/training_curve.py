@@ -8,12 +8,12 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from videogn.report.style import BLUE, GREEN, VERMILLION, new_figure, plain_axes, save_figure
+from videogn.report.style import BLUE, GREEN, PURPLE, VERMILLION, new_figure, plain_axes, save_figure
 from videogn.training.history import History
 
 #: Points on a line are useful only while they can be told apart.
 _MOST_MARKERS = 40
-_COLOURS = (VERMILLION, GREEN)
+_COLOURS = (VERMILLION, GREEN, PURPLE)
 
 
 def plot_training(history: History, path: str | Path) -> Path:

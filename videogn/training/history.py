@@ -53,7 +53,8 @@ class History:
     @property
     def accuracies(self) -> list[str]:
         """Names of the validated values that are shares, the one that counts first: not losses, and not counts."""
-        return [name for name in dict.fromkeys(name for v in self.validations for name in v.values) if _is_share(name)]
+        names = dict.fromkeys(name for each in self.validations for name in each.values if is_share(name))
+        return sorted(names, key=lambda name: name != "val/top1")
 
     def best(self, name: str, *, largest: bool = True) -> Validation | None:
         """Find the first validation with the best value of `name`, or None where none has one that is a number."""
@@ -62,5 +63,6 @@ class History:
         return max(found, key=lambda each: sign * each.values[name], default=None)
 
 
-def _is_share(name: str) -> bool:
+def is_share(name: str) -> bool:
+    """Return whether a value of a validation is a share of its videos, which is better when it is larger."""
     return name.startswith("val/") and not name.endswith(_NO_SHARES)

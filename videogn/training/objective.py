@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from pathlib import Path
 
 import numpy as np
 import torch
+import yaml
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-#: Weights of the classes in the loss: from their counts, in the order of their numbers, or by name.
-ClassWeights = Literal["balanced"] | list[float] | dict[str, float]
+from videogn.checks import existing_path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,17 +23,18 @@ class ObjectiveSettings:
     Args:
         label_smoothing: Share of each target that is spread over all classes evenly.
         class_weights: Weights of the classes in the loss: `balanced` (a class of few training videos weighs as much as
-            one of many), a number for each class in their order, or a mapping from class names, where a class that is
-            not named weighs 1; numbers and mappings also from a YAML file.
+            one of many), a list with a number for each class in their order, a mapping from class names, where a
+            class that is not named weighs 1, or a YAML file with one of these.
         focal_gamma: Exponent of the focal loss (Lin et al. 2017, equation 5), which turns from videos that are already
             right to those that are not; 2 there. 0 is the cross-entropy.
 
     Raises:
-        ValueError: If a number is out of range.
+        FileNotFoundError: If there is no such file.
+        ValueError: If a number is out of range, or a file holds something else.
     """
 
     label_smoothing: float = 0.0
-    class_weights: ClassWeights | None = None
+    class_weights: str | list[float] | dict[str, float] | None = None
     focal_gamma: float = 0.0
 
     def __post_init__(self) -> None:
@@ -41,6 +42,8 @@ class ObjectiveSettings:
             raise ValueError(f"label_smoothing must be in [0, 1), got {self.label_smoothing}")
         if not 0 <= self.focal_gamma < float("inf"):
             raise ValueError(f"focal_gamma must be a number >= 0, got {self.focal_gamma}")
+        if isinstance(self.class_weights, str) and self.class_weights != "balanced":
+            object.__setattr__(self, "class_weights", _read_weights(self.class_weights))  # checkpoints hold the numbers
 
 
 class Objective(nn.Module):
@@ -167,6 +170,22 @@ def balanced_weights(counts: NDArray[np.int64]) -> Tensor:
     there = counts > 0
     weights = counts.sum() / (max(there.sum(), 1) * np.maximum(counts, 1)) * there
     return torch.from_numpy(weights).float()
+
+
+def _read_weights(file: str) -> list[float] | dict[str, float]:
+    try:
+        path = existing_path(file)
+    except FileNotFoundError:
+        raise ValueError(
+            f"class_weights must be balanced, numbers, a mapping from class names or a file of these, got {file!r}"
+        ) from None
+    try:
+        weights = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        if isinstance(weights, dict):
+            return {str(name): float(weight) for name, weight in weights.items()}
+        return [float(weight) for weight in weights]
+    except (ValueError, TypeError, yaml.YAMLError):
+        raise ValueError(f"{file} must hold a YAML list of numbers, or lines such as 'class: 2.5'") from None
 
 
 def _few(names: Sequence[str]) -> str:

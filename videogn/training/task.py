@@ -35,6 +35,7 @@ from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
+from videogn.training.mean_class_accuracy import MeanClassAccuracy
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import Objective, balanced_weights, make_objective
 from videogn.training.optimisation import dotted_path
@@ -129,6 +130,7 @@ class VideoClassifier(pl.LightningModule):
         plain = asdict(replace(self.settings, optimizer=None, scheduler=None))
         self.save_hyperparameters({**network, **use, **plain})
         metrics: dict[str, Any] = {f"val/top{k}": _accuracy(len(class_names), k) for k in (1, TOP_K)}
+        metrics["val/mean_class_accuracy"] = MeanClassAccuracy(len(class_names))
         self.val_metrics = MetricCollection(metrics, compute_groups=False)  # groups can merge top-1 with top-5
         self.val_loss = MeanMetric()
         self.objective = make_objective(self.settings, class_names)
@@ -156,7 +158,7 @@ class VideoClassifier(pl.LightningModule):
         return loss
 
     def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor] | None:
-        """Update loss, top-1 and top-5 with one clip per video that decodes; return predicted classes and labels."""
+        """Update loss and accuracies with one clip per video that decodes; return predicted classes and labels."""
         outcome = None
         if batch.samples:
             logits, labels = self.training_logits(batch)

@@ -15,8 +15,12 @@ CONTRACT = ("arch", "norm", "norm_options", "arch_options", *INPUT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskSettings(ObjectiveSettings, Optimisation, NetworkInput):
-    """What the network sees and how it is trained, as one value. Args: those of all three."""
+class TaskSettings(Optimisation, ObjectiveSettings, NetworkInput):
+    """What the network sees and how it is trained, as one value. Args: those of all three.
+
+    jsonargparse looks up the types of fields in the modules of this class and of its first base only: the other bases
+    do with built-in types.
+    """
 
     def __post_init__(self) -> None:
         NetworkInput.__post_init__(self)

@@ -82,6 +82,6 @@ class VideoTest:
 
 def _logged(summary: dict[str, Any]) -> Iterator[tuple[str, float]]:
     for over in ("over_all", "over_decodable"):
-        for metric in ("top1", "top5"):
+        for metric in ("top1", "top5", "mean_class_accuracy"):
             if summary[over][metric] is not None:
                 yield f"test/{metric}_{over}", summary[over][metric]

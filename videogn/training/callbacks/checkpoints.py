@@ -20,6 +20,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from videogn.checks import check_choice, require_at_least
 from videogn.system.files import replacing
 from videogn.system.ranks import exchange_due
+from videogn.training.history import is_share
 from videogn.training.step_buffers import StepBuffers
 from videogn.video.storage import is_url
 
@@ -27,8 +28,6 @@ _log = logging.getLogger(__name__)
 
 #: Name of the best checkpoint, and of the newest where none is best.
 _BEST, _NEWEST = "best", "{epoch}"
-#: Values that are better when they are larger; of all others, losses among them, the smallest is the best.
-_LARGER_IS_BETTER = ("val/top1", "val/top5")
 
 
 class RunCheckpoint(ModelCheckpoint):
@@ -43,8 +42,8 @@ class RunCheckpoint(ModelCheckpoint):
     Args:
         minutes: Least time between two writes of `last.ckpt`. 0 writes it with the other checkpoints only.
         monitor: Value that decides which checkpoint is best, for instance val/loss; null keeps the newest.
-        mode: Whether the best value is the largest (max) or the smallest (min). Default: max for val/top1 and val/top5,
-            else min.
+        mode: Whether the best value is the largest (max) or the smallest (min). Default: max for accuracies, min for
+            losses and all that is no value of a validation.
         filename: Name of the kept checkpoints, for instance {epoch}-{step}. Default: best, or {epoch} where
             several are kept or the newest.
         save_top_k: Number of best checkpoints that are kept.
@@ -65,7 +64,7 @@ class RunCheckpoint(ModelCheckpoint):
     ) -> None:
         require_at_least("minutes", minutes, 0)
         if mode is None:
-            mode = "max" if monitor in _LARGER_IS_BETTER else "min"
+            mode = "max" if is_share(monitor or "") else "min"
         check_choice("mode", mode, ("max", "min"))
         if filename is None:
             filename = _NEWEST if monitor is None or save_top_k != 1 else _BEST
