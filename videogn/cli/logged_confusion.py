@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from matplotlib.figure import Figure
@@ -26,7 +27,7 @@ def _to_tensorboard(logger: Any, figure: Figure, step: int) -> None:
 def _to_wandb(logger: Any, figure: Figure, step: int) -> None:
     canvas: Any = figure.canvas
     canvas.draw()
-    logger.log_image(_NAME, [Image.fromarray(canvas.buffer_rgba()).convert("RGB")], step=step)  # type: ignore[arg-type]
+    logger.log_image(_NAME, [Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")], step=step)
 
 
 def _to_mlflow(logger: Any, figure: Figure, step: int) -> None:

@@ -48,10 +48,10 @@ class OneLineBar(RichProgressBar):
         self._clock: RunClock | None = None
 
     def configure_columns(self, trainer: Any) -> list[Any]:
-        """Return the columns for description, bar, batches, time left and values."""
-        description, bar, batches, *_ = super().configure_columns(trainer)
+        """Return the columns for description, bar, and all that is said in numbers."""
+        description, bar, *_ = super().configure_columns(trainer)
         bar.bar_width = None  # what the others leave
-        return [description, bar, batches, _TimeLeft(self._shown), _Values(self._shown)]
+        return [description, bar, _State(self._shown)]
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         super().on_train_start(trainer, pl_module)
@@ -155,7 +155,7 @@ def values_in_words(trainer: Trainer, metrics: dict[str, Any]) -> list[str]:
     rates = [group["lr"] for optimizer in trainer.optimizers[:1] for group in optimizer.param_groups]
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     failed = sum(each.failed for each in callbacks if isinstance(each, FailurePolicy))
-    words[1:1] = [f"lr {max(rates):.2g}"] if rates else []  # after the loss
+    words[1:1] = [f"lr {max(rates):.2g}".replace("e-0", "e-")] if rates else []  # after the loss
     return [*words, f"failed {failed}"] if failed else words
 
 
@@ -180,27 +180,19 @@ def _part_done(trainer: Trainer) -> float:
 
 
 def _duration(seconds: float) -> str:
-    return f"{timedelta(seconds=round(seconds))} left"
+    days, rest = divmod(round(seconds), 24 * 3600)
+    return f"{days}d {rest // 3600}h left" if days else f"{timedelta(seconds=rest)} left"
 
 
-class _Values(ProgressColumn):
-    """What a training run has come to, beside its own bar only."""
-
-    def __init__(self, shown: _Shown) -> None:
-        super().__init__(table_column=Column(no_wrap=True))
-        self._shown = shown
-
-    def render(self, task: Task) -> Text:
-        return Text(self._shown.values if task.id == self._shown.task else "", style="italic")
-
-
-class _TimeLeft(ProgressColumn):
-    """Time left of the training run, or of the validation or test that has the bar."""
+class _State(ProgressColumn):
+    """Batches, time left of the run, or of the validation or test that has the bar, and what the run has come to."""
 
     def __init__(self, shown: _Shown) -> None:
         super().__init__(table_column=Column(no_wrap=True))
         self._shown = shown
 
     def render(self, task: Task) -> Text:
-        left = self._shown.left if task.id == self._shown.task else task.time_remaining
-        return Text("-:--:-- left" if left is None else _duration(left), style="dim")
+        of_run = task.id == self._shown.task
+        left = self._shown.left if of_run else task.time_remaining
+        words = [f"{task.completed:.0f}/{task.total}", "-:--:-- left" if left is None else _duration(left)]
+        return Text(" ".join([*words, self._shown.values] if of_run else words))
