@@ -157,6 +157,16 @@ def test_a_moved_run_takes_its_best_along(tmp_path):
     assert _epochs(tmp_path / "other") == {"best.ckpt": 0, "last.ckpt": 2}
 
 
+def test_what_another_run_has_kept_stays(tmp_path):
+    """As last-v1.ckpt for the last one."""
+    _fit(tmp_path / "other", [0.9])
+    _fit(tmp_path / "one", [0.6, 0.2, 0.7], epochs=2)
+    checkpoint = _fit(tmp_path / "other", [0.6, 0.2, 0.5], resume=tmp_path / "one" / "last.ckpt")
+    assert _epochs(tmp_path / "other") == {"best.ckpt": 0, "last.ckpt": 0, "best-v1.ckpt": 0, "last-v1.ckpt": 2}
+    assert float(checkpoint.best_model_score) == pytest.approx(0.6)
+    assert checkpoint.best_model_path.endswith("best-v1.ckpt")
+
+
 def test_a_run_of_an_earlier_version_goes_on(tmp_path, recwarn):
     """It kept the newest, under a key that is the same."""
     _fit(tmp_path, [0.9, 0.2], monitor=None)

@@ -63,7 +63,7 @@ def closing_lines(trainer: Trainer, data: Mapping[str, Any], trust: Sequence[str
 
 
 def interrupted_lines(trainer: Trainer) -> list[str]:
-    """Say how a training run that was interrupted goes on, and draw its curve so far.
+    """Say how a training run that was interrupted goes on, and draw its curve so far; other processes may be gone.
 
     Args:
         trainer: Trainer whose fit was interrupted.
@@ -74,7 +74,8 @@ def interrupted_lines(trainer: Trainer) -> list[str]:
     if trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
         return []
     history, kept = history_of(trainer), _kept(trainer)
-    draw_curve(history, _folder(trainer))
+    if (folder := _folder_above(kept)) is not None:
+        draw_curve(history, folder)
     lines = [_accuracies(history, kept)] if history.accuracies else []
     if kept is not None and kept.last_model_path:
         lines.append(f"to go on: the same command with --ckpt_path {shlex.quote(kept.last_model_path)}")
@@ -175,6 +176,9 @@ def _kept(trainer: Trainer) -> RunCheckpoint | None:
 def _folder(trainer: Trainer) -> str:
     """Folder of the run: that of its checkpoints, which loggers choose, or else of its log. Every process must ask."""
     log_dir = str(trainer.log_dir or trainer.default_root_dir)
-    kept = _kept(trainer)
+    return _folder_above(_kept(trainer)) or log_dir
+
+
+def _folder_above(kept: RunCheckpoint | None) -> str | None:
     place = "" if kept is None else str(kept.dirpath)
-    return os.path.dirname(place) if os.path.basename(place) == "checkpoints" else log_dir
+    return os.path.dirname(place) if os.path.basename(place) == "checkpoints" else None

@@ -178,13 +178,13 @@ class VideoCLI(LightningCLI):
                     plot_percentiles(callback.path, callback.path.with_name(f"{callback.path.stem}.png"))
 
     def _run_subcommand(self, subcommand: str) -> None:
-        """Run it; say how a training run goes on that Ctrl-C or a scheduler has ended."""
+        """Run it; where a training run ends early, draw its curve, and after Ctrl-C or a signal say how it goes on."""
         try:
             super()._run_subcommand(subcommand)
-        except (SystemExit, KeyboardInterrupt):
-            if subcommand == "fit":
-                for line in interrupted_lines(self.trainer):
-                    _log.info("%s", line)
+        except BaseException as error:
+            lines = interrupted_lines(self.trainer) if subcommand == "fit" else []
+            for line in lines if isinstance(error, SystemExit | KeyboardInterrupt) else []:
+                _log.info("%s", line)
             raise
 
     def _given(self) -> Namespace:

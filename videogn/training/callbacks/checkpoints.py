@@ -183,6 +183,7 @@ class RunCheckpoint(ModelCheckpoint):
         if trainer.is_global_zero:
             beside = Path(str(trainer.ckpt_path)).with_name(best.name)  # also where the folder has moved since
             best = beside if beside.exists() else best
+            here = _unless_of_another(here, best)
             score = _score_of_past(best, self.state_key, trainer.global_step)
             if score is None:
                 _log.warning("%s is gone, or of a step that is trained again: the best from here on is kept", best)
@@ -190,7 +191,7 @@ class RunCheckpoint(ModelCheckpoint):
                 here.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(here) as temporary:
                     shutil.copyfile(best, temporary)
-        score = trainer.strategy.broadcast(score)
+        here, score = trainer.strategy.broadcast((here, score))
         # Any other is better than one that is not there.
         worst = torch.tensor(-torch.inf if self.mode == "max" else torch.inf)
         self.kth_best_model_path, self.kth_value = str(here), worst if score is None else score
@@ -226,6 +227,15 @@ def best_of(state: Mapping[str, Any]) -> Path | None:
     """Path of the best checkpoint in the state of a RunCheckpoint, or None where none went by a value."""
     scored = state.get("monitor") is not None and state.get("best_model_score") is not None
     return Path(state["best_model_path"]) if scored and state["best_model_path"] else None
+
+
+def _unless_of_another(path: Path, best: Path) -> Path:
+    """The path, or the next of its versions (best-v1) that does not hold what another run has kept there."""
+    version, place = 0, path
+    while place.exists() and not (best.exists() and place.samefile(best)):
+        version += 1
+        place = path.with_stem(f"{path.stem}-v{version}")
+    return place
 
 
 def _score_of_past(path: Path, key: str, step: int) -> torch.Tensor | None:
