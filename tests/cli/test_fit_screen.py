@@ -120,13 +120,15 @@ def test_the_first_lines_of_a_fit_are_about_the_run(motion, tmp_path):
     lines = done.stderr.splitlines()
     assert lines[0].startswith("i3d_tiny with bn, ")
     assert "32 train videos, 16 val videos; clips of 4 x 2, 8 classes; on cpu" in lines[0]
-    assert lines[1].startswith("SGD, weight decay 0.0001 on ")
-    assert lines[2].startswith("effective batch: 8 clips a normalisation batch, 8 an optimiser step")
-    assert lines[3].startswith("trained 2 steps on 16 clips")
-    assert re.fullmatch(r"val/top1: best (\d+\.\d % \(epoch 1\)), last \1", lines[4])
+    assert lines[1] == "train videos a class: 4 each"
+    assert lines[2].startswith("SGD, weight decay 0.0001 on ")
+    assert lines[3].startswith("effective batch: 8 clips a normalisation batch, 8 an optimiser step")
+    assert re.fullmatch(r"planned memory: \S+ MiB a step of .* on cpu; up to .* clips a batch", lines[4])
+    assert lines[5].startswith("trained 2 steps on 16 clips")
+    assert re.fullmatch(r"val/top1: best (\d+\.\d % \(epoch 1\)), last \1", lines[6])
     best = tmp_path / "checkpoints" / "best.ckpt"
-    assert lines[5] == f"best checkpoint: {best}; curve: {tmp_path / 'curve.png'}"
-    assert shlex.split(" ".join(lines[6:]).replace("\\ ", "")) == [
+    assert lines[7] == f"best checkpoint: {best}; curve: {tmp_path / 'curve.png'}"
+    assert shlex.split(" ".join(lines[8:]).replace("\\ ", "")) == [
         *("videogn", "test", "--ckpt_path", str(best)),
         *("--data.root", str(motion), "--data.num_workers", "0", "--data.time_limit", "0.0", "--data.num_clips", "3"),
     ]

@@ -89,7 +89,7 @@ def test_counts_are_those_of_a_loop():
         pictures.on_validation_epoch_start(trainer, module)
         pictures.on_validation_batch_end(trainer, module, None, None, 0)
         for labels, predicted in batches:
-            outputs = {"labels": torch.tensor(labels), "predicted": torch.tensor(predicted)}
+            outputs = {"targets": torch.tensor(labels), "probabilities": torch.eye(3)[torch.tensor(predicted)]}
             pictures.on_validation_batch_end(trainer, module, outputs, None, 0)
             for true, guess in zip(labels, predicted, strict=True):
                 expected[true, guess] += 0 if sanity else 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,30 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 
 from videogn.checks import check_choice
 from videogn.choices import check_rate
+from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
 from videogn.cli.closing_lines import closing_lines, interrupted_lines
 from videogn.cli.logged_confusion import confusion_pictures
+from videogn.cli.optimizer_settings import settle_optimizer, words_of_configs
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import progress_bar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
+from videogn.cli.what_fits import saying_what_fits
 from videogn.data.datamodule import VideoDataModule
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.network_sources import published_network
-from videogn.training.callbacks import EffectiveBatch, FeaturePercentiles, RunHistory, TrainingCost
+from videogn.training.callbacks import (
+    EffectiveBatch,
+    ExpectedTime,
+    FeaturePercentiles,
+    PlannedMemory,
+    RunHistory,
+    TrainingAtChance,
+    TrainingCost,
+)
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
+from videogn.training.labelling import OneLabel
 from videogn.training.newest_checkpoint import find_checkpoint
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
@@ -76,6 +89,7 @@ class VideoCLI(LightningCLI):
         check_choice("--help", help_section or "all", ("all", *SECTIONS))
         self._command = command
         self._linked = True
+        self._several_labels: bool | None = None  # what the network of a checkpoint was trained on
         self._resumed: tuple[dict[str, Any], bool] = ({}, False)  # facts of that run, whether in the middle of an epoch
         self._parser_options = {"description": description, "help_section": help_section}
         super().__init__(
@@ -85,10 +99,7 @@ class VideoCLI(LightningCLI):
             parser_kwargs={command: self._parser_options},
             save_config_callback=_SaveConfigOfFit,
             save_config_kwargs={"overwrite": True},
-            trainer_defaults={
-                "callbacks": [EffectiveBatch(), RunHistory(), TrainingCost()],
-                "enable_model_summary": False,
-            },
+            trainer_defaults={"callbacks": _callbacks(command), "enable_model_summary": False},
             seed_everything_default=0,
             auto_configure_optimizers=False,
             # Plain hyper-parameters: a checkpoint loads without the class path of its writer.
@@ -123,20 +134,34 @@ class VideoCLI(LightningCLI):
                 parser.link_arguments(given, follower)
             names = "data.training_classes" if self._command == "fit" else "data.class_names"
             parser.link_arguments(names, "model.class_names", apply_on="instantiate")
+            parser.link_arguments("data.several_labels", "model.several_labels", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        """Check and complete the flags of the trainer; give the optimiser the rate of --model.lr."""
+        """Check and complete the flags of the trainer; decide which learning rate is the optimiser's."""
         config = self.config[self._command]
         if self._command == "fit" and config.model.engine_file is not None:
             raise ValueError(f"{config.model.engine_file} cannot be trained: an exported file can only be tested")
         check_rate("--data.fps", config.data.fps)
         check_flags(config.trainer, self._command)
         complete_flags(config.trainer)
-        # jsonargparse has filled in the optimiser's own default.
-        optimizer = config.model.optimizer
-        own_rate = optimizer is not None and "lr" in optimizer.init_args
-        if own_rate and "model.optimizer.init_args.lr" not in self._given():
-            optimizer.init_args.lr = config.model.lr
+        if self._command == "fit":
+            choose_memory(config, self._resumed[0])
+        else:
+            leave_out_auto(config)
+        if config.model.optimizer is not None:
+            words = sys.argv[2:]
+            settle_optimizer(config.model, self._given(), self._given(words_of_configs(words)), words)
+
+    def instantiate_classes(self) -> None:
+        """Refuse a checkpoint of videos with one label for videos with several, and the reverse."""
+        super().instantiate_classes()
+        several = self.datamodule.several_labels
+        trained = self._several_labels
+        if trained is None:  # no checkpoint of ours: a new network, or a published or exported one
+            trained = several if self._command == "fit" else False
+        if trained != several:
+            has, given = ("several labels", "one") if trained else ("one label", "several")
+            raise ValueError(f"the network was trained on {has} a video, and these videos have {given}")
 
     def instantiate_trainer(self, **options: Any) -> Trainer:
         """Make the trainer; its progress takes one line, unless another bar or none is asked for."""
@@ -155,6 +180,11 @@ class VideoCLI(LightningCLI):
             callbacks = [each for each in callbacks if not isinstance(each, RunCheckpoint)]
         return super()._instantiate_trainer(config, callbacks)
 
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run the command; where memory runs out, say what would fit."""
+        with saying_what_fits(self, subcommand):
+            super()._run_subcommand(subcommand)
+
     def before_fit(self) -> None:
         """Refuse to resume with other batches while no file has been written yet."""
         trainer: Any = self.trainer
@@ -162,6 +192,9 @@ class VideoCLI(LightningCLI):
         facts, in_epoch = self._resumed
         batches = {"clips_per_step": together * trainer.accumulate_grad_batches, "clips_per_batch": together}
         check_resumable(facts, batches, in_epoch=in_epoch)
+        for checkpoint in trainer.checkpoint_callbacks:
+            if checkpoint.monitor == OneLabel.first_metric:  # by default; videos with several labels have another
+                checkpoint.monitor = self.model.labelling.first_metric
 
     def after_fit(self) -> None:
         """Say what came out and where it is, and draw the percentiles that a callback has recorded."""
@@ -187,14 +220,14 @@ class VideoCLI(LightningCLI):
                 _log.info("%s", line)
             raise
 
-    def _given(self) -> Namespace:
-        """Parse the command line and its configurations without defaults: what the user has set."""
+    def _given(self, words: Sequence[str] | None = None) -> Namespace:
+        """Parse the command line, or some words of it, without defaults: what the user has set."""
         self._linked = False  # a link needs a source
         try:
             parser = self._prepare_subcommand_parser(Trainer, self._command, **self._parser_options)
         finally:
             self._linked = True
-        return parser.parse_args(sys.argv[2:], defaults=False)
+        return parser.parse_args(list(sys.argv[2:] if words is None else words), defaults=False)
 
     def _parse_ckpt_path(self) -> None:
         """Take what the network is from the checkpoint, and refuse a command line that says otherwise.
@@ -231,8 +264,21 @@ class VideoCLI(LightningCLI):
                     f"{config.ckpt_path} holds a network and no training run to go on with; start from it with "
                     "--model.init_from"
                 )
-            self._resumed = (content.get("training", {}), stopped_in_epoch(content))
+            options = content["hyper_parameters"]["arch_options"] or {}
+            facts = {**content.get("training", {}), "memory_mode": options.get("memory_mode", "plain")}
+            self._resumed = (facts, stopped_in_epoch(content))
+        self._several_labels = content["hyper_parameters"].get("several_labels", False)
         adopt(config, content["hyper_parameters"], given, training=command == "fit")
+
+
+def _callbacks(command: str) -> list[Callback]:
+    """What is said and counted of every run."""
+    callbacks: list[Callback] = [EffectiveBatch(), TrainingCost()]
+    return (
+        [*callbacks, RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
+        if command == "fit"
+        else callbacks
+    )
 
 
 def run_lightning(command: str, description: str, help_section: str) -> int:

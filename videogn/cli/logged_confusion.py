@@ -55,7 +55,8 @@ def confusion_pictures(loggers: Sequence[Any]) -> list[Callback]:
 class ConfusionPictures(Callback):
     """Counts true and predicted classes of each validation over all processes, and logs the matrix as a picture.
 
-    The task has to return `predicted` and `labels` (B,) of a validation's batch.
+    The task has to return `probabilities` (B, K) and `targets` (B,) of a validation's batch. Videos with several labels
+    have no such matrix.
     """
 
     def __init__(self) -> None:
@@ -73,10 +74,12 @@ class ConfusionPictures(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
+        if outputs is not None and outputs["targets"].ndim > 1:
+            return
         classes = len(_class_names(pl_module))
         counts = torch.zeros(classes, classes, dtype=torch.int64, device=pl_module.device)
         if outputs is not None:
-            places = outputs["labels"] * classes + outputs["predicted"]
+            places = outputs["targets"] * classes + outputs["probabilities"].argmax(dim=1)
             counts += torch.bincount(places, minlength=classes**2).view_as(counts)
         self._counts = counts if self._counts is None else self._counts + counts
 

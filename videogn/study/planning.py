@@ -10,20 +10,11 @@ from videogn.checks import expanded
 from videogn.choices import ARCH, VAL_FRACTION, EvaluationProtocol, MotionSettings, NetworkInput
 from videogn.data.splits import read_splits
 from videogn.data.synthetic.motion import MOTIONS
-from videogn.memory import StepPlan, StepSetting, plan_steps, time_step
+from videogn.memory import StepPlan, StepSetting, plan_steps, setting_of_run, time_step
 from videogn.study.cell import Cell, norm_labels
 from videogn.study.grid import Grid, Videos
 from videogn.study.yaml_values import section
 
-#: Lightning's names of number formats -> those that are planned; formats of 16 bits take the same memory.
-_PRECISIONS = {
-    "32": "32",
-    "32-true": "32",
-    "bf16-mixed": "bf16-mixed",
-    "bf16": "bf16-mixed",
-    "16-mixed": "bf16-mixed",
-    "16": "bf16-mixed",
-}
 #: A step to time need not be larger than this, multiply-adds of its forward pass.
 _TIMED_MULTIPLY_ADDS = 4e9
 #: A forward pass is a third of a step: the backward pass computes two products where it computed one.
@@ -143,27 +134,11 @@ def plan_entry(plan: CellPlan) -> dict[str, Any]:
 def _setting(base: Mapping[str, Any], cell: Cell, num_classes: int) -> StepSetting | None:
     """Settings of a cell's training step; None where its number format cannot be planned."""
     given = {name: value for name, value in (base.get("model") or {}).items() if value is not None}
-    model = {"arch": ARCH, "crop_size": NetworkInput.crop_size, **given}
-    precision = _PRECISIONS.get(str((base.get("trainer") or {}).get("precision") or "32"))
-    if precision is None:
-        return None
-    options = {k: v for k, v in (model.get("arch_options") or {}).items() if k != "memory_mode"}
-    if isinstance(options.get("pool_window"), list):
-        options["pool_window"] = tuple(options["pool_window"])
-    optimizer, optimizer_options = _optimizer(model.get("optimizer"))
-    return StepSetting(
-        model=model["arch"],
-        norm=cell.norm.name,
-        clip_length=cell.clip_length,
-        crop=model["crop_size"],
-        precision=precision,
-        memory_mode=cell.memory_mode,
-        num_classes=num_classes,
-        arch_options=options,
-        norm_options=dict(cell.norm.options),
-        optimizer=optimizer,
-        optimizer_options=optimizer_options,
-    )
+    options = {**(given.get("arch_options") or {}), "memory_mode": cell.memory_mode}
+    model = {"arch": ARCH, "crop_size": NetworkInput.crop_size, **given, "arch_options": options}
+    model |= {"norm": cell.norm.name, "norm_options": cell.norm.options, "clip_length": cell.clip_length}
+    precision = section(base, "trainer").get("precision")
+    return setting_of_run(model, num_classes, precision, _optimizer(given.get("optimizer")))
 
 
 def _optimizer(given: Any) -> tuple[str, dict[str, Any]]:

@@ -95,6 +95,38 @@ class Objective(nn.Module):
             return F.cross_entropy(logits, wanted, weight=weights, label_smoothing=self.label_smoothing)
         return self._focal(logits, wanted, weights)
 
+    def balance(self, counts: NDArray[np.int64], videos: int) -> None:
+        """Weigh the classes by their training videos, see `balanced_weights`.
+
+        Args:
+            counts: Number of training videos of each class, (K,).
+            videos: Number of training videos.
+        """
+        self.class_weights = balanced_weights(counts)
+
+    def chance(self, counts: Tensor) -> float | None:
+        """Compute the loss of the best answer that is the same for every clip: the entropy of the targets.
+
+        Mixed targets have the same one, since the loss of a constant answer is linear in the targets.
+
+        Args:
+            counts: Number of clips of each class, (K,).
+
+        Returns:
+            The loss, or None with class weights or the focal loss, where it is another.
+
+        Example:
+            >>> import torch
+            >>> from videogn.training.objective import Objective
+            >>> round(Objective().chance(torch.tensor([50, 50])), 4)  # ln 2
+            0.6931
+        """
+        if self.class_weights is not None or self.focal_gamma > 0:
+            return None
+        shares = counts.double() / counts.sum()
+        shares = shares * (1 - self.label_smoothing) + self.label_smoothing / len(counts)
+        return float(-torch.xlogy(shares, shares).sum())
+
     def _focal(self, logits: Tensor, wanted: Tensor, weights: Tensor | None) -> Tensor:
         classes = logits.shape[1]
         by_number = wanted.ndim < logits.ndim
@@ -108,10 +140,60 @@ class Objective(nn.Module):
         return -(torch.movedim(away**self.focal_gamma * shares * logs, 1, -1) @ weights).sum() / count
 
 
-def make_objective(settings: ObjectiveSettings, classes: Sequence[str]) -> Objective:
+class SeveralLabelsObjective(Objective):
+    """Loss of logits per position where a video may show several classes, averaged over positions, clips and classes.
+
+    It is `torch.nn.functional.binary_cross_entropy_with_logits` with the class weights as `pos_weight`: they weigh the
+    videos that show a class against those that do not. `label_smoothing` moves targets towards 1/2 by that share. With
+    `focal_gamma` the term of a class is multiplied by (1 - p)^gamma, p the probability of what is right (Lin et al.
+    2017, equation 5).
+
+    Args: those of `Objective`.
+
+    Example:
+        >>> import torch
+        >>> from videogn.training.objective import SeveralLabelsObjective
+        >>> logits = torch.zeros(1, 4, 1, 7, 7)  # (B, K, T', H', W')
+        >>> round(SeveralLabelsObjective()(logits, torch.tensor([[1, 0, 1, 0]])).item(), 4)  # ln 2
+        0.6931
+    """
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Compute the loss.
+
+        Args:
+            logits: Logits (B, K, T', H', W') of any floating dtype.
+            targets: 1 for a class that is shown, 0 for one that is not, or shares (B, K).
+
+        Returns:
+            The mean, a scalar, float64 if the logits are, else float32.
+        """
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        wanted = at_every_position(targets, logits).to(logits.dtype)
+        wanted = wanted * (1 - self.label_smoothing) + self.label_smoothing / 2
+        weights = torch.ones(logits.shape[1]) if self.class_weights is None else self.class_weights
+        weights = weights.to(logits)[:, *(None for _ in logits.shape[2:])]
+        if self.focal_gamma == 0:
+            return F.binary_cross_entropy_with_logits(logits, wanted, pos_weight=weights)
+        shown = -(logits.neg().sigmoid() ** self.focal_gamma) * F.logsigmoid(logits)
+        not_shown = -(logits.sigmoid() ** self.focal_gamma) * F.logsigmoid(-logits)
+        return (weights * wanted * shown + (1 - wanted) * not_shown).mean()
+
+    def balance(self, counts: NDArray[np.int64], videos: int) -> None:
+        """Weigh classes by the ratio of the training videos that do not show them to those that do; 1 without any."""
+        weights = np.where(counts > 0, (videos - counts) / np.maximum(counts, 1), 1.0)
+        self.class_weights = torch.from_numpy(weights).float()
+
+    def chance(self, counts: Tensor) -> None:
+        """None: one count a class does not tell how many videos show it."""
+        return
+
+
+def make_objective(kind: type[Objective], settings: ObjectiveSettings, classes: Sequence[str]) -> Objective:
     """Make the loss of a training run; balanced class weights are set when its videos are known.
 
     Args:
+        kind: `Objective`, or its variant where a video may show several classes.
         settings: Its options.
         classes: Class names in the order of their numbers.
 
@@ -119,7 +201,7 @@ def make_objective(settings: ObjectiveSettings, classes: Sequence[str]) -> Objec
         ValueError: The class weights do not fit the classes.
     """
     weights = settings.class_weights
-    return Objective(
+    return kind(
         label_smoothing=settings.label_smoothing,
         class_weights=None if weights is None or weights == "balanced" else weights_by_class(weights, classes),
         focal_gamma=settings.focal_gamma,

@@ -21,6 +21,8 @@ _FACTS = {
     ),
     "optimizer": ("trained with {}, not {}", "--model.optimizer"),
     "scheduler": ("trained with {}, not {}", "--model.scheduler"),
+    "layer_decay": ("trained with a layer decay of {}, not {}", "--model.layer_decay"),
+    "ema": ("trained with an average of the weights of decay {}, not {}", "--model.ema"),
 }
 
 
@@ -72,8 +74,8 @@ def check_resumable(before: Mapping[str, Any], now: Mapping[str, Any], *, in_epo
     A schedule counts steps, the place in an epoch is found by counting batches, and an optimiser restores its state.
 
     Args:
-        before: Facts of the run that wrote the checkpoint: "clips_per_step", "clips_per_batch", "optimizer" and
-            "scheduler", each where it is known.
+        before: Facts of the run that wrote the checkpoint: "clips_per_step", "clips_per_batch", "optimizer",
+            "scheduler", "layer_decay" and "ema", each where it is known.
         now: Facts of this run.
         in_epoch: Whether the checkpoint is from the middle of an epoch. Between epochs "clips_per_batch" may change.
 
