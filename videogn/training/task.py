@@ -164,8 +164,9 @@ class VideoClassifier(pl.LightningModule):
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(targets))
         return loss
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Update loss and accuracies with one clip per video that decodes."""
+    def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor] | None:
+        """Update loss and accuracies with one clip per video that decodes; return probabilities and targets."""
+        outcome = None
         if batch.samples:
             logits, targets = self.training_logits(batch)
             try:
@@ -175,12 +176,14 @@ class VideoClassifier(pl.LightningModule):
             else:
                 self.val_metrics.update(probabilities, targets)
                 self.val_loss.update(self._plain_objective(logits, targets), len(targets))
+                outcome = {"probabilities": probabilities, "targets": targets}
         # Metric objects, not numbers: numbers of uneven processes would be averaged wrongly. Logged without videos too,
         # since all processes must take part in the exchange.
         size = max(len(batch.samples), 1)
         for name, metric in self.val_metrics.items():
             self.log(name, metric, prog_bar=name == self.labelling.first_metric, batch_size=size)
         self.log("val/loss", self.val_loss, batch_size=size)
+        return outcome
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the facts that a result or a resumed training run needs; refuse weights that are not finite."""
@@ -192,7 +195,7 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count failed videos and those of another decoder, look for numbers not finite, and what the settings ask for."""
+        """Count failed videos and those of another decoder, look for numbers not finite; what the settings ask for."""
         asked = self.settings.callbacks(self.labelling.first_metric)
         return [FailurePolicy(), FallbackNotice(), self._nonfinite, MultigridTraining(), *asked]
 
