@@ -186,11 +186,6 @@ class VideoCLI(LightningCLI):
             callbacks = [each for each in callbacks if not isinstance(each, RunCheckpoint)]
         return super()._instantiate_trainer(config, callbacks)
 
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Run the command; where memory runs out, say what would fit."""
-        with saying_what_fits(self, subcommand):
-            super()._run_subcommand(subcommand)
-
     def before_fit(self) -> None:
         """Refuse to resume with other batches while no file has been written yet."""
         trainer: Any = self.trainer
@@ -217,9 +212,10 @@ class VideoCLI(LightningCLI):
                     plot_percentiles(callback.path, callback.path.with_name(f"{callback.path.stem}.png"))
 
     def _run_subcommand(self, subcommand: str) -> None:
-        """Run it; where a training run ends early, draw its curve, and after Ctrl-C or a signal say how it goes on."""
+        """Run it; where it ends early, draw its curve, say how it goes on, or what would fit where memory ran out."""
         try:
-            super()._run_subcommand(subcommand)
+            with saying_what_fits(self, subcommand):
+                super()._run_subcommand(subcommand)
         except BaseException as error:
             lines = interrupted_lines(self.trainer) if subcommand == "fit" else []
             for line in lines if isinstance(error, SystemExit | KeyboardInterrupt) else []:

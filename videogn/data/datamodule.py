@@ -252,8 +252,8 @@ class VideoDataModule(pl.LightningDataModule):
             raise ValueError(f"batch_size must be <= {share}, the training videos of a process, got {self.batch_size}")
         index, plan_of = self._training(), self._training_plan
         order = {"seed": seed, "probabilities": draw_probabilities(index, self.sampling), "same_order": same_order}
-        sizes = {"batch_size": self.batch_size, "num_workers": self.num_workers, "multigrid": multigrid}
-        loading = {"decoder": self.decoder, "opener": self._kept_opener}
+        sizes: dict[str, Any] = {"batch_size": self.batch_size, "num_workers": self.num_workers, "multigrid": multigrid}
+        loading: dict[str, Any] = {"decoder": self.decoder, "opener": self._kept_opener}
         return training_loader(index.records, plan_of, order=order, **sizes, **loading)
 
     @property
