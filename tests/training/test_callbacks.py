@@ -221,7 +221,7 @@ def test_sub_batches_are_measured_one_at_a_time():
 def test_synchronised_statistics_are_of_all_devices(norm, seen, caplog):
     trainer = SimpleNamespace(
         is_global_zero=True,
-        train_dataloader=SimpleNamespace(batch_size=4),
+        train_dataloader=SimpleNamespace(clips=4),
         world_size=2,
         accumulate_grad_batches=1,
         optimizers=[SimpleNamespace(param_groups=[{"lr": 0.005}])],

@@ -80,13 +80,14 @@ def plan_cells(
         ValueError: An architecture or a norm is unknown, or does not take the options.
     """
     settings = {cell: _setting(grid.base, cell, videos.classes) for cell in grid.cells}
-    known = [setting for setting in settings.values() if setting is not None]
+    shapes = {cell: _shaped(grid.base, cell, setting) for cell, setting in settings.items() if setting is not None}
+    known = [setting for shaped in shapes.values() for setting, _ in shaped]
     planned = plan_steps(known, device=_target(grid.base), progress=progress)
     steps_of = {repr(plan.setting): plan for plan in planned}
     seconds_of: dict[tuple[str, int], float] = {}
     plans = {}
     for cell, setting in settings.items():
-        steps = cell.budget.steps(cell.clip_length, cell.clips_per_step, videos.train, accumulate=cell.accumulate)
+        steps = cell.steps(grid.base, videos.train)
         if setting is None:
             plans[cell] = CellPlan({}, steps)
             continue
@@ -96,7 +97,9 @@ def plan_cells(
             kind = (repr(setting), cell.batch_size)
             seconds_of[kind] = seconds_of.get(kind) or _seconds_per_clip(step, cell.batch_size, device)
             seconds = _predict(cell, steps, seconds_of[kind], grid.base, videos)
-        plans[cell] = CellPlan(step.row(cell.interval, cell.batch_size), steps, seconds, step)
+        rows = [steps_of[repr(each)].row(cell.interval, clips) for each, clips in shapes[cell]]
+        most = {name: max(row[name] for row in rows) for name in ("activation_bytes", "peak_bytes")}
+        plans[cell] = CellPlan({**step.row(cell.interval, cell.batch_size), **most}, steps, seconds, step)
     return plans
 
 
@@ -141,6 +144,17 @@ def _setting(base: Mapping[str, Any], cell: Cell, num_classes: int) -> StepSetti
     return setting_of_run(model, num_classes, precision, _optimizer(given.get("optimizer")))
 
 
+def _shaped(base: Mapping[str, Any], cell: Cell, setting: StepSetting) -> list[tuple[StepSetting, int]]:
+    """Settings of a cell's steps, each with its batch size: the base clips first, then every shape of multigrid."""
+    cycles = cell.cycles(base)
+    shaped = [(setting, cell.batch_size)]
+    for phase in () if cycles is None else cycles.phases:
+        for shape in phase.shapes:
+            step = replace(setting, clip_length=shape.clip_length, crop=shape.crop_size)
+            shaped.append((step, shape.clips))
+    return shaped
+
+
 def _optimizer(given: Any) -> tuple[str, dict[str, Any]]:
     """Name and options of an optimiser as `videogn fit` takes it: a name, or a class path with arguments."""
     if isinstance(given, Mapping):
@@ -165,6 +179,8 @@ def _predict(cell: Cell, steps: int | None, per_clip: float, base: Mapping[str, 
     if videos.train is None or (videos.test or videos.val) is None:
         return None
     clips = None if steps is None else steps * cell.clips_per_step
+    cycles = cell.cycles(base)  # whose steps take about as long as those of base clips
+    passes = 1.0 if cycles is None else cycles.clips_per_batch / cell.batch_size
     if cell.budget.kind == "minutes":
         training = 60.0 * cell.budget.amount
     elif clips is None:
@@ -173,7 +189,7 @@ def _predict(cell: Cell, steps: int | None, per_clip: float, base: Mapping[str, 
         training = clips * per_clip / cell.devices
         if videos.val:
             # An epoch drops its incomplete last batch.
-            epochs = round(clips / videos.train) // (trainer.get("check_val_every_n_epoch") or 1)
+            epochs = round(passes * clips / videos.train) // (trainer.get("check_val_every_n_epoch") or 1)
             training += epochs * videos.val * per_clip * _FORWARD / cell.devices
     test = (videos.test or videos.val or 0) * int(data.get("num_clips") or EvaluationProtocol.num_clips)
     return training + test * per_clip * _FORWARD / cell.devices

@@ -42,7 +42,7 @@ class EffectiveBatch(Callback):
         if not trainer.is_global_zero:
             return
         loader: Any = trainer.train_dataloader
-        clips = int(loader.batch_size)
+        clips = int(loader.clips)
         devices = trainer.world_size
         accumulated = trainer.accumulate_grad_batches
         step = clips * devices * accumulated

@@ -117,8 +117,8 @@ def _validations(trainer: Any, batches: float) -> int:
 def _guess(trainer: Any, per_batch: float) -> float:
     """Seconds of a validation, from those of a batch in training."""
     loaders = trainer.val_dataloaders
-    clips = 0 if loaders is None else sum(trainer.num_val_batches) * loaders.batch_size
-    return _VALIDATION * per_batch * clips / trainer.train_dataloader.batch_size
+    clips = 0 if loaders is None else sum(trainer.num_val_batches) * loaders.clips
+    return _VALIDATION * per_batch * clips / trainer.train_dataloader.clips
 
 
 def _end_by_the_clock(trainer: Any) -> float | None:

@@ -36,7 +36,7 @@ class PlannedMemory(Callback):
         if plan is None or limit is None or not plan.scales:
             return
         loader: Any = trainer.train_dataloader
-        needed = plan.memory(int(loader.batch_size)).peak_bytes
+        needed = plan.memory(int(loader.clips)).peak_bytes
         most = counted(plan.largest_batch(limit), "clip")
         line = "planned memory: %s a step of %s on %s; up to %s a batch"
         advice = "" if needed <= limit else ": memory_mode auto takes what fits"
