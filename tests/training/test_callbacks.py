@@ -85,7 +85,7 @@ def test_a_network_without_running_statistics_is_left_alone(videogn, motion, tmp
         beside = _fit(videogn, motion, tmp_path / "beside", *more, norm="gn")
     assert all(torch.equal(plain[name], beside[name]) for name in plain)
     for name in ("precise BN", "BN diagnosis"):
-        assert caplog.messages.count(f"{name}: the network has no running statistics, nothing to do") == 1
+        assert caplog.messages.count(f"{name}: the network updates no running statistics, nothing to do") == 1
     assert not any(name.startswith("bn/") for name in _rows(tmp_path / "beside" / "metrics.csv")[0])
 
 

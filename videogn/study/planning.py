@@ -11,6 +11,7 @@ from videogn.choices import ARCH, VAL_FRACTION, EvaluationProtocol, MotionSettin
 from videogn.data.splits import read_splits
 from videogn.data.synthetic.motion import MOTIONS
 from videogn.memory import StepPlan, StepSetting, plan_steps, time_step
+from videogn.models.network_parts import part_names
 from videogn.study.cell import Cell, norm_labels
 from videogn.study.grid import Grid, Videos
 from videogn.study.yaml_values import section
@@ -163,6 +164,7 @@ def _setting(base: Mapping[str, Any], cell: Cell, num_classes: int) -> StepSetti
         norm_options=dict(cell.norm.options),
         optimizer=optimizer,
         optimizer_options=optimizer_options,
+        freeze=part_names(model.get("freeze")),
     )
 
 

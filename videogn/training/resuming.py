@@ -21,6 +21,7 @@ _FACTS = {
     ),
     "optimizer": ("trained with {}, not {}", "--model.optimizer"),
     "scheduler": ("trained with {}, not {}", "--model.scheduler"),
+    "frozen": ("trained with {} frozen, not {}", "--model.freeze, --model.unfreeze_epochs"),
 }
 
 
@@ -72,8 +73,8 @@ def check_resumable(before: Mapping[str, Any], now: Mapping[str, Any], *, in_epo
     A schedule counts steps, the place in an epoch is found by counting batches, and an optimiser restores its state.
 
     Args:
-        before: Facts of the run that wrote the checkpoint: "clips_per_step", "clips_per_batch", "optimizer" and
-            "scheduler", each where it is known.
+        before: Facts of the run that wrote the checkpoint: "clips_per_step", "clips_per_batch", "optimizer",
+            "scheduler" and "frozen", each where it is known.
         now: Facts of this run.
         in_epoch: Whether the checkpoint is from the middle of an epoch. Between epochs "clips_per_batch" may change.
 

@@ -35,6 +35,7 @@ from videogn.models.weights import load_weights
 from videogn.training.course import course
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
+from videogn.training.freezing import Freezing
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import Objective, balanced_weights, make_objective
 from videogn.training.optimisation import dotted_path
@@ -67,8 +68,8 @@ class VideoClassifier(pl.LightningModule):
             `skip` the step, at most 10 steps one after the other and 100 in all.
         results_dir: Folder of the test results. Default: the log folder.
         save_clip_probabilities: Write the probabilities of every clip too, clips x classes numbers per video.
-        **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation` and
-            `videogn.training.objective.ObjectiveSettings`.
+        **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation`,
+            `videogn.training.objective.ObjectiveSettings` and `videogn.training.freezing.FreezingSettings`.
 
     Raises:
         ValueError: If a name or number is wrong.
@@ -132,6 +133,7 @@ class VideoClassifier(pl.LightningModule):
         self.val_metrics = MetricCollection(metrics, compute_groups=False)  # groups can merge top-1 with top-5
         self.val_loss = MeanMetric()
         self.objective = make_objective(self.settings, class_names)
+        self.freezing = Freezing(self.net, self.settings, len(class_names), initial=init_from is None)
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
         self._outcome: str | None = None  # of a test, in words
@@ -183,8 +185,8 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count the videos that cannot be decoded or only by PyAV, and look for numbers that are not finite."""
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite]
+        """Count the videos that cannot be decoded or only by PyAV, look for numbers that are not finite, and freeze."""
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite, self.freezing]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -256,7 +258,8 @@ class VideoClassifier(pl.LightningModule):
         loader: Any = trainer.train_dataloader
         together = loader.batch_size * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
-        optimizer = self.settings.make_optimizer(self.net, batch)
+        with self.freezing.everything_that_trains():
+            optimizer = self.settings.make_optimizer(self.net, batch)
         scheduler = self.settings.make_scheduler(optimizer, total, position)
         if "monitor" in scheduler:  # a value that only a validation gives
             scheduler["frequency"] = trainer.check_val_every_n_epoch or 1
@@ -265,6 +268,7 @@ class VideoClassifier(pl.LightningModule):
             "clips_per_step": batch,
             "optimizer": dotted_path(optimizer),
             "scheduler": dotted_path(scheduler["scheduler"]),
+            "frozen": self.freezing.describe(),
         }
         check_resumable(self._restored or {}, self._run, in_epoch=False)
         if trainer.is_global_zero:

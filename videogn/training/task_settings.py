@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from videogn.choices import NetworkInput
+from videogn.training.freezing import FreezingSettings
 from videogn.training.objective import ObjectiveSettings
 from videogn.training.optimisation import Optimisation
 
@@ -15,10 +16,11 @@ CONTRACT = ("arch", "norm", "norm_options", "arch_options", *INPUT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskSettings(ObjectiveSettings, Optimisation, NetworkInput):
-    """What the network sees and how it is trained, as one value. Args: those of all three."""
+class TaskSettings(FreezingSettings, ObjectiveSettings, Optimisation, NetworkInput):
+    """What the network sees and how it is trained, as one value. Args: those of all four."""
 
     def __post_init__(self) -> None:
         NetworkInput.__post_init__(self)
         Optimisation.__post_init__(self)
         ObjectiveSettings.__post_init__(self)
+        FreezingSettings.__post_init__(self)
