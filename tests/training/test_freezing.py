@@ -180,7 +180,7 @@ def test_two_processes_exchange_the_gradients_of_what_begins_to_train(motion, tm
     assert not _changed(*ends)
     changed = _changed(start, ends[0])
     assert changed == {name for name in changed if _in(name, ("head", "res5"))}
-    assert {"blocks.6.proj.weight", "blocks.5.res_blocks.0.branch2.conv_c.weight"} <= changed
+    assert {"blocks.6.proj.weight", "blocks.5.res_blocks.0.branch2.norm_c.weight"} <= changed
 
 
 def test_another_freeze_is_no_way_to_resume(motion, tmp_path):
