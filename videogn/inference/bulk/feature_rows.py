@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -65,9 +66,9 @@ def read_features(file: str | Path) -> dict[str, NDArray[np.float32]]:
     Returns:
         Path, as `stored_path` has it -> features of its clips (clips, C); videos that failed are left out.
     """
-    table = pq.read_table(file, columns=["path", "features"], filters=[("error", "==", None)])
+    table = pq.read_table(file, columns=["path", "features"], filters=pc.field("error").is_null())
     features = table["features"].combine_chunks()
-    values = np.asarray(features.flatten(), np.float32).reshape(len(table), -1)
+    values = np.asarray(features.flatten(), np.float32).reshape(-1, features.type.list_size)
     rows: dict[str, list[int]] = {}
     for row, path in enumerate(table["path"].to_pylist()):
         rows.setdefault(path, []).append(row)
