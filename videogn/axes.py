@@ -64,6 +64,7 @@ class VideoRecord:
             these.
         error: Reason why an index calls the video unusable, or None. An unusable video is not opened.
         segment: Part of the file that is the example, or None for all of it.
+        labels: Class numbers of a video that may show several classes, or none; None where a video has one class.
     """
 
     path: str
@@ -71,6 +72,7 @@ class VideoRecord:
     frames: int | None = None
     error: str | None = None
     segment: Segment | None = None
+    labels: tuple[int, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -100,6 +102,7 @@ class Sample:
         error: Reason why the video failed, or None.
         fallback: Reason why PyAV decoded the video and not the decoder that was asked for, or None.
         truncated: How much of the video decodes and why not all of it, where the views show only that; or None.
+        labels: Class numbers where a video may show several classes; None where it has one, `label`.
     """
 
     position: int
@@ -115,6 +118,7 @@ class Sample:
     error: str | None = None
     fallback: str | None = None
     truncated: str | None = None
+    labels: tuple[int, ...] | None = None
 
     def pin_memory(self) -> Sample:
         """Move the frames to page-locked memory; a DataLoader that pins memory calls this."""

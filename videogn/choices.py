@@ -25,6 +25,7 @@ NonfiniteName = Literal["stop", "skip"]
 BudgetName = Literal["epochs", "iterations", "frames", "minutes"]
 EngineName = Literal["local", "ray"]
 DeviceName = Literal["cpu", "cuda"]
+SamplingName = Literal["instance", "class_balanced", "square_root"]
 LeaksName = Literal["warn", "error"]
 SourceKindName = Literal["torchvision", "zoo", "nonlocal"]
 ZooName = Literal[

@@ -74,6 +74,7 @@ class VideoCLI(LightningCLI):
         check_choice("--help", help_section or "all", ("all", *SECTIONS))
         self._command = command
         self._linked = True
+        self._several_labels: bool | None = None  # what the network of a checkpoint was trained on
         self._resumed: tuple[dict[str, Any], bool] = ({}, False)  # facts of that run, whether in the middle of an epoch
         self._parser_options = {"description": description, "help_section": help_section}
         super().__init__(
@@ -118,6 +119,7 @@ class VideoCLI(LightningCLI):
                 parser.link_arguments(given, follower)
             names = "data.training_classes" if self._command == "fit" else "data.class_names"
             parser.link_arguments(names, "model.class_names", apply_on="instantiate")
+            parser.link_arguments("data.several_labels", "model.several_labels", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
         """Check and complete the flags of the trainer; give the optimiser the rate of --model.lr."""
@@ -132,6 +134,17 @@ class VideoCLI(LightningCLI):
         own_rate = optimizer is not None and "lr" in optimizer.init_args
         if own_rate and "model.optimizer.init_args.lr" not in self._given():
             optimizer.init_args.lr = config.model.lr
+
+    def instantiate_classes(self) -> None:
+        """Refuse a checkpoint of videos with one label for videos with several, and the reverse."""
+        super().instantiate_classes()
+        several = self.datamodule.several_labels
+        trained = self._several_labels
+        if trained is None:  # no checkpoint of ours: a new network, or a published or exported one
+            trained = several if self._command == "fit" else False
+        if trained != several:
+            has, given = ("several labels", "one") if trained else ("one label", "several")
+            raise ValueError(f"the network was trained on {has} a video, and these videos have {given}")
 
     def instantiate_trainer(self, **options: Any) -> Trainer:
         """Make the trainer; its progress takes one line, unless another bar or none is asked for."""
@@ -219,6 +232,7 @@ class VideoCLI(LightningCLI):
                     "--model.init_from"
                 )
             self._resumed = (content.get("training", {}), stopped_in_epoch(content))
+        self._several_labels = content["hyper_parameters"].get("several_labels", False)
         adopt(config, content["hyper_parameters"], given, training=command == "fit")
 
 

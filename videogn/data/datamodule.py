@@ -12,14 +12,25 @@ from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from numpy.typing import NDArray
 
 from videogn.checks import check_choice, require_at_least, require_positive
-from videogn.choices import FRAME_RATE, TIME_LIMIT, VAL_FRACTION, DecoderName, EvaluationViews, LeaksName, ValViewName
+from videogn.choices import (
+    FRAME_RATE,
+    TIME_LIMIT,
+    VAL_FRACTION,
+    DecoderName,
+    EvaluationViews,
+    LeaksName,
+    SamplingName,
+    ValViewName,
+)
+from videogn.data.class_sampling import about_draws, draw_probabilities
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
 from videogn.data.handover import check_space
-from videogn.data.inspection import inspect_classes, inspect_splits
+from videogn.data.inspection import check_labels, inspect_classes, inspect_splits
 from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
+from videogn.data.run_order import continued
 from videogn.data.sampler import VideoSampler
 from videogn.data.splits import read_splits
 from videogn.data.usable import refuse_unusable, without_missing
@@ -49,6 +60,9 @@ class VideoDataModule(pl.LightningDataModule):
         class_names: Class names in the order of the class numbers. Default: the sorted names of the training videos.
         allow_empty_classes: Train although more than half of the classes have no usable training video.
         leaks: What to do about videos that are in two splits, listed twice or under two labels: `warn` or `error`.
+        sampling: How often classes of uneven size are drawn in training: `instance` (every video once an epoch),
+            `class_balanced` (all classes alike) or `square_root` (by the root of their numbers of videos; both with
+            replacement, as many draws an epoch as there are videos).
         batch_size: Number of clips per device in training.
         eval_batch_size: Number of videos per device in validation. Default: `batch_size`.
         num_workers: Number of loader processes per device, also where it exceeds the number of cores. 0 decodes in the
@@ -89,6 +103,7 @@ class VideoDataModule(pl.LightningDataModule):
         class_names: list[str] | None = None,
         allow_empty_classes: bool = False,
         leaks: LeaksName = "warn",
+        sampling: SamplingName = "instance",
         batch_size: int = 8,
         eval_batch_size: int | None = None,
         num_workers: int = 2,
@@ -109,6 +124,7 @@ class VideoDataModule(pl.LightningDataModule):
         self.views = EvaluationViews(**views)
         check_choice("val_view", val_view, get_args(ValViewName))
         check_choice("leaks", leaks, get_args(LeaksName))
+        check_choice("sampling", sampling, get_args(SamplingName))
         check_decoder(decoder)
         cache_bytes = _cache_size(cache)
         self.batch_size = batch_size
@@ -134,6 +150,7 @@ class VideoDataModule(pl.LightningDataModule):
             use_truncated=use_truncated,
             columns=parse_columns(columns),
         )
+        check_labels(self.splits, sampling)
         # Results name their videos: the test videos may be the validation ones, or a part held out.
         own_test = self.splits.get("test") is not self.splits.get("val")
         self._test_source = {"split": "test" if own_test else "val", "root": root, "given": test if own_test else val}
@@ -144,6 +161,7 @@ class VideoDataModule(pl.LightningDataModule):
         self.num_workers = num_workers
         self.decoder = decoder
         self.max_failures = max_failures
+        self.sampling = sampling
         self.seed = seed
         # Shared by all loaders: where this process decodes it needs one decoding process, and a worker gets its own.
         self._opener = video_opener(time_limit, frame_rate)
@@ -183,7 +201,9 @@ class VideoDataModule(pl.LightningDataModule):
         """
         videos = len(self._training())
         if self._order is None:
-            self._order = {"seed": shared_seed(), "videos": videos}
+            self._order = {"seed": shared_seed(), "videos": videos, "sampling": self.sampling}
+        if self.sampling != "instance" and rank() == 0:
+            _log.info("%s", about_draws(self._training(), self.sampling))
         trainer: Any = self.trainer
         overfits = trainer is not None and trainer.overfit_batches > 0
         loader = self.training_loader(self._order["seed"], same_order=overfits)
@@ -213,12 +233,20 @@ class VideoDataModule(pl.LightningDataModule):
         dataset = VideoDataset(
             records, self._train_plan, decoder=self.decoder, seed=seed, replace_failed=True, opener=self._kept_opener
         )
-        sampler = VideoSampler(len(records), shuffle=True, seed=seed, same_order=same_order)
+        probabilities = draw_probabilities(self._training(), self.sampling)
+        sampler = VideoSampler(
+            len(records), shuffle=True, seed=seed, same_order=same_order, probabilities=probabilities
+        )
         return video_loader(dataset, sampler, batch_size=self.batch_size, num_workers=self.num_workers, drop_last=True)
 
-    def training_counts(self) -> NDArray[np.int64]:
-        """Count the usable training videos of each class, (K,)."""
-        return self._training().counts()
+    @property
+    def several_labels(self) -> bool:
+        """Whether a video may show several classes, or none."""
+        return next(iter(self.splits.values())).several_labels
+
+    def training_counts(self) -> tuple[NDArray[np.int64], int]:
+        """Count the usable training videos of each class, (K,), and all of them."""
+        return self._training().counts(), len(self._training())
 
     def val_dataloader(self) -> VideoLoader | list[Any]:
         """Make the loader of one clip per video, or return [] where there are no validation videos."""
@@ -293,11 +321,7 @@ class VideoDataModule(pl.LightningDataModule):
     def _seed_of_order(self) -> int:
         """Return the seed that the run began with, whatever seed this process has."""
         assert self._order is not None
-        before, videos = self._order["videos"], len(self._training())
-        if before != videos:
-            self._order = {**self._order, "videos": videos}
-            if rank() == 0:
-                _log.warning("%d training videos, %d when the run began: it continues in another order", videos, before)
+        self._order = continued(self._order, videos=len(self._training()), sampling=self.sampling)
         return self._order["seed"]
 
     def _evaluation_loader(self, index: VideoIndex, plan: ViewPlan, batch_size: int, opener: Opener) -> VideoLoader:

@@ -25,8 +25,9 @@ class VideoDataset(Dataset[list[Sample]]):
     video that cannot be decoded is followed by another one drawn at random, so that batches keep their size. The failed
     one stays in the list, so that nothing is replaced silently.
 
-    All randomness is a function of the seed, the epoch, the position of the video and, for a replacement, the number of
-    failed ones before it. It depends neither on the worker or process that loads the video, nor on earlier loads.
+    All randomness is a function of the seed, the epoch, the position of the video, how often it was drawn before in the
+    epoch and, for a replacement, the number of failed ones before it. It depends neither on the worker or process that
+    loads the video, nor on earlier loads.
 
     Args:
         records: Videos.
@@ -67,16 +68,20 @@ class VideoDataset(Dataset[list[Sample]]):
             ValueError: If too many videos in a row cannot be decoded.
         """
         draw = Draw(0, key) if isinstance(key, int) else key
-        samples = [self._load(draw.position, np.random.default_rng([self.seed, *draw]))]
+        samples = [self._load(draw.position, self._generator(draw))]
         while self.replace_failed and samples[-1].error is not None:
             if len(samples) > _MAX_REPLACEMENTS:
                 raise ValueError(
                     f"{len(samples)} training videos in a row cannot be decoded, "
                     f"the last is {samples[-1].path}: {samples[-1].error}"
                 )
-            rng = np.random.default_rng([self.seed, *draw, len(samples)])
+            rng = self._generator(draw, len(samples))
             samples.append(self._load(int(rng.integers(len(self.records))), rng))
         return samples
+
+    def _generator(self, draw: Draw, failed: int = 0) -> np.random.Generator:
+        rare = (failed, draw.before) if draw.before else (failed,) if failed else ()
+        return np.random.default_rng([self.seed, draw.epoch, draw.position, *rare])
 
     def _load(self, position: int, rng: np.random.Generator) -> Sample:
         record = self.records[position]

@@ -69,6 +69,26 @@ def inspect_splits(splits: Mapping[str, VideoIndex], *, leaks: LeaksName, given_
     return [*left_out_of(splits), *repeated]
 
 
+def check_labels(splits: Mapping[str, VideoIndex], sampling: str) -> None:
+    """Refuse splits of which some have one label a video and others several, and what needs one.
+
+    Args:
+        splits: Split -> index.
+        sampling: Rule by which training videos are drawn.
+
+    Raises:
+        ValueError: It is so.
+    """
+    several = {split for split, index in splits.items() if index.several_labels}
+    if several and (others := splits.keys() - several):
+        raise ValueError(
+            f"{min(several)} lists several labels a video, {min(others)} one: both must list several (--data.columns "
+            "labels=NAME says so of a column)"
+        )
+    if several and sampling != "instance":
+        raise ValueError(f"--data.sampling {sampling} needs one class a video, and these videos have several labels")
+
+
 def inspect_classes(index: VideoIndex, *, given: bool, allowed: bool) -> list[str]:
     """Look for classes without a usable training video.
 

@@ -16,8 +16,12 @@ CONTRACT = ("arch", "norm", "norm_options", "arch_options", *INPUT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskSettings(FreezingSettings, ObjectiveSettings, Optimisation, NetworkInput):
-    """What the network sees and how it is trained, as one value. Args: those of all four."""
+class TaskSettings(Optimisation, FreezingSettings, ObjectiveSettings, NetworkInput):
+    """What the network sees and how it is trained, as one value. Args: those of all four.
+
+    jsonargparse looks up the types of fields in the modules of this class and of its first base only: the other bases
+    do with built-in types.
+    """
 
     def __post_init__(self) -> None:
         NetworkInput.__post_init__(self)

@@ -17,7 +17,14 @@ from videogn.training.task import VideoClassifier
 from videogn.training.task_settings import CONTRACT, TaskSettings
 
 #: Hyper-parameters of a task: what a network is and sees, and how it is used and trained.
-_NAMES = {*CONTRACT, "class_names", "crops", "clips_per_forward", *(field.name for field in fields(TaskSettings))}
+_NAMES = {
+    *CONTRACT,
+    "class_names",
+    "several_labels",
+    "crops",
+    "clips_per_forward",
+    *(field.name for field in fields(TaskSettings)),
+}
 
 
 def task_for(about: Mapping[str, Any], **changes: Any) -> VideoClassifier:

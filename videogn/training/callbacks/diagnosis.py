@@ -69,6 +69,8 @@ class BatchNormDiagnosis(StatisticsCallback):
             return
         if not self.layers(pl_module):
             return
+        if pl_module.labelling.several:
+            raise ValueError("the BN diagnosis compares top-1 accuracies, and these videos have several labels")
         values: dict[str, list[float]] = defaultdict(list)
         for batch in self.batches(trainer, draw=0):
             for name, value in _diagnose(trainer, pl_module, batch).items():
