@@ -32,7 +32,10 @@ def test_the_checkpoint_tests_as_the_probe_has_found(probe, videogn, motion, tmp
     assert {name: found[name] for name in wanted} == wanted
     checkpoint = tmp_path / "probe.ckpt"
     more = (f"--model.results_dir={tmp_path / 'results'}", "--data.num_clips=2")
-    assert videogn(*(a for a in evaluation_arguments("test", motion, tmp_path, checkpoint) if "num_clips" not in a), *more) == 0
+    assert (
+        videogn(*(a for a in evaluation_arguments("test", motion, tmp_path, checkpoint) if "num_clips" not in a), *more)
+        == 0
+    )
     results = json.loads((tmp_path / "results" / "results.json").read_text())
     assert results["over_all"]["top1"] == pytest.approx(found["val_top1"])
     assert results["training"]["probe_of"].endswith("last.ckpt")
@@ -75,7 +78,10 @@ def test_one_folder_a_class_is_divided_and_what_fails_is_named(probe, motion, tm
     assert str(broken) in said.err
     found = json.loads(said.out)
     assert found["train_videos"] + found["val_videos"] == 7
-    assert torch.load(tmp_path / "probe.ckpt", weights_only=True)["hyper_parameters"]["class_names"] == ["drift up", "expand"]
+    assert torch.load(tmp_path / "probe.ckpt", weights_only=True)["hyper_parameters"]["class_names"] == [
+        "drift up",
+        "expand",
+    ]
 
 
 @pytest.mark.parametrize(

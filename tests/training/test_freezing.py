@@ -7,7 +7,6 @@ import logging
 import lightning.pytorch as pl
 import pytest
 import torch
-
 from forked import free_port, run_torchrun
 from training import fit_arguments
 
@@ -80,7 +79,9 @@ def _in(name, parts):
     ],
 )
 def test_what_is_frozen_stays_to_the_bit_and_the_rest_trains(motion, tmp_path, norm, freeze, more):
-    task, recorder, trainer = _fit(motion, tmp_path, norm=norm, freeze=freeze, weight_decay=0.1, lr=0.5, base_batch=None, **more)
+    task, recorder, trainer = _fit(
+        motion, tmp_path, norm=norm, freeze=freeze, weight_decay=0.1, lr=0.5, base_batch=None, **more
+    )
     parts = freeze.split(",") if isinstance(freeze, str) else freeze
     names = {"blocks.0": "stem", "blocks.3.res_blocks": "res3"}
     parts = [names.get(part, part) for part in parts]

@@ -174,6 +174,8 @@ def _splits(options: Options) -> Mapping[str, VideoIndex]:
     for split in ("train", "val"):
         if split not in found:
             raise ValueError(f"there are no {split} videos in {options.data}: the best classifier is chosen on val")
+        if found[split].several_labels:
+            raise ValueError(f"a probe takes videos of one class each, those of {options.data} may have several labels")
         if (video := found[split].unlabelled()) is not None:
             raise ValueError(f"every {split} video needs a label; {video.path} is without a class")
     found["train"] = found["train"].asked()
@@ -214,7 +216,9 @@ def _clips(features: Mapping[str, NDArray[Any]], index: VideoIndex, split: str) 
     from videogn.data.stored_paths import stored_path
     from videogn.training.linear_heads import Clips
 
-    found = [(features[path], record.label) for record in index.records if (path := stored_path(record.name)) in features]
+    found = [
+        (features[path], record.label) for record in index.records if (path := stored_path(record.name)) in features
+    ]
     if not found:
         raise ValueError(f"none of the {len(index)} {split} videos has features: all have failed")
     counts = torch.tensor([len(each) for each, _ in found])

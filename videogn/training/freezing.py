@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
@@ -106,8 +105,15 @@ class Freezing(Callback):
             return
         strategy = trainer.strategy
         if self._epochs and not isinstance(strategy, DDPStrategy | SingleDeviceStrategy):
-            raise ValueError(f"unfreeze_epochs needs one device or --trainer.strategy ddp, got {type(strategy).__name__}")
-        if self._initial and trainer.ckpt_path is None and trainer.is_global_zero and self._frozen.keys() - {"head", "norms"}:
+            raise ValueError(
+                f"unfreeze_epochs needs one device or --trainer.strategy ddp, got {type(strategy).__name__}"
+            )
+        if (
+            self._initial
+            and trainer.ckpt_path is None
+            and trainer.is_global_zero
+            and self._frozen.keys() - {"head", "norms"}
+        ):
             _log.warning("frozen parts keep random weights: name some to start from with --model.init_from")
         self._now = self._at(0)
         set_frozen(self._net, Part(self._now.parameters), Part(self._ever.parameters))

@@ -1,4 +1,4 @@
-"""Linear classifiers of features, one for every learning rate and weight decay, trained in the same passes over them."""
+"""Linear classifiers of features, one for every learning rate and weight decay, all trained in the same passes."""
 
 from __future__ import annotations
 
