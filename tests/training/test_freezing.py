@@ -76,6 +76,7 @@ def _in(name, parts):
         ("bcn", ["blocks.0", "blocks.3.res_blocks"], {"arch_options": {"memory_mode": "stage"}}),
         ("sub_bn", ["stem", "res2", "res3"], {"norm_options": {"clips": 2}, "arch_options": {"memory_mode": "block"}}),
         ("gn", ["head", "res2"], {"arch_options": {"memory_mode": "lean"}}),
+        ("bn", ["stem", "res3"], {"ema": 0.5, "layer_decay": 0.7}),
     ],
 )
 def test_what_is_frozen_stays_to_the_bit_and_the_rest_trains(motion, tmp_path, norm, freeze, more):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from argparse import SUPPRESS
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
+from videogn.cli.optimizer_settings import settle_optimizer, words_of_configs
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
@@ -51,6 +54,8 @@ _IGNORED = (
     ".*`self.log.'(train|val|test)/.*', ..., sync_dist=True.`.*",
     ".*`self.log..` but `Trainer.barebones=True.` is configured.*",
 )
+#: Callbacks of the training run are not missed in a test.
+_IGNORED_OF_TESTS = (".*callbacks used to create the checkpoint need to be provided.*",)
 
 
 class _SaveConfigOfFit(SaveConfigCallback):
@@ -110,6 +115,8 @@ class VideoCLI(LightningCLI):
             )
             if self._linked:
                 parser.link_arguments("engine_file", "model.engine_file")
+        else:  # absent unless given: a saved configuration is one of test and validate, too
+            parser.add_argument("--find_lr", action="store_true", default=SUPPRESS, help=SHORT["find_lr"])
         parser.add_argument("--trust", nargs="+", type=str, default=[], metavar="PACKAGE", help=SHORT["trust"])
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.set_defaults({"checkpoint.filename": "{epoch}", "trainer.default_root_dir": "runs"})
@@ -122,18 +129,16 @@ class VideoCLI(LightningCLI):
             parser.link_arguments("data.several_labels", "model.several_labels", apply_on="instantiate")
 
     def before_instantiate_classes(self) -> None:
-        """Check and complete the flags of the trainer; give the optimiser the rate of --model.lr."""
+        """Check and complete the flags of the trainer; decide which learning rate is the optimiser's."""
         config = self.config[self._command]
         if self._command == "fit" and config.model.engine_file is not None:
             raise ValueError(f"{config.model.engine_file} cannot be trained: an exported file can only be tested")
         check_rate("--data.fps", config.data.fps)
         check_flags(config.trainer, self._command)
         complete_flags(config.trainer)
-        # jsonargparse has filled in the optimiser's own default.
-        optimizer = config.model.optimizer
-        own_rate = optimizer is not None and "lr" in optimizer.init_args
-        if own_rate and "model.optimizer.init_args.lr" not in self._given():
-            optimizer.init_args.lr = config.model.lr
+        if config.model.optimizer is not None:
+            words = sys.argv[2:]
+            settle_optimizer(config.model, self._given(), self._given(words_of_configs(words)), words)
 
     def instantiate_classes(self) -> None:
         """Refuse a checkpoint of videos with one label for videos with several, and the reverse."""
@@ -183,14 +188,14 @@ class VideoCLI(LightningCLI):
 
                     plot_percentiles(callback.path, callback.path.with_name(f"{callback.path.stem}.png"))
 
-    def _given(self) -> Namespace:
-        """Parse the command line and its configurations without defaults: what the user has set."""
+    def _given(self, words: Sequence[str] | None = None) -> Namespace:
+        """Parse the command line, or some words of it, without defaults: what the user has set."""
         self._linked = False  # a link needs a source
         try:
             parser = self._prepare_subcommand_parser(Trainer, self._command, **self._parser_options)
         finally:
             self._linked = True
-        return parser.parse_args(sys.argv[2:], defaults=False)
+        return parser.parse_args(list(sys.argv[2:] if words is None else words), defaults=False)
 
     def _parse_ckpt_path(self) -> None:
         """Take what the network is from the checkpoint, and refuse a command line that says otherwise.
@@ -246,13 +251,14 @@ def _place(trainer: Any) -> str:
     return str(trainer.log_dir or trainer.default_root_dir)
 
 
-def run_lightning(command: str, description: str, help_section: str) -> int:
+def run_lightning(command: str, description: str, help_section: str, *, cli: type[VideoCLI] = VideoCLI) -> int:
     """Run fit, validate or test with the arguments of the process.
 
     Args:
         command: Name of the command.
         description: Description of the command for its help.
         help_section: Section of the help, if help is asked for.
+        cli: What makes and runs the trainer.
 
     Returns:
         0, or 1 if a validation or test lost more videos than --data.max_failures; its results are written.
@@ -261,11 +267,11 @@ def run_lightning(command: str, description: str, help_section: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[lines])
     for handler in [*logging.getLogger("lightning.pytorch").handlers, *logging.getLogger("lightning.fabric").handlers]:
         handler.addFilter(lambda line: not line.getMessage().startswith(_NOISE))
-    for message in _IGNORED:
+    for message in (*_IGNORED, *(() if command == "fit" else _IGNORED_OF_TESTS)):
         warnings.filterwarnings("ignore", message=message)
     torch.set_float32_matmul_precision("high")
     with one_reason():
-        trainer = VideoCLI(command, description, help_section).trainer
+        trainer = cli(command, description, help_section).trainer
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     return int(any(isinstance(callback, FailurePolicy) and callback.exceeded for callback in callbacks))
 

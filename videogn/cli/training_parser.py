@@ -25,6 +25,7 @@ SHORT = {
     "config": "Configuration: a YAML file or the name of one that ships. May be repeated; the later one wins.",
     "print_config": "Print the complete configuration and exit.",
     "seed_everything": "Seed of all random numbers.",
+    "find_lr": "Train 100 steps at growing learning rates instead, say which rate to take, and draw learning_rate.png.",
     "trust": "Packages that may be imported where a checkpoint names a norm or network from outside videogn.",
     "ckpt_path": "Checkpoint to resume from, or to evaluate; `last` is the newest in trainer.default_root_dir. "
     "test and validate also take a published network, such as zoo:x3d_s.",
@@ -40,6 +41,7 @@ SHORT = {
     "trainer.devices": "Number of devices, or a list of their numbers.",
     "trainer.precision": "Number format: 32, bf16-mixed or 16-mixed.",
     "trainer.accumulate_grad_batches": "Number of batches per optimiser step.",
+    "trainer.gradient_clip_val": "Largest norm of the gradients of a step; larger ones are scaled down to it.",
     "trainer.check_val_every_n_epoch": "Number of epochs between validations.",
     "trainer.default_root_dir": "Folder of the logs and checkpoints.",
 }

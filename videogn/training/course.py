@@ -39,3 +39,10 @@ def course(trainer: Trainer) -> tuple[float, Callable[[int], float]]:
         return float(trainer.strategy.broadcast(timer.time_elapsed()))  # clocks of processes differ, rates must not
 
     return timer.time_elapsed() + (timer.time_remaining() or 0.0), seconds
+
+
+def epoch_steps(trainer: Trainer) -> int | None:
+    """Return the number of optimiser steps of an epoch; None where the training run ends by the clock."""
+    if math.isinf(trainer.estimated_stepping_batches) or math.isinf(trainer.num_training_batches):
+        return None
+    return math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)

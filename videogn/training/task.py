@@ -30,14 +30,15 @@ from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
-from videogn.training.course import course
+from videogn.training.callbacks.early_stop import early_stop
+from videogn.training.callbacks.weight_average import weight_average
+from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
 from videogn.training.freezing import Freezing
 from videogn.training.labelling import Labelling, OneLabel, SeveralLabels
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
-from videogn.training.optimisation import dotted_path
 from videogn.training.resuming import check_resumable, drawing
 from videogn.training.task_settings import CONTRACT, TaskSettings
 from videogn.training.video_test import VideoTest
@@ -192,8 +193,9 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count the videos that cannot be decoded or only by PyAV, look for numbers that are not finite, and freeze."""
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite, self.freezing]
+        """Count the videos that cannot be decoded or only by PyAV, look for numbers that are not finite, and more."""
+        asked = [*weight_average(self.settings.ema), *early_stop(self.settings.early_stopping)]
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite, self.freezing, *asked]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -266,20 +268,18 @@ class VideoClassifier(pl.LightningModule):
         """Make the optimiser, its learning rate scaled by the batch, and a scheduler that follows every step."""
         trainer = self.trainer
         trainer.fit_loop.setup_data()  # max_steps alone would leave the loader unknown
-        total, position = course(trainer)
         loader: Any = trainer.train_dataloader
         together = loader.batch_size * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
         with self.freezing.everything_that_trains():
             optimizer = self.settings.make_optimizer(self.net, batch)
-        scheduler = self.settings.make_scheduler(optimizer, total, position)
+        scheduler = self.settings.make_scheduler(optimizer, *course(trainer), epoch_steps(trainer))
         if "monitor" in scheduler:  # a value that only a validation gives
             scheduler["frequency"] = trainer.check_val_every_n_epoch or 1
         self._run = {
             "clips_per_batch": together,
             "clips_per_step": batch,
-            "optimizer": dotted_path(optimizer),
-            "scheduler": dotted_path(scheduler["scheduler"]),
+            **self.settings.facts(optimizer, scheduler["scheduler"]),
             "frozen": self.freezing.describe(),
         }
         check_resumable(self._restored or {}, self._run, in_epoch=False)

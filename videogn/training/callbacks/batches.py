@@ -39,7 +39,7 @@ class StatisticsCallback(Callback):
         self._named: set[str] = set()  # videos whose failure has been logged
 
     def layers(self, pl_module: Any) -> dict[str, nn.Module]:
-        """Find the layers with running statistics that are not frozen, by name. If there are none, one line of the log says so."""
+        """Find the layers that update running statistics, by name. If there are none, one line of the log says so."""
         layers = updating_layers(pl_module)
         if not layers and not self._idle:
             self._idle = True

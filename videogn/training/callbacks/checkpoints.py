@@ -111,7 +111,8 @@ class RunCheckpoint(ModelCheckpoint):
             return
         undone = current["processed"] % trainer.accumulate_grad_batches
         if undone or in_hand:
-            self._buffers.put_into(checkpoint["state_dict"])
+            # A run that keeps an average of the weights has that as its state_dict.
+            self._buffers.put_into(checkpoint.get("current_model_state", checkpoint["state_dict"]))
         for counts in (current, total):
             counts.update(dict.fromkeys(counts, counts["processed"] - undone))
 
