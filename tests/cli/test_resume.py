@@ -103,6 +103,15 @@ def test_after_an_error_in_the_middle_of_an_epoch(videogn, whole, damaged, tmp_p
     _assert_same(whole(*options), tmp_path)
 
 
+def test_augmented_clips_are_the_same_again(videogn, whole, damaged, tmp_path):
+    """Mixed within each of the batches that make up a step."""
+    options = ["--trainer.max_epochs=1", "--trainer.accumulate_grad_batches=3", "--data.random_resized_crop=[0.2,1]"]
+    options += ["--model.mixup=0.8", "--model.cutmix=1", "--model.rand_augment=9", "--model.color_jitter=0.4"]
+    assert videogn(*_arguments(damaged, tmp_path, *options, end_at=5, end_by="error")) == 2
+    assert videogn(*_arguments(damaged, tmp_path, *options, "--ckpt_path=last")) == 0
+    _assert_same(whole(*options), tmp_path)
+
+
 @pytest.mark.parametrize("end_at", [3, 7])
 def test_after_an_error_in_a_validation(videogn, whole, damaged, tmp_path, end_at):
     """It is done again from its first video; in the middle of an epoch and at its end."""

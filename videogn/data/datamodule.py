@@ -36,8 +36,8 @@ from videogn.data.splits import read_splits
 from videogn.data.usable import refuse_unusable, without_missing
 from videogn.data.video_index import VideoIndex
 from videogn.system.ranks import rank, shared_seed, world_size
-from videogn.system.sizes import parse_size
-from videogn.video.decoders.cache import FrameCache
+from videogn.video.crops import resized_crop
+from videogn.video.decoders.cache import FrameCache, cache_size
 from videogn.video.decoders.frame_source import Opener
 from videogn.video.decoders.guard import video_opener
 from videogn.video.decoders.readers import check_decoder
@@ -68,6 +68,10 @@ class VideoDataModule(pl.LightningDataModule):
         num_workers: Number of loader processes per device, also where it exceeds the number of cores. 0 decodes in the
             training process.
         train_short_sides: Smallest and largest shorter side in training, in pixels; uniform for each clip.
+        random_resized_crop: Smallest and largest share of a frame's area that a training clip shows, for instance
+            [0.08,1], resized to `crop_size` whatever its aspect ratio, in place of `train_short_sides`: torchvision's
+            RandomResizedCrop, alike for all frames of a clip.
+        random_resized_crop_ratio: Smallest and largest ratio of width to height of that part. Default: 3/4 and 4/3.
         flip: Probability of mirroring a training clip. Use 0 where left and right are different classes.
         val_view: Clip of validation: "center" (middle of video and frame) or "augmented" (drawn as in training, the
             same in every epoch: the curve of the GN paper's Figure 7).
@@ -108,6 +112,8 @@ class VideoDataModule(pl.LightningDataModule):
         eval_batch_size: int | None = None,
         num_workers: int = 2,
         train_short_sides: tuple[int, int] = (256, 320),
+        random_resized_crop: tuple[float, float] | None = None,
+        random_resized_crop_ratio: tuple[float, float] | None = None,
         flip: float = 0.5,
         val_view: ValViewName = "center",
         decoder: DecoderName = "auto",
@@ -126,7 +132,7 @@ class VideoDataModule(pl.LightningDataModule):
         check_choice("leaks", leaks, get_args(LeaksName))
         check_choice("sampling", sampling, get_args(SamplingName))
         check_decoder(decoder)
-        cache_bytes = _cache_size(cache)
+        cache_bytes = cache_size(cache)
         self.batch_size = batch_size
         self.eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
         for name in ("batch_size", "eval_batch_size"):
@@ -135,10 +141,11 @@ class VideoDataModule(pl.LightningDataModule):
             require_at_least(name, value, 0)
         if not 0 <= max_failures <= 1:
             raise ValueError(f"max_failures must be a share of the videos, 0 to 1, got {max_failures}")
+        part = resized_crop(random_resized_crop, random_resized_crop_ratio)
         for name, side in (("train_short_sides", train_short_sides[0]), ("short_side", self.views.short_side)):
-            if 0 < side < self.views.crop_size:
+            if 0 < side < self.views.crop_size and not (part and name == "train_short_sides"):
                 raise ValueError(f"crop_size must be in 1..{side} ({name}), got {self.views.crop_size}")
-        self._train_plan = training_plan(self.views, short_sides=train_short_sides, flip=flip)
+        self._train_plan = training_plan(self.views, short_sides=train_short_sides, flip=flip, resized_crop=part)
         self._val_plan = self._train_plan if val_view == "augmented" else centre_plan(self.views)
         self._test_plan = evaluation_plan(self.views)
         self.splits = read_splits(
@@ -168,7 +175,7 @@ class VideoDataModule(pl.LightningDataModule):
         # Training and validation share one cache of `cache_bytes`.
         self._kept_opener = FrameCache(cache_bytes, self._opener).open if cache_bytes else self._opener
         self._usable: VideoIndex | None = None
-        self._order: dict[str, int] | None = None  # of the training videos, as begun or as a checkpoint says
+        self._order: dict[str, Any] | None = None  # of the training videos, as begun or as a checkpoint says
 
     def setup(self, stage: str) -> None:
         """Refuse to start where loader processes cannot; look for classes without a training video."""
@@ -334,11 +341,3 @@ class VideoDataModule(pl.LightningDataModule):
 def _warn(lines: Sequence[str]) -> None:
     for line in lines:
         _log.warning("%s", line)
-
-
-def _cache_size(cache: str | int | bool) -> int:
-    """Parse a size in bytes; false is YAML's value of "off" and "no"."""
-    try:
-        return parse_size(0 if str(cache).lower() == "false" else cache)
-    except ValueError:
-        raise ValueError(f"cache must be a size such as 2GiB or 500MB, or 0 for none, got {cache!r}") from None

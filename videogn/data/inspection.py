@@ -80,9 +80,9 @@ def check_labels(splits: Mapping[str, VideoIndex], sampling: str) -> None:
         ValueError: It is so.
     """
     several = {split for split, index in splits.items() if index.several_labels}
-    if several and (others := splits.keys() - several):
+    if several and (others := [split for split in splits if split not in several]):
         raise ValueError(
-            f"{min(several)} lists several labels a video, {min(others)} one: both must list several (--data.columns "
+            f"{min(several)} lists several labels a video, {others[0]} one: both must list several (--data.columns "
             "labels=NAME says so of a column)"
         )
     if several and sampling != "instance":

@@ -30,6 +30,7 @@ from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
+from videogn.training.augmentation import Augmentation
 from videogn.training.callbacks.early_stop import early_stop
 from videogn.training.callbacks.weight_average import weight_average
 from videogn.training.course import course, epoch_steps
@@ -70,7 +71,8 @@ class VideoClassifier(pl.LightningModule):
         results_dir: Folder of the test results. Default: the log folder.
         save_clip_probabilities: Write the probabilities of every clip too, clips x classes numbers per video.
         **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation`,
-            `videogn.training.objective.ObjectiveSettings` and `videogn.training.freezing.FreezingSettings`.
+            `videogn.training.objective.ObjectiveSettings`, `videogn.training.augmentation.AugmentationSettings` and
+            `videogn.training.freezing.FreezingSettings`.
 
     Raises:
         ValueError: If a name or number is wrong.
@@ -142,6 +144,7 @@ class VideoClassifier(pl.LightningModule):
         self.objective = make_objective(self.labelling.objective, self.settings, class_names)
         self._plain_objective = self.labelling.objective()
         self.freezing = Freezing(self.net, self.settings, len(class_names), initial=init_from is None)
+        self._augmentation = Augmentation(self.settings, num_classes=len(class_names), mean=self.input_mean.tolist())
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
         self._outcome: str | None = None  # of a test, in words
@@ -160,7 +163,7 @@ class VideoClassifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the loss, averaged over all positions."""
         with drawing(self._seed, self.global_rank, self.current_epoch, batch_index, device=self.device):
-            logits, targets = self.training_logits(batch)
+            logits, targets = self.training_logits(batch, self._augmentation)
         loss = self.objective(logits, targets)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(targets))
         return loss
@@ -232,7 +235,7 @@ class VideoClassifier(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Send all results to process 0, which writes them and logs the accuracies."""
-        about = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
+        about: dict[str, Any] = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
         about["checkpoint"] = self.trainer.ckpt_path or self._source
         if self._engine_file is not None:
             from videogn.engine_files import engine_facts
@@ -269,6 +272,7 @@ class VideoClassifier(pl.LightningModule):
         trainer = self.trainer
         trainer.fit_loop.setup_data()  # max_steps alone would leave the loader unknown
         loader: Any = trainer.train_dataloader
+        self._augmentation.check_batch(loader.batch_size)
         together = loader.batch_size * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
         with self.freezing.everything_that_trains():
@@ -287,19 +291,23 @@ class VideoClassifier(pl.LightningModule):
             _log.info("%s", self.settings.describe(optimizer, scheduler["scheduler"]))
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
-    def training_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def training_logits(self, batch: Batch, augmentation: Augmentation | None = None) -> tuple[Tensor, Tensor]:
         """Run a batch through the network as training and validation do.
 
         Args:
             batch: Decoded videos, at least one, with one view each, on this module's device.
+            augmentation: What a training step does to clips and targets before. Default: None.
 
         Returns:
             Logits (B, K, T', H', W'), and int64 labels (B,) or, of videos that may show several classes, 0 and 1 for
-            each class (B, K).
+            each class (B, K); shares of the classes (B, K) where clips were mixed.
         """
-        clips = views_of(*batch.samples)  # (B, C, T, H, W)
-        targets = self.labelling.targets(batch.samples).to(clips.device, non_blocking=True)
-        return self.net(self._normalise(clips)), targets
+        views = views_of(*batch.samples)  # (B, C, T, H, W)
+        targets = self.labelling.targets(batch.samples).to(views.device, non_blocking=True)
+        if augmentation is None:
+            return self.net(self._normalise(views)), targets
+        clips, targets = augmentation(views, targets, self._normalise)
+        return self.net(clips), targets
 
     def _normalise(self, clips: Tensor) -> Tensor:
         values = normalise(clips, self.input_mean, self.input_std)
