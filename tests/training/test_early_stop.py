@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from videogn.training.callbacks.checkpoints import RunCheckpoint
-from videogn.training.callbacks.early_stop import early_stop
+from videogn.training.optimisation import Optimisation
 
 ACCURACIES = [0.1, 0.4, 0.3, 0.4, 0.2, 0.9, 0.1]
 
@@ -23,7 +23,7 @@ class _Toy(pl.LightningModule):
         self.patience, self.validate = patience, validate
 
     def configure_callbacks(self):
-        return early_stop(self.patience)
+        return Optimisation(early_stopping=self.patience).callbacks("val/top1")
 
     def train_dataloader(self):
         return torch.utils.data.DataLoader(torch.zeros(2, 1))
@@ -45,9 +45,7 @@ def _fit(toy, folder, *, epochs=7, ckpt_path=None, **options):
     options = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False, **options}
     options |= {"accelerator": "cpu", "num_sanity_val_steps": 0}
     checkpoint = RunCheckpoint(dirpath=folder, save_last=True)
-    trainer = pl.Trainer(
-        max_epochs=epochs, callbacks=[checkpoint], accelerator="cpu", num_sanity_val_steps=0, **options
-    )
+    trainer = pl.Trainer(max_epochs=epochs, callbacks=[checkpoint], **options)
     trainer.fit(toy, ckpt_path=ckpt_path)
     return trainer.global_step // 2  # epochs
 
@@ -58,7 +56,8 @@ def test_it_stops_after_so_many_validations_without_a_better_one(tmp_path, patie
     with caplog.at_level("INFO", logger="videogn"):
         assert _fit(_Toy(patience), tmp_path) == epochs
     lines = [line for line in caplog.messages if line.startswith("early stopping")]
-    stopped = f"at step {2 * epochs}: val/top1 was not better than 40.0 % in the last {patience} validations"
+    stopped = f"at step {2 * epochs}: val/top1 was not better than 40.0 % in the last {patience} validation"
+    stopped += "s" * (patience != 1)
     assert lines == ([f"early stopping {stopped}"] if epochs < 7 else [])
 
 
@@ -81,7 +80,7 @@ def test_one_that_was_stopped_goes_on_only_with_more_patience(tmp_path, caplog):
 def test_without_validations_it_is_refused(tmp_path):
     with pytest.raises(ValueError, match="early_stopping 2 looks at validations, and this training run has none"):
         _fit(_Toy(2), tmp_path, limit_val_batches=0)
-    (callback,) = early_stop(2)
+    (callback,) = Optimisation(early_stopping=2).callbacks("val/top1")
     trainer = SimpleNamespace(enable_validation=True, datamodule=SimpleNamespace(splits={"train": ()}))
     with pytest.raises(ValueError, match="has none"):
         callback.on_fit_start(trainer, None)

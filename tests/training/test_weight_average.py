@@ -11,7 +11,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from videogn.training.callbacks.checkpoints import RunCheckpoint
-from videogn.training.callbacks.weight_average import WeightAverage, weight_average
+from videogn.training.callbacks.weight_average import WeightAverage
+from videogn.training.optimisation import Optimisation
 
 DECAY = 0.7
 
@@ -27,7 +28,7 @@ class _Toy(pl.LightningModule):
         self.steps, self.validated = [], []
 
     def configure_callbacks(self):
-        return weight_average(self.decay)
+        return Optimisation(ema=self.decay).callbacks("val/top1")
 
     def train_dataloader(self):
         return torch.utils.data.DataLoader(torch.randn(16, 3, generator=torch.Generator().manual_seed(1)), batch_size=4)
@@ -176,7 +177,3 @@ def test_the_line(decay, steps, end, caplog):
     (line,) = caplog.messages
     assert line.startswith(f"EMA of the weights, decay {decay}, over about {round(1 / (1 - decay))} steps: validation")
     assert line.endswith(end)
-
-
-def test_no_decay_no_average():
-    assert weight_average(None) == []

@@ -19,7 +19,6 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveCon
 from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
-from videogn.cli.optimizer_settings import settle_optimizer, words_of_configs
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import OneLineBar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
@@ -137,6 +136,8 @@ class VideoCLI(LightningCLI):
         check_flags(config.trainer, self._command)
         complete_flags(config.trainer)
         if config.model.optimizer is not None:
+            from videogn.cli.optimizer_settings import settle_optimizer, words_of_configs  # few runs name one
+
             words = sys.argv[2:]
             settle_optimizer(config.model, self._given(), self._given(words_of_configs(words)), words)
 

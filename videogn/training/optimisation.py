@@ -17,6 +17,7 @@ from videogn.training.parameter_groups import LR_SCALE, parameter_groups
 from videogn.training.schedules import make_schedule
 
 if TYPE_CHECKING:
+    from lightning.pytorch import Callback
     from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 
 #: Rule -> factor on the learning rate for a ratio of batch sizes: linear (Goyal et al. 2017, section 2.1), or the
@@ -55,8 +56,8 @@ class Optimisation:
             (ReduceLROnPlateau: after every epoch with a validation).
         ema: Decay of an exponential moving average of the weights, taken after every optimiser step and used by
             validation, test, predict and export; for instance 0.999 for runs of several thousand steps. Default: none.
-        early_stopping: Number of validations, one an epoch as a rule, without a better val/top1 after which the
-            training run ends. Default: it does not.
+        early_stopping: Number of validations, one an epoch as a rule, without a better val/top1 (val/map) after which
+            the training run ends. Default: it does not.
 
     Raises:
         ValueError: If a name is unknown or a number is out of range.
@@ -166,6 +167,23 @@ class Optimisation:
             f"{group.get('initial_lr', group['lr']):.3g} in {group['part']}" for group in (groups[-1], groups[0])
         )
         return f", layer decay {self.layer_decay:g} (lr {stem} to {head})"
+
+    def callbacks(self, metric: str) -> list[Callback]:
+        """Make what these options add to a training run.
+
+        Args:
+            metric: Name of the validation metric that early stopping looks at.
+        """
+        made: list[Callback] = []  # few runs need them
+        if self.ema is not None:
+            from videogn.training.callbacks.weight_average import WeightAverage
+
+            made.append(WeightAverage(self.ema))
+        if self.early_stopping is not None:
+            from videogn.training.callbacks.early_stop import EarlyStop
+
+            made.append(EarlyStop(self.early_stopping, metric))
+        return made
 
     def facts(self, optimizer: Optimizer, scheduler: object) -> dict[str, Any]:
         """Return what a resumed training run has to share, see `videogn.training.resuming.check_resumable`."""

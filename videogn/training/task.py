@@ -31,8 +31,6 @@ from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
 from videogn.training.augmentation import Augmentation
-from videogn.training.callbacks.early_stop import early_stop
-from videogn.training.callbacks.weight_average import weight_average
 from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
@@ -197,7 +195,7 @@ class VideoClassifier(pl.LightningModule):
 
     def configure_callbacks(self) -> list[pl.Callback]:
         """Count the videos that cannot be decoded or only by PyAV, look for numbers that are not finite, and more."""
-        asked = [*weight_average(self.settings.ema), *early_stop(self.settings.early_stopping)]
+        asked = self.settings.callbacks(self.labelling.first_metric)
         return [FailurePolicy(), FallbackNotice(), self._nonfinite, self.freezing, *asked]
 
     def on_train_start(self) -> None:

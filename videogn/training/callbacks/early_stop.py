@@ -1,4 +1,4 @@
-"""The end of a training run whose validation accuracy no longer rises."""
+"""The end of a training run whose validations no longer get better."""
 
 from __future__ import annotations
 
@@ -8,21 +8,24 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import EarlyStopping
 
+from videogn.system.sizes import counted
+
 _log = logging.getLogger(__name__)
 
 
 class EarlyStop(EarlyStopping):
-    """Ends a training run after some validations without a better val/top1.
+    """Ends a training run after some validations without a better value of a metric.
 
     Lightning's counts after the last checkpoint of an epoch is written, and takes the patience of the checkpoint that
     it resumes. This one counts before, so that a run that goes on stops where it would have, and takes its own.
 
     Args:
-        patience: Number of validations without a better one, one after the other.
+        patience: Number of validations without a better value, one after the other.
+        metric: Name of the metric, a share that is to rise.
     """
 
-    def __init__(self, patience: int) -> None:
-        super().__init__("val/top1", mode="max", patience=patience, check_on_train_epoch_end=False)
+    def __init__(self, patience: int, metric: str) -> None:
+        super().__init__(metric, mode="max", patience=patience, check_on_train_epoch_end=False)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse to wait for validations that never come.
@@ -51,11 +54,11 @@ class EarlyStop(EarlyStopping):
     def _say(self, trainer: Trainer) -> None:
         if trainer.is_global_zero:
             _log.info(
-                "early stopping at step %d: val/top1 was not better than %.1f %% in the last %d validations",
-                *(trainer.global_step, 100 * float(self.best_score), self.wait_count),
+                "early stopping at step %d: %s was not better than %.1f %% in the last %s",
+                *(
+                    trainer.global_step,
+                    self.monitor,
+                    100 * float(self.best_score),
+                    counted(self.wait_count, "validation"),
+                ),
             )
-
-
-def early_stop(patience: int | None) -> list[EarlyStop]:
-    """Return the callback that stops after so many validations, or none."""
-    return [] if patience is None else [EarlyStop(patience)]

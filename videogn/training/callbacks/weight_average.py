@@ -92,11 +92,6 @@ class WeightAverage(WeightAveraging):
             self._swapped = not self._swapped
 
 
-def weight_average(decay: float | None) -> list[WeightAverage]:
-    """Return the callback that keeps an average of this decay, or none."""
-    return [] if decay is None else [WeightAverage(decay)]
-
-
 def _moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
     """Make the update of the average of several tensors of one type."""
     of_numbers = get_ema_multi_avg_fn(decay)
@@ -116,5 +111,5 @@ def _describe(decay: float, steps: float) -> str:
     span = 1 / (1 - decay)
     line = f"EMA of the weights, decay {decay:g}, over about {span:.0f} steps: validation, test and export use it"
     if 2 * span > steps > 20:  # its beginning would still count at the end
-        line += f"; long for a run of {steps:.0f} steps, try {1 - 10 / steps:.2g}"
+        line += f"; long for a run of {steps:.0f} steps, try {1 - 10 / steps:.4g}"
     return line
