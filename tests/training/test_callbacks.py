@@ -227,7 +227,8 @@ def test_synchronised_statistics_are_of_all_devices(norm, seen, caplog):
         accumulate_grad_batches=1,
         optimizers=[SimpleNamespace(param_groups=[{"lr": 0.005}])],
     )
-    module = SimpleNamespace(net=torch.nn.Sequential(make_norm(norm, **({"groups": 2} if norm == "gn" else {}))(4)))
+    net = torch.nn.Sequential(make_norm(norm, **({"groups": 2} if norm == "gn" else {}))(4))
+    module = SimpleNamespace(net=net, freezing=SimpleNamespace(frozen_modules=()))
     with caplog.at_level(logging.INFO):
         EffectiveBatch().on_train_start(trainer, module)
     line = "an optimiser step (4 clips x 2 devices x 1 accumulated), lr 0.005"
