@@ -172,6 +172,7 @@ def _resnet(
     for block in blocks:  # torchvision leaves the last gamma of a block at 1; the others' start is that of i3d_r50
         nn.init.zeros_(block.conv2[1].weight)
     convert_norm(network, make_norm(norm, **(norm_options or {})))
+    network.stage_names = {"stem": "stem", **{f"res{number + 1}": f"layer{number}" for number in range(1, 5)}}
     return with_memory_mode(network, blocks, memory_mode)
 
 
