@@ -185,7 +185,8 @@ def _mvit(
     stochastic_depth: float,
 ) -> nn.Module:
     require_own_norm(name, norm, norm_options)
-    network = rescale(_made(name, num_classes=num_classes, dropout=dropout), stochastic_depth, built_with=0.2)
+    network = _made(name, num_classes=num_classes, dropout=dropout)
+    rescale(network, stochastic_depth, built_with=0.2)
     SizeLimits((16, 224, 224), exact=True).declare(network)
     return with_memory_mode(network, network.blocks, memory_mode)
 
@@ -201,6 +202,7 @@ def _swin(
     from torchvision.models.swin_transformer import SwinTransformerBlock
 
     require_own_norm(name, norm, norm_options)
-    network = rescale(_made(name, num_classes=num_classes), stochastic_depth, built_with=0.1)
+    network = _made(name, num_classes=num_classes)
+    rescale(network, stochastic_depth, built_with=0.1)
     blocks = [layer for layer in network.modules() if isinstance(layer, SwinTransformerBlock)]
     return with_memory_mode(network, blocks, memory_mode)
