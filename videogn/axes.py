@@ -33,6 +33,22 @@ class Crop(NamedTuple):
         """Return the rectangle of frames (..., H, W, C), an array or a tensor, not mirrored: (..., h, w, C), a view."""
         return frames[..., self.top : self.top + self.height, self.left : self.left + self.width, :]
 
+    def scaled(self, size: tuple[int, int], other: tuple[int, int]) -> Crop:
+        """Return the same part of frames of another height and width; edges are rounded, and a pixel is left at least.
+
+        Args:
+            size: Height and width of the frames that this is a rectangle of.
+            other: Height and width of the other frames.
+        """
+        top, height = _scaled(self.top, self.height, other[0] / size[0])
+        left, width = _scaled(self.left, self.width, other[1] / size[1])
+        return Crop(top, left, height, width, self.flip)
+
+
+def _scaled(first: int, length: int, scale: float) -> tuple[int, int]:
+    start = int(first * scale)
+    return start, max(round((first + length) * scale) - start, 1)
+
 
 class Segment(NamedTuple):
     """A part of a longer video, [start, end), that is one example.

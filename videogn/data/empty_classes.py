@@ -36,9 +36,8 @@ def empty_classes(index: VideoIndex) -> dict[str, str]:
     for number in np.flatnonzero(usable == 0).tolist():
         name = index.classes[number]
         if counts[number]:
-            statuses = Counter(
-                error.split(":")[0] for error in errors.take(pa.array(rows[classes == number])).to_pylist()
-            )
+            of_class = errors.take(pa.array(rows[classes == number])).to_pylist()
+            statuses = Counter(error.split(":")[0] for error in of_class)
             found[name] = f"all {in_words(statuses)}"
         elif kinds := index.left_out.get(name):
             found[name] = f"its folder holds no video, only {in_words(kinds)}"

@@ -34,11 +34,11 @@ SCHEMA = pa.schema(
         ("start", pa.int64()),
         ("length", pa.int64()),
         ("content", pa.int64()),
+        ("labels", pa.list_(pa.int32())),
         ("start_time", pa.float64()),
         ("end_time", pa.float64()),
         ("start_frame", pa.int64()),
         ("end_frame", pa.int64()),
-        ("labels", pa.list_(pa.int32())),
     ]
 )
 #: Number of rows that iteration turns into Python objects at a time.
@@ -194,11 +194,11 @@ def _record(
     start: int | None,
     length: int | None,
     content: int | None,
+    labels: Sequence[int] | None,
     start_time: float | None,
     end_time: float | None,
     start_frame: int | None,
     end_frame: int | None,
-    labels: Sequence[int] | None,
 ) -> VideoRecord:
     path = opened_path(path)
     if start is not None and length is not None:

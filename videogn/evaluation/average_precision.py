@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,3 +35,16 @@ def average_precision(scores: NDArray[np.floating], shown: NDArray[np.bool_], po
     last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True)) if len(scores) else np.array([], np.int64)
     gains = np.diff(found[last], prepend=0)
     return float((gains * found[last] / (last + 1)).sum() / positives)
+
+
+def average_precisions(
+    scores: NDArray[np.floating], shown: NDArray[np.bool_], positives: NDArray[np.int64]
+) -> list[float | None]:
+    """Compute the average precision of every class: `scores` and `shown` are (N, K), `positives` (K,)."""
+    return [average_precision(scores[:, k], shown[:, k], int(count)) for k, count in enumerate(positives)]
+
+
+def mean_of_known(values: Sequence[float | None]) -> float | None:
+    """Average the values that are known: mAP is the mean over the classes that a video shows. None if none is."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

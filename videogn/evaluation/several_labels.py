@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from videogn.evaluation.average_precision import average_precision
+from videogn.evaluation.average_precision import average_precisions, mean_of_known
 from videogn.evaluation.results import VideoResult
 
 
@@ -43,11 +43,10 @@ def with_precisions(
     score, flag = np.array(scores).reshape(-1, len(classes)), np.array(shown, bool).reshape(-1, len(classes))
     over: dict[str, Any] = {}
     for name, positives in (("over_all", listed), ("over_decodable", decoded)):
-        of_class = [average_precision(score[:, k], flag[:, k], int(positives[k])) for k in range(len(classes))]
-        known = [value for value in of_class if value is not None]
+        of_class = average_precisions(score, flag, positives)
         videos = summary[name]["videos"]
         nothing = dict.fromkeys(("top1", "top5", "mean_class_accuracy"))
-        over[name] = {**nothing, "map": sum(known) / len(known) if known and videos else None, "videos": videos}
+        over[name] = {**nothing, "map": mean_of_known(of_class) if videos else None, "videos": videos}
     rows = [
         {"class": name, "videos": int(count), "average_precision": value}
         for name, count, value in zip(classes, decoded, of_class, strict=True)

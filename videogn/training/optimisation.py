@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from videogn.checks import check_choice, require_at_least, require_positive
-from videogn.choices import ScalingName, ScheduleName
+from videogn.choices import MILESTONES, ScalingName, ScheduleName
 from videogn.training.parameter_groups import LR_SCALE, parameter_groups
 from videogn.training.schedules import make_schedule
 
@@ -47,7 +47,8 @@ class Optimisation:
         layer_decay: Factor on the learning rate from each part of the network to the one before it, from the head (the
             full rate) to the stem; 0.75 is usual for fine-tuning, 1 is none.
         schedule: Schedule of the learning rate: `step` or `cosine`.
-        milestones: Elapsed shares of the training run at which the `step` schedule lowers the rate.
+        milestones: Elapsed shares of the training run at which the `step` schedule lowers the rate. The long cycles of
+            --data.multigrid end there too, with any schedule.
         lr_gamma: Factor of each lowering.
         warmup: Share of the training run in which the rate rises linearly from nearly 0.
         warmup_epochs: Number of epochs in which it does, in place of a share; parts of epochs count.
@@ -71,7 +72,7 @@ class Optimisation:
     optimizer: OptimizerCallable | None = None
     layer_decay: float = 1.0
     schedule: ScheduleName = "step"
-    milestones: tuple[float, ...] = (0.375, 0.75)
+    milestones: tuple[float, ...] = MILESTONES
     lr_gamma: float = 0.1
     warmup: float = 0.0
     warmup_epochs: float = 0.0
@@ -121,7 +122,12 @@ class Optimisation:
         return optimizer
 
     def make_scheduler(
-        self, optimizer: Optimizer, total: float, position: Callable[[int], float], epoch: float | None = None
+        self,
+        optimizer: Optimizer,
+        total: float,
+        position: Callable[[int], float],
+        epoch: float | None = None,
+        multiple: Callable[[int], float] = lambda step: 1.0,
     ) -> dict[str, Any]:
         """Make the scheduler of a training run.
 
@@ -130,6 +136,7 @@ class Optimisation:
             total: Length of the training run, in optimiser steps or in seconds.
             position: Optimiser step -> elapsed steps or seconds.
             epoch: Length of an epoch in the same unit. Default: unknown.
+            multiple: Optimiser step -> further factor on the learning rate. Default: 1.
 
         Returns:
             Lightning's description of a scheduler.
@@ -143,7 +150,7 @@ class Optimisation:
                 return {"scheduler": scheduler, "monitor": monitor}
             return {"scheduler": scheduler, "interval": "step"}
         factor = self._factor(total, warmup=self._warmup_share(total, epoch))
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(position(step)))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(position(step)) * multiple(step))
         return {"scheduler": scheduler, "interval": "step"}
 
     def describe(self, optimizer: Optimizer, scheduler: object) -> str:

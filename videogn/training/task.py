@@ -30,13 +30,15 @@ from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
+from videogn.training.augmentation import Augmentation
 from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
 from videogn.training.labelling import Labelling, OneLabel, SeveralLabels
+from videogn.training.multigrid_training import MultigridTraining, follow_cycles
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
-from videogn.training.resuming import check_resumable, drawing
+from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
 from videogn.training.task_settings import CONTRACT, TaskSettings
 from videogn.training.video_test import VideoTest
 from videogn.video.transforms import normalise, view_chunks, views_of
@@ -66,8 +68,8 @@ class VideoClassifier(pl.LightningModule):
             `skip` the step, at most 10 steps one after the other and 100 in all.
         results_dir: Folder of the test results. Default: the log folder.
         save_clip_probabilities: Write the probabilities of every clip too, clips x classes numbers per video.
-        **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation` and
-            `videogn.training.objective.ObjectiveSettings`.
+        **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation`,
+            `videogn.training.objective.ObjectiveSettings` and `videogn.training.augmentation.AugmentationSettings`.
 
     Raises:
         ValueError: If a name or number is wrong.
@@ -138,6 +140,7 @@ class VideoClassifier(pl.LightningModule):
         self.val_loss = MeanMetric()
         self.objective = make_objective(self.labelling.objective, self.settings, class_names)
         self._plain_objective = self.labelling.objective()
+        self._augmentation = Augmentation(self.settings, num_classes=len(class_names), mean=self.input_mean.tolist())
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
         self._outcome: str | None = None  # of a test, in words
@@ -156,13 +159,14 @@ class VideoClassifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the loss, averaged over all positions."""
         with drawing(self._seed, self.global_rank, self.current_epoch, batch_index, device=self.device):
-            logits, targets = self.training_logits(batch)
+            logits, targets = self.training_logits(batch, self._augmentation)
         loss = self.objective(logits, targets)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(targets))
         return loss
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Update loss and accuracies with one clip per video that decodes."""
+    def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor] | None:
+        """Update loss and accuracies with one clip per video that decodes; return probabilities and targets."""
+        outcome = None
         if batch.samples:
             logits, targets = self.training_logits(batch)
             try:
@@ -172,12 +176,14 @@ class VideoClassifier(pl.LightningModule):
             else:
                 self.val_metrics.update(probabilities, targets)
                 self.val_loss.update(self._plain_objective(logits, targets), len(targets))
+                outcome = {"probabilities": probabilities, "targets": targets}
         # Metric objects, not numbers: numbers of uneven processes would be averaged wrongly. Logged without videos too,
         # since all processes must take part in the exchange.
         size = max(len(batch.samples), 1)
         for name, metric in self.val_metrics.items():
             self.log(name, metric, prog_bar=name == self.labelling.first_metric, batch_size=size)
         self.log("val/loss", self.val_loss, batch_size=size)
+        return outcome
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the facts that a result or a resumed training run needs; refuse weights that are not finite."""
@@ -189,9 +195,9 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count the videos that cannot be decoded or only by PyAV, and look for numbers that are not finite."""
+        """Count failed videos and those of another decoder, look for numbers not finite; what the settings ask for."""
         asked = self.settings.callbacks(self.labelling.first_metric)
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite, *asked]
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite, MultigridTraining(), *asked]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -228,7 +234,7 @@ class VideoClassifier(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Send all results to process 0, which writes them and logs the accuracies."""
-        about = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
+        about: dict[str, Any] = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
         about["checkpoint"] = self.trainer.ckpt_path or self._source
         if self._engine_file is not None:
             from videogn.engine_files import engine_facts
@@ -265,15 +271,18 @@ class VideoClassifier(pl.LightningModule):
         trainer = self.trainer
         trainer.fit_loop.setup_data()  # max_steps alone would leave the loader unknown
         loader: Any = trainer.train_dataloader
-        together = loader.batch_size * trainer.world_size
+        self._augmentation.check_batch(loader.clips)
+        together = loader.clips * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
-        optimizer = self.settings.make_optimizer(self.net, batch)
-        scheduler = self.settings.make_scheduler(optimizer, *course(trainer), epoch_steps(trainer))
+        settings, multiple = follow_cycles(self.settings, loader.multigrid)
+        optimizer = settings.make_optimizer(self.net, batch)
+        scheduler = settings.make_scheduler(optimizer, *course(trainer), epoch_steps(trainer), multiple)
         if "monitor" in scheduler:  # a value that only a validation gives
             scheduler["frequency"] = trainer.check_val_every_n_epoch or 1
         self._run = {
             "clips_per_batch": together,
             "clips_per_step": batch,
+            "shapes": str(loader.multigrid or ONE_SHAPE),
             **self.settings.facts(optimizer, scheduler["scheduler"]),
         }
         check_resumable(self._restored or {}, self._run, in_epoch=False)
@@ -281,19 +290,23 @@ class VideoClassifier(pl.LightningModule):
             _log.info("%s", self.settings.describe(optimizer, scheduler["scheduler"]))
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
-    def training_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def training_logits(self, batch: Batch, augmentation: Augmentation | None = None) -> tuple[Tensor, Tensor]:
         """Run a batch through the network as training and validation do.
 
         Args:
             batch: Decoded videos, at least one, with one view each, on this module's device.
+            augmentation: What a training step does to clips and targets before. Default: None.
 
         Returns:
             Logits (B, K, T', H', W'), and int64 labels (B,) or, of videos that may show several classes, 0 and 1 for
-            each class (B, K).
+            each class (B, K); shares of the classes (B, K) where clips were mixed.
         """
-        clips = views_of(*batch.samples)  # (B, C, T, H, W)
-        targets = self.labelling.targets(batch.samples).to(clips.device, non_blocking=True)
-        return self.net(self._normalise(clips)), targets
+        views = views_of(*batch.samples)  # (B, C, T, H, W)
+        targets = self.labelling.targets(batch.samples).to(views.device, non_blocking=True)
+        if augmentation is None:
+            return self.net(self._normalise(views)), targets
+        clips, targets = augmentation(views, targets, self._normalise)
+        return self.net(clips), targets
 
     def _normalise(self, clips: Tensor) -> Tensor:
         values = normalise(clips, self.input_mean, self.input_std)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from videogn.choices import NetworkInput
+from videogn.training.augmentation import AugmentationSettings
 from videogn.training.objective import ObjectiveSettings
 from videogn.training.optimisation import Optimisation
 
@@ -15,8 +16,8 @@ CONTRACT = ("arch", "norm", "norm_options", "arch_options", *INPUT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskSettings(Optimisation, ObjectiveSettings, NetworkInput):
-    """What the network sees and how it is trained, as one value. Args: those of all three.
+class TaskSettings(Optimisation, ObjectiveSettings, AugmentationSettings, NetworkInput):
+    """What the network sees and how it is trained, as one value. Args: those of all.
 
     jsonargparse looks up the types of fields in the modules of this class and of its first base only: the other bases
     do with built-in types.
@@ -26,3 +27,4 @@ class TaskSettings(Optimisation, ObjectiveSettings, NetworkInput):
         NetworkInput.__post_init__(self)
         Optimisation.__post_init__(self)
         ObjectiveSettings.__post_init__(self)
+        AugmentationSettings.__post_init__(self)
