@@ -203,6 +203,7 @@ def _swin(
     from torchvision.models.swin_transformer import SwinTransformerBlock
 
     require_own_norm(name, norm, norm_options)
-    network = rescale(_made(name, num_classes=num_classes), stochastic_depth, built_with=0.1)
+    network = _made(name, num_classes=num_classes)
+    rescale(network, stochastic_depth, built_with=0.1)
     blocks = [layer for layer in network.modules() if isinstance(layer, SwinTransformerBlock)]
     return with_memory_mode(network, blocks, memory_mode)
