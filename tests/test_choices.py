@@ -16,7 +16,8 @@ from videogn.choices import EvaluationProtocol, EvaluationViews, NetworkInput, c
 def test_tables_have_the_names_of_the_choices():
     from videogn.exporting.formats import FORMATS
     from videogn.models.network_sources import _TORCHVISION, _ZOO, KINDS
-    from videogn.training.optimisation import SCALINGS, SCHEDULES
+    from videogn.training.optimisation import SCALINGS
+    from videogn.training.schedules import SCHEDULES
     from videogn.video.clips import PROTOCOLS
     from videogn.video.crops import CROPS
     from videogn.video.decoders.readers import READERS

@@ -32,8 +32,9 @@ def _groups(out):
 @pytest.mark.parametrize(
     ("options", "lr"),
     [
-        ([], 0.01),  # --model.lr is the base learning rate of every optimiser
-        (["--model.lr=0.002"], 0.002),
+        ([], 0.008),  # its own, 0.001, for no particular batch
+        (["--model.base_batch=64"], 0.001),
+        (["--model.lr=0.002"], 0.002),  # the base learning rate of every optimiser
         (["--model.optimizer.lr=0.004"], 0.004),
         (["--model.lr=0.002", "--model.optimizer.lr=0.001"], 0.001),  # AdamW's own default, but asked for
     ],

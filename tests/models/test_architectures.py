@@ -29,7 +29,7 @@ from videogn.memory.step import StepSetting
 from videogn.models import MODELS, i3d_r50_8x8, load_weights, make_model
 from videogn.models.i3d import c2d_r50, i3d_r18, i3d_r101, slow_r50
 from videogn.norm import NORMS
-from videogn.training.optimisation import parameter_groups
+from videogn.training.parameter_groups import parameter_groups
 
 #: Differences of others, or deep.
 _HEAVY = {"x3d_s", "x3d_m", "x3d_l", "csn_r101", "slowfast_r50", "i3d_r101", "s3d", *TRANSFORMERS} - {"swin3d_t"}

@@ -12,7 +12,7 @@ from training import fit_arguments
 
 from videogn.models import i3d_r50, i3d_tiny
 from videogn.norm import NORMS
-from videogn.training.optimisation import parameter_groups
+from videogn.training.parameter_groups import parameter_groups
 
 #: bcn has a second gamma and beta in every norm, that of its first stage.
 FIRST_STAGE = ("batch_weight", "batch_bias")

@@ -18,7 +18,7 @@ from training import evaluation_arguments, fit_arguments
 from videogn.axes import Batch, Sample
 from videogn.data.datamodule import VideoDataModule
 from videogn.norm import make_norm
-from videogn.norm.precise_statistics import Statistics, tracking_layers
+from videogn.norm.precise_statistics import Statistics, clips_of_statistics, tracking_layers
 from videogn.training.callbacks import (
     BatchNormDiagnosis,
     EffectiveBatch,
@@ -26,7 +26,6 @@ from videogn.training.callbacks import (
     PreciseBatchNorm,
     TrainingClips,
 )
-from videogn.training.callbacks.batches import clips_of_statistics
 from videogn.training.callbacks.diagnosis import distances
 from videogn.training.callbacks.precise_batch_norm import _parts
 from videogn.training.task import VideoClassifier
@@ -222,7 +221,7 @@ def test_sub_batches_are_measured_one_at_a_time():
 def test_synchronised_statistics_are_of_all_devices(norm, seen, caplog):
     trainer = SimpleNamespace(
         is_global_zero=True,
-        train_dataloader=SimpleNamespace(batch_size=4),
+        train_dataloader=SimpleNamespace(clips=4),
         world_size=2,
         accumulate_grad_batches=1,
         optimizers=[SimpleNamespace(param_groups=[{"lr": 0.005}])],

@@ -11,13 +11,9 @@ import torch
 from lightning.pytorch.cli import ReduceLROnPlateau
 
 from videogn.models import MODELS, i3d_tiny
-from videogn.training.optimisation import (
-    Optimisation,
-    dotted_path,
-    make_schedule,
-    parameter_groups,
-    scaled_learning_rate,
-)
+from videogn.training.optimisation import Optimisation, dotted_path, scaled_learning_rate
+from videogn.training.parameter_groups import parameter_groups
+from videogn.training.schedules import make_schedule
 
 STEP = {"milestones": (0.375, 0.75), "gamma": 0.1}
 
@@ -247,3 +243,109 @@ def test_the_log_says_which_optimiser_trains():
         "SGD, weight decay 0.0001 on 1 weights and none on 1 norms and biases, ConstantLR"
     )
     assert dotted_path(optimizer) == "torch.optim.sgd.SGD"
+
+
+def _rates(model, optimizer):
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    return {names[id(p)]: group["lr"] for group in optimizer.param_groups for p in group["params"]}
+
+
+@pytest.mark.parametrize("optimizer", [None, functools.partial(torch.optim.AdamW, lr=5.0)])
+def test_every_parameter_has_the_rate_of_its_part(optimizer):
+    """lr * decay ** (parts behind it), for weights and norms alike; only weights decay."""
+    model = i3d_tiny(width=8)
+    settings = Optimisation(lr=0.02, base_batch=32, optimizer=optimizer, layer_decay=0.5, weight_decay=0.1)
+    made = settings.make_optimizer(model, 16)
+    expected = {
+        name: 0.01 * 0.5 ** "654310".index(name.split(".")[1])  # from the head; blocks.2 is a pool
+        for name, _ in model.named_parameters()
+    }
+    found = _rates(model, made)
+    assert found == pytest.approx(expected)
+    assert len(found) == len(list(model.parameters()))
+    for group in made.param_groups:
+        assert [group["weight_decay"]] * len(group["params"]) == [0.1 if p.ndim > 1 else 0.0 for p in group["params"]]
+
+
+def test_layer_decay_of_a_network_with_frozen_parts():
+    """They keep their places in the order."""
+    model = i3d_tiny(width=8)
+    for block in list(model.blocks)[:3]:
+        block.requires_grad_(False)
+    found = _rates(model, Optimisation(lr=0.01, base_batch=None, layer_decay=0.5).make_optimizer(model, 8))
+    assert {name.split(".")[1]: rate for name, rate in found.items()} == {
+        "6": 0.01,
+        "5": 0.005,
+        "4": 0.0025,
+        "3": 0.00125,
+    }
+
+
+def test_the_log_names_the_rates_of_both_ends():
+    model = i3d_tiny(width=8)
+    settings = Optimisation(lr=0.01, base_batch=None, layer_decay=0.5, warmup_epochs=2)
+    optimizer = settings.make_optimizer(model, 8)
+    line = settings.describe(optimizer, settings.make_scheduler(optimizer, 100, float, 10)["scheduler"])
+    assert ", layer decay 0.5 (lr 0.000313 in blocks.0 to 0.01 in blocks.6), step schedule after 2 epochs" in line
+    assert settings.facts(optimizer, optimizer)["layer_decay"] == 0.5
+
+
+def test_without_layer_decay_there_are_two_groups_and_nothing_more():
+    groups = parameter_groups(i3d_tiny(width=8))
+    assert [sorted(group) for group in groups] == [["params"], ["params", "weight_decay"]]
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(2, 20), (0.5, 5), (2.55, 26)])
+def test_a_warm_up_in_epochs_is_that_many_steps(epochs, steps):
+    """Of 10 steps each; then the same schedule as with a share."""
+    settings = Optimisation(lr=1.0, base_batch=None, warmup_epochs=epochs, schedule="cosine")
+    optimizer = settings.make_optimizer(torch.nn.Linear(2, 2), 8)
+    scheduler = settings.make_scheduler(optimizer, 100, float, 10)["scheduler"]
+    share = make_schedule("cosine", total_steps=100, warmup=epochs / 10, **STEP)
+    rates = []
+    for _ in range(100):
+        rates.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+    assert rates == pytest.approx([share(step) for step in range(100)])
+    rising = [step for step in range(100) if step / 100 < epochs / 10]
+    assert len(rising) == steps
+    assert rates[:steps] == pytest.approx([(step + 1) / (10 * epochs + 1) for step in rising])
+
+
+@pytest.mark.parametrize(
+    ("options", "epoch", "message"),
+    [
+        ({"warmup_epochs": 10}, 10, "warmup_epochs must be less than the training run's 10, got 10"),
+        ({"warmup_epochs": 1}, None, "where --trainer.max_time ends it, take --model.warmup"),
+    ],
+)
+def test_a_warm_up_in_epochs_that_cannot_be(options, epoch, message):
+    settings = Optimisation(**options)
+    with pytest.raises(ValueError, match=message):
+        settings.make_scheduler(settings.make_optimizer(torch.nn.Linear(2, 2), 8), 100, float, epoch)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"warmup_epochs": 1, "warmup": 0.1}, r"warmup 0\.1, or a number of epochs, warmup_epochs 1: set one of them"),
+        ({"warmup_epochs": -1}, "warmup_epochs must be >= 0, got -1"),
+        ({"warmup_epochs": 1, "scheduler": torch.optim.lr_scheduler.ConstantLR}, "leave out warmup_epochs 1"),
+        ({"layer_decay": 0}, r"layer_decay must be in \(0, 1\], 1 for none, got 0"),
+        ({"layer_decay": 1.1}, "layer_decay must be in"),
+        ({"ema": 1.0}, r"ema is the decay of the average and must be between 0 and 1, got 1\.0"),
+        ({"weight_decay": -1}, "weight_decay must be >= 0, got -1"),
+    ],
+)
+def test_values_that_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Optimisation(**options)
+
+
+def test_lr_and_weight_decay_are_those_of_every_optimiser():
+    settings = Optimisation(lr=0.3, weight_decay=0.05, base_batch=None, optimizer=torch.optim.AdamW)
+    weights, plain = settings.make_optimizer(torch.nn.Linear(2, 2), 8).param_groups
+    assert (weights["lr"], weights["weight_decay"], plain["lr"], plain["weight_decay"]) == (0.3, 0.05, 0.3, 0.0)
+    with pytest.raises(ValueError, match=r"Rprop has no weight decay: leave out weight_decay, got 0\.05"):
+        Optimisation(weight_decay=0.05, optimizer=torch.optim.Rprop).make_optimizer(torch.nn.Linear(2, 2), 8)

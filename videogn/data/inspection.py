@@ -30,6 +30,22 @@ def about_one_class(index: VideoIndex) -> str | None:
     return f"{said}: is its folder {name} meant?" if meant else f"{said}; at least two are needed"
 
 
+def about_class_sizes(index: VideoIndex) -> str | None:
+    """Say how many training videos the smallest and the largest class have; None where no video has a class.
+
+    Classes without any are another line's: `about_empty_classes`.
+    """
+    counted = index.records.table["label"].drop_null().value_counts().to_pylist()
+    sizes = sorted((row["counts"], row["values"]) for row in counted)
+    if not sizes:
+        return None
+    (least, small), (most, large) = sizes[0], sizes[-1]
+    if least == most:
+        return f"train videos a class: {least:,} each"
+    ratio = f", {most / least:.1f} times as many" if most >= 2 * least else ""
+    return f"train videos a class: {least:,} ({index.classes[small]}) to {most:,} ({index.classes[large]}){ratio}"
+
+
 def left_out_of(splits: Mapping[str, VideoIndex]) -> list[str]:
     """Say which files may have been meant as videos, and which folders are no classes, split by split."""
     lines = []

@@ -11,6 +11,7 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.choices import EvaluationViews, NetworkInput
+from videogn.data.multigrid import ClipShape
 from videogn.video.clips import SLOWFAST_FPS, Indices, centre_clip, clip_indices, random_clip
 from videogn.video.crops import ResizedCrop, evaluation_crops, random_crop
 from videogn.video.window import resized_size
@@ -49,7 +50,12 @@ class ViewPlan:
 
 
 def training_plan(
-    view: NetworkInput, *, short_sides: tuple[int, int], flip: float, resized_crop: ResizedCrop | None = None
+    view: NetworkInput,
+    *,
+    short_sides: tuple[int, int],
+    flip: float,
+    resized_crop: ResizedCrop | None = None,
+    shape: ClipShape | None = None,
 ) -> ViewPlan:
     """Plan one random clip, resized, cropped and mirrored at random.
 
@@ -59,6 +65,8 @@ def training_plan(
             them.
         flip: Probability of mirroring a clip.
         resized_crop: Random resized crop in place of the random shorter side and square. Default: None.
+        shape: Shape of the clip in multigrid training, in place of that of `view`. The smallest short side shrinks with
+            the crop, so that a crop may show as much of the frame as one of `view` does. Default: that of `view`.
 
     Returns:
         The plan.
@@ -73,11 +81,16 @@ def training_plan(
     # A crop that does not fit fails here rather than at every video.
     side = smallest if resized_crop is None else size
     random_crop(side, side, size, flip=flip, rng=np.random.default_rng(0))
+    clips = functools.partial(_random_clip, clip_length=view.clip_length, interval=view.interval)
+    if shape is not None:
+        clips = functools.partial(_clip_of_any_interval, clip_length=shape.clip_length, intervals=shape.intervals)
+        short_sides = max(round(smallest * shape.crop_size / size), shape.crop_size), largest
+        size = shape.crop_size
     layout = functools.partial(_jittered, short_sides=short_sides, size=size, flip=flip)
     if resized_crop is not None:
         layout = functools.partial(_random_part, draw=resized_crop, size=size, flip=flip)
     return ViewPlan(
-        clips=functools.partial(_random_clip, clip_length=view.clip_length, interval=view.interval),
+        clips=clips,
         layout=layout,
         fps=view.fps,
         antialias=view.antialias,
@@ -131,12 +144,38 @@ def evaluation_plan(views: EvaluationViews) -> ViewPlan:
     )
 
 
+def described(views: EvaluationViews) -> dict[str, Any]:
+    """Describe the views of a test for its results."""
+    return {
+        "clips": views.num_clips,
+        "starts": views.protocol,
+        "crops": views.crops,
+        "short_side": views.short_side,
+        "clip_length": views.clip_length,
+        "interval": views.interval,
+        **({} if views.fps is None else {"fps": views.fps}),
+        **({} if views.antialias else {"antialias": False}),
+    }
+
+
 # All functions of a plan take an rng. They are partials rather than lambdas, so that a data set can be pickled for
 # loader processes.
 
 
 def _random_clip(num_frames: int, rng: np.random.Generator, fps: float = SLOWFAST_FPS, **clip: int) -> Indices:
     return random_clip(num_frames, rng=rng, **clip)
+
+
+def _clip_of_any_interval(
+    num_frames: int,
+    rng: np.random.Generator,
+    fps: float = SLOWFAST_FPS,
+    *,
+    clip_length: int,
+    intervals: tuple[int, int],
+) -> Indices:
+    interval = int(rng.integers(*intervals, endpoint=True))
+    return random_clip(num_frames, clip_length=clip_length, interval=interval, rng=rng)
 
 
 def _centre_clip(num_frames: int, rng: np.random.Generator, fps: float = SLOWFAST_FPS, **clip: int) -> Indices:

@@ -45,6 +45,19 @@ def tracking_layers(model: nn.Module) -> dict[str, nn.Module]:
     return {name: layer for name, layer in model.named_modules() if _tracks(layer)}
 
 
+def clips_of_statistics(layers: Iterable[nn.Module], clips: int) -> int:
+    """Return how many clips of a device share their statistics.
+
+    Args:
+        layers: Layers with running statistics. A layer over sub-batches has their size in its attribute `clips`.
+        clips: Number of clips in a batch of a device.
+
+    Returns:
+        `clips`, or the smallest sub-batch.
+    """
+    return min([clips, *(int(getattr(layer, "clips", clips)) for layer in layers)])
+
+
 def running_statistics(layers: Mapping[str, nn.Module]) -> dict[str, Statistics]:
     """Copy the running statistics of layers.
 

@@ -25,6 +25,28 @@ def course(trainer: Trainer) -> tuple[float, Callable[[int], float]]:
     total_steps = trainer.estimated_stepping_batches
     if not math.isinf(total_steps):
         return int(total_steps), float
+    timer = _timer(trainer)  # its state is in the checkpoint: a resumed run continues at the same second
+
+    def seconds(step: int) -> float:
+        return float(trainer.strategy.broadcast(timer.time_elapsed()))  # clocks of processes differ, rates must not
+
+    return timer.time_elapsed() + (timer.time_remaining() or 0.0), seconds
+
+
+def elapsed_share(trainer: Trainer) -> float:
+    """Return the elapsed part of a training run as a share of it, by the clock of this process where a clock ends it.
+
+    Args:
+        trainer: As for `course`.
+    """
+    total_steps = trainer.estimated_stepping_batches
+    if not math.isinf(total_steps):
+        return trainer.global_step / max(total_steps, 1)
+    timer = _timer(trainer)
+    return timer.time_elapsed() / max(timer.time_elapsed() + (timer.time_remaining() or 0.0), 1e-9)
+
+
+def _timer(trainer: Trainer) -> Timer:
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     timers = [
         callback for callback in callbacks if isinstance(callback, Timer) and callback.time_remaining() is not None
@@ -33,9 +55,11 @@ def course(trainer: Trainer) -> tuple[float, Callable[[int], float]]:
         raise ValueError(
             "the schedule needs to know the end of the training run: set --trainer.max_epochs, max_steps or max_time"
         )
-    timer = timers[0]  # its state is in the checkpoint: a resumed run continues at the same second
+    return timers[0]
 
-    def seconds(step: int) -> float:
-        return float(trainer.strategy.broadcast(timer.time_elapsed()))  # clocks of processes differ, rates must not
 
-    return timer.time_elapsed() + (timer.time_remaining() or 0.0), seconds
+def epoch_steps(trainer: Trainer) -> int | None:
+    """Return the number of optimiser steps of an epoch; None where the training run ends by the clock."""
+    if math.isinf(trainer.estimated_stepping_batches) or math.isinf(trainer.num_training_batches):
+        return None
+    return math.ceil(trainer.num_training_batches / trainer.accumulate_grad_batches)

@@ -104,6 +104,29 @@ class Objective(nn.Module):
         """
         self.class_weights = balanced_weights(counts)
 
+    def chance(self, counts: Tensor) -> float | None:
+        """Compute the loss of the best answer that is the same for every clip: the entropy of the targets.
+
+        Mixed targets have the same one, since the loss of a constant answer is linear in the targets.
+
+        Args:
+            counts: Number of clips of each class, (K,).
+
+        Returns:
+            The loss, or None with class weights or the focal loss, where it is another.
+
+        Example:
+            >>> import torch
+            >>> from videogn.training.objective import Objective
+            >>> round(Objective().chance(torch.tensor([50, 50])), 4)  # ln 2
+            0.6931
+        """
+        if self.class_weights is not None or self.focal_gamma > 0:
+            return None
+        shares = counts.double() / counts.sum()
+        shares = shares * (1 - self.label_smoothing) + self.label_smoothing / len(counts)
+        return float(-torch.xlogy(shares, shares).sum())
+
     def _focal(self, logits: Tensor, wanted: Tensor, weights: Tensor | None) -> Tensor:
         classes = logits.shape[1]
         by_number = wanted.ndim < logits.ndim
@@ -160,6 +183,10 @@ class SeveralLabelsObjective(Objective):
         """Weigh classes by the ratio of the training videos that do not show them to those that do; 1 without any."""
         weights = np.where(counts > 0, (videos - counts) / np.maximum(counts, 1), 1.0)
         self.class_weights = torch.from_numpy(weights).float()
+
+    def chance(self, counts: Tensor) -> None:
+        """None: one count a class does not tell how many videos show it."""
+        return
 
 
 def make_objective(kind: type[Objective], settings: ObjectiveSettings, classes: Sequence[str]) -> Objective:

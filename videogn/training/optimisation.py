@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -13,17 +12,20 @@ from torch import nn
 from torch.optim import Optimizer
 
 from videogn.checks import check_choice, require_at_least, require_positive
-from videogn.choices import ScalingName, ScheduleName
+from videogn.choices import MILESTONES, ScalingName, ScheduleName
+from videogn.training.parameter_groups import LR_SCALE, parameter_groups
+from videogn.training.schedules import make_schedule
 
 if TYPE_CHECKING:
+    from lightning.pytorch import Callback
     from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
-
-#: Elapsed share of the training run, in [0, 1) -> factor on the learning rate.
-Schedule = Callable[[float], float]
 
 #: Rule -> factor on the learning rate for a ratio of batch sizes: linear (Goyal et al. 2017, section 2.1), or the
 #: square root, which keeps the variance of a step (Krizhevsky 2014, arXiv 1404.5997, section 5).
 SCALINGS: dict[str, Callable[[float], float]] = {"linear": lambda ratio: ratio, "sqrt": math.sqrt}
+#: Learning rate and weight decay of the default SGD.
+_SGD_LR = 0.01
+_SGD_WEIGHT_DECAY = 1e-4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,46 +33,68 @@ class Optimisation:
     """Optimiser and schedule of a training run. Without `optimizer`: SGD with Nesterov momentum.
 
     Args:
-        lr: Base learning rate, for `base_batch` clips per optimiser step. On the command line it is also the base
-            learning rate of `optimizer`, unless --model.optimizer.lr is given.
+        lr: Base learning rate, for `base_batch` clips per optimiser step. Default: 0.01 for SGD, and for `optimizer`
+            its own (AdamW: 0.001), which the command line takes as it is, whatever the number of clips.
         base_batch: Number of clips per step that the base learning rate is meant for. The rate is scaled from it to the
             actual number of clips; null leaves it unscaled.
-        scaling: Rule that scales the learning rate with the batch: `linear` or `sqrt`.
+        scaling: Rule that scales the learning rate with the batch: `linear`, or `sqrt`, which suits AdamW and its kind.
         momentum: Momentum of the default SGD.
-        weight_decay: Weight decay of the default SGD.
-        optimizer: Optimiser: a class of `torch.optim` by name or any other by its dotted path, with options of its own,
-            for instance --model.optimizer AdamW --model.optimizer.weight_decay 0.05. Its weight decay applies to
-            weights only, not to norms and biases.
+        weight_decay: Weight decay, of weights only, not of norms and biases. Default: 0.0001 for SGD, and for
+            `optimizer` its own (AdamW: 0.01).
+        optimizer: Optimiser: a class of `torch.optim` by name or any other by its dotted path, for instance
+            --model.optimizer AdamW, with options of its own as --model.optimizer.betas. One that is named on the
+            command line takes neither rate nor weight decay from a configuration that is another optimiser's.
+        layer_decay: Factor on the learning rate from each part of the network to the one before it, from the head (the
+            full rate) to the stem; 0.75 is usual for fine-tuning, 1 is none.
         schedule: Schedule of the learning rate: `step` or `cosine`.
-        milestones: Elapsed shares of the training run at which the `step` schedule lowers the rate.
+        milestones: Elapsed shares of the training run at which the `step` schedule lowers the rate. The long cycles of
+            --data.multigrid end there too, with any schedule.
         lr_gamma: Factor of each lowering.
         warmup: Share of the training run in which the rate rises linearly from nearly 0.
+        warmup_epochs: Number of epochs in which it does, in place of a share; parts of epochs count.
         scheduler: Scheduler in place of `schedule` and `warmup`: a class of `torch.optim.lr_scheduler` by name or any
             other by its dotted path, with options of its own. It is stepped after every optimiser step
             (ReduceLROnPlateau: after every epoch with a validation).
+        ema: Decay of an exponential moving average of the weights, taken after every optimiser step and used by
+            validation, test, predict and export; for instance 0.999 for runs of several thousand steps. Default: none.
+        early_stopping: Number of validations, one an epoch as a rule, without a better val/top1 (val/map) after which
+            the training run ends. Default: it does not.
 
     Raises:
         ValueError: If a name is unknown or a number is out of range.
     """
 
-    lr: float = 0.01
+    lr: float | None = None
     base_batch: int | None = 64
     scaling: ScalingName = "linear"
     momentum: float = 0.9
-    weight_decay: float = 1e-4
+    weight_decay: float | None = None
     optimizer: OptimizerCallable | None = None
+    layer_decay: float = 1.0
     schedule: ScheduleName = "step"
-    milestones: tuple[float, ...] = (0.375, 0.75)
+    milestones: tuple[float, ...] = MILESTONES
     lr_gamma: float = 0.1
     warmup: float = 0.0
+    warmup_epochs: float = 0.0
     scheduler: LRSchedulerCallable | None = None
+    ema: float | None = None
+    early_stopping: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, get_args(ScalingName))
-        require_at_least("lr", self.lr, 0)
+        for name, value in {"lr": self.lr, "weight_decay": self.weight_decay}.items():
+            if value is not None:
+                require_at_least(name, value, 0)
         if self.base_batch is not None:
             require_positive("base_batch", self.base_batch)
-        self.factor(1)
+        if not 0 < self.layer_decay <= 1:
+            raise ValueError(f"layer_decay must be in (0, 1], 1 for none, got {self.layer_decay}")
+        if self.ema is not None and not 0 < self.ema < 1:
+            raise ValueError(f"ema is the decay of the average and must be between 0 and 1, got {self.ema}")
+        if self.early_stopping is not None:
+            require_positive("early_stopping", self.early_stopping)
+        self._check_warmup()
+        self._factor(1, warmup=self.warmup)
 
     def make_optimizer(self, module: nn.Module, batch: int) -> Optimizer:
         """Make the optimiser of a network.
@@ -80,76 +104,138 @@ class Optimisation:
             batch: Number of clips per optimiser step: clips per device x devices x accumulated batches.
 
         Returns:
-            The optimiser, with decay groups and the scaled learning rate.
+            The optimiser, with decay groups and the scaled learning rates.
+
+        Raises:
+            ValueError: A weight decay was given, and the optimiser has none.
         """
-        make = self.optimizer or functools.partial(
-            torch.optim.SGD,
-            lr=self.lr,
-            momentum=self.momentum,
-            weight_decay=self.weight_decay,
-            nesterov=self.momentum > 0,
-        )
-        optimizer = make(parameter_groups(module))
+        optimizer = (self.optimizer or self._sgd)(parameter_groups(module, self.layer_decay))
+        if self.weight_decay is not None and "weight_decay" not in optimizer.defaults:
+            name = type(optimizer).__name__
+            raise ValueError(f"{name} has no weight decay: leave out weight_decay, got {self.weight_decay}")
         for group in optimizer.param_groups:
-            group["lr"] = scaled_learning_rate(
-                group["lr"], batch=batch, base_batch=self.base_batch, scaling=self.scaling
-            )
+            if self.weight_decay is not None and any(p.ndim > 1 for p in group["params"]):
+                group["weight_decay"] = self.weight_decay
+            rate = group["lr"] if self.lr is None else self.lr
+            rate = scaled_learning_rate(rate, batch=batch, base_batch=self.base_batch, scaling=self.scaling)
+            group["lr"] = rate * group.get(LR_SCALE, 1.0)
         return optimizer
 
-    def make_scheduler(self, optimizer: Optimizer, total: float, position: Callable[[int], float]) -> dict[str, Any]:
+    def make_scheduler(
+        self,
+        optimizer: Optimizer,
+        total: float,
+        position: Callable[[int], float],
+        epoch: float | None = None,
+        multiple: Callable[[int], float] = lambda step: 1.0,
+    ) -> dict[str, Any]:
         """Make the scheduler of a training run.
 
         Args:
             optimizer: Optimiser whose learning rate it changes.
             total: Length of the training run, in optimiser steps or in seconds.
             position: Optimiser step -> elapsed steps or seconds.
+            epoch: Length of an epoch in the same unit. Default: unknown.
+            multiple: Optimiser step -> further factor on the learning rate. Default: 1.
 
         Returns:
             Lightning's description of a scheduler.
+
+        Raises:
+            ValueError: The warm-up is counted in epochs, and they are unknown or too few.
         """
         if self.scheduler is not None:
             scheduler = self.scheduler(optimizer)
             if monitor := getattr(scheduler, "monitor", None):  # Lightning's ReduceLROnPlateau
                 return {"scheduler": scheduler, "monitor": monitor}
             return {"scheduler": scheduler, "interval": "step"}
-        factor = self.factor(total)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(position(step)))
+        factor = self._factor(total, warmup=self._warmup_share(total, epoch))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(position(step)) * multiple(step))
         return {"scheduler": scheduler, "interval": "step"}
 
     def describe(self, optimizer: Optimizer, scheduler: object) -> str:
         """Describe optimiser, weight decay and schedule in a line for the log."""
-        decayed, *plain = optimizer.param_groups  # one from outside may have divided them further
+        groups = optimizer.param_groups
+        dimensions = [p.ndim for group in groups for p in group["params"]]
+        weights = sum(ndim > 1 for ndim in dimensions)
+        decay = max(group.get("weight_decay", 0) for group in groups)
         schedule = f"{self.schedule} schedule" if self.scheduler is None else type(scheduler).__name__
+        if self.warmup_epochs:
+            schedule += f" after {self.warmup_epochs:g} epochs of warm-up"
         return (
-            f"{type(optimizer).__name__}, weight decay {decayed.get('weight_decay', 0):g} on {len(decayed['params'])} "
-            f"weights and none on {sum(len(group['params']) for group in plain)} norms and biases, {schedule}"
+            f"{type(optimizer).__name__}, weight decay {decay:g} on {weights} weights and none on "
+            f"{len(dimensions) - weights} norms and biases{self._layer_rates(groups)}, {schedule}"
         )
 
-    def factor(self, total: float) -> Callable[[float], float]:
-        """Make the schedule, see `make_schedule`."""
+    def _layer_rates(self, groups: list[dict[str, Any]]) -> str:
+        if self.layer_decay == 1:
+            return ""
+        stem, head = (
+            f"{group.get('initial_lr', group['lr']):.3g} in {group['part']}" for group in (groups[-1], groups[0])
+        )
+        return f", layer decay {self.layer_decay:g} (lr {stem} to {head})"
+
+    def callbacks(self, metric: str) -> list[Callback]:
+        """Make what these options add to a training run.
+
+        Args:
+            metric: Name of the validation metric that early stopping looks at.
+        """
+        made: list[Callback] = []  # few runs need them
+        if self.ema is not None:
+            from videogn.training.callbacks.weight_average import WeightAverage
+
+            made.append(WeightAverage(self.ema))
+        if self.early_stopping is not None:
+            from videogn.training.callbacks.early_stop import EarlyStop
+
+            made.append(EarlyStop(self.early_stopping, metric))
+        return made
+
+    def facts(self, optimizer: Optimizer, scheduler: object) -> dict[str, Any]:
+        """Return what a resumed training run has to share, see `videogn.training.resuming.check_resumable`."""
+        return {
+            "optimizer": dotted_path(optimizer),
+            "scheduler": dotted_path(scheduler),
+            "layer_decay": self.layer_decay,
+            "ema": self.ema,
+        }
+
+    def _sgd(self, groups: list[dict[str, Any]]) -> Optimizer:
+        decay = _SGD_WEIGHT_DECAY if self.weight_decay is None else self.weight_decay
+        rate = _SGD_LR if self.lr is None else self.lr
+        return torch.optim.SGD(groups, rate, self.momentum, weight_decay=decay, nesterov=self.momentum > 0)
+
+    def _check_warmup(self) -> None:
+        require_at_least("warmup_epochs", self.warmup_epochs, 0)
+        if self.warmup_epochs and self.warmup:
+            raise ValueError(
+                f"the warm-up is a share, warmup {self.warmup:g}, or a number of epochs, warmup_epochs "
+                f"{self.warmup_epochs:g}: set one of them to 0"
+            )
+        if self.warmup_epochs and self.scheduler is not None:
+            raise ValueError(
+                f"scheduler takes the place of schedule and warm-up: leave out warmup_epochs {self.warmup_epochs:g}"
+            )
+
+    def _warmup_share(self, total: float, epoch: float | None) -> float:
+        if not self.warmup_epochs:
+            return self.warmup
+        if epoch is None:
+            raise ValueError(
+                "warmup_epochs needs a training run of a known number of steps; where --trainer.max_time ends it, take "
+                "--model.warmup, a share of it"
+            )
+        if self.warmup_epochs * epoch >= total:
+            raise ValueError(
+                f"warmup_epochs must be less than the training run's {total / epoch:.3g}, got {self.warmup_epochs:g}"
+            )
+        return self.warmup_epochs * epoch / total
+
+    def _factor(self, total: float, *, warmup: float) -> Callable[[float], float]:
         return make_schedule(
-            self.schedule, total_steps=total, warmup=self.warmup, milestones=self.milestones, gamma=self.lr_gamma
+            self.schedule, total_steps=total, warmup=warmup, milestones=self.milestones, gamma=self.lr_gamma
         )
-
-
-def parameter_groups(module: nn.Module) -> list[dict[str, Any]]:
-    """Divide parameters into two groups: weights, and everything one-dimensional (norms' gamma and beta, biases).
-
-    The first group has the weight decay of the optimiser, the second has none. The rule depends on the number of
-    dimensions only, so that all norms are treated alike (weight decay 1e-4 on weights and 0 on norms: released code of
-    Wang et al. 2018).
-
-    Args:
-        module: Module whose parameters are trained. Parameters that need no gradient are left out.
-
-    Returns:
-        Groups for a torch optimiser.
-    """
-    trained = [p for p in module.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in trained if p.ndim > 1]},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
-    ]
 
 
 def dotted_path(thing: object) -> str:
@@ -174,55 +260,3 @@ def scaled_learning_rate(lr: float, *, batch: int, base_batch: int | None, scali
     """
     check_choice("scaling", scaling, SCALINGS)
     return lr if base_batch is None else lr * SCALINGS[scaling](batch / base_batch)
-
-
-def step_schedule(milestones: Sequence[float], gamma: float) -> Schedule:
-    """Multiply the rate by `gamma` at each of `milestones`, given as shares of the training run."""
-    return lambda elapsed: gamma ** sum(elapsed >= milestone for milestone in milestones)
-
-
-def cosine_schedule(milestones: Sequence[float], gamma: float) -> Schedule:
-    """Lower the rate along half a cosine from 1 to 0 (Loshchilov & Hutter 2017, equation 5 with one period)."""
-    return lambda elapsed: 0.5 * (1 + math.cos(math.pi * elapsed))
-
-
-#: Name -> (milestones, gamma) -> schedule.
-SCHEDULES: dict[str, Callable[[Sequence[float], float], Schedule]] = {
-    "step": step_schedule,
-    "cosine": cosine_schedule,
-}
-
-
-def make_schedule(
-    name: str, *, total_steps: float, warmup: float, milestones: Sequence[float], gamma: float
-) -> Callable[[float], float]:
-    """Make a schedule by name, with a linear warm-up in front.
-
-    Args:
-        name: A key of SCHEDULES.
-        total_steps: Optimiser steps of the whole training run, or its seconds where it ends by the clock.
-        warmup: Share of the training run, in [0, 1), in which the rate rises linearly, in equal steps from nearly 0.
-        milestones: Milestones of the step schedule as shares of the training run, in (0, 1).
-        gamma: Factor of the step schedule at each milestone.
-
-    Returns:
-        Optimiser step, or second -> factor on the learning rate, for `LambdaLR`.
-
-    Raises:
-        ValueError: If the name is unknown or a number is out of range.
-    """
-    check_choice("schedule", name, SCHEDULES)
-    if not 0 <= warmup < 1:
-        raise ValueError(f"warmup is a share of the training run and must be in [0, 1), got {warmup}")
-    if any(not 0 < milestone < 1 for milestone in milestones):
-        raise ValueError(f"milestones are shares of the training run and must be in (0, 1), got {list(milestones)}")
-    schedule = SCHEDULES[name](milestones, gamma)
-
-    def factor(step: float) -> float:
-        elapsed = min(step / max(total_steps, 1), 1.0)
-        if elapsed < warmup:
-            return (step + 1) / (warmup * total_steps + 1)
-        # The cosine runs over what is left after the warm-up; milestones count from the start of the training run.
-        return schedule((elapsed - warmup) / (1 - warmup)) if name == "cosine" else schedule(elapsed)
-
-    return factor

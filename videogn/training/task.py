@@ -31,14 +31,14 @@ from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
 from videogn.training.augmentation import Augmentation
-from videogn.training.course import course
+from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
 from videogn.training.labelling import Labelling, OneLabel, SeveralLabels
+from videogn.training.multigrid_training import MultigridTraining, follow_cycles
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
-from videogn.training.optimisation import dotted_path
-from videogn.training.resuming import check_resumable, drawing
+from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
 from videogn.training.task_settings import CONTRACT, TaskSettings
 from videogn.training.video_test import VideoTest
 from videogn.video.transforms import normalise, view_chunks, views_of
@@ -164,8 +164,9 @@ class VideoClassifier(pl.LightningModule):
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(targets))
         return loss
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Update loss and accuracies with one clip per video that decodes."""
+    def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor] | None:
+        """Update loss and accuracies with one clip per video that decodes; return probabilities and targets."""
+        outcome = None
         if batch.samples:
             logits, targets = self.training_logits(batch)
             try:
@@ -175,12 +176,14 @@ class VideoClassifier(pl.LightningModule):
             else:
                 self.val_metrics.update(probabilities, targets)
                 self.val_loss.update(self._plain_objective(logits, targets), len(targets))
+                outcome = {"probabilities": probabilities, "targets": targets}
         # Metric objects, not numbers: numbers of uneven processes would be averaged wrongly. Logged without videos too,
         # since all processes must take part in the exchange.
         size = max(len(batch.samples), 1)
         for name, metric in self.val_metrics.items():
             self.log(name, metric, prog_bar=name == self.labelling.first_metric, batch_size=size)
         self.log("val/loss", self.val_loss, batch_size=size)
+        return outcome
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the facts that a result or a resumed training run needs; refuse weights that are not finite."""
@@ -192,8 +195,9 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count the videos that cannot be decoded or only by PyAV, and look for numbers that are not finite."""
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite]
+        """Count failed videos and those of another decoder, look for numbers not finite; what the settings ask for."""
+        asked = self.settings.callbacks(self.labelling.first_metric)
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite, MultigridTraining(), *asked]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -266,20 +270,20 @@ class VideoClassifier(pl.LightningModule):
         """Make the optimiser, its learning rate scaled by the batch, and a scheduler that follows every step."""
         trainer = self.trainer
         trainer.fit_loop.setup_data()  # max_steps alone would leave the loader unknown
-        total, position = course(trainer)
         loader: Any = trainer.train_dataloader
-        self._augmentation.check_batch(loader.batch_size)
-        together = loader.batch_size * trainer.world_size
+        self._augmentation.check_batch(loader.clips)
+        together = loader.clips * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
-        optimizer = self.settings.make_optimizer(self.net, batch)
-        scheduler = self.settings.make_scheduler(optimizer, total, position)
+        settings, multiple = follow_cycles(self.settings, loader.multigrid)
+        optimizer = settings.make_optimizer(self.net, batch)
+        scheduler = settings.make_scheduler(optimizer, *course(trainer), epoch_steps(trainer), multiple)
         if "monitor" in scheduler:  # a value that only a validation gives
             scheduler["frequency"] = trainer.check_val_every_n_epoch or 1
         self._run = {
             "clips_per_batch": together,
             "clips_per_step": batch,
-            "optimizer": dotted_path(optimizer),
-            "scheduler": dotted_path(scheduler["scheduler"]),
+            "shapes": str(loader.multigrid or ONE_SHAPE),
+            **self.settings.facts(optimizer, scheduler["scheduler"]),
         }
         check_resumable(self._restored or {}, self._run, in_epoch=False)
         if trainer.is_global_zero:

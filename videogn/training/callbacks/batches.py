@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -103,16 +103,3 @@ def logits_and_labels(trainer: Trainer, pl_module: Any, batch: Batch) -> tuple[T
     """
     with trainer.precision_plugin.forward_context():
         return pl_module.training_logits(batch)
-
-
-def clips_of_statistics(layers: Iterable[nn.Module], clips: int) -> int:
-    """Return how many clips of a device share their statistics.
-
-    Args:
-        layers: Layers with running statistics. A layer over sub-batches has their size in its attribute `clips`.
-        clips: Number of clips in a batch of a device.
-
-    Returns:
-        `clips`, or the smallest sub-batch.
-    """
-    return min([clips, *(int(getattr(layer, "clips", clips)) for layer in layers)])
