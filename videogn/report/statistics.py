@@ -1,4 +1,4 @@
-"""Intervals and tests of a comparison: over seeds (Student), over videos (bootstrap), of a pair (McNemar)."""
+"""Intervals and tests of a comparison: over seeds (Student), over videos (bootstrap), of pairs (McNemar, Holm)."""
 
 from __future__ import annotations
 
@@ -103,3 +103,25 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
     different = only_first + only_second
     return 1.0 if different == 0 else float(stats.binomtest(only_first, different, 0.5).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's correction ("A simple sequentially rejective multiple test procedure", Scand. J. Statist. 1979).
+
+    Args:
+        p_values: p values of several tests.
+
+    Returns:
+        The adjusted ones: with those below 0.05 rejected, the probability of a false rejection is at most 0.05.
+
+    Example:
+        >>> from videogn.report.statistics import holm
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min((len(p_values) - rank) * p_values[place], 1.0))
+        adjusted[place] = largest
+    return adjusted
