@@ -56,7 +56,9 @@ def run(options: Options) -> int:
         return _compare_tests(options, out)
     if len(studies) < len(folders):
         other = next(folder for folder in folders if folder not in studies)
-        raise ValueError(f"{studies[0]} is a study and {other} is not: compare studies, or tests (a study's are in cells/)")
+        raise ValueError(
+            f"{studies[0]} is a study and {other} is not: compare studies, or tests (a study's are in cells/)"
+        )
     if len(studies) > 2 or options.intersect:
         what = "--intersect is about tests" if options.intersect else f"got {len(studies)}"
         raise ValueError(f"compare takes two studies at a time; {what}")

@@ -62,6 +62,30 @@ def t_interval(values: Sequence[float], *, level: float = LEVEL) -> Interval:
     return Interval(mean, mean - half, mean + half, count)
 
 
+def welch_interval(first: Sequence[float], second: Sequence[float], *, level: float = LEVEL) -> Interval:
+    """Welch's interval of a difference of means of unpaired values (Biometrika 1947).
+
+    Args:
+        first: Values, at least one.
+        second: Values that are compared with them, at least one.
+        level: Probability that the interval holds the difference.
+
+    Returns:
+        Mean of `second` minus that of `first`, with an interval where both have several values that are not all equal.
+    """
+    from scipy import stats
+
+    mean, count = float(np.mean(second) - np.mean(first)), len(first) + len(second)
+    squares = [
+        float(np.var(values, ddof=1)) / len(values) if len(values) > 1 else math.nan for values in (first, second)
+    ]
+    if not sum(squares) > 0:
+        return Interval(mean, None, None, count)
+    freedom = sum(squares) ** 2 / sum(s**2 / (len(v) - 1) for s, v in zip(squares, (first, second), strict=True))
+    half = float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(sum(squares))
+    return Interval(mean, mean - half, mean + half, count)
+
+
 def bootstrap_interval(
     values: np.ndarray, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:

@@ -162,9 +162,13 @@ def _precisions(outcomes: Outcomes) -> list[np.ndarray] | None:
     if not outcomes.several_labels or outcomes.scores is None:
         return None
     count = len(outcomes.names)
-    weights = np.concatenate([np.ones((count, 1), np.int32), drawn_videos(count, resamples=PRECISION_RESAMPLES)], axis=1)
+    weights = np.concatenate(
+        [np.ones((count, 1), np.int32), drawn_videos(count, resamples=PRECISION_RESAMPLES)], axis=1
+    )
     return [
-        np.stack([weighted_precision(scores[:, k], outcomes.shown[:, k], weights) for k in range(len(outcomes.classes))])
+        np.stack(
+            [weighted_precision(scores[:, k], outcomes.shown[:, k], weights) for k in range(len(outcomes.classes))]
+        )
         for scores in outcomes.scores
     ]
 

@@ -38,7 +38,7 @@ class Differing:
 
 
 def differing_settings(tests: Sequence[Tested]) -> list[Differing]:
-    """List the settings of tests that differ, those of the protocol first."""
+    """List the settings of tests that differ, those of the protocol first; not the paths of the checkpoints."""
     flat = [
         dict(flattened({name: value for name, value in test.summary.items() if name.startswith(_MADE_BY)}))
         for test in tests
@@ -46,7 +46,7 @@ def differing_settings(tests: Sequence[Tested]) -> list[Differing]:
     found = [
         Differing(name, values, _of_protocol(name))
         for name in dict.fromkeys(name for some in flat for name in some)
-        if name not in _TWICE
+        if name not in (*_TWICE, "checkpoint")
         and len(set(values := tuple(as_text(some.get(name, _UNLESS_SAID.get(name, DASH))) for some in flat))) > 1
     ]
     return sorted(found, key=lambda one: not one.protocol)

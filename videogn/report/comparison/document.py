@@ -12,6 +12,7 @@ from videogn.report.comparison.differing import Differing, differing_settings
 from videogn.report.comparison.flipped import MOST_SHOWN, galleries
 from videogn.report.comparison.outcomes import Outcomes
 from videogn.report.comparison.paired import PRECISION_RESAMPLES
+from videogn.report.comparison.tested import Tested
 from videogn.report.comparison.wording import LETTERS, matched_words, pair_words, warnings
 from videogn.report.document_blocks import DASH, Block, Bullets, Heading, Paragraph, Table
 from videogn.report.number_format import between, signed
@@ -39,21 +40,27 @@ def comparison_blocks(comparison: Comparison) -> list[Block]:
         The blocks, the first of which is the title.
     """
     pairs = comparison.pairs
-    said = [sentence for pair in pairs for sentence in pair_words(pair, len(pairs))]
+    said = [pair_words(pair, len(pairs)) for pair in pairs]
     said += [f"Warning: {warning}." for warning in warnings(comparison)]
     return [
         Heading(f"{counted(len(comparison.outcomes.tests), 'test')} compared", 1),
         Heading("In short"),
+        Bullets([*map(_named, LETTERS, comparison.outcomes.tests), f"{matched_words(comparison)}.", *said]),
         _tests_table(comparison.outcomes),
-        Bullets([f"{matched_words(comparison)}.", *said]),
         Heading("Differences"),
         _difference_table(pairs),
         Paragraph(_READING),
         *_lacking(comparison.outcomes),
         *_settings(differing_settings(comparison.outcomes.tests)),
+        *([Paragraph("Classes and flipped videos are shown of each test against A.")] if len(pairs) > 1 else []),
         *(block for pair in pairs if pair.first == 0 for block in _pair_blocks(comparison.outcomes, pair)),
         Paragraph("Made from the files of the tests alone; compare.json has every number and every name."),
     ]
+
+
+def _named(letter: str, test: Tested) -> str:
+    checkpoint = test.summary.get("checkpoint")
+    return f"{letter}: {test.folder}" + (f", checkpoint {checkpoint}" if isinstance(checkpoint, str) else "")
 
 
 def _tests_table(outcomes: Outcomes) -> Table:
@@ -63,12 +70,12 @@ def _tests_table(outcomes: Outcomes) -> Table:
         protocol = test.summary.get("protocol") or {}
         known: Sequence[Any] = [model.get("arch"), model.get("norm"), protocol.get("clips")]
         rows.append([
-            LETTERS[number], str(test.folder), *(DASH if value is None else str(value) for value in known),
+            LETTERS[number], *(DASH if value is None else str(value) for value in known),
             f"{len(test.paths):,}", _with_wilson(float(outcomes.hits(number).mean()), len(outcomes.names)),
         ])  # fmt: skip
     measure = "best class shown" if outcomes.several_labels else "top-1"
     caption = f"The tests; {measure} (%) over the compared videos, with Wilson's 95 % interval over videos."
-    return Table(["", "results", "network", "norm", "clips", "videos", measure], rows, caption, 4)
+    return Table(["test", "network", "norm", "clips", "videos", measure], rows, caption, 3)
 
 
 def _with_wilson(share: float, count: int) -> str:
@@ -140,7 +147,11 @@ def _pair_blocks(outcomes: Outcomes, pair: Pair) -> list[Block]:
         Heading(f"{b} against {a}: flipped videos"),
         Paragraph(
             f"{counted(both, 'video')} are right in one test and wrong in the other"
-            + (f"; up to {shown}. Pictures are the first frames of some of the clips that were tested." if both else ".")
+            + (
+                f"; up to {shown}. Pictures are the first frames of some of the clips that were tested."
+                if both
+                else "."
+            )
         ),
         *galleries(outcomes, pair),
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeAlias
 
@@ -57,7 +57,8 @@ def match(tests: Sequence[Tested]) -> Matched:
     same_list = len(hashes) == 1 and None not in hashes
     whole = _joined(paths, _SAME_PLACE, certain=True)
     if whole.names:
-        return whole
+        root = roots[0]
+        return _named_below(whole, root) if root is not None and len(set(roots)) == 1 else whole
     if all(roots):
         below = [[_below(path, str(root)) for path in some] for some, root in zip(paths, roots, strict=True)]
         found = _joined(below, _BELOW_ROOT, certain=True)
@@ -82,6 +83,15 @@ def _joined(names: Sequence[Sequence[str]], way: str, *, certain: bool) -> Match
         names=tuple(name for name, _ in common),
         rows=tuple(np.array([place[key] for key in common], np.int64) for place in places),
         missing=tuple(tuple(sorted(name for name, _ in every - place.keys())) for place in places),
+    )
+
+
+def _named_below(found: Matched, root: str) -> Matched:
+    """Shorter names of the same videos."""
+    return replace(
+        found,
+        names=tuple(_below(name, root) for name in found.names),
+        missing=tuple(tuple(_below(name, root) for name in names) for names in found.missing),
     )
 
 

@@ -90,9 +90,7 @@ class Outcomes:
         if len(kept) < len(found):
             return None
         columns = [[test.numbers[name] for name in self.classes] for test in self.tests]
-        return tuple(
-            all_[rows][:, places] for all_, rows, places in zip(kept, self.rows, columns, strict=True)
-        )
+        return tuple(all_[rows][:, places] for all_, rows, places in zip(kept, self.rows, columns, strict=True))
 
     def predicted(self, test: int, video: int) -> str | None:
         """Name of the best class of a video in a test, or None."""
@@ -119,7 +117,9 @@ def join(tests: Sequence[Tested], *, intersect: bool = False) -> Outcomes:
         ValueError: Their classes differ, they have no video in common, or only some are of several labels.
     """
     if len({test.several_labels for test in tests}) > 1:
-        raise ValueError("some of the tests are of videos with one label each, others of several: they have no measure in common")
+        raise ValueError(
+            "some of the tests are of videos with one label each, others of several: they have no measure in common"
+        )
     classes = common_classes(tests, intersect=intersect)
     matched = match(tests)
     if not matched.names:

@@ -46,7 +46,9 @@ class Discordance:
     adjusted: float
 
 
-def mean_over_classes(values: np.ndarray, classes: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+def mean_over_classes(
+    values: np.ndarray, classes: np.ndarray, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
     """Percentile bootstrap of a mean in which every class counts alike, over videos drawn with replacement.
 
     A class of which a resample has no video does not count in it, as in `mean_class_accuracy`. As in

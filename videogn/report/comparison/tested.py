@@ -117,9 +117,7 @@ def read_tested(source: str | Path) -> Tested:
         raise ValueError(f"{folder / PREDICTIONS} does not fit {RESULTS} beside it: {error}") from error
 
 
-def _tested(
-    folder: Path, summary: dict[str, Any], classes: tuple[str, ...], table: pa.Table, several: bool
-) -> Tested:
+def _tested(folder: Path, summary: dict[str, Any], classes: tuple[str, ...], table: pa.Table, several: bool) -> Tested:
     numbers: dict[str | None, int] = {name: number for number, name in enumerate(classes)}
     numbers[None] = -1
     ranks = [name for name in table.column_names if name.startswith("top")]

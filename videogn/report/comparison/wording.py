@@ -60,7 +60,8 @@ def warnings(comparison: Comparison) -> Iterator[str]:
             yield f"the tests differ in {setting.name}: {listing(values)}"
     if not outcomes.matched.certain:
         yield (
-            f"no paths agree, and the lists of videos differ: that {outcomes.matched.way} mean the same videos is taken on trust"
+            f"no paths agree and the lists of videos differ: it is taken on trust that {outcomes.matched.way} mean the "
+            "same videos"
         )
     if RELABELLED in outcomes.left_out:
         yield "some videos have different labels: are the tests of one data set?"
@@ -71,8 +72,8 @@ def warnings(comparison: Comparison) -> Iterator[str]:
         )
 
 
-def pair_words(pair: Pair, pairs: int) -> list[str]:
-    """Sum up a pair in two sentences.
+def pair_words(pair: Pair, pairs: int) -> str:
+    """Sum up a pair.
 
     Args:
         pair: The pair.
@@ -81,10 +82,8 @@ def pair_words(pair: Pair, pairs: int) -> list[str]:
     a, b = LETTERS[pair.first], LETTERS[pair.second]
     name, leading = next(iter(pair.measures.items()))
     includes = ", which includes 0" if leading.interval.includes_zero else ""
-    return [
-        f"{b} against {a}: {signed(leading.interval.mean)} points of {name} ({between(leading.interval)}{includes}).",
-        discordance_words(pair, pairs),
-    ]
+    change = f"{signed(leading.interval.mean)} points of {name} ({between(leading.interval)}{includes})"
+    return f"{b} against {a}: {change}. {discordance_words(pair, pairs)}"
 
 
 def discordance_words(pair: Pair, pairs: int) -> str:
