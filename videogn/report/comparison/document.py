@@ -22,11 +22,11 @@ from videogn.system.sizes import counted
 #: Names of videos that a table lists; compare.json has all.
 _NAMED = 8
 _READING = (
-    "Differences are percentage points, the second test minus the first, over the same videos; those that could not be "
-    f"tested count as wrong. The intervals are percentile bootstraps over the videos ({RESAMPLES:,} resamples; "
-    f"{PRECISION_RESAMPLES:,} of mAP): they cover which videos happen to be in the test set, and not how another training "
-    "run would have come out. One that includes 0 is compatible with no difference; it does not show that there is none. "
-    "McNemar's exact test compares two trained networks, not two methods."
+    "Differences are percentage points, the second test minus the first, over the same videos; those that could not "
+    f"be tested count as wrong. The intervals are percentile bootstraps over the videos ({RESAMPLES:,} resamples; "
+    f"{PRECISION_RESAMPLES:,} of mAP): they cover which videos happen to be in the test set, and not how another "
+    "training run would have come out. One that includes 0 is compatible with no difference; it does not show that "
+    "there is none. McNemar's exact test compares two trained networks, not two methods."
 )
 
 
