@@ -219,7 +219,7 @@ def test_weighted_precision_repeats_videos():
     assert (weights.sum(axis=0) == 40).all()
     expected = []
     for drawn in weights.T:
-        some, flags = np.repeat(scores, drawn), np.repeat(shown, drawn)
+        some, flags = np.repeat(scores, drawn.astype(int)), np.repeat(shown, drawn.astype(int))
         ranked = ~np.isnan(some)
         expected.append(average_precision(some[ranked], flags[ranked], int(flags.sum())))
     assert weighted_precision(scores, shown, weights) == pytest.approx(np.array(expected, float))

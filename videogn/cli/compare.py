@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ class Options:
     between, by their paths relative to --data.root, or by the last parts of them.
 
     Attributes:
-        sources (A B): Results of two or more tests, or folders of two studies.
+        sources (RESULTS): Results of two or more tests, or the folders of two studies.
         out (DIR): Folder for compare.html, a page with the flipped videos and the gain of each class, compare.md and
             compare.json. By default nothing is written.
         intersect: Compare tests of different classes on the videos of the classes that all have.
@@ -79,13 +80,12 @@ def _compare_tests(options: Options, out: Path | None) -> int:
     comparison = compare(join([read_tested(source) for source in options.sources], intersect=options.intersect))
     for letter, source in zip(LETTERS, options.sources, strict=False):
         print(f"{letter}  {source}")
-    print(f"{matched_words(comparison)}.")
-    for said in lacking_words(comparison):
-        print(f"{said[0].upper()}{said[1:]}.")
+    for said in (matched_words(comparison), *lacking_words(comparison)):
+        print(_filled(f"{said[0].upper()}{said[1:]}."))
     for pair in comparison.pairs:
         _print_pair(comparison, pair)
     for warning in warnings(comparison):
-        print(f"warning: {warning}")
+        print(_filled(f"warning: {warning}"))
     if out is not None:
         print(f"Page: {write_comparison(comparison, out)}")
     return 0
@@ -101,4 +101,9 @@ def _print_pair(comparison: Comparison, pair: Pair) -> None:
     for name, one in pair.measures.items():
         change = signed(one.interval.mean)
         print(f"{name:{width}}  {one.first:6.1f}  {one.second:6.1f}  {change:>6}  {between(one.interval)}")
-    print(discordance_words(pair, len(comparison.pairs)), end="\n\n" if pair is comparison.pairs[-1] else "\n")
+    print(_filled(discordance_words(pair, len(comparison.pairs))), end="\n\n" if pair is comparison.pairs[-1] else "\n")
+
+
+def _filled(text: str) -> str:
+    """Lines of at most 80 letters, but for paths, which stay whole."""
+    return textwrap.fill(text, 80, break_long_words=False, break_on_hyphens=False)

@@ -163,7 +163,7 @@ def _precisions(outcomes: Outcomes) -> list[np.ndarray] | None:
         return None
     count = len(outcomes.names)
     weights = np.concatenate(
-        [np.ones((count, 1), np.int32), drawn_videos(count, resamples=PRECISION_RESAMPLES)], axis=1
+        [np.ones((count, 1), np.float32), drawn_videos(count, resamples=PRECISION_RESAMPLES)], axis=1
     )
     return [
         np.stack(

@@ -88,10 +88,10 @@ def percentiles(mean: float, drawn: np.ndarray, count: int) -> Interval:
 
 
 def drawn_videos(count: int, *, resamples: int = PRECISION_RESAMPLES, seed: int = 0) -> np.ndarray:
-    """Draw how often each video is in each resample: int32 (N, resamples)."""
+    """Draw how often each video is in each resample: float32 (N, resamples)."""
     rng = np.random.default_rng(seed)
     draws = (np.bincount(rng.integers(count, size=count), minlength=count) for _ in range(resamples))
-    return np.stack(list(draws), axis=1).astype(np.int32)
+    return np.stack(list(draws), axis=1).astype(np.float32)
 
 
 def weighted_precision(scores: np.ndarray, shown: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -100,24 +100,32 @@ def weighted_precision(scores: np.ndarray, shown: np.ndarray, weights: np.ndarra
     Args:
         scores: Score of each video, (N,); NaN for one that could not be scored, which is never found.
         shown: Whether it shows the class, (N,).
-        weights: How often each video counts, in each resample: integers (N, R).
+        weights: How often each video counts, in each resample: whole numbers, float32 (N, R).
 
     Returns:
         The average precision of each resample, (R,); NaN where no video shows the class.
     """
-    positives = weights[shown].sum(axis=0)
+    from scipy.sparse import csr_array  # slow to import, and few comparisons need it
+
+    positives = weights[shown].sum(axis=0, dtype=np.float64)
     ranked = np.flatnonzero(~np.isnan(scores))
     ranked = ranked[np.argsort(-scores[ranked], kind="stable")]
-    # Thresholds where something is found; videos of equal score are passed at one threshold.
-    group = np.cumsum(np.diff(scores[ranked], prepend=np.nan) != 0) - 1
-    found_in = np.unique(group[shown[ranked]])
-    if not len(found_in):
+    # Videos of equal score are passed at one threshold; those matter at which something is found.
+    threshold = np.cumsum(np.diff(scores[ranked], prepend=np.nan) != 0)
+    hits = shown[ranked]
+    finding = np.unique(threshold[hits])
+    if not len(finding):
         return np.where(positives > 0, 0.0, np.nan)
-    ends = np.searchsorted(group, found_in, side="right")  # after the last video of each threshold
-    begins = np.concatenate([[0], ends[:-1]])
-    passed = weights[ranked[: ends[-1]]]
-    videos = np.cumsum(np.add.reduceat(passed, begins, axis=0), axis=0)
-    gains = np.add.reduceat(passed * shown[ranked[: ends[-1]], None], begins, axis=0)
+    passed_at = np.searchsorted(finding, threshold)
+
+    def counts(which: np.ndarray) -> np.ndarray:
+        """How many of some ranked videos each threshold adds, (thresholds, R): sums of rows of `weights`."""
+        rows, columns = passed_at[which], ranked[which]
+        ones = np.ones(len(rows), np.float32)
+        return (csr_array((ones, (rows, columns)), shape=(len(finding), len(weights))) @ weights).astype(np.float64)
+
+    gains = counts(hits)
     found = np.cumsum(gains, axis=0)
-    total = (gains * (found / np.maximum(videos, 1))).sum(axis=0)
+    passed = np.cumsum(counts(passed_at < len(finding)), axis=0)
+    total = (gains * (found / np.maximum(passed, 1))).sum(axis=0)
     return np.divide(total, positives, out=np.full(len(total), np.nan), where=positives > 0)
