@@ -52,7 +52,7 @@ def test_paired_seeds_and_what_moved(tmp_path):
     found = compare_two(a, read_study(b.folder))
     assert found.dropped == ()
     assert [(axis.name, axis.only_first, axis.only_second) for axis in found.axes] == [("seed", ("0",), ("3",))]
-    setting = next(one for one in found.settings if one.name == "GN, 8 x 2, batch size 2")
+    setting = next(one for one in found.settings if one.name == "GN, 8 x 2, batch 2")
     assert (setting.over, list(setting.first), list(setting.second)) == (PAIRED, [0, 1, 2], [1, 2, 3])
     expected = t_interval([51 - setting.first[1], 52 - setting.first[2]])
     assert (setting.change.mean, setting.change.low) == pytest.approx((expected.mean, expected.low))
@@ -71,7 +71,7 @@ def test_a_budget_that_moved_as_a_whole(tmp_path):
     b = _study(tmp_path / "b", seeds=(0,), batches=(8, 4), budget=Budget("epochs", 12))
     found = compare_two(a, b)
     assert found.dropped == ("budget",)
-    assert [one.name for one in found.settings] == ["BN, 8 x 2, batch size 8", "GN, 8 x 2, batch size 8"]
+    assert [one.name for one in found.settings] == ["BN, 8 x 2, batch 8", "GN, 8 x 2, batch 8"]
     assert moved_words(found)[0] == "budget: 24 epochs in A, 12 epochs in B"
     assert [len(names) for names in found.unmatched] == [2, 2]
     assert matching_words(found)[0].startswith("2 finished cells of A have no counterpart: bn_8x2_batch2x4_24epochs")
@@ -118,12 +118,12 @@ def test_one_seed_has_an_interval_over_the_videos(tmp_path):
         write_rows(cell_folder(study.folder, study.cells[0]), rows, place=f"{study.folder}/val", root=str(study.folder))
     found = compare_two(*studies)
     by_name = {one.name: one for one in found.settings}
-    one = by_name["BN, 8 x 2, batch size 8"]
+    one = by_name["BN, 8 x 2, batch 8"]
     assert one.over == VIDEOS
     assert one.change.mean == pytest.approx(25)
     half = 1.96 * 100 * math.sqrt(0.25 * 0.75 / 40)
     assert [one.change.low, one.change.high] == pytest.approx([25 - half, 25 + half], abs=2.5)
-    assert by_name["GN, 8 x 2, batch size 8"].over == NONE
+    assert by_name["GN, 8 x 2, batch 8"].over == NONE
 
 
 def test_the_tests_moved_too(tmp_path):

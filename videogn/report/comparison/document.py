@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from videogn.evaluation.proportions import wilson_interval
 from videogn.report.comparison.common_classes import some
-from videogn.report.comparison.comparison import Comparison, Pair
+from videogn.report.comparison.comparison import MAP, Comparison, Pair
 from videogn.report.comparison.differing import Differing, differing_settings
 from videogn.report.comparison.flipped import MOST_SHOWN, galleries
 from videogn.report.comparison.outcomes import Outcomes
 from videogn.report.comparison.paired import PRECISION_RESAMPLES
 from videogn.report.comparison.tested import Tested
 from videogn.report.comparison.wording import LETTERS, matched_words, pair_words, warnings
-from videogn.report.document_blocks import DASH, Block, Bullets, Heading, Paragraph, Table
-from videogn.report.number_format import between, signed
+from videogn.report.document_blocks import Block, Bullets, Heading, Paragraph, Table
+from videogn.report.number_format import MINUS, between, signed
 from videogn.report.statistics import RESAMPLES
 from videogn.system.sizes import counted
 
@@ -48,7 +47,7 @@ def comparison_blocks(comparison: Comparison) -> list[Block]:
         Bullets([*map(_named, LETTERS, comparison.outcomes.tests), f"{matched_words(comparison)}.", *said]),
         _tests_table(comparison.outcomes),
         Heading("Differences"),
-        _difference_table(pairs),
+        *map(_difference_table, pairs),
         Paragraph(_READING),
         *_lacking(comparison.outcomes),
         *_settings(differing_settings(comparison.outcomes.tests)),
@@ -59,23 +58,26 @@ def comparison_blocks(comparison: Comparison) -> list[Block]:
 
 
 def _named(letter: str, test: Tested) -> str:
+    """What was tested."""
+    model, protocol = test.summary.get("model") or {}, test.summary.get("protocol") or {}
     checkpoint = test.summary.get("checkpoint")
-    return f"{letter}: {test.folder}" + (f", checkpoint {checkpoint}" if isinstance(checkpoint, str) else "")
+    known = [model.get("arch"), model.get("norm"), f"{protocol['clips']} clips" if "clips" in protocol else None]
+    known.append(f"checkpoint {checkpoint}" if isinstance(checkpoint, str) else None)
+    return ", ".join([f"{letter}: {test.folder}", *(str(value) for value in known if value is not None)])
 
 
 def _tests_table(outcomes: Outcomes) -> Table:
-    rows = []
-    for number, test in enumerate(outcomes.tests):
-        model = test.summary.get("model") or {}
-        protocol = test.summary.get("protocol") or {}
-        known: Sequence[Any] = [model.get("arch"), model.get("norm"), protocol.get("clips")]
-        rows.append([
-            LETTERS[number], *(DASH if value is None else str(value) for value in known),
-            f"{len(test.paths):,}", _with_wilson(float(outcomes.hits(number).mean()), len(outcomes.names)),
-        ])  # fmt: skip
+    count = len(outcomes.names)
+    rows = [
+        [LETTERS[number], _with_wilson(float(outcomes.hits(number).mean()), count), f"{len(test.paths):,}"]
+        for number, test in enumerate(outcomes.tests)
+    ]
     measure = "best class shown" if outcomes.several_labels else "top-1"
-    caption = f"The tests; {measure} (%) over the compared videos, with Wilson's 95 % interval over videos."
-    return Table(["test", "network", "norm", "clips", "videos", measure], rows, caption, 3)
+    caption = (
+        f"{measure[0].upper()}{measure[1:]} (%) over the {counted(count, 'video')} compared, with Wilson's 95 % interval "
+        "over videos; and the number of videos of the test."
+    )
+    return Table(["test", measure, "videos tested"], rows, caption)
 
 
 def _with_wilson(share: float, count: int) -> str:
@@ -83,16 +85,14 @@ def _with_wilson(share: float, count: int) -> str:
     return f"{100 * share:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def _difference_table(pairs: Sequence[Pair]) -> Table:
-    rows = []
-    for pair in pairs:
-        name = f"{LETTERS[pair.second]} against {LETTERS[pair.first]}"
-        for measure, one in pair.measures.items():
-            change = [signed(one.interval.mean), between(one.interval)]
-            rows.append([name, measure, f"{one.first:.1f}", f"{one.second:.1f}", *change])
-    head = ["tests", "measure", "first", "second", "difference", "95 % over videos"]
-    caption = "Measures (%) over the compared videos, and the second test's minus the first's (percentage points)."
-    return Table(head, rows, caption, 2)
+def _difference_table(pair: Pair) -> Table:
+    a, b = LETTERS[pair.first], LETTERS[pair.second]
+    rows = [
+        [name, signed(one.interval.mean), between(one.interval), f"{one.first:.1f}", f"{one.second:.1f}"]
+        for name, one in pair.measures.items()
+    ]
+    caption = f"{b} against {a}: {b} minus {a} (percentage points), and both (%)."
+    return Table(["measure", f"{b} {MINUS} {a}", "95 % over videos", a, b], rows, caption)
 
 
 def _lacking(outcomes: Outcomes) -> list[Block]:
@@ -127,31 +127,33 @@ def _settings(found: Iterable[Differing]) -> list[Block]:
 
 
 def _pair_blocks(outcomes: Outcomes, pair: Pair) -> list[Block]:
+    """Flipped videos and classes of two tests."""
+    name = f"{LETTERS[pair.second]} against {LETTERS[pair.first]}"
+    flipped = f"{counted(len(pair.won) + len(pair.lost), 'video')} are right in one test and wrong in the other"
+    shown = (
+        f"{flipped}; up to {MOST_SHOWN} of each kind, those first of whose wrong class the network is most certain. "
+        "Pictures are the first frames of some of the clips that were tested."
+    )
+    return [
+        Heading(f"{name}: flipped videos"),
+        Paragraph(shown if pair.won or pair.lost else "No video is right in one test and wrong in the other."),
+        *galleries(outcomes, pair),
+        Heading(f"{name}: classes"),
+        _class_table(pair),
+    ]
+
+
+def _class_table(pair: Pair) -> Table:
     a, b = LETTERS[pair.first], LETTERS[pair.second]
-    what = "Average precision" if "mAP" in pair.measures else "Accuracy"
     rows = [
-        [gain.name, f"{gain.videos:,}", f"{gain.first:.1f}", f"{gain.second:.1f}", signed(gain.gain),
+        [gain.name, signed(gain.gain), f"{gain.first:.1f}", f"{gain.second:.1f}", f"{gain.videos:,}",
          f"{gain.only_first:,}", f"{gain.only_second:,}"]
         for gain in pair.classes
     ]  # fmt: skip
+    what = "Average precision" if MAP in pair.measures else "Accuracy"
     caption = (
-        f"{what} of each class (%), the largest gain of {b} first, and the number of its videos that only one has "
-        "right. A class of few videos moves by chance."
+        f"{what} of each class (%), the largest gain of {b} first (percentage points), and the number of its videos "
+        "that only one has right. A class of few videos moves by chance."
     )
-    head = ["class", "videos", a, b, "gain", f"only {a} right", f"only {b} right"]
-    shown = f"{MOST_SHOWN} of each kind, those first of whose wrong class the network is most certain"
-    both = len(pair.won) + len(pair.lost)
-    return [
-        Heading(f"{b} against {a}: classes"),
-        Table(head, rows, caption, sortable=True),
-        Heading(f"{b} against {a}: flipped videos"),
-        Paragraph(
-            f"{counted(both, 'video')} are right in one test and wrong in the other"
-            + (
-                f"; up to {shown}. Pictures are the first frames of some of the clips that were tested."
-                if both
-                else "."
-            )
-        ),
-        *galleries(outcomes, pair),
-    ]
+    head = ["class", "gain", a, b, "videos", f"only {a} right", f"only {b} right"]
+    return Table(head, rows, caption, sortable=True)

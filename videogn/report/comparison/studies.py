@@ -167,7 +167,9 @@ def _labels(keys: Sequence[tuple[str, ...]], dropped: Sequence[str]) -> dict[tup
 
     def label(key: tuple[str, ...]) -> str:
         named = dict(zip(names, key, strict=True))
-        return ", ".join(named[name] if name in _BARE else f"{name} {named[name]}" for name in shown)
+        return ", ".join(
+            named[name] if name in _BARE else f"{name.removesuffix(' size')} {named[name]}" for name in shown
+        )
 
     if len(set(map(label, keys))) < len(keys):  # the batch size says most of it
         shown.append(_STEP)

@@ -12,14 +12,14 @@ from videogn.report.comparison.studies import PAIRED, UNPAIRED, VIDEOS, Setting,
 from videogn.report.comparison.study_settings import Moved
 from videogn.report.comparison.written import interval_content, write_pages
 from videogn.report.document_blocks import DASH, Block, Bullets, Heading, Paragraph, Table
-from videogn.report.number_format import between, listing, signed
+from videogn.report.number_format import MINUS, between, listing, signed
 from videogn.report.statistics import LEVEL
 from videogn.system.sizes import counted
 
 #: Names of cells that a sentence lists; compare.json has all.
 _NAMED = 5
 _OVER = {
-    PAIRED: "Over paired seeds: Student's t of the differences of equal seeds.",
+    PAIRED: "Over seeds: Student's t of the differences between runs of equal seeds.",
     UNPAIRED: "Over unpaired seeds: Welch's t, since the studies have no seed in common.",
     VIDEOS: (
         "Over videos: a bootstrap of the test videos of one seed, which does not cover how another training run would "
@@ -94,19 +94,21 @@ def matching_words(found: StudyComparison) -> list[str]:
 def settings_table(found: StudyComparison) -> Table:
     """Tabulate the matching cells: both means, and the change with its interval."""
     rows = [
-        [one.name, _of_seeds(one.first), _of_seeds(one.second), signed(one.change.mean), between(one.change),
-         one.over or DASH]
+        [one.name, _of_seeds(one, one.first), _of_seeds(one, one.second), signed(one.change.mean), between(one.change),
+         counted(one.change.count, "seed") if one.over == PAIRED else one.over or DASH]
         for one in found.settings
     ]  # fmt: skip
     caption = (
-        f"{found.measure} (%) of the matching cells, mean over seeds (n: their number where there are several), and B "
-        "minus A (percentage points) over the seeds that both have."
+        f"Accuracy ({found.measure}, %) of the matching cells, mean over seeds (n: their number, where it is another than "
+        "that of the change), and B minus A (percentage points) over the seeds that both have."
     )
-    return Table(["cells", "A", "B", "B minus A", "95 % interval", "over"], rows, caption)
+    return Table(["cells", "A", "B", f"B {MINUS} A", "95 % interval", "over"], rows, caption)
 
 
-def _of_seeds(values: Mapping[int, float]) -> str:
-    return f"{mean(values):.1f}" + (f" (n = {len(values)})" if len(values) > 1 else "")
+def _of_seeds(one: Setting, values: Mapping[int, float]) -> str:
+    """Mean over seeds, with their number where it is not that of the change."""
+    same = len(values) == (one.change.count if one.over == PAIRED else 1)
+    return f"{mean(values):.1f}" + ("" if same else f" (n = {len(values)})")
 
 
 def _axes(found: StudyComparison) -> list[Block]:
