@@ -34,7 +34,7 @@ def class_blocks(results: ResultsFolder, figures: Path) -> list[Block]:
         "on a scale that shows one in a hundred."
     )
     picture = Picture(save_figure(figure, figures / "confusion.png"), caption, "Confusion matrix of all classes.")
-    return [*blocks, Heading("Confusions"), picture, *_pairs(results)]
+    return [*blocks, Heading("Confusions", 3), picture, *_pairs(results)]
 
 
 def _precision_table(results: ResultsFolder) -> Table:

@@ -104,11 +104,10 @@ def _numbers(results: ResultsFolder, what: str, values: np.ndarray, digits: int)
         lower = [-np.inf, *edges[:-1]]
         groups = [
             (
-                f"up to {high:.{digits}f}" if low == -np.inf else f"over {low:.{digits}f}, up to {high:.{digits}f}",
-                within,
+                f"{'' if low == -np.inf else f'over {low:.{digits}f}, '}up to {high:.{digits}f}",
+                (values > low) & (values <= high),
             )
             for low, high in zip(lower, edges, strict=True)
-            for within in [(values > low) & (values <= high)]
         ]
     return _rows(results, what, [*groups, *([("not known", ~known)] if known.any() else [])])
 

@@ -51,15 +51,12 @@ def calibration_blocks(results: ResultsFolder, figures: Path) -> list[Block]:
     )
     blocks: list[Block] = [Heading("Calibration"), Table(["", "value"], measures, caption)]
     if found["nll"] is None:
-        blocks.append(Paragraph(f"{_NO_CLIPS.format('NLL and Brier score')}"))
-    reads = (
-        "Points below the diagonal are over-confident. Bars: 95 % intervals. Below, how many videos are in each bin."
+        blocks.append(Paragraph(_NO_CLIPS.format("NLL and Brier score")))
+    caption = (
+        "Reliability diagram: accuracy against probability of the best class. Points below the diagonal are "
+        "over-confident. Bars: 95 % intervals. Below, how many videos are in each bin."
     )
-    picture = _plot_reliability(found, figures / "reliability.png")
-    return [
-        *blocks,
-        Picture(picture, f"Accuracy against probability of the best class. {reads}", "Reliability diagram."),
-    ]
+    return [*blocks, Picture(_plot_reliability(found, figures / "reliability.png"), caption, "Reliability diagram.")]
 
 
 def clip_number_blocks(results: ResultsFolder, figures: Path) -> list[Block]:
@@ -77,9 +74,10 @@ def clip_number_blocks(results: ResultsFolder, figures: Path) -> list[Block]:
         return []
     accuracies = hits.mean(axis=0)
     caption = (
-        f"Top-1 accuracy with fewer of the {hits.shape[1]} clips a video, spread evenly, from {100 * accuracies[0]:.1f} "
-        f"% with one to {100 * accuracies[-1]:.1f} % with all; over {counted(len(hits), 'video')}, a failed one being "
-        "wrong. The band is the 95 % interval over videos. The vertical axis does not begin at 0."
+        f"Top-1 accuracy with fewer of the {hits.shape[1]} clips a video, spread evenly: from "
+        f"{100 * accuracies[0]:.1f} % with one to {100 * accuracies[-1]:.1f} % with all, over "
+        f"{counted(len(hits), 'video')}, a failed one being wrong. The band is the 95 % interval over videos. The "
+        "vertical axis does not begin at 0."
     )
     picture = _plot_clip_numbers(accuracies, len(hits), figures / "test_clips.png")
     return [title, Picture(picture, caption, "Accuracy against the number of test clips.")]

@@ -42,8 +42,8 @@ def video_blocks(results: ResultsFolder, most: int, seconds: float) -> list[Bloc
     blocks: list[Block] = []
     for (title, text), entries in zip(titles, parts, strict=True):
         shown = "In the page, each has the first frames of up to four of the clips that were tested, as in the file."
-        blocks += [Heading(title), Paragraph(f"{text} {shown}"), Gallery(entries)] if entries else []
-    return blocks
+        blocks += [Heading(title, 3), Paragraph(f"{text} {shown}"), Gallery(entries)] if entries else []
+    return [Heading("Videos to look at"), *blocks] if blocks else []
 
 
 def _wrong(results: ResultsFolder) -> np.ndarray:
