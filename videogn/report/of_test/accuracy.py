@@ -103,10 +103,10 @@ def _class_sentences(results: ResultsFolder) -> Iterator[str]:
 def _other_sentences(results: ResultsFolder) -> Iterator[str]:
     if not results.several_labels and (found := calibration_of(results))["ece"] is not None:
         gap = sum(one["videos"] * (one["confidence"] - one["top1"]) for one in found["bins"]) / found["videos"]
-        which = "more" if gap > 0 else "less"
+        which, confident = ("above", "over") if gap > 0 else ("below", "under")
         yield (
-            f"The probability of the best class is on average {percent(abs(gap))} points {which} than its accuracy; "
-            f"expected calibration error {percent(found['ece'])} %."
+            f"The probability of the best class is on average {percent(abs(gap))} points {which} its accuracy "
+            f"({confident}-confident); expected calibration error {percent(found['ece'])} %."
         )
     counts = results.summary["counts"]
     lost = [
