@@ -120,6 +120,28 @@ def test_videos_to_look_at(tested):
     assert page.count("data:image/jpeg") in (3, 6)  # three clips, in one list or both
 
 
+@pytest.mark.parametrize(
+    ("root", "path", "former"),
+    [
+        ("/data/set", "/data/set/val/a/1.mp4", "/data/set"),
+        ("set", "/data/set/val/a/1.mp4", "/data/set"),
+        ("./set/", "/data/set/val/a/1.mp4", "/data/set"),
+        ("set", "set/val/a/1.mp4", "set"),
+        ("/other", "/data/set/val/a/1.mp4", "/data/set/val"),
+        (None, "/data/set/val/a/1.mp4", "/data/set/val"),
+        ("i.parquet", "/data/set/val/a/1.mp4", "/data/set/val"),
+    ],
+)
+def test_the_root_that_was(tmp_path, root, path, former):
+    probabilities, labels = make_probabilities(2, 2)
+    paths = [path, path.replace("/a/", "/b/")]
+    write_test(tmp_path, "ab", probabilities, labels, paths=paths, videos_from={"root": root})
+    found = read_results(tmp_path, root=str(tmp_path))
+    assert found.former_root == former
+    assert found.present(path) == f"{tmp_path}{path[len(former) :]}"
+    assert found.present("/elsewhere/1.mp4") == "/elsewhere/1.mp4"
+
+
 def test_failures_that_differ_in_a_number_are_one(tested):
     rows = _table(_pages(tested[0])[0], "reason")
     assert rows == [["frame 17 cannot be decoded", "3.mp4", "2"], ["file not found", "7.mp4", "1"]]
@@ -141,7 +163,7 @@ def test_kinds_of_video(tested, tmp_path):
     _write_index(tmp_path / "i.parquet", "/before", numbers, **columns)
     write_test_report(folder, Extent(index=str(tmp_path / "i.parquet"), videos=0))
     markdown, _ = _pages(folder)
-    rows = _table(markdown.split("## Kinds of video")[1], " | ")
+    rows = _table(markdown.split("## Kinds of video")[1], "fact | value")
     found, right = read_results(folder), {}
     for n in numbers:
         if labels[n] >= 0:

@@ -48,9 +48,9 @@ def kind_blocks(results: ResultsFolder, index: str | None) -> list[Block]:
     ]
     caption = (
         f"Top-1 accuracy (%) of the labelled videos, a failed one being wrong, with Wilson's 95 % interval. Facts of "
-        f"the files from the index {one_line(source.name)}, which has {int(found.sum()):,} of {len(found):,} videos."
+        f"the files from {one_line(source.name)}, which has {int(found.sum()):,} of {len(found):,} videos."
     )
-    return [title, Table(["", "", "videos", "top-1", "95 % interval"], rows, caption, 2)]
+    return [title, Table(["fact", "value", "videos", "top-1", "95 % interval"], rows, caption, 2)]
 
 
 def _index_of(results: ResultsFolder) -> Path | None:
@@ -68,10 +68,9 @@ def _facts(results: ResultsFolder, source: Path) -> pa.Table:
     files = [_file(path) for path in results.rows["path"].to_pylist()]
     exact = pc.index_in(pa.array(files, pa.string()), value_set=pa.array(paths, pa.string()))
     # Where either has moved, files are the same that lie at the same place below their roots.
-    before = (results.summary.get("videos_from") or {}).get("root") or ""
     relative = pc.index_in(
-        pa.array([_below(path, before) for path in files], pa.string()),
-        value_set=pa.array([_below(path, base) for path in paths], pa.string()),
+        pa.array(map(results.below_root, files), pa.string()),
+        value_set=pa.array([path.removeprefix(f"{base.rstrip('/')}/") for path in paths], pa.string()),
     )
     return table.take(pc.coalesce(exact, relative))
 
@@ -81,11 +80,6 @@ def _file(name: str) -> str:
         return without_fragment(name)[0]
     except ValueError:  # a file whose own name looks like that of a part
         return name
-
-
-def _below(path: str, root: str) -> str:
-    prefix = f"{root.rstrip('/')}/"
-    return path[len(prefix) :] if root and path.startswith(prefix) else path
 
 
 def _number(facts: pa.Table, column: str) -> np.ndarray:

@@ -79,12 +79,31 @@ class ResultsFolder:
         """Numbers of videos that have one label and scores, (K, K): true class, predicted class."""
         return confusion_matrix(self.labels, self.predicted, len(self.classes))
 
+    @cached_property
+    def former_root(self) -> str:
+        """Folder of the data set when it was tested, as it stands at the beginning of the paths; "" if there is none.
+
+        It is the root that was named. Where none was, or an index, it is the folder that all videos are below.
+        """
+        paths = [path for path in self.rows["path"].to_pylist() if path]
+        named = os.path.normpath((self.summary.get("videos_from") or {}).get("root") or ".")
+        if paths and named != ".":
+            before, found, _ = f"/{paths[0].lstrip('/')}".partition(f"/{named.strip('/')}/")
+            if found and (before == "" or not os.path.isabs(named)):
+                return f"{before}/{named.strip('/')}" if paths[0].startswith("/") else named
+        try:
+            return os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""
+        except ValueError:  # absolute and relative ones
+            return ""
+
+    def below_root(self, path: str) -> str:
+        """Return the part of a path of the test below the data set's root; the path itself if it is not below it."""
+        return path.removeprefix(os.path.join(self.former_root, "")) if self.former_root else path
+
     def present(self, path: str) -> str:
         """Return where a file of the test is now."""
-        before = (self.summary.get("videos_from") or {}).get("root")
-        if self.root is None or before is None or not path.startswith(os.path.join(before, "")):
-            return path
-        return os.path.join(self.root, path[len(os.path.join(before, "")) :])
+        below = self.below_root(path)
+        return path if self.root is None or below == path else os.path.join(self.root, below)
 
     def _numbers(self, column: str) -> np.ndarray:
         places = pc.index_in(self.rows[column], value_set=pa.array(self.classes, pa.string()))

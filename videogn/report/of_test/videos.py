@@ -71,15 +71,9 @@ def _entry(row: dict[str, Any], stills: Stills, results: ResultsFolder) -> Entry
     lines = [label, f"Predicted: {', '.join(_best(row, len(results.classes)))}"]
     if stills.problem is not None:
         lines.append(f"({stills.problem})")
-    return Entry(_name(row["path"], results), lines, stills.link, stills.pictures)
+    return Entry(one_line(results.below_root(row["path"])), lines, stills.link, stills.pictures)
 
 
 def _best(row: dict[str, Any], classes: int) -> Iterable[str]:
     for rank in range(1, min(_NAMED, classes) + 1):
         yield f"{one_line(row[f'top{rank}'])} {percent(row[f'score{rank}'])} %"
-
-
-def _name(path: str, results: ResultsFolder) -> str:
-    """The path below the data set's root."""
-    root = (results.summary.get("videos_from") or {}).get("root")
-    return one_line(path.removeprefix(f"{root.rstrip('/')}/") if root else path)
