@@ -56,8 +56,8 @@ def kind_blocks(results: ResultsFolder, index: str | None) -> list[Block]:
 def _index_of(results: ResultsFolder) -> Path | None:
     """The index that the test read, if it is still there."""
     source = results.summary.get("videos_from") or {}
-    root = results.root or source.get("root")
-    places = [source.get("given"), root, None if root is None else f"{root}/index{SUFFIX}"]
+    root = results.root or results.former_root
+    places = [source.get("given"), source.get("root"), f"{root}/index{SUFFIX}" if root else None]
     return next((Path(place) for place in places if place and place.endswith(SUFFIX) and Path(place).is_file()), None)
 
 

@@ -77,7 +77,7 @@ def clip_number_blocks(results: ResultsFolder, figures: Path) -> list[Block]:
         f"Top-1 accuracy with fewer of the {hits.shape[1]} clips a video, spread evenly: from "
         f"{100 * accuracies[0]:.1f} % with one to {100 * accuracies[-1]:.1f} % with all, over "
         f"{counted(len(hits), 'video')}, a failed one being wrong. The band is the 95 % interval over videos. The "
-        "vertical axis does not begin at 0."
+        "vertical axis need not begin at 0."
     )
     picture = _plot_clip_numbers(accuracies, len(hits), figures / "test_clips.png")
     return [title, Picture(picture, caption, "Accuracy against the number of test clips.")]
