@@ -16,7 +16,6 @@ import numpy as np
 #: Trial -> label and colour.
 SHOWN = {
     "SGD 0.05": ("GN, SGD 0.05", "tab:red"),
-    "classifier sees centred features": ("GN, SGD 0.05, features centred", "tab:orange"),
     "gradient clipped to norm 1": ("GN, SGD 0.05, gradient clipped", "tab:green"),
     "AdamW 0.001, clipped, warm-up": ("GN, the recipe", "tab:blue"),
     "BN: SGD 0.05": ("BN, SGD 0.05", "0.4"),
