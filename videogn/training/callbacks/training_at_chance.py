@@ -58,9 +58,10 @@ class TrainingAtChance(Callback):
 
     Chance is the loss of the best answer that is the same for every clip: for the cross-entropy the entropy of the
     classes, as they were drawn so far (ln K if all are equally frequent). The run is looked at in windows of a tenth
-    and at least 20 optimiser steps. From 50 % of it on (30 % if that is 2,000 steps), two windows one after the other warn
-    if neither has a mean loss 2 % below chance and the second is not significantly lower than the first. Silent for a loss whose chance is not
-    known (see `Objective.chance`). With several processes the first one looks at its own batches. It changes nothing.
+    and at least 20 optimiser steps. From 50 % of it on (30 % if that is 2,000 steps), two windows one after the other
+    warn if neither has a mean loss 2 % below chance and the second is not significantly lower than the first. Silent
+    for a loss whose chance is not known (see `Objective.chance`). With several processes the first one looks at its own
+    batches. It changes nothing.
     """
 
     def __init__(self) -> None:
