@@ -33,6 +33,22 @@ class Crop(NamedTuple):
         """Return the rectangle of frames (..., H, W, C), an array or a tensor, not mirrored: (..., h, w, C), a view."""
         return frames[..., self.top : self.top + self.height, self.left : self.left + self.width, :]
 
+    def scaled(self, size: tuple[int, int], other: tuple[int, int]) -> Crop:
+        """Return the same part of frames of another height and width; edges are rounded, and a pixel is left at least.
+
+        Args:
+            size: Height and width of the frames that this is a rectangle of.
+            other: Height and width of the other frames.
+        """
+        top, height = _scaled(self.top, self.height, other[0] / size[0])
+        left, width = _scaled(self.left, self.width, other[1] / size[1])
+        return Crop(top, left, height, width, self.flip)
+
+
+def _scaled(first: int, length: int, scale: float) -> tuple[int, int]:
+    start = int(first * scale)
+    return start, max(round((first + length) * scale) - start, 1)
+
 
 class Segment(NamedTuple):
     """A part of a longer video, [start, end), that is one example.
@@ -64,6 +80,7 @@ class VideoRecord:
             these.
         error: Reason why an index calls the video unusable, or None. An unusable video is not opened.
         segment: Part of the file that is the example, or None for all of it.
+        labels: Class numbers of a video that may show several classes, or none; None where a video has one class.
     """
 
     path: str
@@ -71,6 +88,7 @@ class VideoRecord:
     frames: int | None = None
     error: str | None = None
     segment: Segment | None = None
+    labels: tuple[int, ...] | None = None
 
     @property
     def name(self) -> str:
@@ -100,6 +118,7 @@ class Sample:
         error: Reason why the video failed, or None.
         fallback: Reason why PyAV decoded the video and not the decoder that was asked for, or None.
         truncated: How much of the video decodes and why not all of it, where the views show only that; or None.
+        labels: Class numbers where a video may show several classes; None where it has one, `label`.
     """
 
     position: int
@@ -115,6 +134,7 @@ class Sample:
     error: str | None = None
     fallback: str | None = None
     truncated: str | None = None
+    labels: tuple[int, ...] | None = None
 
     def pin_memory(self) -> Sample:
         """Move the frames to page-locked memory; a DataLoader that pins memory calls this."""

@@ -21,6 +21,8 @@ PrecisionName = Literal["32", "bf16-mixed"]
 PredictPrecisionName = Literal["auto", "32", "bf16"]
 ScheduleName = Literal["step", "cosine"]
 ScalingName = Literal["linear", "sqrt"]
+MultigridName = Literal["long", "short", "both"]
+CellScheduleName = Literal["constant", "multigrid", "multigrid-long", "multigrid-short"]
 NonfiniteName = Literal["stop", "skip"]
 BudgetName = Literal["epochs", "iterations", "frames", "minutes"]
 EngineName = Literal["local", "ray"]
@@ -52,6 +54,8 @@ DynamicName = Literal["batch", "all"]
 ARCH = "i3d_r50"
 NORM = "gn"
 NUM_CLASSES = 400
+#: Shares of a training run at which the `step` schedule lowers the learning rate.
+MILESTONES = (0.375, 0.75)
 #: Seconds that a video may take to decode.
 TIME_LIMIT = 60.0
 #: Frames per second of a video that is a folder of numbered images, which state none; FFmpeg assumes the same.

@@ -26,6 +26,10 @@ from training import SMALL, TINY
         (["--data.fps=fast"], "--data.fps must be a number, got 'fast'"),
         (["--data.fps=-1"], "--data.fps must be >= 0 (0: every frame of the video) and <= 1000, got -1"),
         (["--data.eval_batch_size=1.5"], "--data.eval_batch_size must be a whole number, got '1.5'"),
+        (
+            ["--data.random_resized_crop=0.3"],
+            "--data.random_resized_crop must be 2 numbers in brackets, with commas between",
+        ),
         (["--data.root=no such folder"], "no such file or folder: no such folder"),
         (
             ["--trainer.callbacks=EarlyStoping"],

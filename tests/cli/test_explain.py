@@ -101,9 +101,23 @@ def test_training_clips_follow_the_seed(videogn, capsys, clip, tmp_path):
     assert all(crop["height"] == 24 for each in explain(3) for crop in each["crops"])
 
 
+def test_random_resized_crops_are_parts_of_the_frame(videogn, capsys, clip, tmp_path):
+    """A fifth to half of 32 x 32, ratios 3/4 to 4/3, before they are resized."""
+    options = ("--train", "--random-resized-crop", 0.2, 0.5, "--crop-size", 24, "--clips", 9, "--json")
+    assert _explain(videogn, clip, *options, "--out", tmp_path / "a.png") == 0
+    clips = json.loads(capsys.readouterr().out)["clips"]
+    sizes = {(crop["height"], crop["width"]) for each in clips for crop in each["crops"]}
+    assert all(each["frame_size"] == [32, 32] for each in clips)
+    assert len(sizes) > 4
+    assert all(0.17 < height * width / 1024 < 0.53 and 0.7 < width / height < 1.4 for height, width in sizes)
+
+
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
+        (["--random-resized-crop", 0.2, 0.5], "--random-resized-crop needs --train and two numbers"),
+        (["--train", "--random-resized-crop", 0.5], "--random-resized-crop needs --train and two numbers"),
+        (["--train", "--random-resized-crop", 0, 1], "0 < smallest <= largest <= 1, got (0.0, 1.0)"),
         (["--clips", 0], "--clips must be > 0, got 0"),
         (["--clip-length", 0], "clip_length must be > 0, got 0"),
         (["--short-side", 0], "short_side must be > 0, got 0"),

@@ -18,6 +18,11 @@ from training import fit_arguments
 DDP = ["--trainer.strategy=ddp", "--trainer.devices=2"]
 #: Each of them with a decoder.
 WORKERS = ["--data.num_workers=2", "--data.time_limit=60"]
+#: 15 steps of 2 to 32 clips, of 2 to 8 frames.
+MULTIGRID = [
+    *("--data.multigrid=both", "--data.batch_size=2", "--trainer.max_epochs=5"),
+    *("--model.clip_length=8", "--model.interval=1", "--model.norm=bn"),
+]
 
 
 def _arguments(root, out, *more, **recorder):
@@ -92,13 +97,23 @@ def _assert_same(one, other):
         ["--trainer.max_epochs=2"],
         ["--trainer.max_epochs=2", "--trainer.accumulate_grad_batches=3", "--trainer.val_check_interval=4"],
         ["--trainer.max_epochs=-1", "--trainer.max_steps=14", "--model.norm=bn"],
+        MULTIGRID,
     ],
-    ids=["epochs", "accumulation", "steps"],
+    ids=["epochs", "accumulation", "steps", "multigrid"],
 )
 @pytest.mark.parametrize("end_at", [5, 11])
 def test_after_an_error_in_the_middle_of_an_epoch(videogn, whole, damaged, tmp_path, options, end_at):
     """8 batches an epoch. The batch in hand is trained again, and so are those since the last optimiser step."""
     assert videogn(*_arguments(damaged, tmp_path, *options, end_at=end_at, end_by="error")) == 2
+    assert videogn(*_arguments(damaged, tmp_path, *options, "--ckpt_path=last")) == 0
+    _assert_same(whole(*options), tmp_path)
+
+
+def test_augmented_clips_are_the_same_again(videogn, whole, damaged, tmp_path):
+    """Mixed within each of the batches that make up a step."""
+    options = ["--trainer.max_epochs=1", "--trainer.accumulate_grad_batches=3", "--data.random_resized_crop=[0.2,1]"]
+    options += ["--model.mixup=0.8", "--model.cutmix=1", "--model.rand_augment=9", "--model.color_jitter=0.4"]
+    assert videogn(*_arguments(damaged, tmp_path, *options, end_at=5, end_by="error")) == 2
     assert videogn(*_arguments(damaged, tmp_path, *options, "--ckpt_path=last")) == 0
     _assert_same(whole(*options), tmp_path)
 
@@ -123,7 +138,11 @@ def test_more_steps_than_at_first(videogn, whole, damaged, tmp_path, options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [[], ["--trainer.accumulate_grad_batches=2"]], ids=["plain", "accumulation"])
+@pytest.mark.parametrize(
+    "options",
+    [[], ["--trainer.accumulate_grad_batches=2"], MULTIGRID],
+    ids=["plain", "accumulation", "multigrid"],
+)
 def test_after_a_kill_with_workers(whole, damaged, tmp_path, options):
     """kill -9 of a real process: nothing is lost, and none of its workers and decoders is left behind."""
     options = ["--trainer.max_epochs=2", *options]

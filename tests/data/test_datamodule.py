@@ -265,6 +265,11 @@ def test_a_batch_of_failed_videos_only_does_not_stop_a_test(motion, tmp_path):
         ({"crop_size": 30}, r"crop_size must be in 1\.\.26 \(train_short_sides\), got 30"),
         ({"short_side": 23}, r"crop_size must be in 1\.\.23 \(short_side\), got 24"),
         ({"crop_size": 0}, "crop_size .* got 0"),
+        (
+            {"random_resized_crop": (0.0, 1.0)},
+            r"random_resized_crop must be smallest, largest share .* got \(0\.0, 1\.0\)",
+        ),
+        ({"random_resized_crop_ratio": (1.0, 2.0)}, r"random_resized_crop_ratio needs random_resized_crop"),
         ({"train_short_sides": (32, 26)}, r"train_short_sides .* got \(32, 26\)"),
         ({"batch_size": 0}, "batch_size must be > 0, got 0"),
         ({"num_clips": -1}, "num_clips must be > 0, got -1"),

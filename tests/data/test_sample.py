@@ -10,12 +10,14 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2.functional import resized_crop
 
 from videogn.axes import Crop, Segment, VideoRecord
 from videogn.choices import EvaluationViews, NetworkInput
-from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
+from videogn.data.plans import Layout, ViewPlan, centre_plan, evaluation_plan, training_plan
 from videogn.data.sample import load_sample
 from videogn.video import clip_indices, decode_frames, open_video
+from videogn.video.crops import ResizedCrop
 from videogn.video.decoders.cache import FrameCache
 from videogn.video.decoders.guard import VideoGuard
 from videogn.video.encode import write_video
@@ -120,14 +122,42 @@ def test_a_training_crop_decodes_and_resizes_its_window_only(tmp_path):
         opener._buffer = np.empty(9 * 90 * 160 * 3, np.uint8)
         sample = _load(str(tmp_path / "a.mp4"), plan, seed=seed, opener=opener.open)
         rng = np.random.default_rng(seed)
-        (indices,), side = plan.clips(9, rng), plan.short_side(rng)
-        whole = resize_short_side(torch.from_numpy(decode_frames(tmp_path / "a.mp4", indices, "pyav")), side)
-        (crop,) = plan.crops(*whole.shape[1:3], rng)
+        (indices,), (_, size, (crop,)) = plan.clips(9, rng), plan.layout(90, 160, rng)
+        whole = resize_short_side(torch.from_numpy(decode_frames(tmp_path / "a.mp4", indices, "pyav")), size[0])
         wanted = whole[:, crop.top : crop.top + 16, crop.left : crop.left + 16].permute(3, 0, 1, 2)
         (view,) = views_of(sample)
         assert tuple(sample.frames.shape[1:]) == (16, 16, 3)
         assert (view.int() - (wanted.flip(-1) if crop.flip else wanted).int()).abs().max() <= 4
         assert all(window.height * window.width < 90 * 160 for _, window in opener.calls)
+
+
+@pytest.mark.parametrize("antialias", [True, False])
+def test_a_random_resized_crop_is_cut_and_then_resized(tmp_path, antialias):
+    """As torchvision does: pixels beyond the part play no role, and none is decoded. The same part of all frames."""
+    frames = np.random.default_rng(1).integers(0, 256, (9, 90, 160, 3), dtype=np.uint8)
+    write_video(tmp_path / "a.mp4", frames)
+    plan = training_plan(
+        NetworkInput(**CLIP, crop_size=32, antialias=antialias),
+        short_sides=(40, 60),
+        flip=0.5,
+        resized_crop=ResizedCrop((0.05, 1.0), (0.5, 2.0)),
+    )
+    flips = set()
+    for seed in range(20):
+        opener = Opener()
+        opener._buffer = np.empty(9 * 90 * 160 * 3, np.uint8)
+        sample = _load(str(tmp_path / "a.mp4"), plan, seed=seed, opener=opener.open)
+        rng = np.random.default_rng(seed)
+        (indices,), (part, size, (crop,)) = plan.clips(9, rng), plan.layout(90, 160, rng)
+        decoded = torch.from_numpy(decode_frames(tmp_path / "a.mp4", indices, "pyav")).permute(0, 3, 1, 2)
+        wanted = resized_crop(decoded.double(), *part[:4], size, antialias=antialias).permute(1, 0, 2, 3)
+        (view,) = views_of(sample)
+        assert tuple(view.shape) == (3, 4, 32, 32)
+        assert (view - (wanted.flip(-1) if crop.flip else wanted)).abs().max() <= 1.5  # rounded along both axes
+        assert all(window[:2] >= part[:2] and window.height <= part.height for _, window in opener.calls)
+        assert sum(len(asked) for asked, _ in opener.calls) == len(set(indices))
+        flips.add(crop.flip)
+    assert flips == {True, False}
 
 
 def test_a_record_with_an_error_is_not_opened(wide):
@@ -212,7 +242,9 @@ def test_the_centre_plan(wide):
 
 def test_training_views_are_drawn_from_all_that_the_plan_allows(wide):
     rng = np.random.default_rng(0)
-    assert {_training_plan().short_side(rng) for _ in range(99)} == set(range(18, 25))  # 18 and 24 inclusive
+    assert {_training_plan().layout(40, 64, rng).resized[0] for _ in range(99)} == set(
+        range(18, 25)
+    )  # 18 and 24 inclusive
     starts, flips = set(), set()
     for seed in range(60):
         sample = _load(wide, _training_plan(), seed=seed)
@@ -245,8 +277,9 @@ def test_a_plan_of_ones_own(wide):
     """The functions of a plan are all that decides: one clip backwards, no resizing, two crops."""
     plan = ViewPlan(
         clips=lambda frames, rng, fps: np.array([[frames - 1, frames - 2, 0]]),
-        short_side=lambda rng: 40,
-        crops=lambda height, width, rng: (Crop(0, 0, 4, 4), Crop(height - 4, width - 4, 4, 4)),
+        layout=lambda height, width, rng: Layout(
+            Crop(0, 0, height, width), (height, width), (Crop(0, 0, 4, 4), Crop(height - 4, width - 4, 4, 4))
+        ),
     )
     views = list(views_of(_load(wide, plan)))
     frames = torch.from_numpy(decode_frames(wide, [49, 48, 0], "pyav"))

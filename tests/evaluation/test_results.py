@@ -68,8 +68,9 @@ def test_the_outcome_in_words(results, expected, num_classes, text):
 def test_accuracies_by_hand():
     summary = summarise(RESULTS, expected=6, num_classes=7)
     # 6 expected, 1 of them unlabelled: 5 count; 4 labelled ones decoded; 2 right, 3 right among five.
-    assert summary["over_all"] == {"top1": 2 / 5, "top5": 3 / 5, "videos": 5}
-    assert summary["over_decodable"] == {"top1": 2 / 4, "top5": 3 / 4, "videos": 4}
+    # Class 0: 2 of 2 right; class 1: 0 of 2, one of which failed; class 6: 0 of 1.
+    assert summary["over_all"] == {"top1": 2 / 5, "top5": 3 / 5, "mean_class_accuracy": 1 / 3, "videos": 5}
+    assert summary["over_decodable"] == {"top1": 2 / 4, "top5": 3 / 4, "mean_class_accuracy": 1 / 3, "videos": 4}
     assert summary["k_of_top5"] == 5
     assert summary["per_clip_top1"] == 3 / 8  # of the labelled ones
     assert summary["counts"] == {
@@ -86,7 +87,7 @@ def test_accuracies_by_hand():
 
 def test_part_of_an_index_says_nothing_about_all_of_it():
     summary = summarise(RESULTS, expected=600, num_classes=7)
-    assert summary["over_all"] == {"top1": None, "top5": None, "videos": 0}
+    assert summary["over_all"] == {"top1": None, "top5": None, "mean_class_accuracy": None, "videos": 0}
     assert summary["over_decodable"]["top1"] == 2 / 4
     assert summary["counts"]["not_tested"] == 594
 
@@ -95,7 +96,8 @@ def test_a_video_without_finite_scores_is_wrong_and_not_left_out():
     """It decoded: leaving it out would make a network that breaks on some videos look better."""
     results = [_result(0, 0, (0, 1)), VideoResult(1, "b", 1, error="not finite")]
     summary = summarise(results, expected=2, num_classes=7)
-    assert summary["over_decodable"] == summary["over_all"] == {"top1": 0.5, "top5": 0.5, "videos": 2}
+    half = {"top1": 0.5, "top5": 0.5, "mean_class_accuracy": 0.5, "videos": 2}
+    assert summary["over_decodable"] == summary["over_all"] == half
     assert (summary["counts"]["failed"], summary["counts"]["without_scores"]) == (0, 1)
     assert per_class(results, CLASSES)[1]["top1"] == 0.0
 
@@ -123,13 +125,13 @@ def test_top5_is_top_k_of_at_most_5(num_classes, k):
 
 def test_nothing_to_divide_by():
     empty = summarise([], expected=0, num_classes=3)
-    assert empty["over_all"] == {"top1": None, "top5": None, "videos": 0}
+    assert empty["over_all"] == {"top1": None, "top5": None, "mean_class_accuracy": None, "videos": 0}
     assert empty["per_clip_top1"] is None
     failed = summarise([VideoResult(0, "a", 0, error="x", decoded=False)], expected=1, num_classes=3)
-    assert failed["over_all"] == {"top1": 0.0, "top5": 0.0, "videos": 1}
+    assert failed["over_all"] == {"top1": 0.0, "top5": 0.0, "mean_class_accuracy": 0.0, "videos": 1}
     assert failed["over_decodable"]["top1"] is None
     unlabelled = summarise([_result(0, -1, (0, 1))], expected=1, num_classes=3)
-    assert unlabelled["over_all"] == {"top1": None, "top5": None, "videos": 0}
+    assert unlabelled["over_all"] == {"top1": None, "top5": None, "mean_class_accuracy": None, "videos": 0}
 
 
 def test_per_class_by_hand():
@@ -173,7 +175,7 @@ def test_files(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ["predictions.csv", "predictions.parquet", "results.json"]
     found = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert found == returned
-    assert found["over_all"] == {"top1": 2 / 5, "top5": 3 / 5, "videos": 5}
+    assert found["over_all"] == {"top1": 2 / 5, "top5": 3 / 5, "mean_class_accuracy": 1 / 3, "videos": 5}
     assert {key: found[key] for key in ABOUT} == ABOUT
     assert found["per_class"] == per_class(RESULTS, CLASSES)
     assert found["versions"]["torch"] == package_versions()["torch"]

@@ -137,12 +137,12 @@ def test_views_that_a_transformer_does_not_take(videogn, capsys, downloads, moti
 def test_options_override_what_the_source_says(x3d_s):
     plan = Predictor("zoo:x3d_s", device="cpu", time_limit=0)._decoding.plan
     assert plan.clips(300, None, 30.0).shape == (10, 13)
-    assert len(plan.crops(182, 240, None)) == 3
+    assert len(plan.layout(182, 240, None).crops) == 3
     assert plan.fps is None
     asked = {"num_clips": 2, "protocol": "endpoint", "crops": "center", "fps": 15}
     plan = Predictor("zoo:x3d_s", device="cpu", time_limit=0, **asked)._decoding.plan
     assert plan.clips(300, None, 30.0)[:, 0].tolist() == [0, 300 - 13 * 6]
-    assert len(plan.crops(182, 240, None)) == 1
+    assert len(plan.layout(182, 240, None).crops) == 1
     assert plan.fps == 15
 
 

@@ -40,8 +40,16 @@ def test_memory_in_steps():
 
 
 def test_memory_that_does_not_grow():
-    with pytest.raises(ValueError, match="memory must grow with the batch, got 5 bytes for 5 clips and for 1"):
+    with pytest.raises(ValueError, match="memory must grow with the batch, got 5 bytes for any number of clips"):
         largest_batch(lambda size: 5, 25)
+
+
+@pytest.mark.parametrize("flat", [1, 2, 3, 8, 100])
+def test_memory_that_is_flat_for_small_batches(flat):
+    """The peak of few, small clips is the step of the optimiser, whatever their number."""
+    for limit in range(1000, 1100, 9):
+        expected = flat + (limit - 1000) // 10
+        assert largest_batch(lambda size: 1000 + 10 * max(size - flat, 0), limit) == expected
 
 
 @pytest.mark.parametrize("mode", ["plain", "block"])

@@ -61,14 +61,14 @@ def test_wrong_budgets(kind, amount, words):
     ],
 )
 def test_steps(kind, amount, clip_length, clips, videos, steps):
-    assert Budget(kind, amount).steps(clip_length, clips, videos) == steps
+    assert Budget(kind, amount).steps(clip_length * clips, clips, videos) == steps
 
 
 @pytest.mark.parametrize("clip_length", [4, 8, 16, 32, 64])
 @pytest.mark.parametrize("clips", [1, 2, 8])
 def test_a_budget_of_frames_is_spent_whatever_the_clip(clip_length, clips):
     frames = 10_240
-    steps = Budget("frames", frames).trainer_options(clip_length, clips)["max_steps"]
+    steps = Budget("frames", frames).trainer_options(clip_length * clips)["max_steps"]
     assert steps * clips * clip_length == frames
 
 
@@ -86,14 +86,14 @@ def test_a_budget_of_frames_is_spent_whatever_the_clip(clip_length, clips):
 )
 def test_the_trainer_is_limited_by_one_thing_only(budget, limits):
     """What a shared configuration limits besides is taken back."""
-    assert budget.trainer_options(8, 8) == NO_LIMIT | limits
+    assert budget.trainer_options(64) == NO_LIMIT | limits
 
 
 @pytest.mark.parametrize("minutes", [0.5, 61.25, 4321, 10**6 + 1 / 60])
 def test_lightning_reads_the_time(minutes):
-    timer = Timer(Budget("minutes", minutes).trainer_options(8, 8)["max_time"])
+    timer = Timer(Budget("minutes", minutes).trainer_options(64)["max_time"])
     assert timer.time_remaining() == pytest.approx(60 * minutes, abs=1e-6)
 
 
 def test_a_short_time_is_not_no_time():
-    assert Timer(Budget("minutes", 0.005).trainer_options(8, 8)["max_time"]).time_remaining() > 0
+    assert Timer(Budget("minutes", 0.005).trainer_options(64)["max_time"]).time_remaining() > 0

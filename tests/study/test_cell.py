@@ -35,6 +35,7 @@ OTHERS = {
     "init": ["a/resnet.pth", "b/resnet.pth", "timm:resnet50", "zoo:i3d_r50", "https://x.org/a?b=c", "weights of äöü"],
     "seed": [1, 10],
     "devices": [2, 8],
+    "schedule": ["multigrid", "multigrid-long", "multigrid-short"],
 }
 VARIANTS = [CELL, *(replace(CELL, **{name: value}) for name, values in OTHERS.items() for value in values)]
 

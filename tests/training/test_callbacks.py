@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import logging
 import math
 from types import SimpleNamespace
@@ -11,17 +12,24 @@ import numpy as np
 import pytest
 import torch
 from forked import run_ranks
+from PIL import Image
 from training import evaluation_arguments, fit_arguments
 
 from videogn.axes import Batch, Sample
 from videogn.data.datamodule import VideoDataModule
 from videogn.norm import make_norm
-from videogn.norm.precise_statistics import Statistics, tracking_layers
-from videogn.training.callbacks import BatchNormDiagnosis, EffectiveBatch, FeaturePercentiles, PreciseBatchNorm
-from videogn.training.callbacks.batches import clips_of_statistics
+from videogn.norm.precise_statistics import Statistics, clips_of_statistics, tracking_layers
+from videogn.training.callbacks import (
+    BatchNormDiagnosis,
+    EffectiveBatch,
+    FeaturePercentiles,
+    PreciseBatchNorm,
+    TrainingClips,
+)
 from videogn.training.callbacks.diagnosis import distances
 from videogn.training.callbacks.precise_batch_norm import _parts
 from videogn.training.task import VideoClassifier
+from videogn.video.transforms import normalise
 
 
 def _callback(name, **options):
@@ -85,7 +93,7 @@ def test_a_network_without_running_statistics_is_left_alone(videogn, motion, tmp
         beside = _fit(videogn, motion, tmp_path / "beside", *more, norm="gn")
     assert all(torch.equal(plain[name], beside[name]) for name in plain)
     for name in ("precise BN", "BN diagnosis"):
-        assert caplog.messages.count(f"{name}: the network has no running statistics, nothing to do") == 1
+        assert caplog.messages.count(f"{name}: the network updates no running statistics, nothing to do") == 1
     assert not any(name.startswith("bn/") for name in _rows(tmp_path / "beside" / "metrics.csv")[0])
 
 
@@ -213,12 +221,13 @@ def test_sub_batches_are_measured_one_at_a_time():
 def test_synchronised_statistics_are_of_all_devices(norm, seen, caplog):
     trainer = SimpleNamespace(
         is_global_zero=True,
-        train_dataloader=SimpleNamespace(batch_size=4),
+        train_dataloader=SimpleNamespace(clips=4),
         world_size=2,
         accumulate_grad_batches=1,
         optimizers=[SimpleNamespace(param_groups=[{"lr": 0.005}])],
     )
-    module = SimpleNamespace(net=torch.nn.Sequential(make_norm(norm, **({"groups": 2} if norm == "gn" else {}))(4)))
+    net = torch.nn.Sequential(make_norm(norm, **({"groups": 2} if norm == "gn" else {}))(4))
+    module = SimpleNamespace(net=net, freezing=SimpleNamespace(frozen_modules=()))
     with caplog.at_level(logging.INFO):
         EffectiveBatch().on_train_start(trainer, module)
     line = "an optimiser step (4 clips x 2 devices x 1 accumulated), lr 0.005"
@@ -254,3 +263,29 @@ def test_two_processes_measure_together(motion, tmp_path):
 def test_wrong_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_the_picture_of_the_first_batch_shows_what_the_network_sees(tmp_path):
+    """Rows are clips, columns frames; the later batches are not kept."""
+    mean, std = torch.tensor([0.4, 0.5, 0.6]), torch.tensor([0.2, 0.25, 0.3])
+    net, trainer = torch.nn.Identity(), SimpleNamespace(is_global_zero=True, log_dir=str(tmp_path))
+    task = SimpleNamespace(net=net, input_mean=mean, input_std=std)
+    views = torch.randint(0, 256, (3, 3, 5, 6, 7), dtype=torch.uint8)
+    callback = TrainingClips(num_clips=2, num_frames=3)
+    for batch, seen in enumerate((views, views.flip(0))):
+        callback.on_train_batch_start(trainer, task, None, batch)
+        net(normalise(seen, mean, std))
+    picture = np.array(Image.open(tmp_path / "training_clips.png"))
+    assert picture.shape == (2 * 6 + 3 * 4, 3 * 7 + 4 * 4, 3)
+    for clip, (column, frame) in itertools.product(range(2), enumerate((0, 2, 4))):
+        part = picture[4 + clip * 10 :, 4 + column * 11 :][:6, :7]
+        assert np.array_equal(part, views[clip, :, frame].permute(1, 2, 0).numpy())
+    assert (picture[:4] == 255).all()
+
+
+def test_the_picture_changes_nothing_of_the_training(videogn, motion, tmp_path):
+    more = ["--model.mixup=0.8", "--model.rand_augment=9"]
+    plain = _fit(videogn, motion, tmp_path / "plain", *more, epochs=1)
+    beside = _fit(videogn, motion, tmp_path / "beside", *more, *_callback("TrainingClips", num_frames=2), epochs=1)
+    assert all(torch.equal(plain[name], beside[name]) for name in plain)
+    assert Image.open(tmp_path / "beside" / "training_clips.png").size == (2 * 32 + 3 * 4, 4 * 32 + 5 * 4)

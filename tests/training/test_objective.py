@@ -9,7 +9,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from videogn.training.objective import Objective, ObjectiveSettings, balanced_weights, make_objective, weights_by_class
+from videogn.training.objective import (
+    Objective,
+    ObjectiveSettings,
+    SeveralLabelsObjective,
+    balanced_weights,
+    make_objective,
+    weights_by_class,
+)
 
 CLASSES = ["a", "b", "c", "d"]
 POSITIONS = (2, 1, 3)
@@ -87,8 +94,11 @@ def test_balanced_weights_are_those_of_scikit_learn():
 
 def test_weights_by_name():
     assert weights_by_class({"c": 3, "a": 0}, CLASSES).tolist() == [0, 1, 3, 1]
-    assert make_objective(ObjectiveSettings(class_weights=[1, 2, 3, 4.5]), CLASSES).class_weights.tolist()[3] == 4.5
-    assert make_objective(ObjectiveSettings(), CLASSES).class_weights is None
+    assert (
+        make_objective(Objective, ObjectiveSettings(class_weights=[1, 2, 3, 4.5]), CLASSES).class_weights.tolist()[3]
+        == 4.5
+    )
+    assert make_objective(Objective, ObjectiveSettings(), CLASSES).class_weights is None
 
 
 @pytest.mark.parametrize(
@@ -107,8 +117,21 @@ def test_wrong_weights(weights, message):
 
 
 @pytest.mark.parametrize(
+    ("text", "weights"), [("a: 2\n3: 0.5\n", {"a": 2.0, "3": 0.5}), ("[1, 2, 3, 4]", [1.0, 2.0, 3.0, 4.0])]
+)
+def test_weights_in_a_file_become_part_of_the_settings(tmp_path, text, weights):
+    file = tmp_path / "weights.yaml"
+    file.write_text(text)
+    assert ObjectiveSettings(class_weights=str(file)).class_weights == weights
+    file.write_text("just words")
+    with pytest.raises(ValueError, match="must hold a YAML list of numbers, or lines such as"):
+        ObjectiveSettings(class_weights=str(file))
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"class_weights": "balance"}, "class_weights must be balanced, numbers, a mapping"),
         ({"label_smoothing": 1.0}, r"label_smoothing must be in \[0, 1\), got 1.0"),
         ({"label_smoothing": -0.1}, "label_smoothing"),
         ({"focal_gamma": -1}, "focal_gamma must be a number >= 0, got -1"),
@@ -118,3 +141,33 @@ def test_wrong_weights(weights, message):
 def test_wrong_numbers(options, message):
     with pytest.raises(ValueError, match=message):
         ObjectiveSettings(**options)
+
+
+@pytest.mark.parametrize("smoothing", [0, 0.1])
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+@pytest.mark.parametrize("gamma", [0, 2])
+def test_the_loss_of_several_labels_is_its_definition(smoothing, weights, gamma):
+    logits, targets = _logits(), torch.tensor([[1, 0, 1, 0], [0, 0, 0, 0], [1, 1, 1, 1]])
+    objective = SeveralLabelsObjective(label_smoothing=smoothing, class_weights=weights, focal_gamma=gamma)
+    terms = []
+    for clip, k, *position in np.ndindex(*logits.shape):
+        p = 1 / (1 + math.exp(-logits[(clip, k, *position)].item()))
+        wanted = targets[clip, k].item() * (1 - smoothing) + smoothing / 2
+        weight = 1 if weights is None else weights[k].item()
+        terms.append(-weight * wanted * (1 - p) ** gamma * math.log(p))
+        terms[-1] -= (1 - wanted) * p**gamma * math.log(1 - p)
+    assert objective(logits, targets).item() == pytest.approx(np.mean(terms), rel=1e-10)
+
+
+def test_the_focal_loss_of_several_labels_is_torchvisions():
+    reference = pytest.importorskip("torchvision.ops").sigmoid_focal_loss
+    logits, targets = _logits()[..., :1, :1, :1], torch.tensor([[1, 0, 1, 0], [0, 0, 0, 0], [1, 1, 1, 1]]).double()
+    expected = reference(logits.flatten(1), targets, alpha=-1, gamma=1.5, reduction="mean")
+    assert SeveralLabelsObjective(focal_gamma=1.5)(logits, targets).item() == pytest.approx(expected.item())
+
+
+def test_balanced_weights_of_several_labels_are_ratios():
+    """As the documentation of torch's BCEWithLogitsLoss computes `pos_weight`: negatives by positives."""
+    objective = SeveralLabelsObjective()
+    objective.balance(np.array([10, 300, 0]), 400)
+    assert objective.class_weights.tolist() == [390 / 10, pytest.approx(1 / 3), 1]

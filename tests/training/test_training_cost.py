@@ -13,7 +13,7 @@ from training import fit_arguments
 from videogn.training.callbacks import TrainingCost
 from videogn.training.callbacks import training_cost as cost_module
 
-KEYS = ["training_seconds", "validation_seconds", "steps", "clips", "peak_device_bytes", "peak_process_bytes"]
+KEYS = ["training_seconds", "validation_seconds", "steps", "clips", "frames", "peak_device_bytes", "peak_process_bytes"]
 
 
 class _Clock:
@@ -30,10 +30,9 @@ def clock(monkeypatch):
     return clock
 
 
-def _trainer(tmp_path, *, step=0, batch_size=4, processes=2):
+def _trainer(tmp_path, *, step=0, processes=2):
     strategy = SimpleNamespace(reduce=lambda value, reduce_op: value)
     return SimpleNamespace(
-        train_dataloader=SimpleNamespace(batch_size=batch_size),
         world_size=processes,
         global_step=step,
         strategy=strategy,
@@ -44,6 +43,8 @@ def _trainer(tmp_path, *, step=0, batch_size=4, processes=2):
     )
 
 
+#: Four clips of 8 frames.
+BATCH = SimpleNamespace(samples=[SimpleNamespace(clips=torch.zeros(1, 8))] * 4)
 MODULE = SimpleNamespace(device=torch.device("cpu"))
 
 
@@ -51,7 +52,7 @@ def _train(cost, trainer, clock, *, batches, seconds):
     for _ in range(batches):
         clock.now += seconds
         trainer.global_step += 1
-        cost.on_train_batch_end(trainer, MODULE, None, None, 0)
+        cost.on_train_batch_end(trainer, MODULE, None, BATCH, 0)
 
 
 def _validate(cost, trainer, clock, seconds):
@@ -77,7 +78,7 @@ def test_validations_are_counted_apart(tmp_path, clock):
     found = _written(tmp_path)
     assert list(found) == KEYS
     assert (found["training_seconds"], found["validation_seconds"]) == (12.5, 10.0)
-    assert (found["steps"], found["clips"]) == (7, 7 * 4 * 2)
+    assert (found["steps"], found["clips"], found["frames"]) == (7, 7 * 4 * 2, 7 * 4 * 2 * 8)
     assert found["peak_device_bytes"] is None
 
 
@@ -98,7 +99,7 @@ def test_an_interrupted_training_goes_on_counting(tmp_path, clock):
     second.on_fit_end(trainer, MODULE)
     found = _written(tmp_path)
     assert (found["training_seconds"], found["validation_seconds"]) == (10.0, 5.0)
-    assert (found["steps"], found["clips"]) == (7, 7 * 4 * 2)
+    assert (found["steps"], found["clips"], found["frames"]) == (7, 7 * 4 * 2, 7 * 4 * 2 * 8)
 
 
 def test_saving_twice_counts_once(tmp_path, clock):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
+from scipy.stats import ks_2samp
+from torchvision.transforms import RandomResizedCrop
 
 from videogn.axes import Crop
-from videogn.video.crops import CROPS, evaluation_crops, random_crop
+from videogn.video.crops import CROPS, ResizedCrop, evaluation_crops, random_crop
 
 
 @pytest.mark.parametrize(
@@ -69,3 +72,51 @@ def test_crops_lie_within_the_frame_and_are_of_one_size(protocol, height, width)
     crops = evaluation_crops(height, width, 9, protocol=protocol)
     assert len({(crop.height, crop.width) for crop in crops}) == 1
     assert all(0 <= crop.top <= height - crop.height and 0 <= crop.left <= width - crop.width for crop in crops)
+
+
+@pytest.mark.parametrize(("height", "width"), [(256, 340), (90, 160), (340, 60), (40, 400), (5, 7)])
+@pytest.mark.parametrize(("area", "ratio"), [((0.08, 1.0), (3 / 4, 4 / 3)), ((0.5, 0.6), (0.5, 3.0))])
+def test_resized_crops_are_distributed_as_torchvision_s(height, width, area, ratio):
+    """Edges, sizes, areas and ratios, where no rectangle fits too (340 x 60, 40 x 400): 1e-4 false alarms a number."""
+    rng, draw = np.random.default_rng(0), ResizedCrop(area, ratio)
+    ours = np.array([draw(height, width, rng)[:4] for _ in range(1500)], float)
+    picture = torch.empty(1, height, width)
+    theirs = np.array([RandomResizedCrop.get_params(picture, area, ratio) for _ in range(1500)], float)
+    for crops in (ours, theirs):
+        assert (crops[:, :2] + crops[:, 2:] <= (height, width)).all()
+    (one, other) = (np.column_stack([c, c[:, 2] * c[:, 3], c[:, 3] / c[:, 2]]) for c in (ours, theirs))
+    for mine, reference in zip(one.T, other.T, strict=True):
+        assert ks_2samp(mine, reference).pvalue > 1e-4
+
+
+def test_a_resized_crop_of_the_whole_frame():
+    """Area 1 and the frame's own ratio; and the middle of a frame where nothing fits."""
+    rng = np.random.default_rng(0)
+    assert ResizedCrop((1, 1), (4 / 3, 4 / 3))(30, 40, rng) == Crop(0, 0, 30, 40)
+    assert ResizedCrop((1, 1), (1, 2))(30, 90, rng) == Crop(0, 15, 30, 60)
+    assert ResizedCrop((1, 1), (1, 2))(90, 30, rng) == Crop(30, 0, 30, 30)
+
+
+@pytest.mark.parametrize("area", [(0, 1), (0.5, 0.2), (0.1, 1.2), (-1, 1)])
+def test_a_wrong_area(area):
+    with pytest.raises(ValueError, match=r"random_resized_crop must be smallest, largest share .* got \("):
+        ResizedCrop(area)
+
+
+@pytest.mark.parametrize("ratio", [(0, 1), (2, 1)])
+def test_a_wrong_ratio(ratio):
+    with pytest.raises(ValueError, match=r"random_resized_crop_ratio must be .* got \("):
+        ResizedCrop(ratio=ratio)
+
+
+@pytest.mark.parametrize(
+    ("crop", "size", "other", "expected"),
+    [
+        (Crop(1, 2, 3, 4, True), (10, 20), (10, 20), Crop(1, 2, 3, 4, True)),
+        (Crop(1, 2, 3, 4), (10, 20), (10, 10), Crop(1, 1, 3, 2)),
+        (Crop(0, 0, 10, 20), (10, 20), (7, 33), Crop(0, 0, 7, 33)),
+        (Crop(9, 19, 1, 1), (10, 20), (3, 3), Crop(2, 2, 1, 1)),
+    ],
+)
+def test_the_same_part_of_larger_and_smaller_frames(crop, size, other, expected):
+    assert crop.scaled(size, other) == expected

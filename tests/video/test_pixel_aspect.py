@@ -13,7 +13,7 @@ from video_files import COUNT, H264, MEDIA, numbered, read_numbers, write
 from videogn.axes import Crop, VideoRecord
 from videogn.choices import EvaluationViews
 from videogn.data.explanation import explain_clips
-from videogn.data.plans import evaluation_plan
+from videogn.data.plans import Layout, ViewPlan, evaluation_plan
 from videogn.data.sample import load_sample
 from videogn.video import decode_frames, open_video, read_frame_table
 from videogn.video.decoders.cache import FrameCache
@@ -155,6 +155,17 @@ def test_a_sample_is_the_displayed_picture_resized(tmp_path, crops, rotation):
     info = read_frame_table(path).info
     clips = explain_clips(info, np.arange(info.frames), plan, step=1)
     assert clips[0].frame_size == ((48, 96) if not rotation else (96, 48))
+
+
+def test_a_part_of_the_displayed_picture_is_cut_from_the_stored_one(tmp_path):
+    """As a random resized crop is: resized from 80 x 112 displayed pixels, 80 x 56 of the file, to 80 x 112."""
+    path = str(_square(tmp_path / "a.mp4", Fraction(2)))
+    view, part = (Crop(0, 0, 80, 112),), Crop(8, 40, 80, 112)
+    plan = ViewPlan(clips=lambda *_: np.array([[0, 1]]), layout=lambda *_: Layout(part, (80, 112), view))
+    sample = load_sample(VideoRecord(path, 0), 0, plan, decoder="pyav", rng=np.random.default_rng(0))
+    (shown,) = views_of(sample)
+    assert shown.shape == (3, 2, 80, 112)
+    assert np.abs(np.array(_box(shown[:, 0].permute(1, 2, 0).numpy())) - 64).max() <= 1
 
 
 def test_a_copy_has_square_pixels_and_the_index_the_displayed_size(tmp_path):

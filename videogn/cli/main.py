@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from videogn import __version__
 from videogn.checks import did_you_mean
 from videogn.cli.exits import fail
+from videogn.system.memory_errors import out_of_memory
 from videogn.system.standard_streams import open_closed_streams
 
 #: Command -> (module, summary). A module holds a dataclass `Options` and `run(options)`, or a table ACTIONS of its own;
@@ -21,6 +22,7 @@ COMMANDS = {
     "test": ("videogn.cli.training", "Test a checkpoint on ten clips per video; keep all predictions."),
     "predict": ("videogn.cli.predict", "Classify video files."),
     "features": ("videogn.cli.features", "Compute features of video files, for retrieval and linear probes."),
+    "probe": ("videogn.cli.probe", "Train a classifier on features that are computed once."),
     "app": ("videogn.cli.app", "Classify videos on a page in the browser."),
     "convert": ("videogn.cli.convert", "Give a trained BatchNorm network another norm, to fine-tune it."),
     "export": ("videogn.cli.export", "Write a network as a file for other programs: ONNX and others."),
@@ -70,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise
         fail(_one_line(error), status=1)
     except Exception as error:
+        if out_of_memory(error) and not os.environ.get(_TRACEBACK):
+            fewer = " (--batch-clips 1)" if arguments[:1] in (["predict"], ["features"]) else ""
+            fail(f"out of memory: {_one_line(error).splitlines()[0]}; fewer clips at once need less{fewer}")
         # Lightning's own way to say that an option is wrong; importing it to name the class would take seconds.
         if type(error).__name__ != "MisconfigurationException" or os.environ.get(_TRACEBACK):
             raise

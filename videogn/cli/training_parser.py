@@ -25,14 +25,16 @@ SHORT = {
     "config": "Configuration: a YAML file or the name of one that ships. May be repeated; the later one wins.",
     "print_config": "Print the complete configuration and exit.",
     "seed_everything": "Seed of all random numbers.",
+    "find_lr": "Train 100 steps at growing learning rates instead, say which rate to take, and draw learning_rate.png.",
     "trust": "Packages that may be imported where a checkpoint names a norm or network from outside videogn.",
     "ckpt_path": "Checkpoint to resume from, or to evaluate; `last` is the newest in trainer.default_root_dir. "
-    "test and validate also take a published network, such as zoo:x3d_s.",
+    "test and validate also take `best`, that of the same run, or a published network, such as zoo:x3d_s.",
     "engine_file": "File that `videogn export` has written, in place of a checkpoint: .onnx, .xml or .pt2.",
     "checkpoint.minutes": "Minutes between two writes of last.ckpt; 0 writes it with the other checkpoints only.",
     "checkpoint.dirpath": "Folder of the checkpoints. Default: checkpoints in the log folder.",
-    "checkpoint.monitor": "Value that decides which checkpoints are best, for instance val/top1.",
-    "checkpoint.mode": "Whether the best value is the largest (max) or the smallest (min).",
+    "checkpoint.monitor": "Value that decides which checkpoint is best, for instance val/loss; null: the newest.",
+    "checkpoint.mode": "Whether the best value is the largest (max) or the smallest (min). Default: as accuracies and "
+    "losses are.",
     "checkpoint.save_top_k": "Number of best checkpoints that are kept.",
     "trainer.max_epochs": "Number of epochs.",
     "trainer.max_steps": "Number of optimiser steps, in place of epochs.",
@@ -40,6 +42,7 @@ SHORT = {
     "trainer.devices": "Number of devices, or a list of their numbers.",
     "trainer.precision": "Number format: 32, bf16-mixed or 16-mixed.",
     "trainer.accumulate_grad_batches": "Number of batches per optimiser step.",
+    "trainer.gradient_clip_val": "Largest norm of the gradients of a step; larger ones are scaled down to it.",
     "trainer.check_val_every_n_epoch": "Number of epochs between validations.",
     "trainer.default_root_dir": "Folder of the logs and checkpoints.",
 }

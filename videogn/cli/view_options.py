@@ -18,6 +18,7 @@ from videogn.choices import (
 
 if TYPE_CHECKING:
     from videogn.data.plans import ViewPlan
+    from videogn.video.crops import ResizedCrop
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +44,13 @@ class ViewOptions:
     short_side: int = NetworkInput.short_side
     fps: float | None = NetworkInput.fps
 
-    def plan(self, *, train: bool, crop_size: int) -> ViewPlan:
+    def plan(self, *, train: bool, crop_size: int, resized_crop: ResizedCrop | None = None) -> ViewPlan:
         """Make the plan of the views.
 
         Args:
             train: Whether to draw one random clip and crop, as training does, in place of the test's.
             crop_size: Side of the square crops, in pixels.
+            resized_crop: Random resized crop of training. Default: None.
 
         Returns:
             The plan.
@@ -62,5 +64,6 @@ class ViewOptions:
         check_rate("--fps", self.fps)
         views = chosen(EvaluationViews, {**asdict(self), "num_clips": self.clips, "crop_size": crop_size})
         if train:
-            return training_plan(views, short_sides=(self.short_side, self.short_side * 5 // 4), flip=0.5)  # 256 to 320
+            sides = (self.short_side, self.short_side * 5 // 4)  # 256 to 320
+            return training_plan(views, short_sides=sides, flip=0.5, resized_crop=resized_crop)
         return evaluation_plan(views)

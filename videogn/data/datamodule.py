@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -19,6 +20,7 @@ from videogn.choices import (
     DecoderName,
     EvaluationViews,
     LeaksName,
+    MultigridName,
     SamplingName,
     ValViewName,
 )
@@ -26,18 +28,20 @@ from videogn.data.class_sampling import about_draws, draw_probabilities
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
 from videogn.data.handover import check_space
-from videogn.data.inspection import inspect_classes, inspect_splits
+from videogn.data.inspection import check_labels, inspect_classes, inspect_splits
 from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
-from videogn.data.plans import ViewPlan, centre_plan, evaluation_plan, training_plan
+from videogn.data.multigrid import Multigrid
+from videogn.data.plans import ViewPlan, centre_plan, described, evaluation_plan, training_plan
 from videogn.data.run_order import continued
 from videogn.data.sampler import VideoSampler
 from videogn.data.splits import read_splits
+from videogn.data.training_loader import training_loader
 from videogn.data.usable import refuse_unusable, without_missing
 from videogn.data.video_index import VideoIndex
 from videogn.system.ranks import rank, shared_seed, world_size
-from videogn.system.sizes import parse_size
-from videogn.video.decoders.cache import FrameCache
+from videogn.video.crops import resized_crop
+from videogn.video.decoders.cache import FrameCache, cache_size
 from videogn.video.decoders.frame_source import Opener
 from videogn.video.decoders.guard import video_opener
 from videogn.video.decoders.readers import check_decoder
@@ -67,7 +71,13 @@ class VideoDataModule(pl.LightningDataModule):
         eval_batch_size: Number of videos per device in validation. Default: `batch_size`.
         num_workers: Number of loader processes per device, also where it exceeds the number of cores. 0 decodes in the
             training process.
+        multigrid: Cycles of multigrid training (Wu et al. 2020): `long`, `short` or `both`. Clip length, crop and batch
+            change from step to step at equal cost, and `batch_size` counts whole clips. Default: batches of one shape.
         train_short_sides: Smallest and largest shorter side in training, in pixels; uniform for each clip.
+        random_resized_crop: Smallest and largest share of a frame's area that a training clip shows, for instance
+            [0.08,1], resized to `crop_size` whatever its aspect ratio, in place of `train_short_sides`: torchvision's
+            RandomResizedCrop, alike for all frames of a clip.
+        random_resized_crop_ratio: Smallest and largest ratio of width to height of that part. Default: 3/4 and 4/3.
         flip: Probability of mirroring a training clip. Use 0 where left and right are different classes.
         val_view: Clip of validation: "center" (middle of video and frame) or "augmented" (drawn as in training, the
             same in every epoch: the curve of the GN paper's Figure 7).
@@ -107,7 +117,10 @@ class VideoDataModule(pl.LightningDataModule):
         batch_size: int = 8,
         eval_batch_size: int | None = None,
         num_workers: int = 2,
+        multigrid: MultigridName | None = None,
         train_short_sides: tuple[int, int] = (256, 320),
+        random_resized_crop: tuple[float, float] | None = None,
+        random_resized_crop_ratio: tuple[float, float] | None = None,
         flip: float = 0.5,
         val_view: ValViewName = "center",
         decoder: DecoderName = "auto",
@@ -124,9 +137,12 @@ class VideoDataModule(pl.LightningDataModule):
         self.views = EvaluationViews(**views)
         check_choice("val_view", val_view, get_args(ValViewName))
         check_choice("leaks", leaks, get_args(LeaksName))
+        check_choice("multigrid", multigrid or "both", get_args(MultigridName))
+        self.multigrid = multigrid
+        self.multigrid_steps: Multigrid | None = None  # whoever knows the length of the training run plans them
         check_choice("sampling", sampling, get_args(SamplingName))
         check_decoder(decoder)
-        cache_bytes = _cache_size(cache)
+        cache_bytes = cache_size(cache)
         self.batch_size = batch_size
         self.eval_batch_size = batch_size if eval_batch_size is None else eval_batch_size
         for name in ("batch_size", "eval_batch_size"):
@@ -135,11 +151,14 @@ class VideoDataModule(pl.LightningDataModule):
             require_at_least(name, value, 0)
         if not 0 <= max_failures <= 1:
             raise ValueError(f"max_failures must be a share of the videos, 0 to 1, got {max_failures}")
+        part = resized_crop(random_resized_crop, random_resized_crop_ratio)
         for name, side in (("train_short_sides", train_short_sides[0]), ("short_side", self.views.short_side)):
-            if 0 < side < self.views.crop_size:
+            if 0 < side < self.views.crop_size and not (part and name == "train_short_sides"):
                 raise ValueError(f"crop_size must be in 1..{side} ({name}), got {self.views.crop_size}")
-        self._train_plan = training_plan(self.views, short_sides=train_short_sides, flip=flip)
-        self._val_plan = self._train_plan if val_view == "augmented" else centre_plan(self.views)
+        self._training_plan = functools.partial(
+            training_plan, self.views, short_sides=train_short_sides, flip=flip, resized_crop=part
+        )
+        self._val_plan = self._training_plan() if val_view == "augmented" else centre_plan(self.views)
         self._test_plan = evaluation_plan(self.views)
         self.splits = read_splits(
             root,
@@ -150,6 +169,7 @@ class VideoDataModule(pl.LightningDataModule):
             use_truncated=use_truncated,
             columns=parse_columns(columns),
         )
+        check_labels(self.splits, sampling)
         # Results name their videos: the test videos may be the validation ones, or a part held out.
         own_test = self.splits.get("test") is not self.splits.get("val")
         self._test_source = {"split": "test" if own_test else "val", "root": root, "given": test if own_test else val}
@@ -167,7 +187,7 @@ class VideoDataModule(pl.LightningDataModule):
         # Training and validation share one cache of `cache_bytes`.
         self._kept_opener = FrameCache(cache_bytes, self._opener).open if cache_bytes else self._opener
         self._usable: VideoIndex | None = None
-        self._order: dict[str, int] | None = None  # of the training videos, as begun or as a checkpoint says
+        self._order: dict[str, Any] | None = None  # of the training videos, as begun or as a checkpoint says
 
     def setup(self, stage: str) -> None:
         """Refuse to start where loader processes cannot; look for classes without a training video."""
@@ -205,19 +225,22 @@ class VideoDataModule(pl.LightningDataModule):
             _log.info("%s", about_draws(self._training(), self.sampling))
         trainer: Any = self.trainer
         overfits = trainer is not None and trainer.overfit_batches > 0
-        loader = self.training_loader(self._order["seed"], same_order=overfits)
+        loader = self.training_loader(self._order["seed"], same_order=overfits, multigrid=self.multigrid_steps)
         if self.trainer is not None:
             loader.seed_of_order = self._seed_of_order
             progress = self.trainer.fit_loop.epoch_loop.batch_progress
             loader.trained_batches = lambda: progress.current.ready
         return loader
 
-    def training_loader(self, seed: int, *, same_order: bool = False) -> VideoLoader:
+    def training_loader(
+        self, seed: int, *, same_order: bool = False, multigrid: Multigrid | None = None
+    ) -> VideoLoader:
         """Make a loader of training batches that is independent of the trainer's.
 
         Args:
             seed: Seed of the order and of the clips.
             same_order: Whether all epochs have the same batches of videos. Default: False.
+            multigrid: Steps of multigrid training. Default: None, batches of base clips.
 
         Returns:
             A loader at the beginning of epoch 0; `sampler.set_epoch` selects another epoch.
@@ -225,22 +248,27 @@ class VideoDataModule(pl.LightningDataModule):
         Raises:
             ValueError: If there are no training videos, fewer than a batch, or some without a label.
         """
-        records = self._training().records
-        share = len(records) // world_size()
-        if share < self.batch_size:
+        if (share := self.training_share) < self.batch_size:
             raise ValueError(f"batch_size must be <= {share}, the training videos of a process, got {self.batch_size}")
-        dataset = VideoDataset(
-            records, self._train_plan, decoder=self.decoder, seed=seed, replace_failed=True, opener=self._kept_opener
-        )
-        probabilities = draw_probabilities(self._training(), self.sampling)
-        sampler = VideoSampler(
-            len(records), shuffle=True, seed=seed, same_order=same_order, probabilities=probabilities
-        )
-        return video_loader(dataset, sampler, batch_size=self.batch_size, num_workers=self.num_workers, drop_last=True)
+        index, plan_of = self._training(), self._training_plan
+        order = {"seed": seed, "probabilities": draw_probabilities(index, self.sampling), "same_order": same_order}
+        sizes: dict[str, Any] = {"batch_size": self.batch_size, "num_workers": self.num_workers, "multigrid": multigrid}
+        loading: dict[str, Any] = {"decoder": self.decoder, "opener": self._kept_opener}
+        return training_loader(index.records, plan_of, order=order, **sizes, **loading)
 
-    def training_counts(self) -> NDArray[np.int64]:
-        """Count the usable training videos of each class, (K,)."""
-        return self._training().counts()
+    @property
+    def training_share(self) -> int:
+        """Number of usable training videos of a process."""
+        return len(self._training()) // world_size()
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether a video may show several classes, or none."""
+        return next(iter(self.splits.values())).several_labels
+
+    def training_counts(self) -> tuple[NDArray[np.int64], int]:
+        """Count the usable training videos of each class, (K,), and all of them."""
+        return self._training().counts(), len(self._training())
 
     def val_dataloader(self) -> VideoLoader | list[Any]:
         """Make the loader of one clip per video, or return [] where there are no validation videos."""
@@ -269,16 +297,7 @@ class VideoDataModule(pl.LightningDataModule):
     def describe_test(self) -> dict[str, Any]:
         """Describe the data of a test for its results: the protocol, the decoder and the hash of the index."""
         return {
-            "protocol": {
-                "clips": self.views.num_clips,
-                "starts": self.views.protocol,
-                "crops": self.views.crops,
-                "short_side": self.views.short_side,
-                "clip_length": self.views.clip_length,
-                "interval": self.views.interval,
-                **({} if self.views.fps is None else {"fps": self.views.fps}),
-                **({} if self.views.antialias else {"antialias": False}),
-            },
+            "protocol": described(self.views),
             "decoder": self.decoder,
             "index_sha256": self._split("test").fingerprint(),
             "videos_from": self._test_source,
@@ -328,11 +347,3 @@ class VideoDataModule(pl.LightningDataModule):
 def _warn(lines: Sequence[str]) -> None:
     for line in lines:
         _log.warning("%s", line)
-
-
-def _cache_size(cache: str | int | bool) -> int:
-    """Parse a size in bytes; false is YAML's value of "off" and "no"."""
-    try:
-        return parse_size(0 if str(cache).lower() == "false" else cache)
-    except ValueError:
-        raise ValueError(f"cache must be a size such as 2GiB or 500MB, or 0 for none, got {cache!r}") from None

@@ -67,8 +67,11 @@ class VideoDataset(Dataset[list[Sample]]):
         Raises:
             ValueError: If too many videos in a row cannot be decoded.
         """
-        draw = Draw(0, key) if isinstance(key, int) else key
-        samples = [self._load(draw.position, self._generator(draw))]
+        return self.load(Draw(0, key) if isinstance(key, int) else key, self.plan)
+
+    def load(self, draw: Draw, plan: ViewPlan) -> list[Sample]:
+        """Load an item by a plan; see `__getitem__`."""
+        samples = [self._load(draw.position, plan, self._generator(draw))]
         while self.replace_failed and samples[-1].error is not None:
             if len(samples) > _MAX_REPLACEMENTS:
                 raise ValueError(
@@ -76,16 +79,16 @@ class VideoDataset(Dataset[list[Sample]]):
                     f"the last is {samples[-1].path}: {samples[-1].error}"
                 )
             rng = self._generator(draw, len(samples))
-            samples.append(self._load(int(rng.integers(len(self.records))), rng))
+            samples.append(self._load(int(rng.integers(len(self.records))), plan, rng))
         return samples
 
     def _generator(self, draw: Draw, failed: int = 0) -> np.random.Generator:
         rare = (failed, draw.before) if draw.before else (failed,) if failed else ()
         return np.random.default_rng([self.seed, draw.epoch, draw.position, *rare])
 
-    def _load(self, position: int, rng: np.random.Generator) -> Sample:
+    def _load(self, position: int, plan: ViewPlan, rng: np.random.Generator) -> Sample:
         record = self.records[position]
-        return load_sample(record, position, self.plan, decoder=self.decoder, rng=rng, opener=self.opener)
+        return load_sample(record, position, plan, decoder=self.decoder, rng=rng, opener=self.opener)
 
 
 def collate(items: Sequence[list[Sample]]) -> Batch:

@@ -27,14 +27,17 @@ def empty_classes(index: VideoIndex) -> dict[str, str]:
     Returns:
         Class name -> likely reason, in the order of the classes.
     """
-    labels, errors = index.records.table["label"].chunk(0), index.errors()
-    counts = _counts(labels, len(index.classes))
-    usable = _counts(labels.filter(pc.is_null(errors)), len(index.classes))
+    rows, classes = index.label_pairs()
+    errors = index.errors()
+    fine = pc.is_null(errors).to_numpy(zero_copy_only=False)
+    counts = np.bincount(classes, minlength=len(index.classes))
+    usable = np.bincount(classes[fine[rows]], minlength=len(index.classes))
     found = {}
     for number in np.flatnonzero(usable == 0).tolist():
         name = index.classes[number]
         if counts[number]:
-            statuses = Counter(error.split(":")[0] for error in errors.filter(pc.equal(labels, number)).to_pylist())
+            of_class = errors.take(pa.array(rows[classes == number])).to_pylist()
+            statuses = Counter(error.split(":")[0] for error in of_class)
             found[name] = f"all {in_words(statuses)}"
         elif kinds := index.left_out.get(name):
             found[name] = f"its folder holds no video, only {in_words(kinds)}"
@@ -84,7 +87,3 @@ def refuse_mostly_empty(index: VideoIndex, line: str) -> None:
     """
     if len(empty_classes(index)) > _MOST * len(index.classes):
         raise ValueError(f"{line}; if that is what you want: --data.allow_empty_classes true")
-
-
-def _counts(labels: pa.Array, classes: int) -> np.ndarray:
-    return np.bincount(labels.drop_null().to_numpy(zero_copy_only=False), minlength=classes)

@@ -12,7 +12,6 @@ from videogn.axes import Crop
 from videogn.data.plans import ViewPlan
 from videogn.video.clips import Indices
 from videogn.video.decoders.frame_table import VideoInfo
-from videogn.video.window import resized_size
 
 
 @dataclass(frozen=True)
@@ -23,8 +22,8 @@ class ExplainedClip:
         indices: Frame indices in the video.
         beyond: Number of indices, at the end, that stand for frames past the end of the video.
         substitute: Kind of these: "wrapped" to the beginning, or "repeated" (the last frame); None if there are none.
-        frame_size: Height and width of the resized frames.
-        crops: Crops of the resized frames.
+        frame_size: Height and width of the frames that are cropped: resized before, or as they are.
+        crops: Crops of these frames.
     """
 
     indices: tuple[int, ...]
@@ -60,8 +59,9 @@ def explain_clips(
     for draw in range(draws):
         rng = np.random.default_rng([seed, draw])
         places = plan.clips(len(timeline), rng, info.fps)  # (V, T)
-        size = resized_size(info.height, info.width, plan.short_side(rng))
-        crops = plan.crops(*size, rng)
+        part, size, crops = plan.layout(info.height, info.width, rng)
+        if (part.height, part.width) != (whole := (info.height, info.width)):  # and all of it is shown
+            size, crops = whole, tuple(part._replace(flip=crop.flip) for crop in crops)
         clips += [_explain(clip, timeline, step, size, crops) for clip in places]
     return clips
 

@@ -30,6 +30,22 @@ def about_one_class(index: VideoIndex) -> str | None:
     return f"{said}: is its folder {name} meant?" if meant else f"{said}; at least two are needed"
 
 
+def about_class_sizes(index: VideoIndex) -> str | None:
+    """Say how many training videos the smallest and the largest class have; None where no video has a class.
+
+    Classes without any are another line's: `about_empty_classes`.
+    """
+    counted = index.records.table["label"].drop_null().value_counts().to_pylist()
+    sizes = sorted((row["counts"], row["values"]) for row in counted)
+    if not sizes:
+        return None
+    (least, small), (most, large) = sizes[0], sizes[-1]
+    if least == most:
+        return f"train videos a class: {least:,} each"
+    ratio = f", {most / least:.1f} times as many" if most >= 2 * least else ""
+    return f"train videos a class: {least:,} ({index.classes[small]}) to {most:,} ({index.classes[large]}){ratio}"
+
+
 def left_out_of(splits: Mapping[str, VideoIndex]) -> list[str]:
     """Say which files may have been meant as videos, and which folders are no classes, split by split."""
     lines = []
@@ -67,6 +83,26 @@ def inspect_splits(splits: Mapping[str, VideoIndex], *, leaks: LeaksName, given_
     if repeated and leaks == "error":
         raise ValueError(f"{'; '.join(repeated)}; --data.leaks warn goes on all the same")
     return [*left_out_of(splits), *repeated]
+
+
+def check_labels(splits: Mapping[str, VideoIndex], sampling: str) -> None:
+    """Refuse splits of which some have one label a video and others several, and what needs one.
+
+    Args:
+        splits: Split -> index.
+        sampling: Rule by which training videos are drawn.
+
+    Raises:
+        ValueError: It is so.
+    """
+    several = {split for split, index in splits.items() if index.several_labels}
+    if several and (others := [split for split in splits if split not in several]):
+        raise ValueError(
+            f"{min(several)} lists several labels a video, {others[0]} one: both must list several (--data.columns "
+            "labels=NAME says so of a column)"
+        )
+    if several and sampling != "instance":
+        raise ValueError(f"--data.sampling {sampling} needs one class a video, and these videos have several labels")
 
 
 def inspect_classes(index: VideoIndex, *, given: bool, allowed: bool) -> list[str]:

@@ -26,6 +26,7 @@ class Row(NamedTuple):
         segment: Part of the video that is the example, or None for all of it.
         split: Split as written, or None.
         frames: Number of frames that count, or None for all.
+        labels: Labels as written, of a source where a video may have several or none; else None.
     """
 
     path: str
@@ -35,6 +36,14 @@ class Row(NamedTuple):
     segment: Segment | None = None
     split: str | None = None
     frames: int | None = None
+    labels: tuple[str, ...] | None = None
+
+    @property
+    def all_labels(self) -> tuple[str, ...]:
+        """The labels, however many a video may have."""
+        if self.labels is not None:
+            return self.labels
+        return () if self.label is None else (self.label,)
 
 
 def split_name(alias: str) -> str:

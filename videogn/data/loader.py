@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from videogn.data.dataset import VideoDataset, collate
+from videogn.data.multigrid import Multigrid
 from videogn.data.sampler import VideoSampler
 
 try:
@@ -30,11 +31,15 @@ class VideoLoader(StatefulDataLoader):
     was trained.
 
     Attributes:
+        clips: Number of clips in a batch; in multigrid training, whose batches differ, in one of base clips.
+        multigrid: Steps of multigrid training, or None.
         trained_batches: Function called at the start of every epoch: number of its batches that were trained already.
         seed_of_order: Function called at the start of every epoch: seed of data set and sampler. Default: those that
             they were made with.
     """
 
+    clips: int
+    multigrid: Multigrid | None = None
     trained_batches: Callable[[], int] | None = None
     seed_of_order: Callable[[], int] | None = None
     dataset: VideoDataset
@@ -50,7 +55,7 @@ class VideoLoader(StatefulDataLoader):
             self.dataset.seed = self.sampler.seed = self.seed_of_order()
         if self.trained_batches is not None:
             self.next_iter_state = None
-            drawn = self.trained_batches() * self.batch_size
+            drawn = self.trained_batches() * (self.batch_size or 1)  # a sampler of multigrid draws batches
             self.sampler.load_state_dict({"epoch": self.sampler.epoch, "drawn": drawn})
         yield from super().__iter__()
 
@@ -62,7 +67,13 @@ class VideoLoader(StatefulDataLoader):
 
 
 def video_loader(
-    dataset: VideoDataset, sampler: VideoSampler, *, batch_size: int, num_workers: int, drop_last: bool = False
+    dataset: VideoDataset,
+    sampler: VideoSampler,
+    *,
+    batch_size: int,
+    num_workers: int,
+    drop_last: bool = False,
+    multigrid: Multigrid | None = None,
 ) -> VideoLoader:
     """Make a loader.
 
@@ -72,15 +83,16 @@ def video_loader(
         batch_size: Number of videos in a batch.
         num_workers: Number of loader processes; 0 loads in this process.
         drop_last: Whether to leave out an incomplete last batch. Default: False.
+        multigrid: Steps of multigrid training, whose sampler draws batches. Default: None.
 
     Returns:
         The loader. Its workers live as long as it does.
     """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*set_vital.*")  # torchdata 0.11 with torch 2.15
-        return VideoLoader(
+        loader = VideoLoader(
             dataset,
-            batch_size=batch_size,
+            batch_size=batch_size if multigrid is None else None,
             sampler=sampler,
             num_workers=num_workers,
             collate_fn=collate,
@@ -90,3 +102,5 @@ def video_loader(
             # Its own generator: drawing from torch's would change the random numbers of others.
             generator=torch.Generator().manual_seed(sampler.seed),
         )
+    loader.clips, loader.multigrid = batch_size, multigrid
+    return loader

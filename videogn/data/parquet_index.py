@@ -31,7 +31,7 @@ VERSION = 1
 USABLE = ("ok", "short", "slow")
 
 _SEGMENT = ("start_time", "end_time", "start_frame", "end_frame")
-_READ = ("path", "label", "split", "frames", "status", "reason", "start", "bytes", "sha256", *_SEGMENT)
+_READ = ("path", "label", "split", "frames", "status", "reason", "start", "bytes", "sha256", *_SEGMENT, "labels")
 #: Number of videos that are looked for where an index may have moved.
 _LOOKED_UP = 20
 _ANCHORED = r"^(/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://)"
@@ -48,7 +48,8 @@ def read_parquet(
     """Read a Parquet index; its records are mapped from a file, not held in memory.
 
     Args:
-        source: The file. It must have the columns "path" and "label" (class name), and may have "split", "frames",
+        source: The file. It must have the columns "path" and "label" (class name), and may have "labels" (a list of
+            class names, where a video may show several and "label" is null), "split", "frames",
             "status", "reason", "start" and "bytes" (place of a member in its shard), "sha256", and "start_time" and
             "end_time" in seconds or "start_frame" and "end_frame" (the part of the video that is the example).
         root: Present folder of the data set, if it was moved; it replaces the root in the file. In a file without a
@@ -71,9 +72,15 @@ def read_parquet(
         raise ValueError(f"no video in {source}")
     paths, base = _paths(table, stored.get("root"), root, source)
     labels = table["label"].cast(pa.large_string()).combine_chunks().dictionary_encode()
+    sets = _label_sets(table)
     places = {name: str(source) for name in labels.dictionary.to_pylist()}
-    names = classes if classes is not None else stored.get("classes") or (class_names(places) if places else ())
-    numbers = number_labels(places, names, numbers=True)
+    several = {name: str(source) for name in pc.list_flatten(sets).unique().to_pylist()}
+    names = (
+        classes
+        if classes is not None
+        else stored.get("classes") or (class_names(places | several) if places or several else ())
+    )
+    numbers = number_labels(places | several, names, numbers=True)
     columns = {
         "path": paths,
         "label": pa.array([numbers[name] for name in places], pa.int32()).take(labels.indices),
@@ -86,6 +93,9 @@ def read_parquet(
     if {"start", "bytes"} <= set(table.column_names):  # members of shards
         columns |= {"start": table["start"], "length": table["bytes"]}
     columns |= {name: table[name] for name in _SEGMENT if name in table.column_names}
+    if sets.null_count < len(sets):
+        numbered = [None if each is None else sorted(numbers[name] for name in each) for each in sets.to_pylist()]
+        columns["labels"] = pa.array(numbered, pa.list_(pa.int32()))
     if "sha256" in table.column_names:
         columns["content"] = _contents(table["sha256"])
     return VideoIndex(Records(pa.table(columns)).mapped(), tuple(names), base, "status" in table.column_names)
@@ -132,6 +142,12 @@ def _read(source: Path, wanted: Sequence[str] = _READ) -> tuple[pa.Table, dict[s
     except (pa.ArrowException, OSError, json.JSONDecodeError) as error:
         what = str(error).splitlines()[0].rstrip(".")
         raise ValueError(f"{source} cannot be read as a Parquet index ({what})") from None
+
+
+def _label_sets(table: pa.Table) -> pa.Array:
+    """The names of the classes of each video that may show several; null for the others."""
+    kind = pa.list_(pa.string())
+    return table["labels"].cast(kind).combine_chunks() if "labels" in table.column_names else pa.nulls(len(table), kind)
 
 
 def _of_split(table: pa.Table, split: str, source: Path) -> pa.Table:

@@ -24,7 +24,7 @@ from videogn.video.storage import MemberPath
 #: `large_string`, because all paths together may exceed the 2 GiB that `string` can address. They are written as in
 #: `stored_paths`. `start` and `length` are the place of a member in its shard, in bytes. A segment has either times, in
 #: seconds, or frame indices. `content` is the beginning of a hash of the file, where an index has one; it serves to
-#: compare videos, and is no part of a VideoRecord.
+#: compare videos, and is no part of a VideoRecord. `labels` is null where a video has one label.
 SCHEMA = pa.schema(
     [
         ("path", pa.large_string()),
@@ -34,6 +34,7 @@ SCHEMA = pa.schema(
         ("start", pa.int64()),
         ("length", pa.int64()),
         ("content", pa.int64()),
+        ("labels", pa.list_(pa.int32())),
         ("start_time", pa.float64()),
         ("end_time", pa.float64()),
         ("start_frame", pa.int64()),
@@ -72,6 +73,7 @@ class Records(Sequence[VideoRecord]):
             [row.frames for row in rows],
             [row.error for row in rows],
             [row.segment for row in rows],
+            [row.labels for row in rows],
         )
 
     @classmethod
@@ -82,6 +84,7 @@ class Records(Sequence[VideoRecord]):
         frames: Sequence[int | None] | None = None,
         errors: Sequence[str | None] | None = None,
         segments: Sequence[Segment | None] | None = None,
+        label_sets: Sequence[Sequence[int] | None] | None = None,
     ) -> Records:
         """Make records from one sequence for each attribute of VideoRecord, without an object for each video."""
         columns: dict[str, Any] = {"path": path_array(paths), "label": pa.array(labels, pa.int32())}
@@ -94,6 +97,8 @@ class Records(Sequence[VideoRecord]):
             columns["error"] = pa.array(errors, pa.large_string())
         if segments is not None:
             columns |= _segment_columns(segments)
+        if label_sets is not None:
+            columns["labels"] = pa.array(label_sets, SCHEMA.field("labels").type)
         return cls(pa.table(columns))
 
     @classmethod
@@ -189,6 +194,7 @@ def _record(
     start: int | None,
     length: int | None,
     content: int | None,
+    labels: Sequence[int] | None,
     start_time: float | None,
     end_time: float | None,
     start_frame: int | None,
@@ -197,7 +203,8 @@ def _record(
     path = opened_path(path)
     if start is not None and length is not None:
         path = MemberPath(path, start, length)
-    return VideoRecord(path, label, frames, error, segment_of(start_time, end_time, start_frame, end_frame))
+    segment = segment_of(start_time, end_time, start_frame, end_frame)
+    return VideoRecord(path, label, frames, error, segment, None if labels is None else tuple(labels))
 
 
 def segment_of(

@@ -10,7 +10,7 @@ from videogn.data.handover import shareable_empty
 from videogn.data.plans import ViewPlan
 from videogn.video.crops import around
 from videogn.video.decoders.frame_source import CHUNK_BYTES, FrameSource
-from videogn.video.window import Resizing, resized_size
+from videogn.video.window import Resizing
 
 
 class ResizedFrames:
@@ -27,12 +27,14 @@ class ResizedFrames:
 
     def __init__(self, video: FrameSource, plan: ViewPlan, rng: np.random.Generator) -> None:
         info = video.info
-        resized = resized_size(info.height, info.width, plan.short_side(rng))
-        crops = plan.crops(*resized, rng)
+        part, resized, crops = plan.layout(info.height, info.width, rng)
         region = around(crops)
         self.crops = tuple(crop._replace(top=crop.top - region.top, left=crop.left - region.left) for crop in crops)
         self._video = video
-        self._resizing = Resizing(info.stored_size, resized, region, antialias=plan.antialias)
+        part = part.scaled((info.height, info.width), info.stored_size)
+        self._resizing = Resizing((part.height, part.width), resized, region, antialias=plan.antialias)
+        within = self._resizing.window
+        self._window = within._replace(top=part.top + within.top, left=part.left + within.left)
 
     def decode(self, wanted: np.ndarray) -> Tensor:
         """Decode frames.
@@ -46,7 +48,7 @@ class ResizedFrames:
         Raises:
             VideoDecodeError: One of them cannot be decoded.
         """
-        window, region = self._resizing.window, self._resizing.region
+        window, region = self._window, self._resizing.region
         frames = shareable_empty(len(wanted), region.height, region.width, 3)
         step = max(CHUNK_BYTES // (window.height * window.width * 3), 1)
         for first in range(0, len(wanted), step):

@@ -46,7 +46,8 @@ def load_sample(
     Returns:
         The sample. If the video cannot be decoded, its `error` says why.
     """
-    failed = Sample(position, record.name, -1 if record.label is None else record.label, error=record.error)
+    label = -1 if record.label is None else record.label
+    failed = Sample(position, record.name, label, error=record.error, labels=record.labels)
     if record.error is not None:
         return failed
     loading = partial(_load, failed, record, plan=plan, rng=rng, timed=timed)

@@ -75,10 +75,8 @@ class VideoSampler(DistributedSampler[Draw], SequentialSampler):
     def __iter__(self) -> Iterator[Draw]:  # type: ignore[override]
         # Randomness in an evaluation is the same in every epoch.
         epoch = self.epoch if self.shuffle else 0
-        order = self._order(0 if self.same_order else epoch) if self.shuffle else np.arange(self.count)
-        own, before = (part[self.rank :: self.num_replicas][: len(self)] for part in (order, _drawn_before(order)))
-        resumed, self._resume = self._resume, None
-        self.drawn = resumed[1] if resumed is not None and resumed[0] == self.epoch else 0
+        own, before = self.own_order(epoch)
+        self._begin()
         while self.drawn < len(own):
             self.drawn += 1
             yield Draw(epoch, int(own[self.drawn - 1]), int(before[self.drawn - 1]))
@@ -89,6 +87,19 @@ class VideoSampler(DistributedSampler[Draw], SequentialSampler):
         if self.probabilities is None:
             return rng.permutation(self.count)
         return rng.choice(self.count, self.count, p=self.probabilities)
+
+    def own_order(self, epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the positions of this process's videos in an epoch, and how often the epoch had each before."""
+        order = self._order(0 if self.same_order else epoch) if self.shuffle else np.arange(self.count)
+        # In training all processes take the same number.
+        most = self.count // self.num_replicas if self.shuffle else self.count
+        own, before = (part[self.rank :: self.num_replicas][:most] for part in (order, _drawn_before(order)))
+        return own, before
+
+    def _begin(self) -> None:
+        """Begin where a restored state says, if it is of this epoch."""
+        resumed, self._resume = self._resume, None
+        self.drawn = resumed[1] if resumed is not None and resumed[0] == self.epoch else 0
 
     def state_dict(self) -> dict[str, Any]:
         """Return the epoch and the number of videos drawn in it, which is the same in every training process."""

@@ -109,8 +109,8 @@ def _first_places(rows: Sequence[Row]) -> dict[str, str]:
     """Label -> place where it first occurs, in that order."""
     places: dict[str, str] = {}
     for row in rows:
-        if row.label is not None:
-            places.setdefault(row.label, row.where)
+        for label in row.all_labels:
+            places.setdefault(label, row.where)
     return places
 
 
@@ -157,5 +157,13 @@ def _build(
         [row.frames for row in rows] if any(row.frames for row in rows) else None,
         errors=[row.error for row in rows] if any(row.error for row in rows) else None,
         segments=[row.segment for row in rows] if any(row.segment for row in rows) else None,
+        label_sets=_label_sets(rows, {label: numbers[spelling] for label, spelling in spelt.items()}),
     )
     return VideoIndex(records, tuple(classes), str(root), checked, aliases=listed.aliases)
+
+
+def _label_sets(rows: Sequence[Row], numbers: Mapping[str, int]) -> list[list[int] | None] | None:
+    """Class numbers of each video of a source where a video may have several; else None."""
+    if all(row.labels is None for row in rows):
+        return None
+    return [None if row.labels is None else sorted({numbers[label] for label in row.labels}) for row in rows]

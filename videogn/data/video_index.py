@@ -53,10 +53,26 @@ class VideoIndex:
     def __len__(self) -> int:
         return len(self.records)
 
+    @property
+    def several_labels(self) -> bool:
+        """Whether a video may show several classes, or none."""
+        labels = self.records.table["labels"]
+        return labels.null_count < len(labels)
+
+    def label_pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the row of each label and its class number: one label for each video that has one, or all of each."""
+        table = self.records.table
+        if self.several_labels:
+            sets = table["labels"].chunk(0)
+            rows, classes = pc.list_parent_indices(sets), pc.list_flatten(sets)
+        else:
+            labels = table["label"].chunk(0)
+            rows, classes = pc.indices_nonzero(pc.is_valid(labels)), labels.drop_null()
+        return rows.to_numpy(zero_copy_only=False).astype(np.int64), classes.to_numpy(zero_copy_only=False)
+
     def counts(self) -> NDArray[np.int64]:
         """Count the videos of each class, (K,)."""
-        labels = self.records.table["label"].chunk(0).drop_null().to_numpy(zero_copy_only=False)
-        return np.bincount(labels, minlength=len(self.classes))
+        return np.bincount(self.label_pairs()[1], minlength=len(self.classes))
 
     def has_segments(self) -> bool:
         """Return whether some records are parts of videos."""
@@ -72,17 +88,23 @@ class VideoIndex:
 
         Returns:
             SHA-256, in hexadecimal, of the sorted lines "relative posix path, tab, class name" (no name if the class is
-            unknown); the path of a segment is followed by its fragment, as in "a.mp4#t=5.4,11.6". It does not depend on
-            the place of `root`, the order of the records, the numbers of the classes or the contents of the files.
+            unknown, several joined by ";"); the path of a segment is followed by its fragment, as in
+            "a.mp4#t=5.4,11.6". It does not depend on the place of `root`, the order of the records, the numbers of the
+            classes or the contents of the files.
         """
         ends = [f"\t{name}\n".encode("utf-8", "surrogatepass") for name in (*self.classes, "")]
         labels = pc.fill_null(self.records.table["label"].chunk(0), len(self.classes))
-        lines = pc.binary_join_element_wise(
-            self._relative_names(), pa.array(ends, pa.large_binary()).take(labels), pa.scalar(b"", pa.large_binary())
-        )
+        ends = pa.array(ends, pa.large_binary()).take(labels) if not self.several_labels else self._joined_labels()
+        lines = pc.binary_join_element_wise(self._relative_names(), ends, pa.scalar(b"", pa.large_binary()))
         # UTF-8 bytes sort like the characters.
         lines = lines.take(pc.array_sort_indices(lines))
         return hashlib.sha256(b"".join(lines.to_pylist())).hexdigest()
+
+    def _joined_labels(self) -> pa.Array:
+        """What follows the paths in the lines of the fingerprint where a video may have several labels."""
+        sets = (sorted(self.classes[number] for number in record.labels or ()) for record in self.records)
+        ends = ["\t" + ";".join(names) + "\n" for names in sets]
+        return pa.array([end.encode("utf-8", "surrogatepass") for end in ends], pa.large_binary())
 
     def _relative_names(self) -> pa.Array:
         """The relative paths, those of segments with their fragments."""
@@ -146,7 +168,7 @@ class VideoIndex:
 
     def unlabelled(self) -> VideoRecord | None:
         """Return the first record whose class is unknown, or None."""
-        labels = self.records.table["label"].chunk(0)
+        labels = self.records.table["labels" if self.several_labels else "label"].chunk(0)
         return self.records[pc.index(pc.is_null(labels), True).as_py()] if labels.null_count else None
 
     def _prefix(self) -> str:
@@ -158,8 +180,8 @@ def split_index(index: VideoIndex, fraction: float, seed: int = 0) -> tuple[Vide
     """Hold out a fraction of each class. The choice depends neither on the order of the records nor on `root`.
 
     A path that is listed twice lies on one side, and so do all segments of a video. If a class has two or more videos,
-    at least one lies on each side; a single video stays in training. A video that has segments of several classes is
-    assigned once, for the rarest of them, so that a side may be without a class.
+    at least one lies on each side; a single video stays in training. A video of several classes, as its segments may
+    be, is assigned once, for the rarest of them, so that a side may be without a class.
 
     Args:
         index: Videos to divide.
@@ -175,10 +197,14 @@ def split_index(index: VideoIndex, fraction: float, seed: int = 0) -> tuple[Vide
     if not 0 < fraction < 1:
         raise ValueError(f"the fraction to hold out is {fraction}; it must lie between 0 and 1")
     paths = index.relative_paths()
-    labels = pc.fill_null(index.records.table["label"].chunk(0), -1)
+    rows, classes = index.label_pairs()
+    without = np.setdiff1d(np.arange(len(index)), rows)
+    rows, classes = np.append(rows, without), np.append(classes, np.full(len(without), -1))
     names = [*index.classes, ""]
-    numbers = labels.unique().to_pylist()
-    videos = {names[label]: paths.filter(pc.equal(labels, label)).unique().to_pylist() for label in numbers}
+    videos = {
+        names[number]: paths.take(pa.array(rows[classes == number])).unique().to_pylist()
+        for number in np.unique(classes)
+    }
     held: list[bytes] = []
     divided: set[bytes] = set()
     for _, name in sorted((len(listed), name) for name, listed in videos.items()):

@@ -20,7 +20,13 @@ _NAMES = ("results.json", "predictions.csv", "predictions.parquet", "clip_probab
 
 
 def write_results(
-    folder: str | Path, results: ResultCollection, *, classes: Sequence[str], expected: int, about: dict[str, Any]
+    folder: str | Path,
+    results: ResultCollection,
+    *,
+    classes: Sequence[str],
+    expected: int,
+    about: dict[str, Any],
+    several_labels: bool = False,
 ) -> dict[str, Any]:
     """Write `results.json` and one table twice, as `predictions.csv` and `predictions.parquet`.
 
@@ -34,17 +40,20 @@ def write_results(
         classes: Class names in the order of their numbers.
         expected: Number of videos in the index.
         about: Further entries of results.json: protocol, seed, hash of the index, checkpoint.
+        several_labels: Whether a video may show several classes. Default: False.
 
     Returns:
         Content of results.json.
     """
     folder = Path(folder)
-    summary = {
-        **summarise(results, expected=expected, num_classes=len(classes)),
-        **about,
-        "per_class": per_class(results, classes),
-        "versions": package_versions(),
-    }
+    summary = summarise(results, expected=expected, num_classes=len(classes))
+    if several_labels:
+        from videogn.evaluation.several_labels import with_precisions  # few tests need it
+
+        summary, of_classes = with_precisions(summary, results, classes)
+    else:
+        of_classes = per_class(results, classes)
+    summary = {**summary, **about, "per_class": of_classes, "versions": package_versions()}
     remove_unfinished(folder, _NAMES)
     json_path, csv_path, predictions_path, clips_path = (folder / name for name in _NAMES)
     predictions_schema, clips_schema = predictions_table([], classes).schema, clips_table([]).schema
@@ -76,6 +85,8 @@ def write_results(
 def predictions_table(results: Sequence[VideoResult], classes: Sequence[str]) -> pa.Table:
     """Make a table with one row per video: path, label, best classes with probabilities, clips used, error.
 
+    Several labels are joined by ";".
+
     Args:
         results: Results in the order of the rows.
         classes: Class names in the order of their numbers.
@@ -85,7 +96,7 @@ def predictions_table(results: Sequence[VideoResult], classes: Sequence[str]) ->
     """
     columns: dict[str, tuple[pa.DataType, list[Any]]] = {
         "path": (pa.string(), [displayable(r.path) for r in results]),
-        "label": (pa.string(), [classes[r.label] if r.label >= 0 else None for r in results]),
+        "label": (pa.string(), [_named(r, classes) for r in results]),
     }
     for rank in range(min(TOP_K, len(classes))):
         columns[f"top{rank + 1}"] = (pa.string(), [classes[r.top[rank][0]] if r.top else None for r in results])
@@ -94,6 +105,12 @@ def predictions_table(results: Sequence[VideoResult], classes: Sequence[str]) ->
     columns["clip_starts"] = (pa.string(), [" ".join(map(str, r.starts)) for r in results])
     columns["error"] = (pa.string(), [r.error for r in results])
     return pa.table({name: pa.array(values, kind) for name, (kind, values) in columns.items()})
+
+
+def _named(result: VideoResult, classes: Sequence[str]) -> str | None:
+    if result.labels is not None:
+        return ";".join(classes[number] for number in result.labels)
+    return classes[result.label] if result.label >= 0 else None
 
 
 def clips_table(results: Sequence[VideoResult]) -> pa.Table:

@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from videogn.axes import Sample
+from videogn.evaluation.class_accuracy import mean_class_accuracy
 from videogn.evaluation.views import video_probabilities
 from videogn.system.files import displayable
 
@@ -34,6 +35,8 @@ class VideoResult:
         fallback: Reason why PyAV decoded it and not the decoder that was asked for, or None.
         decoded: Whether the video could be decoded. If so and the network's output was not finite, `error` says so.
         clips: Probabilities of each clip, float32 (clips, K), or None if they are not kept.
+        labels: Class numbers where a video may show several classes; None where it has one, `label`.
+        scores: Probabilities of the video, float32 (K,), where it may show several classes; else None.
     """
 
     position: int
@@ -47,6 +50,8 @@ class VideoResult:
     fallback: str | None = None
     decoded: bool = True
     clips: np.ndarray | None = field(default=None, compare=False, repr=False)
+    labels: tuple[int, ...] | None = None
+    scores: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def hit(self, k: int) -> bool:
         """Return whether the label is among the best k classes; False for a failed video."""
@@ -65,7 +70,8 @@ def score_video(sample: Sample, clips: Tensor, *, short: bool = False, keep_clip
     Returns:
         The result.
     """
-    probabilities, classes = video_probabilities(clips).topk(min(TOP_K, clips.shape[1]))
+    of_video = video_probabilities(clips)
+    probabilities, classes = of_video.topk(min(TOP_K, clips.shape[1]))
     return VideoResult(
         sample.position,
         sample.path,
@@ -76,6 +82,8 @@ def score_video(sample: Sample, clips: Tensor, *, short: bool = False, keep_clip
         short=short,
         fallback=sample.fallback,
         clips=clips.float().cpu().numpy() if keep_clips else None,
+        labels=sample.labels,
+        scores=None if sample.labels is None else of_video.float().cpu().numpy(),
     )
 
 
@@ -98,30 +106,38 @@ def summarise(results: Iterable[VideoResult], *, expected: int, num_classes: int
     k = min(TOP_K, num_classes)
     counts: Counter[str] = Counter()
     hits: Counter[str] = Counter()  # of labelled videos that decoded
+    right, decoded, listed = ([0] * num_classes for _ in range(3))  # labelled videos of each class
     failed, fallbacks = [], []
     for result in results:
         counts["videos"] += 1
         counts["evaluated"] += result.error is None
         counts["failed"] += not result.decoded
         counts["without_scores"] += result.decoded and result.error is not None
-        counts["unlabelled"] += result.label < 0
+        counts["unlabelled"] += result.label < 0 and result.labels is None
+        counts["decoded_labelled"] += result.decoded and (result.label >= 0 or result.labels is not None)
         counts["short"] += result.short
         if result.error is not None:
             failed.append({"path": displayable(result.path), "reason": result.error})
         if result.fallback is not None:
             fallbacks.append({"path": displayable(result.path), "reason": result.fallback})
+        if result.label >= 0:
+            listed[result.label] += 1
+            decoded[result.label] += result.decoded
+            right[result.label] += result.hit(1)
         if result.label >= 0 and result.decoded:
-            hits.update(videos=1, top1=result.hit(1), top5=result.hit(k))
+            hits.update(top1=result.hit(1), top5=result.hit(k))
             hits.update(clips=len(result.clip_hits), right_clips=sum(result.clip_hits))
     not_tested = expected - counts["videos"]
 
-    def accuracies(count: int) -> dict[str, Any]:
-        return {"top1": _ratio(hits["top1"], count), "top5": _ratio(hits["top5"], count), "videos": count}
+    def accuracies(count: int, videos: Sequence[int]) -> dict[str, Any]:
+        by_class = mean_class_accuracy(right, videos) if count else None
+        ratios = {"top1": _ratio(hits["top1"], count), "top5": _ratio(hits["top5"], count)}
+        return {**ratios, "mean_class_accuracy": by_class, "videos": count}
 
     return {
         # Part of an index says nothing about all of it.
-        "over_all": accuracies(0 if not_tested else expected - counts["unlabelled"]),
-        "over_decodable": accuracies(hits["videos"]),
+        "over_all": accuracies(0 if not_tested else expected - counts["unlabelled"], listed),
+        "over_decodable": accuracies(counts["decoded_labelled"], decoded),
         "k_of_top5": k,
         "per_clip_top1": _ratio(hits["right_clips"], hits["clips"]),
         "counts": {
@@ -150,7 +166,8 @@ def in_words(summary: dict[str, Any]) -> str:
     rare = [name for name in ("without_scores", "not_tested") if counts[name]]
     text = ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in (*always, *rare))
     accuracies = {1: summary["over_all"]["top1"], summary["k_of_top5"]: summary["over_all"]["top5"]}
-    known = ", ".join(f"top-{k} {100 * value:.1f} %" for k, value in accuracies.items() if value is not None)
+    named = {f"top-{k}": value for k, value in accuracies.items()} | {"mAP": summary["over_all"].get("map")}
+    known = ", ".join(f"{name} {100 * value:.1f} %" for name, value in named.items() if value is not None)
     return f"{text}; {known}" if known else text
 
 

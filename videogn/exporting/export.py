@@ -24,6 +24,7 @@ from videogn.exporting.graph import ALL_SIZES, BATCH_ONLY, Graph, as_text
 from videogn.exporting.metadata import describe, versions, views_of
 from videogn.exporting.quiet import quiet
 from videogn.inference import load_network
+from videogn.inference.loading import refuse_several_labels
 from videogn.source_names import check_not_exported
 from videogn.system.files import replacing_together
 
@@ -83,6 +84,7 @@ def export(
     check_suffix(form, out)
     check_not_exported(source)
     net, about = load_network(source, trust=trust)
+    refuse_several_labels(about, "videogn export")
     with quiet():
         graph, converted, note = _converted(net, about, source, form, dynamic, preprocessing)
     metadata = {**graph.metadata, "versions": versions(FORMATS[form].packages)}

@@ -23,7 +23,8 @@ from videogn.system.files import replacing
 #: Statuses of videos; `parquet_index.usable` says which are used.
 STATUSES = ("ok", "short", "slow", "truncated", "corrupt", "empty", "missing")
 #: Columns from the listing: `start` is the position of a member in its shard, in bytes; the part of the video that is
-#: the example has times in seconds, or frame indices.
+#: the example has times in seconds, or frame indices; of a video that may show several classes, `labels` has them all
+#: and `label` is null.
 LISTED = pa.schema(
     [
         ("path", pa.string()),
@@ -34,6 +35,7 @@ LISTED = pa.schema(
         ("end_time", pa.float64()),
         ("start_frame", pa.int64()),
         ("end_frame", pa.int64()),
+        ("labels", pa.list_(pa.string())),
     ]
 )
 #: Those that stand first.
@@ -165,7 +167,7 @@ def summarise(table: pa.Table, classes: Sequence[str], unlisted: int) -> dict[st
         n}}}. "status" has every status, the others only those that occur.
     """
     status = dict.fromkeys(STATUSES, 0) | {key: sum(of.values()) for key, of in _counts(table, "status").items()}
-    by_class: dict[str, dict[str, int]] = {name: {} for name in classes} | _counts(table, "label")
+    by_class: dict[str, dict[str, int]] = {name: {} for name in classes} | _counts(_by_label(table), "label")
     return {
         "videos": table.num_rows,
         "unlisted": unlisted,
@@ -173,6 +175,15 @@ def summarise(table: pa.Table, classes: Sequence[str], unlisted: int) -> dict[st
         "classes": by_class,
         "splits": _counts(table, "split"),
     }
+
+
+def _by_label(table: pa.Table) -> pa.Table:
+    """Label and status, with a row for each label where a video may have several."""
+    if "labels" not in table.column_names or table["labels"].null_count == len(table):
+        return table.select(["label", "status"])
+    sets = table["labels"].combine_chunks()
+    status = table["status"].take(pc.list_parent_indices(sets))
+    return pa.table({"label": pc.list_flatten(sets), "status": status})
 
 
 def _counts(table: pa.Table, column: str) -> dict[str, dict[str, int]]:

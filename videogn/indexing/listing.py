@@ -34,8 +34,8 @@ class Listing:
     """The videos of a source.
 
     Attributes:
-        table: Columns `catalogue.LISTED`: path (absolute, as stored), label (class name or null), split (or null) and
-            start (of a member in its shard).
+        table: Columns `catalogue.LISTED`: path (absolute, as stored), label (class name or null) or labels, split (or
+            null) and start (of a member in its shard).
         classes: Class names in the order of their numbers.
         root: Folder that relative paths refer to.
         searched: Folder whose videos should all be listed; None if there is none.
@@ -121,7 +121,10 @@ def _read_folder(folder: Path, root: str | Path | None, columns: Mapping[str, st
     for split, index in indices.items():
         table = _rows(index, [split] * len(index))
         labels = [None if name is None else spelling[name.replace("_", " ")] for name in table["label"].to_pylist()]
-        tables.append(table.set_column(1, "label", pa.array(labels, pa.string())))
+        table = table.set_column(1, "label", pa.array(labels, pa.string()))
+        sets = [each and [spelling[name.replace("_", " ")] for name in each] for each in table["labels"].to_pylist()]
+        place = table.column_names.index("labels")
+        tables.append(table.set_column(place, "labels", pa.array(sets, LISTED.field("labels").type)))
     left_out = joined_left_out(index.left_out for index in indices.values())
     return Listing(pa.concat_tables(tables), classes, base, base, left_out)
 
@@ -158,7 +161,9 @@ def _rows(index: VideoIndex, splits: Sequence[str | None] | None) -> pa.Table:
     records = index.records.table
     names = pa.array(list(map(displayable, index.classes)), pa.string())
     labels = names.take(records["label"].combine_chunks())
-    return _table(records["path"].to_pylist(), {"label": labels, "split": splits}, records)
+    sets = [each and [names[number].as_py() for number in each] for each in records["labels"].to_pylist()]
+    columns = {"label": labels, "labels": pa.array(sets, LISTED.field("labels").type), "split": splits}
+    return _table(records["path"].to_pylist(), columns, records)
 
 
 def _table(paths: Sequence[str], columns: Mapping[str, Any], records: pa.Table | None = None) -> pa.Table:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,20 @@ def load_network(checkpoint: str | Path, *, trust: Collection[str] = ()) -> tupl
     except RuntimeError as error:  # a list of all names and shapes
         raise ValueError(f"{checkpoint} does not hold the weights of the network that it names") from error
     return net.eval(), about
+
+
+def refuse_several_labels(about: Mapping[str, Any], what: str) -> None:
+    """Refuse a network of videos that may show several classes for what needs one class a video.
+
+    Args:
+        about: Hyper-parameters of the network's training run.
+        what: What needs it, for the message.
+
+    Raises:
+        ValueError: It is such a network.
+    """
+    if about.get("several_labels", False):
+        raise ValueError(f"{what} needs a network of one class a video, and this one gives several labels")
 
 
 def _published(source: PublishedNetwork) -> tuple[nn.Module, dict[str, Any]]:

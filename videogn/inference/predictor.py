@@ -31,7 +31,7 @@ from videogn.evaluation.views import score_views
 from videogn.inference.compilation import compile_network
 from videogn.inference.decoding import VideoDecoding, decoded
 from videogn.inference.features import ClipFeatures, VideoFeatures
-from videogn.inference.loading import load_network
+from videogn.inference.loading import load_network, refuse_several_labels
 from videogn.inference.network_pass import NetworkPass
 from videogn.inference.passes import in_passes
 from videogn.inference.pipeline import VideoPipeline
@@ -151,6 +151,7 @@ class Predictor(Pretrained):
             use_truncated=use_truncated,
         )
         mean, std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
+        self._of_views = partial(score_views, several_labels=about.get("several_labels", False))
         self._pass = NetworkPass(run, self.device, arithmetic, mean, std)
 
     @property
@@ -241,9 +242,10 @@ class Predictor(Pretrained):
         if stopping is not None:
             from videogn.inference.stopped_pass import stopped_pass  # what only this needs
 
+            refuse_several_labels(self._about, "stopping early")
             network = stopped_pass(network, stopping, self.views.num_clips)
         made = partial(Prediction.of, class_names=self.class_names, top_k=top_k, stopped=stopping is not None)
-        results = partial(network.results, of_views=score_views, made=made, failed=Prediction.failed)
+        results = partial(network.results, of_views=self._of_views, made=made, failed=Prediction.failed)
         return self._each(samples, batch_clips, results, Prediction.failed)
 
     def features(
@@ -333,6 +335,7 @@ class Predictor(Pretrained):
         """
         from videogn.inference.timelines.window import refused, windows_of  # what only long videos need
 
+        refuse_several_labels(self._about, "a timeline")
         require_positive("stride", stride)
         usual = 1 if self.device.type == "cpu" else self._clips_per_forward
         at_once = usual if batch_clips is None else batch_clips

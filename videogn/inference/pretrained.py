@@ -11,6 +11,7 @@ from torch import nn
 
 from videogn.checks import existing_path, expanded
 from videogn.choices import EvaluationViews, chosen
+from videogn.inference.loading import refuse_several_labels
 from videogn.inference.model_card import model_card
 from videogn.inference.run_records import find_records
 from videogn.models.network_sources import KINDS
@@ -62,6 +63,7 @@ def save_pretrained(
     from safetensors.torch import save
 
     check_not_exported(source)
+    refuse_several_labels(about, "the Hugging Face layout")
     folder = expanded(folder)
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; a network in the Hugging Face layout is a folder")

@@ -22,7 +22,10 @@ _TRAINER = (
     *("max_epochs", "max_steps", "max_time", "precision", "devices", "num_nodes"),
     *("accumulate_grad_batches", "gradient_clip_val"),
 )
-_DATA = ("batch_size", "train_short_sides", "flip", "use_truncated", "seed")
+_DATA = (
+    *("batch_size", "train_short_sides", "random_resized_crop", "random_resized_crop_ratio", "flip"),
+    *("use_truncated", "seed"),
+)
 _NOT_THE_MODEL = ("results_dir", "clips_per_forward", "save_clip_probabilities", "class_names")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +18,13 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, in_kernel_
 TEMPORARIES = "temporaries"
 #: What is read from a tensor of a dtype; 1 from others.
 _READ = {torch.bool: False, **dict.fromkeys((torch.float16, torch.bfloat16, torch.float32, torch.float64), 1.0)}
+
+#: Backward passes of norms -> the arguments whose shapes their gradients have; the last argument says which are wanted.
+#: PyTorch works these shapes out by hundreds of operations, which takes most of the time of a small plan.
+_GRADIENTS_OF = {
+    torch.ops.aten.native_group_norm_backward.default: (1, 4, 4),
+    torch.ops.aten.native_batch_norm_backward.default: (1, 2, 2),
+}
 
 
 @dataclass(eq=False)
@@ -70,10 +79,12 @@ class AllocationLog(FakeTensorMode):
     Args:
         known: Results of operations by their arguments. A network repeats itself, and so do modes and norms: logs that
             share the dictionary are several times as fast as PyTorch's own cache. Default: an empty one.
+        seconds: Processor time after which the next new operation raises TimeoutError. Default: any.
     """
 
-    def __init__(self, known: dict[Any, Any] | None = None) -> None:
+    def __init__(self, known: dict[Any, Any] | None = None, *, seconds: float = math.inf) -> None:
         super().__init__()
+        self._end = time.process_time() + seconds
         self._known = {} if known is None else known
         self._changes: list[tuple[_Allocation, int]] = []  # +1 allocated, -1 freed
         self._alive: dict[int, _Allocation] = {}  # by the identity of the storage
@@ -103,7 +114,12 @@ class AllocationLog(FakeTensorMode):
                 result = func(*args, **kwargs)
             return _map(self._wrapped, result, Tensor)
         key = (func, _described(args), _described(tuple(kwargs.items())))
+        if key not in self._known and func in _GRADIENTS_OF:
+            inputs = zip(_GRADIENTS_OF[func], args[-1], strict=True)
+            self._known[key] = tuple(_like(args[place]) if wanted else None for place, wanted in inputs)
         if key not in self._known:
+            if time.process_time() > self._end:
+                raise TimeoutError("the plan of the training step takes too long")
             result = super().dispatch(func, types, args, kwargs)
             self._known[key] = _map(_like, result, Tensor)
             return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -59,12 +60,14 @@ class StepPlan:
         parameters: Number of trained parameters.
         multiply_adds: Multiply-adds of the forward pass of one clip: convolutions and classifier, as papers count.
         memory: Function from batch size to memory.
+        scales: Whether one plan tells all batch sizes; otherwise each is planned when asked for, which takes time.
     """
 
     setting: StepSetting
     parameters: int
     multiply_adds: int
     memory: Callable[[int], StepMemory]
+    scales: bool
 
     def largest_batch(self, limit: int) -> int:
         """Find the largest batch that fits into `limit` bytes; 0 if no clip does."""
@@ -89,6 +92,7 @@ def plan_steps(
     *,
     device: str = "cuda",
     progress: Callable[[int, int], None] = lambda done, total: None,
+    seconds: float = math.inf,
 ) -> list[StepPlan]:
     """Plan training steps for every batch size.
 
@@ -105,11 +109,13 @@ def plan_steps(
         device: Device to plan for, cuda or cpu; none is needed. In mixed precision, CUDA's autocast runs group_norm and
             layer_norm in float32. Default: "cuda".
         progress: Function called with (number of settings planned, number of different settings).
+        seconds: Processor time that the plan of a network may take. Default: any.
 
     Returns:
         One plan per setting, in the same order.
 
     Raises:
+        TimeoutError: A plan takes longer.
         ValueError: A name or number is wrong, or a network does not take its input.
     """
     check_choice("device", device, get_args(DeviceName))
@@ -123,7 +129,7 @@ def plan_steps(
     for network in of_network.values():
         inputs = [(network[0], _BATCH_SIZES[1]), *((setting, _BATCH_SIZES[0]) for setting in network)]
         keys = [repr(replace(setting, precision="32", memory_mode="plain")) for setting in network]
-        with AllocationLog(known) as log:
+        with AllocationLog(known, seconds=seconds) as log:
             runs, model = _run(log, inputs, device)
             for key, setting in zip(keys, network, strict=True):
                 sizes[key] = sizes.get(key) or _size(setting, model)
@@ -131,7 +137,7 @@ def plan_steps(
         for key, setting, run in zip(keys, network, runs[1:], strict=True):
             direct = functools.partial(step_memory, setting, device=device)
             memory = direct if grows is None else functools.partial(_scaled, run, grows)
-            plans[repr(setting)] = StepPlan(setting, *sizes[key], functools.cache(memory))
+            plans[repr(setting)] = StepPlan(setting, *sizes[key], functools.cache(memory), grows is not None)
             progress(len(plans), len(different))
     return [plans[repr(setting)] for setting in settings]
 

@@ -45,6 +45,19 @@ def tracking_layers(model: nn.Module) -> dict[str, nn.Module]:
     return {name: layer for name, layer in model.named_modules() if _tracks(layer)}
 
 
+def clips_of_statistics(layers: Iterable[nn.Module], clips: int) -> int:
+    """Return how many clips of a device share their statistics.
+
+    Args:
+        layers: Layers with running statistics. A layer over sub-batches has their size in its attribute `clips`.
+        clips: Number of clips in a batch of a device.
+
+    Returns:
+        `clips`, or the smallest sub-batch.
+    """
+    return min([clips, *(int(getattr(layer, "clips", clips)) for layer in layers)])
+
+
 def running_statistics(layers: Mapping[str, nn.Module]) -> dict[str, Statistics]:
     """Copy the running statistics of layers.
 
@@ -106,6 +119,7 @@ def precise_statistics(
     forward: Callable[[Any], Any] | None = None,
     *,
     variance: str = "population",
+    layers: Mapping[str, nn.Module] | None = None,
 ) -> dict[str, Statistics]:
     """Replace the running statistics of every tracking layer by those of batches that count equally.
 
@@ -131,6 +145,7 @@ def precise_statistics(
         batches: Inputs of `forward`.
         forward: Function that runs a batch through `model`. Default: `model` itself.
         variance: Estimator of the variance, "population" or "batch". Default: "population".
+        layers: Tracking layers of `model` by name, those that are meant. Default: all of them.
 
     Returns:
         Name of the layer -> its new statistics.
@@ -139,7 +154,7 @@ def precise_statistics(
         ValueError: `variance` is unknown, or there are no batches.
     """
     check_choice("variance", variance, VARIANCES)
-    layers = tracking_layers(model)
+    layers = tracking_layers(model) if layers is None else layers
     if not layers:
         return {}
     forward = forward or model

@@ -13,6 +13,26 @@ from videogn.norm.running_statistics import RunningStatistics, update_factor
 from videogn.system.ranks import world_size
 
 
+def normalised_in_parts(layer: Any, x: Tensor, clips: int, factor: float) -> Tensor:
+    """Normalise every `clips` clips with their own statistics; the running ones take the average over these parts.
+
+    Args:
+        layer: Layer with gamma, beta and running statistics, which are updated.
+        x: Features (N, C, T, H, W).
+        clips: Number of clips in a part.
+        factor: Weight of the newest batch in the running statistics.
+    """
+    parts, means, variances = [], [], []
+    for part in x.split(clips):
+        mean, variance = layer.running_mean.clone(), layer.running_var.clone()
+        parts.append(F.batch_norm(part, mean, variance, layer.weight, layer.bias, True, factor, layer.eps))
+        means.append(mean)
+        variances.append(variance)
+    layer.running_mean.copy_(torch.stack(means).mean(0))
+    layer.running_var.copy_(torch.stack(variances).mean(0))
+    return torch.cat(parts)
+
+
 class SubBatchNorm3d(RunningStatistics):
     """BatchNorm over sub-batches of n clips: S_i = {k : k_C = i_C, floor(k_N / n) = floor(i_N / n)}.
 
@@ -61,15 +81,7 @@ class SubBatchNorm3d(RunningStatistics):
 
     def _normalised(self, x: Tensor, number: int, factor: float) -> Tensor:
         """Normalise every sub-batch with its own statistics, and update the running ones by `factor`."""
-        parts, means, variances = [], [], []
-        for part in x.split(self.clips):
-            mean, variance = self.running_mean.clone(), self.running_var.clone()
-            parts.append(F.batch_norm(part, mean, variance, self.weight, self.bias, True, factor, self.eps))
-            means.append(mean)
-            variances.append(variance)
-        self.running_mean.copy_(torch.stack(means).mean(0))
-        self.running_var.copy_(torch.stack(variances).mean(0))
-        return torch.cat(parts)
+        return normalised_in_parts(self, x, self.clips, factor)
 
     def extra_repr(self) -> str:
         """Options, for `print(layer)`."""

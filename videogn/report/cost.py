@@ -43,10 +43,11 @@ def where_measured(layout: Layout) -> str:
 def cost_table(layout: Layout) -> Table:
     """Tabulate memory, time and training loss of each setting and norm, mean over the finished seeds."""
     rows = []
+    columns = _COLUMNS if layout.varies_schedule else {k: v for k, v in _COLUMNS.items() if k not in _OF_SCHEDULES}
     for row in layout.rows:
         for norm in layout.norms:
             if results := layout.results(row, norm).values():
-                means = [(_mean(map(value, results)), form) for value, form in _COLUMNS.values()]
+                means = [(_mean(map(value, results)), form) for value, form in columns.values()]
                 shown = [DASH if mean is None else form(mean) for mean, form in means]
                 rows.append([*layout.cells(row), layout.labels[norm], *shown])
     caption = (
@@ -54,7 +55,7 @@ def cost_table(layout: Layout) -> Table:
         f"Measured: {where_measured(layout)}. Training loss: mean of those logged between the last two "
         "validations. Times of cells that ran side by side include their waiting for one another."
     )
-    return Table([*layout.head, "norm", *_COLUMNS], rows, caption, len(layout.head) + 1)
+    return Table([*layout.head, "norm", *columns], rows, caption, len(layout.head) + 1)
 
 
 def plot_costs(layout: Layout, styles: Styles, path: Path) -> Path | None:
@@ -158,5 +159,10 @@ _COLUMNS: dict[str, tuple[_Value, Callable[[float], str]]] = {
     "test (s)": (lambda result: result.cost.get("testing_seconds"), _time),
     "s / step": (_ratio("training_seconds", "steps"), "{:.3f}".format),
     "clips / s": (_ratio("clips", "training_seconds"), "{:.1f}".format),
+    "steps": (lambda result: result.cost.get("steps"), "{:,.0f}".format),
+    "clips": (lambda result: result.cost.get("clips"), "{:,.0f}".format),
+    "frames": (lambda result: result.cost.get("frames"), "{:,.0f}".format),
     "training loss": (lambda result: result.curve[-1].train_loss if result.curve else None, "{:.2f}".format),
 }
+#: Columns that are left out unless batches of one shape are compared with those of multigrid.
+_OF_SCHEDULES = ("steps", "clips", "frames")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from videogn.report.clip_counts import ClipFiles
@@ -180,7 +180,7 @@ def _computed(terms: Sequence[_Terms], files: ClipFiles) -> list[Difference]:
 
 def _longer(longer: Row, shorter: Row) -> bool:
     one, other = longer.clip, shorter.clip
-    return one.length > other.length and (one.memory_mode, one.start) == (other.memory_mode, other.start)
+    return one.length > other.length and replace(one, length=0, interval=0) == replace(other, length=0, interval=0)
 
 
 def _frames(row: Row) -> int:

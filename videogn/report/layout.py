@@ -18,12 +18,14 @@ class Clip:
         interval: Frames from one frame of a clip to the next.
         memory_mode: Activations that the forward pass keeps.
         start: Number of the initial weights within the section; norms may have different weights under one number.
+        schedule: Shapes of the batches: constant, or a kind of multigrid.
     """
 
     length: int
     interval: int
     memory_mode: str
     start: int
+    schedule: str
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,12 @@ class Layout:
             norm: list(dict.fromkeys(cell.init for cell in section.cells if cell.norm == norm)) for norm in self.norms
         }
         modes = list(dict.fromkeys(cell.memory_mode for cell in section.cells))
+        schedules = list(dict.fromkeys(cell.schedule for cell in section.cells))
 
         def order(row: Row) -> tuple[int, ...]:
             clip = row.clip
-            return clip.length, clip.interval, modes.index(clip.memory_mode), clip.start, -row.batch_size
+            turns = modes.index(clip.memory_mode), clip.start, schedules.index(clip.schedule)
+            return clip.length, clip.interval, *turns, -row.batch_size
 
         self.rows = tuple(sorted({self._row(cell) for cell in section.cells}, key=order))
         self.clips = tuple(dict.fromkeys(row.clip for row in self.rows))
@@ -122,14 +126,20 @@ class Layout:
         """Numbers of the initial weights."""
         return sorted({clip.start for clip in self.clips})
 
+    @property
+    def varies_schedule(self) -> bool:
+        """Whether batches of one shape are compared with those of multigrid."""
+        return len({clip.schedule for clip in self.clips}) > 1
+
     def _varying(self, clip: Clip) -> dict[str, str]:
         """Title -> value of what varies beside clips and batch sizes."""
         modes = {"memory mode": clip.memory_mode} if len({clip.memory_mode for clip in self.clips}) > 1 else {}
-        return {**modes, **({"initial weights": self.weights(clip.start)} if len(self.starts) > 1 else {})}
+        schedules = {"schedule": clip.schedule} if self.varies_schedule else {}
+        return {**modes, **schedules, **({"initial weights": self.weights(clip.start)} if len(self.starts) > 1 else {})}
 
     def _row(self, cell: Cell) -> Row:
         start = self._starts[cell.norm].index(cell.init)
-        return Row(Clip(cell.clip_length, cell.interval, cell.memory_mode, start), cell.batch_size)
+        return Row(Clip(cell.clip_length, cell.interval, cell.memory_mode, start, cell.schedule), cell.batch_size)
 
 
 def accuracy(result: CellResult, name: str = "top1") -> float | None:

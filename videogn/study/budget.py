@@ -46,11 +46,13 @@ class Budget:
         """Part of a folder's name, for instance 24epochs."""
         return self.label.replace(" ", "")
 
-    def steps(self, clip_length: int, clips_per_step: int, videos: int | None, *, accumulate: int = 1) -> int | None:
+    def steps(
+        self, frames_per_step: float, clips_per_step: int, videos: int | None, *, accumulate: int = 1
+    ) -> int | None:
         """Count the optimiser steps of the budget.
 
         Args:
-            clip_length: Frames in a clip, T.
+            frames_per_step: Frames of an optimiser step over all devices.
             clips_per_step: Clips of an optimiser step over all devices.
             videos: Number of training videos, or None; an incomplete last batch of an epoch is dropped.
             accumulate: Batches of a step; the last step of an epoch may have fewer.
@@ -61,18 +63,17 @@ class Budget:
         if self.kind == "iterations":
             return int(self.amount)
         if self.kind == "frames":
-            return max(round(self.amount / (clip_length * clips_per_step)), 1)
+            return max(round(self.amount / frames_per_step), 1)
         if self.kind == "epochs" and videos is not None:
             batches = videos // (clips_per_step // accumulate)
             return int(self.amount) * max(-(-batches // accumulate), 1)
         return None
 
-    def trainer_options(self, clip_length: int, clips_per_step: int) -> dict[str, Any]:
+    def trainer_options(self, frames_per_step: float) -> dict[str, Any]:
         """Options of the Trainer that end the training run with the budget.
 
         Args:
-            clip_length: Frames in a clip, T.
-            clips_per_step: Clips of an optimiser step over all devices.
+            frames_per_step: Frames of an optimiser step over all devices.
 
         Returns:
             max_epochs, max_steps and max_time; those that do not apply have their "no limit" value.
@@ -84,4 +85,4 @@ class Budget:
             seconds = max(round(60 * self.amount), 1)
             hours, rest = divmod(seconds, 3600)
             return {**options, "max_time": f"{hours // 24:02d}:{hours % 24:02d}:{rest // 60:02d}:{rest % 60:02d}"}
-        return {**options, "max_steps": self.steps(clip_length, clips_per_step, None)}
+        return {**options, "max_steps": self.steps(frames_per_step, 1, None)}

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from videogn.choices import MILESTONES, NetworkInput
+from videogn.data.multigrid import Cycles, Multigrid
 from videogn.extensions import is_dotted
 from videogn.study.budget import Budget
 
@@ -80,6 +82,7 @@ class Cell:
         init: Source of the initial weights, as for --model.init_from, or None.
         seed: Seed of everything random.
         devices: Devices that the cell trains on.
+        schedule: Shapes of the batches: constant; multigrid (both cycles), multigrid-long or multigrid-short.
     """
 
     norm: Norm
@@ -93,6 +96,7 @@ class Cell:
     init: str | None = None
     seed: int = 0
     devices: int = 1
+    schedule: str = "constant"
 
     @property
     def setting(self) -> tuple[int, int, int]:
@@ -112,8 +116,49 @@ class Cell:
         parts += [] if self.scaling == "linear" else [f"lr-{self.scaling}"]
         parts += [] if self.memory_mode == "plain" else [self.memory_mode]
         parts += [] if self.devices == 1 else [f"{self.devices}devices"]
+        parts += [] if self.schedule == "constant" else [self.schedule]
         parts += [] if self.init is None else [_source_slug(self.init)]
         return "_".join([*parts, f"seed{self.seed}"])
+
+    def cycles(self, base: Mapping[str, Any]) -> Cycles | None:
+        """Shapes of the cell's batches in multigrid training, or None.
+
+        Args:
+            base: Configuration that all cells have in common.
+        """
+        if self.schedule == "constant":
+            return None
+        model = base.get("model") or {}
+        return Cycles(
+            cycles=multigrid_option(self.schedule)["multigrid"],
+            clip_length=self.clip_length,
+            interval=self.interval,
+            crop_size=model.get("crop_size") or NetworkInput.crop_size,
+            batch_size=self.batch_size,
+            milestones=tuple(model.get("milestones") or MILESTONES),
+        )
+
+    def frames_per_step(self, base: Mapping[str, Any]) -> float:
+        """Frames of an optimiser step over all devices; with multigrid the mean. Argument as for `cycles`."""
+        cycles = self.cycles(base)
+        each = self.clip_length * self.batch_size if cycles is None else cycles.frames_per_batch
+        return each * self.accumulate * self.devices
+
+    def steps(self, base: Mapping[str, Any], videos: int | None) -> int | None:
+        """Count the optimiser steps of the cell.
+
+        Args:
+            base: Configuration that all cells have in common.
+            videos: Number of training videos, or None.
+
+        Returns:
+            At least 1; None where it is not known beforehand.
+        """
+        cycles, frames = self.cycles(base), self.frames_per_step(base)
+        if cycles is None or self.budget.kind != "epochs" or videos is None:
+            return self.budget.steps(frames, self.clips_per_step, videos, accumulate=self.accumulate)
+        epochs = int(self.budget.amount)
+        return Multigrid.of_epochs(cycles, videos // self.devices, epochs, accumulate=self.accumulate).steps
 
     @staticmethod
     def read(content: Mapping[str, Any]) -> Cell:
@@ -144,11 +189,11 @@ class Cell:
                 "init_from": self.init,
                 **({"base_batch": None} if self.scaling == "none" else {"scaling": self.scaling}),
             },
-            "data": {"batch_size": self.batch_size},
+            "data": {"batch_size": self.batch_size, **multigrid_option(self.schedule)},
             "trainer": {
                 "devices": self.devices,
                 "accumulate_grad_batches": self.accumulate,
-                **self.budget.trainer_options(self.clip_length, self.clips_per_step),
+                **self.budget.trainer_options(self.frames_per_step(base)),
                 "enable_progress_bar": False,
             },
         }
@@ -168,6 +213,13 @@ class Section:
     title: str
     note: str
     cells: tuple[Cell, ...]
+
+
+def multigrid_option(schedule: str) -> dict[str, str]:
+    """Option of the data that a schedule of `videogn.choices.CellScheduleName` stands for; none for constant."""
+    if schedule == "constant":
+        return {}
+    return {"multigrid": schedule.partition("-")[2] or "both"}
 
 
 def fingerprint(fit_config: Mapping[str, Any], motion: Mapping[str, Any] | None) -> str:

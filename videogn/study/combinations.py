@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
 from videogn.checks import check_choice
-from videogn.choices import MemoryModeName
+from videogn.choices import CellScheduleName, MemoryModeName
 from videogn.study.cell import Norm, parse_clip, parse_setting
 from videogn.study.yaml_values import as_list, check_keys, integer, section
 
-AXES = ("norm", "clip", "batch_size", "setting", "seed", "memory_mode", "init")
+AXES = ("norm", "clip", "batch_size", "setting", "seed", "memory_mode", "init", "schedule")
 
 
 class Point(NamedTuple):
@@ -24,13 +24,14 @@ class Point(NamedTuple):
     memory_mode: str
     init: str | None
     seed: int
+    schedule: str
 
 
 def combinations(axes: Mapping[str, Any], base: Mapping[str, Any]) -> list[Point]:
     """Combine the axes, without repetition.
 
     Args:
-        axes: Axes of a grid: norm, clip and batch_size or setting, seed, memory_mode, init.
+        axes: Axes of a grid: norm, clip and batch_size or setting, seed, memory_mode, init, schedule.
         base: Configuration of all cells; its memory mode and initial weights are the defaults of those axes.
 
     Returns:
@@ -45,10 +46,16 @@ def combinations(axes: Mapping[str, Any], base: Mapping[str, Any]) -> list[Point
     modes = [str(mode) for mode in _axis(axes, "memory_mode", [options.get("memory_mode") or "plain"])]
     for mode in modes:
         check_choice("memory_mode", mode, get_args(MemoryModeName))
+    schedules = [str(schedule) for schedule in _axis(axes, "schedule", ["constant"])]
+    for schedule in schedules:
+        check_choice("schedule", schedule, get_args(CellScheduleName))
     seeds = [integer("seed", seed, least=0) for seed in _axis(axes, "seed", [0])]
     inits = _axis(axes, "init", [model.get("init_from")])
-    product = itertools.product(inits, seeds, _settings(axes), modes, _norms(axes))
-    points = [Point(norm, *setting, mode, _source(init, norm), seed) for init, seed, setting, mode, norm in product]
+    product = itertools.product(inits, seeds, _settings(axes), modes, schedules, _norms(axes))
+    points = [
+        Point(norm, *setting, mode, _source(init, norm), seed, schedule)
+        for init, seed, setting, mode, schedule, norm in product
+    ]
     return list(dict.fromkeys(points))
 
 

@@ -31,6 +31,7 @@ _DECIDED = {
     "model.antialias": "data.antialias",
     "model.scaling": "scaling of the budget",
     "data.batch_size": "the axis batch_size",
+    "data.multigrid": "the axis schedule",
     "trainer.max_epochs": "the budget",
     "trainer.max_steps": "the budget",
     "trainer.max_time": "the budget",
@@ -220,6 +221,8 @@ def _sections(content: Mapping[str, Any], base: Mapping[str, Any]) -> tuple[Sect
     sections = []
     for entry in budgets:
         budget, scaling = _budget(entry)
+        if budget.kind == "minutes" and any(point.schedule != "constant" for point in points):
+            raise ValueError("schedule multigrid needs a budget whose steps are known beforehand, got minutes")
         cells = [
             Cell(
                 **point._asdict(),

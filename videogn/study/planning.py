@@ -10,20 +10,11 @@ from videogn.checks import expanded
 from videogn.choices import ARCH, VAL_FRACTION, EvaluationProtocol, MotionSettings, NetworkInput
 from videogn.data.splits import read_splits
 from videogn.data.synthetic.motion import MOTIONS
-from videogn.memory import StepPlan, StepSetting, plan_steps, time_step
+from videogn.memory import StepPlan, StepSetting, plan_steps, setting_of_run, time_step
 from videogn.study.cell import Cell, norm_labels
 from videogn.study.grid import Grid, Videos
 from videogn.study.yaml_values import section
 
-#: Lightning's names of number formats -> those that are planned; formats of 16 bits take the same memory.
-_PRECISIONS = {
-    "32": "32",
-    "32-true": "32",
-    "bf16-mixed": "bf16-mixed",
-    "bf16": "bf16-mixed",
-    "16-mixed": "bf16-mixed",
-    "16": "bf16-mixed",
-}
 #: A step to time need not be larger than this, multiply-adds of its forward pass.
 _TIMED_MULTIPLY_ADDS = 4e9
 #: A forward pass is a third of a step: the backward pass computes two products where it computed one.
@@ -89,13 +80,14 @@ def plan_cells(
         ValueError: An architecture or a norm is unknown, or does not take the options.
     """
     settings = {cell: _setting(grid.base, cell, videos.classes) for cell in grid.cells}
-    known = [setting for setting in settings.values() if setting is not None]
+    shapes = {cell: _shaped(grid.base, cell, setting) for cell, setting in settings.items() if setting is not None}
+    known = [setting for shaped in shapes.values() for setting, _ in shaped]
     planned = plan_steps(known, device=_target(grid.base), progress=progress)
     steps_of = {repr(plan.setting): plan for plan in planned}
     seconds_of: dict[tuple[str, int], float] = {}
     plans = {}
     for cell, setting in settings.items():
-        steps = cell.budget.steps(cell.clip_length, cell.clips_per_step, videos.train, accumulate=cell.accumulate)
+        steps = cell.steps(grid.base, videos.train)
         if setting is None:
             plans[cell] = CellPlan({}, steps)
             continue
@@ -105,7 +97,9 @@ def plan_cells(
             kind = (repr(setting), cell.batch_size)
             seconds_of[kind] = seconds_of.get(kind) or _seconds_per_clip(step, cell.batch_size, device)
             seconds = _predict(cell, steps, seconds_of[kind], grid.base, videos)
-        plans[cell] = CellPlan(step.row(cell.interval, cell.batch_size), steps, seconds, step)
+        rows = [steps_of[repr(each)].row(cell.interval, clips) for each, clips in shapes[cell]]
+        most = {name: max(row[name] for row in rows) for name in ("activation_bytes", "peak_bytes")}
+        plans[cell] = CellPlan({**step.row(cell.interval, cell.batch_size), **most}, steps, seconds, step)
     return plans
 
 
@@ -143,27 +137,22 @@ def plan_entry(plan: CellPlan) -> dict[str, Any]:
 def _setting(base: Mapping[str, Any], cell: Cell, num_classes: int) -> StepSetting | None:
     """Settings of a cell's training step; None where its number format cannot be planned."""
     given = {name: value for name, value in (base.get("model") or {}).items() if value is not None}
-    model = {"arch": ARCH, "crop_size": NetworkInput.crop_size, **given}
-    precision = _PRECISIONS.get(str((base.get("trainer") or {}).get("precision") or "32"))
-    if precision is None:
-        return None
-    options = {k: v for k, v in (model.get("arch_options") or {}).items() if k != "memory_mode"}
-    if isinstance(options.get("pool_window"), list):
-        options["pool_window"] = tuple(options["pool_window"])
-    optimizer, optimizer_options = _optimizer(model.get("optimizer"))
-    return StepSetting(
-        model=model["arch"],
-        norm=cell.norm.name,
-        clip_length=cell.clip_length,
-        crop=model["crop_size"],
-        precision=precision,
-        memory_mode=cell.memory_mode,
-        num_classes=num_classes,
-        arch_options=options,
-        norm_options=dict(cell.norm.options),
-        optimizer=optimizer,
-        optimizer_options=optimizer_options,
-    )
+    options = {**(given.get("arch_options") or {}), "memory_mode": cell.memory_mode}
+    model = {"arch": ARCH, "crop_size": NetworkInput.crop_size, **given, "arch_options": options}
+    model |= {"norm": cell.norm.name, "norm_options": cell.norm.options, "clip_length": cell.clip_length}
+    precision = section(base, "trainer").get("precision")
+    return setting_of_run(model, num_classes, precision, _optimizer(given.get("optimizer")))
+
+
+def _shaped(base: Mapping[str, Any], cell: Cell, setting: StepSetting) -> list[tuple[StepSetting, int]]:
+    """Settings of a cell's steps, each with its batch size: the base clips first, then every shape of multigrid."""
+    cycles = cell.cycles(base)
+    shaped = [(setting, cell.batch_size)]
+    for phase in () if cycles is None else cycles.phases:
+        for shape in phase.shapes:
+            step = replace(setting, clip_length=shape.clip_length, crop=shape.crop_size)
+            shaped.append((step, shape.clips))
+    return shaped
 
 
 def _optimizer(given: Any) -> tuple[str, dict[str, Any]]:
@@ -190,6 +179,8 @@ def _predict(cell: Cell, steps: int | None, per_clip: float, base: Mapping[str, 
     if videos.train is None or (videos.test or videos.val) is None:
         return None
     clips = None if steps is None else steps * cell.clips_per_step
+    cycles = cell.cycles(base)  # whose steps take about as long as those of base clips
+    passes = 1.0 if cycles is None else cycles.clips_per_batch / cell.batch_size
     if cell.budget.kind == "minutes":
         training = 60.0 * cell.budget.amount
     elif clips is None:
@@ -198,7 +189,7 @@ def _predict(cell: Cell, steps: int | None, per_clip: float, base: Mapping[str, 
         training = clips * per_clip / cell.devices
         if videos.val:
             # An epoch drops its incomplete last batch.
-            epochs = round(clips / videos.train) // (trainer.get("check_val_every_n_epoch") or 1)
+            epochs = round(passes * clips / videos.train) // (trainer.get("check_val_every_n_epoch") or 1)
             training += epochs * videos.val * per_clip * _FORWARD / cell.devices
     test = (videos.test or videos.val or 0) * int(data.get("num_clips") or EvaluationProtocol.num_clips)
     return training + test * per_clip * _FORWARD / cell.devices

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import re
 import signal
 import subprocess
 import sys
@@ -34,15 +33,11 @@ from videogn.study.cell_files import (
 )
 from videogn.study.training_log import LAST_CHECKPOINT, read_curve, resume_arguments, write_curve
 from videogn.system.leash import leashed
+from videogn.system.memory_errors import OUT_OF_MEMORY
 
 _POLL_SECONDS = 0.5
 #: Seconds within which a training run that is asked to stop finishes its step and writes a checkpoint.
 _PATIENCE = 60.0
-#: Words of torch, the CUDA driver, Python and the C library.
-_OUT_OF_MEMORY = re.compile(
-    r"out of memory|OutOfMemoryError|MemoryError|DefaultCPUAllocator|cannot allocate memory|_ALLOC_FAILED|bad_alloc",
-    re.IGNORECASE,
-)
 _LOG_TAIL = 200
 #: A line of a log that begins with it is a command; its output follows.
 _COMMAND_MARK = "$ "
@@ -258,7 +253,7 @@ def explain(status: int, log: Path) -> str:
     commands = [number for number, line in enumerate(lines) if line.startswith(_COMMAND_MARK)]
     lines = [line.strip() for line in lines[commands[-1] + 1 if commands else 0 :] if line.strip()]
     for line in reversed(lines[-_LOG_TAIL:]):
-        if _OUT_OF_MEMORY.search(line):
+        if OUT_OF_MEMORY.search(line):
             return f"out of memory: {line.removeprefix('videogn: error: ')} (see {log})"
     if status < 0:
         number = -status

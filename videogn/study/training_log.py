@@ -64,11 +64,14 @@ def read_curve(folder: Path, cell: Cell) -> tuple[CurvePoint, ...]:
     """
     found: dict[int, tuple[int, float]] = {}
     losses: dict[int, float] = {}
+    frames: dict[int, int] = {}  # logged by multigrid training, whose steps differ
     for path in [*sorted(folder.glob("metrics.*.csv")), *folder.glob("metrics.csv")]:
         with path.open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines):
                 if row.get("val/top1"):
                     found[int(row["epoch"])] = (int(row["step"]) + 1, 1 - float(row["val/top1"]))
+                if row.get("train/frames"):
+                    frames[int(row["epoch"])] = round(float(row["train/frames"]))
                 if row.get("train/loss_step"):
                     losses[int(row["step"])] = float(row["train/loss_step"])
     points = []
@@ -76,7 +79,8 @@ def read_curve(folder: Path, cell: Cell) -> tuple[CurvePoint, ...]:
     for epoch, (step, error) in sorted(found.items()):
         since = [loss for at, loss in losses.items() if before <= at < step]
         loss = sum(since) / len(since) if since else None
-        points.append(CurvePoint(epoch + 1, step, step * cell.clips_per_step * cell.clip_length, round(error, 6), loss))
+        seen = frames.get(epoch, step * cell.clips_per_step * cell.clip_length)
+        points.append(CurvePoint(epoch + 1, step, seen, round(error, 6), loss))
         before = step
     return tuple(points)
 

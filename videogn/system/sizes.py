@@ -50,6 +50,6 @@ def format_size(size: int) -> str:
 
 
 def counted(number: int, thing: str) -> str:
-    """Write a number of things: "1 video", "1,200 videos", "2 classes"."""
-    ending = "" if number == 1 else "es" if thing.endswith("s") else "s"
+    """Write a number of things: "1 video", "1,200 videos", "2 classes", "3 batches"."""
+    ending = "" if number == 1 else "es" if thing.endswith(("s", "ch")) else "s"
     return f"{number:,} {thing}{ending}"

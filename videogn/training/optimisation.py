@@ -12,11 +12,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from videogn.checks import check_choice, require_at_least, require_positive
-from videogn.choices import ScalingName, ScheduleName
+from videogn.choices import MILESTONES, ScalingName, ScheduleName
 from videogn.training.parameter_groups import LR_SCALE, parameter_groups
 from videogn.training.schedules import make_schedule
 
 if TYPE_CHECKING:
+    from lightning.pytorch import Callback
     from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 
 #: Rule -> factor on the learning rate for a ratio of batch sizes: linear (Goyal et al. 2017, section 2.1), or the
@@ -46,7 +47,8 @@ class Optimisation:
         layer_decay: Factor on the learning rate from each part of the network to the one before it, from the head (the
             full rate) to the stem; 0.75 is usual for fine-tuning, 1 is none.
         schedule: Schedule of the learning rate: `step` or `cosine`.
-        milestones: Elapsed shares of the training run at which the `step` schedule lowers the rate.
+        milestones: Elapsed shares of the training run at which the `step` schedule lowers the rate. The long cycles of
+            --data.multigrid end there too, with any schedule.
         lr_gamma: Factor of each lowering.
         warmup: Share of the training run in which the rate rises linearly from nearly 0.
         warmup_epochs: Number of epochs in which it does, in place of a share; parts of epochs count.
@@ -55,6 +57,8 @@ class Optimisation:
             (ReduceLROnPlateau: after every epoch with a validation).
         ema: Decay of an exponential moving average of the weights, taken after every optimiser step and used by
             validation, test, predict and export; for instance 0.999 for runs of several thousand steps. Default: none.
+        early_stopping: Number of validations, one an epoch as a rule, without a better val/top1 (val/map) after which
+            the training run ends. Default: it does not.
 
     Raises:
         ValueError: If a name is unknown or a number is out of range.
@@ -68,12 +72,13 @@ class Optimisation:
     optimizer: OptimizerCallable | None = None
     layer_decay: float = 1.0
     schedule: ScheduleName = "step"
-    milestones: tuple[float, ...] = (0.375, 0.75)
+    milestones: tuple[float, ...] = MILESTONES
     lr_gamma: float = 0.1
     warmup: float = 0.0
     warmup_epochs: float = 0.0
     scheduler: LRSchedulerCallable | None = None
     ema: float | None = None
+    early_stopping: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, get_args(ScalingName))
@@ -86,6 +91,8 @@ class Optimisation:
             raise ValueError(f"layer_decay must be in (0, 1], 1 for none, got {self.layer_decay}")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"ema is the decay of the average and must be between 0 and 1, got {self.ema}")
+        if self.early_stopping is not None:
+            require_positive("early_stopping", self.early_stopping)
         self._check_warmup()
         self._factor(1, warmup=self.warmup)
 
@@ -115,7 +122,12 @@ class Optimisation:
         return optimizer
 
     def make_scheduler(
-        self, optimizer: Optimizer, total: float, position: Callable[[int], float], epoch: float | None = None
+        self,
+        optimizer: Optimizer,
+        total: float,
+        position: Callable[[int], float],
+        epoch: float | None = None,
+        multiple: Callable[[int], float] = lambda step: 1.0,
     ) -> dict[str, Any]:
         """Make the scheduler of a training run.
 
@@ -124,6 +136,7 @@ class Optimisation:
             total: Length of the training run, in optimiser steps or in seconds.
             position: Optimiser step -> elapsed steps or seconds.
             epoch: Length of an epoch in the same unit. Default: unknown.
+            multiple: Optimiser step -> further factor on the learning rate. Default: 1.
 
         Returns:
             Lightning's description of a scheduler.
@@ -137,7 +150,7 @@ class Optimisation:
                 return {"scheduler": scheduler, "monitor": monitor}
             return {"scheduler": scheduler, "interval": "step"}
         factor = self._factor(total, warmup=self._warmup_share(total, epoch))
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(position(step)))
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(position(step)) * multiple(step))
         return {"scheduler": scheduler, "interval": "step"}
 
     def describe(self, optimizer: Optimizer, scheduler: object) -> str:
@@ -161,6 +174,23 @@ class Optimisation:
             f"{group.get('initial_lr', group['lr']):.3g} in {group['part']}" for group in (groups[-1], groups[0])
         )
         return f", layer decay {self.layer_decay:g} (lr {stem} to {head})"
+
+    def callbacks(self, metric: str) -> list[Callback]:
+        """Make what these options add to a training run.
+
+        Args:
+            metric: Name of the validation metric that early stopping looks at.
+        """
+        made: list[Callback] = []  # few runs need them
+        if self.ema is not None:
+            from videogn.training.callbacks.weight_average import WeightAverage
+
+            made.append(WeightAverage(self.ema))
+        if self.early_stopping is not None:
+            from videogn.training.callbacks.early_stop import EarlyStop
+
+            made.append(EarlyStop(self.early_stopping, metric))
+        return made
 
     def facts(self, optimizer: Optimizer, scheduler: object) -> dict[str, Any]:
         """Return what a resumed training run has to share, see `videogn.training.resuming.check_resumable`."""

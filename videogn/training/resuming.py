@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+#: What batches have unless they are those of multigrid training.
+ONE_SHAPE = "clips of one shape"
 #: Fact of a training run -> phrase for a checkpoint that says otherwise, and the options that decide the fact.
 _FACTS = {
     "clips_per_step": (
@@ -19,8 +21,13 @@ _FACTS = {
         "from the middle of an epoch in batches of {} clips over all devices, not {}",
         "--data.batch_size, --trainer.devices",
     ),
+    "shapes": (
+        "trained with {}, not {}",
+        "--data.multigrid, --trainer.max_epochs or max_steps, --model.milestones and the videos",
+    ),
     "optimizer": ("trained with {}, not {}", "--model.optimizer"),
     "scheduler": ("trained with {}, not {}", "--model.scheduler"),
+    "frozen": ("trained with {} frozen, not {}", "--model.freeze, --model.unfreeze_epochs"),
     "layer_decay": ("trained with a layer decay of {}, not {}", "--model.layer_decay"),
     "ema": ("trained with an average of the weights of decay {}, not {}", "--model.ema"),
 }
@@ -74,14 +81,16 @@ def check_resumable(before: Mapping[str, Any], now: Mapping[str, Any], *, in_epo
     A schedule counts steps, the place in an epoch is found by counting batches, and an optimiser restores its state.
 
     Args:
-        before: Facts of the run that wrote the checkpoint: "clips_per_step", "clips_per_batch", "optimizer",
-            "scheduler", "layer_decay" and "ema", each where it is known.
+        before: Facts of the run that wrote the checkpoint: "clips_per_step", "clips_per_batch", "shapes", "optimizer",
+            "scheduler", "frozen", "layer_decay" and "ema", each where it is known; none where nothing is resumed.
         now: Facts of this run.
         in_epoch: Whether the checkpoint is from the middle of an epoch. Between epochs "clips_per_batch" may change.
 
     Raises:
         ValueError: If they differ.
     """
+    if before:
+        before = {"shapes": ONE_SHAPE, **before}  # older checkpoints lack it
     for name, value in now.items():
         if before.get(name) in (None, value) or (name == "clips_per_batch" and not in_epoch):
             continue

@@ -10,8 +10,7 @@ from typing import Any, get_args
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
-from torchmetrics import MeanMetric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy
+from torchmetrics import MeanMetric
 
 from videogn.axes import Batch, Sample
 from videogn.checks import check_choice, require_positive
@@ -25,19 +24,22 @@ from videogn.choices import (
     NonfiniteName,
     chosen,
 )
-from videogn.evaluation import clip_probabilities, score_views
-from videogn.evaluation.results import TOP_K
+from videogn.evaluation import score_views
 from videogn.models import make_model
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
+from videogn.training.augmentation import Augmentation
 from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
+from videogn.training.freezing import Freezing
+from videogn.training.labelling import Labelling, OneLabel, SeveralLabels
+from videogn.training.multigrid_training import MultigridTraining, follow_cycles
 from videogn.training.nonfinite_policy import NonfinitePolicy
-from videogn.training.objective import Objective, balanced_weights, make_objective
-from videogn.training.resuming import check_resumable, drawing
+from videogn.training.objective import make_objective
+from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
 from videogn.training.task_settings import CONTRACT, TaskSettings
 from videogn.training.video_test import VideoTest
 from videogn.video.transforms import normalise, view_chunks, views_of
@@ -56,6 +58,7 @@ class VideoClassifier(pl.LightningModule):
         norm_options: Options of the norm, for instance {groups: 32} or {channels_per_group: 16}.
         arch_options: Further arguments of the architecture, for instance {dropout: 0.5, pool_window: [null, 4, 4]}.
         class_names: Class names in the order of the class numbers. The command line takes them from the data.
+        several_labels: Whether a video may show several classes, or none. The command line takes it from the data.
         crops: Part of the frame that is seen in evaluation: `full` (fully convolutionally), `three_crop` or `center`.
         engine_file: File that `videogn export` has written, to be tested in the place of a network built here.
         init_from: Initial weights for fine-tuning: a file, a folder or hf:USER/NAME in the Hugging Face layout,
@@ -66,8 +69,9 @@ class VideoClassifier(pl.LightningModule):
             `skip` the step, at most 10 steps one after the other and 100 in all.
         results_dir: Folder of the test results. Default: the log folder.
         save_clip_probabilities: Write the probabilities of every clip too, clips x classes numbers per video.
-        **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation` and
-            `videogn.training.objective.ObjectiveSettings`.
+        **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation`,
+            `videogn.training.objective.ObjectiveSettings`, `videogn.training.augmentation.AugmentationSettings` and
+            `videogn.training.freezing.FreezingSettings`.
 
     Raises:
         ValueError: If a name or number is wrong.
@@ -84,6 +88,7 @@ class VideoClassifier(pl.LightningModule):
         norm_options: dict[str, Any] | None = None,
         arch_options: dict[str, Any] | None = None,
         class_names: list[str] | None = None,
+        several_labels: bool = False,
         crops: CropsName = EvaluationProtocol.crops,
         engine_file: str | None = None,
         init_from: str | None = None,
@@ -100,6 +105,7 @@ class VideoClassifier(pl.LightningModule):
             raise ValueError("class_names must name at least one class, got none")
         require_positive("clips_per_forward", clips_per_forward)
         self.class_names = class_names
+        self.labelling: Labelling = (SeveralLabels if several_labels else OneLabel)(len(class_names))
         self._nonfinite = NonfinitePolicy(nonfinite)
         self.results_dir = results_dir
         self.save_clip_probabilities = save_clip_probabilities
@@ -124,13 +130,20 @@ class VideoClassifier(pl.LightningModule):
         self.register_buffer("input_std", torch.tensor(self.settings.std), persistent=False)
         # Plain values only: a checkpoint loads where the initial weights, the results and the optimiser do not exist.
         network = {"arch": arch, "norm": norm, "norm_options": norm_options, "arch_options": arch_options}
-        use = {"class_names": class_names, "crops": crops, "clips_per_forward": clips_per_forward}
+        use = {
+            "class_names": class_names,
+            "several_labels": several_labels,
+            "crops": crops,
+            "clips_per_forward": clips_per_forward,
+        }
         plain = asdict(replace(self.settings, optimizer=None, scheduler=None))
         self.save_hyperparameters({**network, **use, **plain})
-        metrics: dict[str, Any] = {f"val/top{k}": _accuracy(len(class_names), k) for k in (1, TOP_K)}
-        self.val_metrics = MetricCollection(metrics, compute_groups=False)  # groups can merge top-1 with top-5
+        self.val_metrics = self.labelling.metrics()
         self.val_loss = MeanMetric()
-        self.objective = make_objective(self.settings, class_names)
+        self.objective = make_objective(self.labelling.objective, self.settings, class_names)
+        self._plain_objective = self.labelling.objective()
+        self.freezing = Freezing(self.net, self.settings, len(class_names), initial=init_from is None)
+        self._augmentation = Augmentation(self.settings, num_classes=len(class_names), mean=self.input_mean.tolist())
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
         self._outcome: str | None = None  # of a test, in words
@@ -149,28 +162,31 @@ class VideoClassifier(pl.LightningModule):
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the loss, averaged over all positions."""
         with drawing(self._seed, self.global_rank, self.current_epoch, batch_index, device=self.device):
-            logits, labels = self.training_logits(batch)
-        loss = self.objective(logits, labels)
-        self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(labels))
+            logits, targets = self.training_logits(batch, self._augmentation)
+        loss = self.objective(logits, targets)
+        self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(targets))
         return loss
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Update loss, top-1 and top-5 with one clip per video that decodes."""
+    def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor] | None:
+        """Update loss and accuracies with one clip per video that decodes; return probabilities and targets."""
+        outcome = None
         if batch.samples:
-            logits, labels = self.training_logits(batch)
+            logits, targets = self.training_logits(batch)
             try:
-                probabilities = clip_probabilities(logits)
+                probabilities = self.labelling.probabilities(logits)
             except ValueError:  # not finite
                 self._nonfinite.refuse_validation(self.trainer, batch)
             else:
-                self.val_metrics.update(probabilities, labels)
-                self.val_loss.update(Objective()(logits, labels), len(labels))
+                self.val_metrics.update(probabilities, targets)
+                self.val_loss.update(self._plain_objective(logits, targets), len(targets))
+                outcome = {"probabilities": probabilities, "targets": targets}
         # Metric objects, not numbers: numbers of uneven processes would be averaged wrongly. Logged without videos too,
         # since all processes must take part in the exchange.
         size = max(len(batch.samples), 1)
         for name, metric in self.val_metrics.items():
-            self.log(name, metric, prog_bar=name == "val/top1", batch_size=size)
+            self.log(name, metric, prog_bar=name == self.labelling.first_metric, batch_size=size)
         self.log("val/loss", self.val_loss, batch_size=size)
+        return outcome
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the facts that a result or a resumed training run needs; refuse weights that are not finite."""
@@ -182,8 +198,9 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count the videos that cannot be decoded or only by PyAV, and look for numbers that are not finite."""
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite]
+        """Count failed videos and those of another decoder, look for numbers not finite; what the settings ask for."""
+        asked = self.settings.callbacks(self.labelling.first_metric)
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite, self.freezing, MultigridTraining(), *asked]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -201,13 +218,17 @@ class VideoClassifier(pl.LightningModule):
         """Weigh the classes by the training videos; refuse views of a test that the network does not take."""
         if stage == "fit" and self.settings.class_weights == "balanced":
             data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-            self.objective.class_weights = balanced_weights(data.training_counts()).to(self.device)
+            self.objective.balance(*data.training_counts())
+            self.objective.to(self.device)
         if stage == "test":
             check_views(self.net, chosen(EvaluationViews, self.hparams))
 
     def on_test_epoch_start(self) -> None:
         self._test = VideoTest(
-            self.clip_probabilities, chosen(NetworkInput, self.hparams), keep_clips=self.save_clip_probabilities
+            self.clip_probabilities,
+            chosen(NetworkInput, self.hparams),
+            keep_clips=self.save_clip_probabilities,
+            several_labels=self.labelling.several,
         )
 
     def test_step(self, batch: Batch, batch_index: int) -> None:
@@ -216,7 +237,7 @@ class VideoClassifier(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Send all results to process 0, which writes them and logs the accuracies."""
-        about = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
+        about: dict[str, Any] = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
         about["checkpoint"] = self.trainer.ckpt_path or self._source
         if self._engine_file is not None:
             from videogn.engine_files import engine_facts
@@ -245,47 +266,53 @@ class VideoClassifier(pl.LightningModule):
             ValueError: A logit is NaN or infinite.
         """
         chunks = view_chunks(sample, self.hparams["clips_per_forward"])
-        return score_views(self.net, map(self._normalise, chunks), len(sample.crops))
+        views = map(self._normalise, chunks)
+        return score_views(self.net, views, len(sample.crops), several_labels=self.labelling.several)
 
     def configure_optimizers(self) -> Any:
         """Make the optimiser, its learning rate scaled by the batch, and a scheduler that follows every step."""
         trainer = self.trainer
         trainer.fit_loop.setup_data()  # max_steps alone would leave the loader unknown
         loader: Any = trainer.train_dataloader
-        together = loader.batch_size * trainer.world_size
+        self._augmentation.check_batch(loader.clips)
+        together = loader.clips * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
-        optimizer = self.settings.make_optimizer(self.net, batch)
-        scheduler = self.settings.make_scheduler(optimizer, *course(trainer), epoch_steps(trainer))
+        settings, multiple = follow_cycles(self.settings, loader.multigrid)
+        with self.freezing.everything_that_trains():
+            optimizer = settings.make_optimizer(self.net, batch)
+        scheduler = settings.make_scheduler(optimizer, *course(trainer), epoch_steps(trainer), multiple)
         if "monitor" in scheduler:  # a value that only a validation gives
             scheduler["frequency"] = trainer.check_val_every_n_epoch or 1
         self._run = {
             "clips_per_batch": together,
             "clips_per_step": batch,
+            "shapes": str(loader.multigrid or ONE_SHAPE),
             **self.settings.facts(optimizer, scheduler["scheduler"]),
+            "frozen": self.freezing.describe(),
         }
         check_resumable(self._restored or {}, self._run, in_epoch=False)
         if trainer.is_global_zero:
             _log.info("%s", self.settings.describe(optimizer, scheduler["scheduler"]))
         return {"optimizer": optimizer, "lr_scheduler": scheduler}
 
-    def training_logits(self, batch: Batch) -> tuple[Tensor, Tensor]:
+    def training_logits(self, batch: Batch, augmentation: Augmentation | None = None) -> tuple[Tensor, Tensor]:
         """Run a batch through the network as training and validation do.
 
         Args:
             batch: Decoded videos, at least one, with one view each, on this module's device.
+            augmentation: What a training step does to clips and targets before. Default: None.
 
         Returns:
-            Logits (B, K, T', H', W') and int64 labels (B,).
+            Logits (B, K, T', H', W'), and int64 labels (B,) or, of videos that may show several classes, 0 and 1 for
+            each class (B, K); shares of the classes (B, K) where clips were mixed.
         """
-        clips = views_of(*batch.samples)  # (B, C, T, H, W)
-        labels = torch.tensor([sample.label for sample in batch.samples]).to(clips.device, non_blocking=True)
-        return self.net(self._normalise(clips)), labels
+        views = views_of(*batch.samples)  # (B, C, T, H, W)
+        targets = self.labelling.targets(batch.samples).to(views.device, non_blocking=True)
+        if augmentation is None:
+            return self.net(self._normalise(views)), targets
+        clips, targets = augmentation(views, targets, self._normalise)
+        return self.net(clips), targets
 
     def _normalise(self, clips: Tensor) -> Tensor:
         values = normalise(clips, self.input_mean, self.input_std)
         return values.to(self.input_mean.dtype)  # like the weights: --trainer.precision ...-true converts both
-
-
-def _accuracy(num_classes: int, k: int) -> MulticlassAccuracy:
-    # Published numbers are averages over videos (micro); the default, macro, averages over classes.
-    return MulticlassAccuracy(num_classes=num_classes, top_k=min(k, num_classes), average="micro")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,23 +26,30 @@ class VideoTest:
             output is not finite.
         seen: What the network sees of a video.
         keep_clips: Whether the results keep the probabilities of every clip.
+        several_labels: Whether a video may show several classes.
 
     Attributes:
         results: One result a video.
     """
 
     def __init__(
-        self, probabilities: Callable[[Sample], Tensor], seen: NetworkInput, *, keep_clips: bool = False
+        self,
+        probabilities: Callable[[Sample], Tensor],
+        seen: NetworkInput,
+        *,
+        keep_clips: bool = False,
+        several_labels: bool = False,
     ) -> None:
         self.results = ResultCollection()
         self._probabilities = probabilities
         self._seen = seen
         self._keep_clips = keep_clips
+        self._several_labels = several_labels
 
     def add(self, batch: Batch) -> None:
         """Score all clips of each video and add its result; one that did not decode is a result too."""
         for failed in batch.failed:
-            self.results.add(VideoResult(failed.position, failed.path, failed.label, error=failed.error, decoded=False))
+            self.results.add(replace(_nothing(failed), decoded=False))
         for sample in batch.samples:
             self.results.add(self._result(sample))
 
@@ -65,7 +73,14 @@ class VideoTest:
         if not trainer.is_global_zero:
             return {}, None
         about = {**data.describe_test(), "seed": torch.initial_seed(), **about}
-        summary = write_results(folder, self.results, classes=classes, expected=data.num_test_videos(), about=about)
+        summary = write_results(
+            folder,
+            self.results,
+            classes=classes,
+            expected=data.num_test_videos(),
+            about=about,
+            several_labels=self._several_labels,
+        )
         return dict(_logged(summary)), f"{in_words(summary)}; results: {folder / 'results.json'}"
 
     def _result(self, sample: Sample) -> VideoResult:
@@ -74,14 +89,16 @@ class VideoTest:
         try:
             clips = self._probabilities(sample)
         except ValueError as error:
-            return VideoResult(
-                sample.position, sample.path, sample.label, error=str(error), short=short, fallback=sample.fallback
-            )
+            return replace(_nothing(sample), error=str(error), short=short, fallback=sample.fallback)
         return score_video(sample, clips, short=short, keep_clips=self._keep_clips)
+
+
+def _nothing(sample: Sample) -> VideoResult:
+    return VideoResult(sample.position, sample.path, sample.label, error=sample.error, labels=sample.labels)
 
 
 def _logged(summary: dict[str, Any]) -> Iterator[tuple[str, float]]:
     for over in ("over_all", "over_decodable"):
-        for metric in ("top1", "top5"):
-            if summary[over][metric] is not None:
+        for metric in ("top1", "top5", "mean_class_accuracy", "map"):
+            if summary[over].get(metric) is not None:
                 yield f"test/{metric}_{over}", summary[over][metric]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -32,6 +34,73 @@ def random_crop(height: int, width: int, size: int, *, flip: float, rng: np.rand
     top = int(rng.integers(0, height - size, endpoint=True))
     left = int(rng.integers(0, width - size, endpoint=True))
     return (Crop(top, left, size, size, bool(rng.random() < flip)),)
+
+
+@dataclass(frozen=True)
+class ResizedCrop:
+    """Draws the part of a frame that is resized to a square: one of random area and aspect ratio at a random place.
+
+    As torchvision's RandomResizedCrop (Szegedy et al. 2015, arXiv 1409.4842, section 6): ten draws of an area and of an
+    aspect ratio; where none of the rectangles fits into the frame, the largest one of the nearest allowed ratio in its
+    middle.
+
+    Args:
+        area: Smallest and largest area, as a share of the frame's; uniform between them.
+        ratio: Smallest and largest ratio of width to height; its logarithm is uniform between them.
+
+    Raises:
+        ValueError: If a range is empty, not above 0, or an area above 1.
+    """
+
+    area: tuple[float, float] = (0.08, 1.0)
+    ratio: tuple[float, float] = (3 / 4, 4 / 3)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.area[0] <= self.area[1] <= 1:
+            raise ValueError(
+                f"random_resized_crop must be smallest, largest share of the frame's area with "
+                f"0 < smallest <= largest <= 1, got {tuple(self.area)}"
+            )
+        if not 0 < self.ratio[0] <= self.ratio[1]:
+            raise ValueError(
+                f"random_resized_crop_ratio must be smallest, largest ratio of width to height with "
+                f"0 < smallest <= largest, got {tuple(self.ratio)}"
+            )
+
+    def __call__(self, height: int, width: int, rng: np.random.Generator) -> Crop:
+        """Draw the part of a frame.
+
+        Args:
+            height: Height of the frame in pixels.
+            width: Width of the frame in pixels.
+            rng: Random generator.
+
+        Returns:
+            Rectangle of the frame.
+        """
+        narrowest, widest = self.ratio
+        for _ in range(10):
+            area = height * width * rng.uniform(*self.area)
+            ratio = math.exp(rng.uniform(math.log(narrowest), math.log(widest)))
+            down, across = round(math.sqrt(area / ratio)), round(math.sqrt(area * ratio))
+            if 0 < down <= height and 0 < across <= width:
+                top = int(rng.integers(0, height - down, endpoint=True))
+                left = int(rng.integers(0, width - across, endpoint=True))
+                return Crop(top, left, down, across)
+        down, across = min(height, round(width / narrowest)), min(width, round(height * widest))
+        down, across = max(down, 1), max(across, 1)
+        return Crop((height - down) // 2, (width - across) // 2, down, across)
+
+
+def resized_crop(area: tuple[float, float] | None, ratio: tuple[float, float] | None) -> ResizedCrop | None:
+    """Make the random resized crop of some options; None where no area is given.
+
+    Raises:
+        ValueError: A range is wrong, or there is a ratio without an area.
+    """
+    if area is None and ratio is not None:
+        raise ValueError("random_resized_crop_ratio needs random_resized_crop, for instance [0.08,1]")
+    return area and ResizedCrop(area, ratio or ResizedCrop.ratio)
 
 
 def _full(height: int, width: int, size: int) -> tuple[Crop, ...]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from videogn.axes import VideoRecord
     from videogn.data.explanation import ExplainedClip
     from videogn.report.contact_sheet import ClipRow
+    from videogn.video.crops import ResizedCrop
     from videogn.video.decoders.decode import OpenVideo
     from videogn.video.decoders.frame_source import FrameSource
     from videogn.video.decoders.guard import GuardedVideo
@@ -43,6 +44,8 @@ class Options(ViewOptions):
         video: Video file, or folder of numbered images; with #t=5.4,11.6 or #frames=12,48 after it, this part of it.
         crop_size: Side of the center or the training crop, in pixels.
         train: Draw random clips and crops, as training does.
+        random_resized_crop (SHARE): With --train: smallest and largest share of the frame's area that is seen, as with
+            --data.random_resized_crop of fit.
         seed: Seed of the random clips and crops.
         decoder: Decoder; auto is pyav, which takes the place of another one that is not exact on the file.
         frame_rate: Frames per second of a folder of images.
@@ -53,6 +56,7 @@ class Options(ViewOptions):
     video: str
     crop_size: int = NetworkInput.crop_size
     train: bool = False
+    random_resized_crop: tuple[float, ...] = ()
     seed: int = 0
     decoder: DecoderName = "auto"
     frame_rate: float = FRAME_RATE
@@ -81,7 +85,7 @@ def run(options: Options) -> int:
 
     check_decoder(options.decoder)
     require_positive("--frame-rate", options.frame_rate)
-    plan = options.plan(train=options.train, crop_size=options.crop_size)
+    plan = options.plan(train=options.train, crop_size=options.crop_size, resized_crop=_resized_crop(options))
     record = _record(options.video)
     sheet = expanded(options.out or _sheet_of(record.path))
     if sheet.is_dir():
@@ -105,6 +109,17 @@ def run(options: Options) -> int:
         _print(facts, clips, times, _rate(options))
         print(f"Contact sheet: {sheet}")
     return 0
+
+
+def _resized_crop(options: Options) -> ResizedCrop | None:
+    from videogn.video.crops import ResizedCrop
+
+    if not options.random_resized_crop:
+        return None
+    if not options.train or len(options.random_resized_crop) != 2:
+        raise ValueError("--random-resized-crop needs --train and two numbers, for instance 0.08 1")
+    smallest, largest = options.random_resized_crop
+    return ResizedCrop((smallest, largest))
 
 
 def _sheet_of(path: str) -> str:

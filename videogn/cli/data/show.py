@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -93,15 +92,16 @@ def _show_splits(splits: Mapping[str, VideoIndex]) -> None:
 
 def _by_class(split: str, index: VideoIndex) -> dict[str, tuple[int, int]]:
     """Print the totals of a split; returns class, also with blanks for "_" -> number of videos, and of missing ones."""
+    from videogn.data.records import Records
     from videogn.system.files import displayable
     from videogn.system.sizes import counted
 
-    missing = Counter(record.label for record in index.missing())
-    counts = Counter(record.label for record in index.records)
+    lost = replace(index, records=Records.of(index.missing()))
+    missing, counts = lost.counts().tolist(), index.counts().tolist()
     rows = counted(len(index), "video")
     if (videos := len(index.records.table["path"].unique())) < len(index) and index.has_segments():
         rows = f"{counted(len(index), 'part')} of {counted(videos, 'video')}"
-    totals = f"{rows}, {counted(len(index.classes), 'class')}, {missing.total()} missing"
+    totals = f"{rows}, {counted(len(index.classes), 'class')}, {len(lost)} missing"
     print(f"{split}: {totals}" if split else totals)
     print(f"sha256 {index.fingerprint()}")
     found = {displayable(name): (counts[number], missing[number]) for number, name in enumerate(index.classes)}

@@ -17,6 +17,8 @@ id index idx duration length seconds fps frames num_frames n_frames nframes fram
 subject person fold score
 """
 
+#: Names of a label's column under which several labels in a field are several labels of the video.
+SEVERAL = frozenset(("labels", "classes", "tags", "actions", "categories", "label_names", "class_names"))
 PATH_NAMES = frozenset(_PATHS.split())
 LABEL_NAMES = frozenset(_LABELS.split())
 SPLIT_COLUMNS = frozenset(("split", "subset", "partition", "set"))

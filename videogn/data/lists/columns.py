@@ -17,7 +17,7 @@ from videogn.video.storage import is_url
 _PAIRS = (("start_time", "end_time"), ("start_frame", "end_frame"))
 #: What a column can be: `PARTS` says which part of a video, in seconds, or in frames from 0; an end is exclusive.
 PARTS = tuple(role for pair in _PAIRS for role in pair)
-ROLES = ("path", "label", "split", *PARTS, "frames")
+ROLES = ("path", "label", "labels", "split", *PARTS, "frames")
 _START = re.compile(r"(.*_)?(start|begin|from|onset|t0)(_.*)?")
 _END = re.compile(r"(.*_)?(end|stop|to|until|t1)(_.*)?")
 _IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -76,6 +76,8 @@ def parse_columns(text: str | None) -> dict[str, str]:
         if (start in columns) != (end in columns):
             here, absent = (start, end) if start in columns else (end, start)
             raise ValueError(f"columns has {here} without {absent}: a part of a video needs both, got {text!r}")
+    if {"label", "labels"} <= columns.keys():
+        raise ValueError(f"columns has label and labels: give the one that a video has, got {text!r}")
     if {"start_time", "start_frame"} <= columns.keys():
         raise ValueError(f"columns has times and frames for the same parts: give one of them, got {text!r}")
     return columns

@@ -25,9 +25,10 @@ _NAMES = (
     ("trainingSet.csv", "validationSet.csv"),  # Moments in Time
     ("Diving48_V2_train.json", "Diving48_V2_test.json"),
     ("EPIC_100_train.csv", "EPIC_100_validation.csv"),
+    ("Charades_v1_train.csv", "Charades_v1_test.csv"),
 )
 #: Folders in which they lie; "" is that of the data set.
-_FOLDERS = ("", "ucfTrainTestlist", "labels", "annotations")
+_FOLDERS = ("", "ucfTrainTestlist", "labels", "annotations", "Charades")
 _HMDB51 = ("", "testTrainMulti_7030_splits", "annotations")
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from videogn.data.layouts import LAYOUTS, read_text, split_name
 from videogn.data.lists.activitynet import is_activitynet, read_activitynet
+from videogn.data.lists.charades import is_charades, read_charades
 from videogn.data.lists.diving48 import is_diving48, read_diving48
 from videogn.data.lists.epic import is_epic, read_epic
 from videogn.data.lists.hmdb51 import read_hmdb51
@@ -39,6 +40,7 @@ TEXT_FORMATS = (
     _TextFormat(is_ucf101, read_ucf101),
     _TextFormat(is_something_csv, read_something_csv),
     _TextFormat(is_moments, read_moments),
+    _TextFormat(is_charades, read_charades),
     _TextFormat(is_rawframes, read_rawframes),
 )
 JSON_FORMATS = (

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from videogn.axes import Segment
 from videogn.data.layouts import Row
-from videogn.data.lists.column_names import LABEL_NAMES, PATH_NAMES
+from videogn.data.lists.column_names import LABEL_NAMES, PATH_NAMES, SEVERAL
 from videogn.data.lists.columns import (
     PARTS,
     Column,
@@ -29,6 +29,7 @@ from videogn.data.lists.listed import Listed, ListFile
 from videogn.data.lists.places import located, sampled
 from videogn.data.lists.segments import segment_of
 from videogn.data.lists.separators import NAMES, fields_of, find_separator
+from videogn.data.lists.several_labels import holds_several, label_sets
 
 #: Names of a second column that make the first line a heading whatever the first column is called.
 _LABELS = ("label", "class", "target")
@@ -126,7 +127,8 @@ def is_plain(table: Table) -> bool:
     if table.heading:
         path = find_path(table.columns, table.file.root)
         in_order = len(table.first) == 2 and (path is None or path.name == table.first[0])
-        return in_order and find_label(table.columns[1:]) is not None
+        label = find_label(table.columns[1:])
+        return in_order and label is not None and not (label.plain_name in SEVERAL and _several(table, label))
     return not _is_divided(table)
 
 
@@ -176,7 +178,15 @@ def read_table(table: Table, defaults: Mapping[str, str] | None = None) -> Liste
             what = "the heading has" if table.heading else "the first line has"
             shown = " | ".join(fields)
             raise ValueError(f"{table.file.where(number)}: {len(fields)} fields ({shown}), but {what} {len(places)}")
+    if "label" in roles and "label" not in table.file.columns and _several(table, roles["label"]):
+        roles["labels"] = roles.pop("label")
     return Listed(_rows(table.file, lines, {role: places[id(column)] for role, column in roles.items()}), numbers=True)
+
+
+def _several(table: Table, label: Column) -> bool:
+    """Whether the column of labels holds several for a video."""
+    place = next(place for place, column in enumerate(table.columns) if column.name == label.name)
+    return holds_several(label, [fields[place] for _, fields in table.lines() if len(fields) > place])
 
 
 def _rows(file: ListFile, lines: Sequence[_Line], places: Mapping[str, int]) -> list[Row]:
@@ -193,10 +203,11 @@ def _rows(file: ListFile, lines: Sequence[_Line], places: Mapping[str, int]) -> 
     segments = _segments({role: texts for role, texts in values.items() if role in PARTS}, where) or nothing
     splits = [text.lower() or None for text in values["split"]] if "split" in values else nothing
     counts = list(map(_count, values["frames"], where)) if "frames" in values else nothing
-    columns = (located(values["path"], file.root), values.get("label", nothing), where, segments, splits, counts)
+    sets = label_sets(values["labels"]) if "labels" in values else nothing
+    columns = (located(values["path"], file.root), values.get("label", nothing), where, segments, splits, counts, sets)
     return [
-        Row(path, label, place, None, segment, split, count)
-        for path, label, place, segment, split, count in zip(*columns, strict=True)
+        Row(path, label, place, None, segment, split, count, labels)
+        for path, label, place, segment, split, count, labels in zip(*columns, strict=True)
     ]
 
 
@@ -228,7 +239,7 @@ def _roles(table: Table, defaults: Mapping[str, str]) -> dict[str, Column]:
             f"{option(f'start_time={start},end_time={end}')}, or start_frame and end_frame; for whole videos give "
             "path=...,label=... alone"
         )
-    if "label" not in found:
+    if not found.keys() & {"label", "labels"}:
         label = find_label(rest)
         if label is None:
             raise ValueError(_unclear(table, "label", found["path"].name, rest))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -39,11 +39,11 @@ class StatisticsCallback(Callback):
         self._named: set[str] = set()  # videos whose failure has been logged
 
     def layers(self, pl_module: Any) -> dict[str, nn.Module]:
-        """Find the layers with running statistics by name. If there are none, one line of the log says so."""
-        layers = tracking_layers(pl_module.net)
+        """Find the layers that update running statistics, by name. If there are none, one line of the log says so."""
+        layers = updating_layers(pl_module)
         if not layers and not self._idle:
             self._idle = True
-            _log.info("%s: the network has no running statistics, nothing to do", self.purpose)
+            _log.info("%s: the network updates no running statistics, nothing to do", self.purpose)
         return layers
 
     def batches(self, trainer: Trainer, draw: int) -> Iterator[Batch]:
@@ -84,6 +84,12 @@ class StatisticsCallback(Callback):
         return batch
 
 
+def updating_layers(pl_module: Any) -> dict[str, nn.Module]:
+    """Find the layers of a task whose running statistics training updates: those that are not frozen, by name."""
+    frozen = pl_module.freezing.frozen_modules
+    return {name: layer for name, layer in tracking_layers(pl_module.net).items() if name not in frozen}
+
+
 def _epochs(loader: Any) -> Iterator[Batch]:
     for epoch in itertools.count():
         loader.sampler.set_epoch(epoch)
@@ -103,16 +109,3 @@ def logits_and_labels(trainer: Trainer, pl_module: Any, batch: Batch) -> tuple[T
     """
     with trainer.precision_plugin.forward_context():
         return pl_module.training_logits(batch)
-
-
-def clips_of_statistics(layers: Iterable[nn.Module], clips: int) -> int:
-    """Return how many clips of a device share their statistics.
-
-    Args:
-        layers: Layers with running statistics. A layer over sub-batches has their size in its attribute `clips`.
-        clips: Number of clips in a batch of a device.
-
-    Returns:
-        `clips`, or the smallest sub-batch.
-    """
-    return min([clips, *(int(getattr(layer, "clips", clips)) for layer in layers)])

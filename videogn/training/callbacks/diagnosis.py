@@ -12,8 +12,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from videogn.axes import Batch
 from videogn.checks import require_positive
 from videogn.evaluation import clip_probabilities
-from videogn.norm.precise_statistics import Statistics, batch_statistics, running_statistics, tracking_layers
-from videogn.training.callbacks.batches import StatisticsCallback, logits_and_labels
+from videogn.norm.precise_statistics import Statistics, batch_statistics, running_statistics
+from videogn.training.callbacks.batches import StatisticsCallback, logits_and_labels, updating_layers
 
 
 def distances(batch: Statistics, running: Statistics, eps: float) -> tuple[float, float]:
@@ -69,6 +69,8 @@ class BatchNormDiagnosis(StatisticsCallback):
             return
         if not self.layers(pl_module):
             return
+        if pl_module.labelling.several:
+            raise ValueError("the BN diagnosis compares top-1 accuracies, and these videos have several labels")
         values: dict[str, list[float]] = defaultdict(list)
         for batch in self.batches(trainer, draw=0):
             for name, value in _diagnose(trainer, pl_module, batch).items():
@@ -80,7 +82,7 @@ class BatchNormDiagnosis(StatisticsCallback):
 @torch.no_grad()
 def _diagnose(trainer: Trainer, pl_module: Any, batch: Batch) -> dict[str, float]:
     """Compute the values of one batch for every layer."""
-    layers = tracking_layers(pl_module.net)
+    layers = updating_layers(pl_module)
     running = running_statistics(layers)
     evaluated = _top1(trainer, pl_module, batch)
     with batch_statistics(layers) as take:

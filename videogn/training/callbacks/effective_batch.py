@@ -1,4 +1,4 @@
-"""First lines of every training run: network and data, clips per norm and per step, learning rate."""
+"""First lines of every training run: network and data, sizes of classes, clips per norm and per step, learning rate."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from videogn.norm.precise_statistics import tracking_layers
+from videogn.data.inspection import about_class_sizes
+from videogn.norm.precise_statistics import clips_of_statistics
 from videogn.system.sizes import counted
-from videogn.training.callbacks.batches import clips_of_statistics
+from videogn.training.callbacks.batches import updating_layers
 
 _log = logging.getLogger(__name__)
 
@@ -35,16 +36,18 @@ class EffectiveBatch(Callback):
             *(hparams["clip_length"], hparams["interval"], rate, counted(len(pl_module.class_names), "class")),
             f"{trainer.world_size} x {device}" if trainer.world_size > 1 else device,
         )
+        if sizes := about_class_sizes(splits["train"]):
+            _log.info("%s", sizes)
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         if not trainer.is_global_zero:
             return
         loader: Any = trainer.train_dataloader
-        clips = int(loader.batch_size)
+        clips = int(loader.clips)
         devices = trainer.world_size
         accumulated = trainer.accumulate_grad_batches
         step = clips * devices * accumulated
-        layers = tracking_layers(pl_module.net).values()
+        layers = updating_layers(pl_module).values()
         synchronised = devices > 1 and any(_synchronises(layer) for layer in layers)
         seen = clips_of_statistics(layers, clips) * (devices if synchronised else 1)
         _log.info(

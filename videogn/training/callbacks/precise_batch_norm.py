@@ -11,9 +11,9 @@ from torch import nn
 
 from videogn.axes import Batch
 from videogn.checks import check_choice
-from videogn.norm.precise_statistics import VARIANCES, precise_statistics
+from videogn.norm.precise_statistics import VARIANCES, clips_of_statistics, precise_statistics
 from videogn.system.sizes import counted
-from videogn.training.callbacks.batches import StatisticsCallback, clips_of_statistics, logits_and_labels
+from videogn.training.callbacks.batches import StatisticsCallback, logits_and_labels
 
 _log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class PreciseBatchNorm(StatisticsCallback):
             _parts(batches, layers.values()),
             lambda batch: logits_and_labels(trainer, pl_module, batch),
             variance=self.variance,
+            layers=layers,
         )
         _log.info(
             "precise BN: running statistics of %s measured on %d training batches x %s",

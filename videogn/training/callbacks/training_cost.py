@@ -20,7 +20,7 @@ FILE_NAME = "cost.json"
 
 
 class TrainingCost(Callback):
-    """Counts seconds, optimiser steps and clips across interruptions, and writes `cost.json` at the end.
+    """Counts seconds, optimiser steps, clips and their frames across interruptions, and writes `cost.json` at the end.
 
     Validation time is counted separately. Work since the last checkpoint of a killed run is not counted. On CUDA the
     peak is that of PyTorch's allocator on the device that uses most. The peak of the process is its resident memory,
@@ -29,8 +29,8 @@ class TrainingCost(Callback):
 
     def __init__(self) -> None:
         self._seconds = {"training": 0.0, "validation": 0.0}
-        self._counts = {"steps": 0, "clips": 0}
-        self._pending = 0  # clips since the last step
+        self._counts = {"steps": 0, "clips": 0, "frames": 0}
+        self._pending = {"clips": 0, "frames": 0}  # since the last step
         self._peak: int | None = None
         self._earlier_peak: int | None = None  # of the run that this one resumes
         self._phase = "training"
@@ -59,12 +59,13 @@ class TrainingCost(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        loader: Any = trainer.train_dataloader
-        self._pending += int(loader.batch_size) * trainer.world_size
+        self._pending["clips"] += len(batch.samples) * trainer.world_size
+        self._pending["frames"] += sum(sample.clips.numel() for sample in batch.samples) * trainer.world_size
         if trainer.global_step != self._counts["steps"]:
             # Gradients accumulated for the next step are in no checkpoint, so neither are their clips.
-            self._counts = {"steps": trainer.global_step, "clips": self._counts["clips"] + self._pending}
-            self._pending = 0
+            added = {name: self._counts[name] + count for name, count in self._pending.items() if name in self._counts}
+            self._counts = {"steps": trainer.global_step, **added}
+            self._pending = dict.fromkeys(self._pending, 0)
         if pl_module.device.type == "cuda":
             self._peak = max(self._peak or 0, torch.cuda.max_memory_allocated(pl_module.device))
 

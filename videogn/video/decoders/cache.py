@@ -9,6 +9,7 @@ import numpy as np
 
 from videogn.axes import Crop
 from videogn.checks import require_at_least
+from videogn.system.sizes import parse_size
 from videogn.video.decoders.decode import open_video
 from videogn.video.decoders.frame_source import CHUNK_BYTES, FrameSource, Opener
 from videogn.video.decoders.frame_table import VideoInfo
@@ -114,3 +115,11 @@ def _decoded(video: FrameSource) -> DecodedVideo:
     for first in range(0, info.frames, step):
         video.pixels(np.arange(first, min(first + step, info.frames)), out=pixels[first : first + step])
     return DecodedVideo(info, pixels, video.times(), video.fallback)
+
+
+def cache_size(size: str | int | bool) -> int:
+    """Parse the size of a cache in bytes; false is YAML's value of "off" and "no"."""
+    try:
+        return parse_size(0 if str(size).lower() == "false" else size)
+    except ValueError:
+        raise ValueError(f"cache must be a size such as 2GiB or 500MB, or 0 for none, got {size!r}") from None
