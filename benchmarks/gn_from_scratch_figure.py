@@ -17,7 +17,7 @@ import numpy as np
 SHOWN = {
     "SGD 0.05": ("GN, SGD 0.05", "tab:red"),
     "gradient clipped to norm 1": ("GN, SGD 0.05, gradient clipped", "tab:green"),
-    "AdamW 0.001, clipped, warm-up": ("GN, the recipe", "tab:blue"),
+    "AdamW 0.003, clipped, warm-up": ("GN, the recipe", "tab:blue"),
     "BN: SGD 0.05": ("BN, SGD 0.05", "0.4"),
 }
 #: Steps that a loss is averaged over.
