@@ -25,6 +25,7 @@ from videogn.training.callbacks.checkpoints import RunCheckpoint
     [
         ("_save_checkpoint", ["self", "trainer", "filepath"]),
         ("_save_last_checkpoint", ["self", "trainer", "monitor_candidates"]),
+        ("_save_topk_checkpoint", ["self", "trainer", "monitor_candidates"]),
         ("_monitor_candidates", ["self", "trainer"]),
         ("_should_skip_saving_checkpoint", ["self", "trainer"]),
         ("_should_save_on_exception", ["self", "trainer"]),
@@ -40,6 +41,7 @@ def test_methods_of_the_command_line():
     for name, parameters in (
         ("_instantiate_trainer", ["self", "config", "callbacks"]),
         ("_parse_ckpt_path", ["self"]),
+        ("_run_subcommand", ["self", "subcommand"]),
         ("_prepare_subcommand_parser", ["self", "klass", "subcommand", "kwargs"]),
     ):
         method = getattr(LightningCLI, name, None)

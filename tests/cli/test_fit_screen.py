@@ -6,6 +6,7 @@ import contextlib
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 import termios
@@ -124,9 +125,13 @@ def test_the_first_lines_of_a_fit_are_about_the_run(motion, tmp_path):
     assert lines[3].startswith("effective batch: 8 clips a normalisation batch, 8 an optimiser step")
     assert re.fullmatch(r"planned memory: \S+ MiB a step of .* on cpu; up to .* clips a batch", lines[4])
     assert lines[5].startswith("trained 2 steps on 16 clips")
-    assert lines[6].startswith("val/top1 ")
-    assert lines[6].endswith(f" %; {tmp_path / 'checkpoints' / 'last.ckpt'}")
-    assert len(lines) == 7
+    assert re.fullmatch(r"val/top1: best (\d+\.\d % \(epoch 1\)), last \1", lines[6])
+    best = tmp_path / "checkpoints" / "best.ckpt"
+    assert lines[7] == f"best checkpoint: {best}; curve: {tmp_path / 'curve.png'}"
+    assert shlex.split(" ".join(lines[8:]).replace("\\ ", "")) == [
+        *("videogn", "test", "--ckpt_path", str(best)),
+        *("--data.root", str(motion), "--data.num_workers", "0", "--data.time_limit", "0.0", "--data.num_clips", "3"),
+    ]
 
 
 def _on_a_terminal(arguments, monkeypatch):
@@ -153,11 +158,10 @@ def test_a_bar_of_one_line_and_the_outcome_below_it(motion, trained, tmp_path, m
     arguments = [a for a in fit_arguments(motion, tmp_path, "--trainer.max_epochs=2") if "progress_bar" not in a]
     lines = _on_a_terminal(arguments, monkeypatch)
     last = max(number for number, line in enumerate(lines) if "━" in line)
-    assert "loss: " in lines[last]
-    assert "top1: " in lines[last]
+    assert re.search(r"^Epoch 2/2 +━+ 2/2 0:00:0\d left loss \d\.\d{3} lr [\de.-]+ top1 \d+\.\d%", lines[last])
     assert all(len(line) <= 80 for line in lines if "━" in line)
     assert lines[last + 1].startswith("trained 4 steps on 32 clips")
-    assert lines[last + 2].startswith("val/top1 ")
+    assert lines[last + 2].startswith("val/top1: best ")
 
     checkpoint = trained / "checkpoints" / "last.ckpt"
     arguments = [a for a in evaluation_arguments("test", motion, tmp_path, checkpoint) if "progress_bar" not in a]
@@ -168,14 +172,16 @@ def test_a_bar_of_one_line_and_the_outcome_below_it(motion, trained, tmp_path, m
 
 
 @pytest.mark.parametrize(
-    ("options", "expected"),
+    ("options", "terminal", "expected"),
     [
-        ([], "OneLineBar"),
-        (["--trainer.enable_progress_bar=false"], None),
-        (["--trainer.callbacks=TQDMProgressBar"], "TQDMProgressBar"),
+        ([], "1", "OneLineBar"),
+        ([], "", "ProgressLines"),
+        (["--trainer.enable_progress_bar=false"], "1", None),
+        (["--trainer.callbacks=TQDMProgressBar"], "1", "TQDMProgressBar"),
     ],
 )
-def test_one_bar_or_the_one_asked_for(motion, tmp_path, monkeypatch, options, expected):
+def test_one_bar_or_the_one_asked_for(motion, tmp_path, monkeypatch, options, terminal, expected):
+    monkeypatch.setenv("FORCE_COLOR", terminal)  # rich takes it for one
     arguments = [a for a in fit_arguments(motion, tmp_path) if "progress_bar" not in a]
     monkeypatch.setattr(sys, "argv", ["videogn", *arguments, *options])
     monkeypatch.setattr(VideoCLI, "_run_subcommand", lambda *_: None)

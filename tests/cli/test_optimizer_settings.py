@@ -25,6 +25,8 @@ OF_SGD = {"lr": 0.025, "weight_decay": 1e-4, "base_batch": 8}
         ({}, [], (None, None, None)),
         (OF_SGD, [], (None, None, None)),  # a configuration of SGD
         (OF_SGD, ["--model.base_batch", "16"], (None, None, 8)),
+        (OF_SGD, ["--model.scaling=sqrt"], (None, None, 8)),
+        ({"scaling": "linear", "optimizer.class_path": ADAM}, [], (None, None, 64)),  # a cell of a study
         (OF_SGD, ["--model.lr=0.025"], (0.025, None, 8)),
         (OF_SGD, ["--model.lr", "0.025", "--model.weight_decay=1e-4"], (0.025, 1e-4, 8)),
         ({**OF_SGD, "optimizer.class_path": ADAM}, [], (0.025, 1e-4, 8)),  # a configuration of AdamW

@@ -42,7 +42,7 @@ def _run(command, folder, *more):
 
 
 def test_from_fit_to_predict(videogn, colours, capsys):
-    options = ["--trainer.max_epochs=1", "--model.class_weights=balanced", "--model.focal_gamma=1"]
+    options = ["--trainer.max_epochs=1", "--model.class_weights=balanced", "--model.focal_gamma=1", "--model.mixup=0.8"]
     monitored = ["--checkpoint.monitor=val/map", "--checkpoint.mode=max"]
     assert videogn(*_run("fit", colours, *TINY, *options, *monitored)) == 0
     checkpoint = colours / "checkpoints" / "last.ckpt"

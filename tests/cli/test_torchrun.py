@@ -43,7 +43,7 @@ def test_two_processes_train_one_network(motion, tmp_path, nodes):
     assert not set(seen[0]) & set(seen[1])
     cost = json.loads((out / "cost.json").read_text())
     assert (cost["steps"], cost["clips"]) == (2, 2 * 2 * 2)
-    assert sorted(path.name for path in out.rglob("*.ckpt")) == ["epoch=0.ckpt", "last.ckpt"]
+    assert sorted(path.name for path in out.rglob("*.ckpt")) == ["best.ckpt", "last.ckpt"]
     assert torch.load(out / "checkpoints" / "last.ckpt", weights_only=True)["global_step"] == 2
     (metrics,) = out.rglob("metrics*.csv")
     with metrics.open() as lines:

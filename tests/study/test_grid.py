@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from videogn.study import Budget, Norm, read_grid
-from videogn.study.grid import make_grid
+from videogn.study.grid import check_known, make_grid
 
 AXES = {"norm": ["bn", "gn"], "clip": ["8x2", "16x1"], "batch_size": [8, 2]}
 CONTENT = {"axes": AXES, "budget": {"epochs": 3}}
@@ -312,3 +312,11 @@ def test_the_memory_mode_of_the_shared_configuration_is_kept():
 def test_numbers_as_people_write_them(tmp_path):
     path = _write(tmp_path, "axes: {norm: {name: gn, eps: 1e-3}, setting: 8x2@4}\nbudget: {epochs: 1}\n")
     assert read_grid(path).cells[0].norm.options == (("eps", 0.001),)
+
+
+def test_a_grid_takes_the_options_of_optimisation_as_any_other():
+    model = {"optimizer": "AdamW", "lr": 0.001, "layer_decay": 0.75, "warmup_epochs": 1, "ema": 0.99}
+    model |= {"early_stopping": 3, "arch_options": {"stochastic_depth": 0.1}}
+    grid = make_grid({**CONTENT, "fit": {"model": model}})
+    check_known(grid.base)
+    assert all(grid.base["model"][name] == value for name, value in model.items())

@@ -138,10 +138,10 @@ def adopt_protocol(config: Namespace, source: str) -> None:
 
 
 def _architecture(arch: str, options: dict[str, Any] | None) -> dict[str, Any]:
-    """Return all options of an architecture except dropout and memory mode, which are no part of what was trained."""
+    """Return all options of an architecture except those of training alone, which are no part of the network."""
     parameters = inspect.signature(find("arch", arch, MODELS, "videogn.models")).parameters.values()
     defaults = {parameter.name: _plain(parameter.default) for parameter in parameters}
-    return {**defaults, **(options or {}), "dropout": None, "memory_mode": None}
+    return {**defaults, **(options or {}), "dropout": None, "stochastic_depth": None, "memory_mode": None}
 
 
 def _plain(value: Any) -> Any:

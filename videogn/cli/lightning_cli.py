@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from argparse import SUPPRESS
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
-from videogn.cli.optimizer_settings import settle_optimizer, words_of_configs
+from videogn.cli.closing_lines import closing_lines, interrupted_lines
+from videogn.cli.logged_confusion import confusion_pictures
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
-from videogn.cli.training_bar import OneLineBar
+from videogn.cli.training_bar import progress_bar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
 from videogn.cli.what_fits import saying_what_fits
 from videogn.data.datamodule import VideoDataModule
@@ -32,12 +34,14 @@ from videogn.training.callbacks import (
     ExpectedTime,
     FeaturePercentiles,
     PlannedMemory,
+    RunHistory,
     TrainingAtChance,
     TrainingCost,
 )
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
-from videogn.training.newest_checkpoint import newest_checkpoint
+from videogn.training.labelling import OneLabel
+from videogn.training.newest_checkpoint import find_checkpoint
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
 
@@ -62,6 +66,8 @@ _IGNORED = (
     ".*`self.log.'(train|val|test)/.*', ..., sync_dist=True.`.*",
     ".*`self.log..` but `Trainer.barebones=True.` is configured.*",
 )
+#: Callbacks of the training run are not missed in a test.
+_IGNORED_OF_TESTS = (".*callbacks used to create the checkpoint need to be provided.*",)
 
 
 class _SaveConfigOfFit(SaveConfigCallback):
@@ -121,9 +127,11 @@ class VideoCLI(LightningCLI):
             )
             if self._linked:
                 parser.link_arguments("engine_file", "model.engine_file")
+        else:  # absent unless given: a saved configuration is one of test and validate, too
+            parser.add_argument("--find_lr", action="store_true", default=SUPPRESS, help=SHORT["find_lr"])
         parser.add_argument("--trust", nargs="+", type=str, default=[], metavar="PACKAGE", help=SHORT["trust"])
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
-        parser.set_defaults({"checkpoint.filename": "{epoch}", "trainer.default_root_dir": "runs"})
+        parser.set_defaults({"trainer.default_root_dir": "runs"})
         parser.set_defaults({"checkpoint.save_last": True, "checkpoint.save_on_exception": True})
         if self._linked:
             for given, follower in LINKS.items():
@@ -145,6 +153,8 @@ class VideoCLI(LightningCLI):
         else:
             leave_out_auto(config)
         if config.model.optimizer is not None:
+            from videogn.cli.optimizer_settings import settle_optimizer, words_of_configs  # few runs name one
+
             words = sys.argv[2:]
             settle_optimizer(config.model, self._given(), self._given(words_of_configs(words)), words)
 
@@ -165,19 +175,16 @@ class VideoCLI(LightningCLI):
         callbacks = [asked.callbacks] if isinstance(asked.callbacks, Callback) else list(asked.callbacks or ())
         wanted = asked.enable_progress_bar is not False and not asked.barebones
         if wanted and not any(isinstance(each, ProgressBar) for each in callbacks):
-            callbacks.append(OneLineBar())
-        return super().instantiate_trainer(callbacks=callbacks, **options)
+            callbacks.append(progress_bar())
+        trainer: Any = super().instantiate_trainer(callbacks=callbacks, **options)
+        trainer.callbacks[:0] = confusion_pictures(trainer.loggers)
+        return trainer
 
     def _instantiate_trainer(self, config: dict[str, Any], callbacks: list[Callback]) -> Trainer:
         """Leave out the checkpoints of --checkpoint where none are to be written."""
         if config["enable_checkpointing"] is False or config["barebones"]:
             callbacks = [each for each in callbacks if not isinstance(each, RunCheckpoint)]
         return super()._instantiate_trainer(config, callbacks)
-
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Run the command; where memory runs out, say what would fit."""
-        with saying_what_fits(self, subcommand):
-            super()._run_subcommand(subcommand)
 
     def before_fit(self) -> None:
         """Refuse to resume with other batches while no file has been written yet."""
@@ -186,20 +193,34 @@ class VideoCLI(LightningCLI):
         facts, in_epoch = self._resumed
         batches = {"clips_per_step": together * trainer.accumulate_grad_batches, "clips_per_batch": together}
         check_resumable(facts, batches, in_epoch=in_epoch)
+        for checkpoint in trainer.checkpoint_callbacks:
+            if checkpoint.monitor == OneLabel.first_metric:  # by default; videos with several labels have another
+                checkpoint.monitor = self.model.labelling.first_metric
 
     def after_fit(self) -> None:
         """Say what came out and where it is, and draw the percentiles that a callback has recorded."""
         trainer: Any = self.trainer
-        place = _place(trainer)
+        given = self._given()
+        lines = closing_lines(trainer, given.get("data", Namespace()).as_dict(), given.get("trust", []))
         if trainer.is_global_zero:
-            top1 = trainer.callback_metrics.get("val/top1")
-            best = "" if top1 is None else f"val/top1 {100 * float(top1):.1f} %; "
-            _log.info("%s%s", best, place)
+            for line in lines:
+                _log.info("%s", line)
             for callback in trainer.callbacks:
                 if isinstance(callback, FeaturePercentiles) and callback.path.is_file():
                     from videogn.report.percentile_figure import plot_percentiles
 
                     plot_percentiles(callback.path, callback.path.with_name(f"{callback.path.stem}.png"))
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Run it; where it ends early, draw its curve, say how it goes on, or what would fit where memory ran out."""
+        try:
+            with saying_what_fits(self, subcommand):
+                super()._run_subcommand(subcommand)
+        except BaseException as error:
+            lines = interrupted_lines(self.trainer) if subcommand == "fit" else []
+            for line in lines if isinstance(error, SystemExit | KeyboardInterrupt) else []:
+                _log.info("%s", line)
+            raise
 
     def _given(self, words: Sequence[str] | None = None) -> Namespace:
         """Parse the command line, or some words of it, without defaults: what the user has set."""
@@ -219,13 +240,9 @@ class VideoCLI(LightningCLI):
         if command != "fit" and config.engine_file is not None:
             adopt_exported(config, config.engine_file, self._given())
             return
-        if config.ckpt_path == "last":
-            newest = newest_checkpoint(Path(config["trainer.default_root_dir"]))
-            config.ckpt_path = None if newest is None else str(newest)
-            if newest is None and command != "fit":
-                raise ValueError(
-                    f"no checkpoints/last.ckpt in {config['trainer.default_root_dir']}: nothing to {command}"
-                )
+        if config.ckpt_path in ("last", "best"):
+            found = find_checkpoint(config.ckpt_path, Path(config["trainer.default_root_dir"]), command)
+            config.ckpt_path = None if found is None else str(found)
         if config.ckpt_path is None:
             source = config["model.init_from"]
             if command != "fit" and source is None:
@@ -234,7 +251,7 @@ class VideoCLI(LightningCLI):
             if command == "test" and str(source).startswith("zoo:") and "data.protocol" not in self._given():
                 adopt_protocol(config, source)
             return
-        if config.ckpt_path in ("best", "hpc", "registry"):
+        if config.ckpt_path in ("hpc", "registry"):
             return
         given = self._given()
         trust = [*config.trust, *(given[key] for key in ("model.arch", "model.norm") if given.get(key))]
@@ -259,26 +276,21 @@ class VideoCLI(LightningCLI):
 def _callbacks(command: str) -> list[Callback]:
     """What is said and counted of every run."""
     callbacks: list[Callback] = [EffectiveBatch(), TrainingCost()]
-    return [*callbacks, TrainingAtChance(), PlannedMemory(), ExpectedTime()] if command == "fit" else callbacks
+    return (
+        [*callbacks, RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
+        if command == "fit"
+        else callbacks
+    )
 
 
-def _place(trainer: Any) -> str:
-    """Say where the outcome of a training run is: its last checkpoint, or its folder (every process must ask)."""
-    if trainer.fast_dev_run:
-        return "nothing is kept of a fast_dev_run"
-    for callback in trainer.checkpoint_callbacks:
-        if path := callback.last_model_path or callback.best_model_path:
-            return str(path)
-    return str(trainer.log_dir or trainer.default_root_dir)
-
-
-def run_lightning(command: str, description: str, help_section: str) -> int:
+def run_lightning(command: str, description: str, help_section: str, *, cli: type[VideoCLI] = VideoCLI) -> int:
     """Run fit, validate or test with the arguments of the process.
 
     Args:
         command: Name of the command.
         description: Description of the command for its help.
         help_section: Section of the help, if help is asked for.
+        cli: What makes and runs the trainer.
 
     Returns:
         0, or 1 if a validation or test lost more videos than --data.max_failures; its results are written.
@@ -287,11 +299,11 @@ def run_lightning(command: str, description: str, help_section: str) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[lines])
     for handler in [*logging.getLogger("lightning.pytorch").handlers, *logging.getLogger("lightning.fabric").handlers]:
         handler.addFilter(lambda line: not line.getMessage().startswith(_NOISE))
-    for message in _IGNORED:
+    for message in (*_IGNORED, *(() if command == "fit" else _IGNORED_OF_TESTS)):
         warnings.filterwarnings("ignore", message=message)
     torch.set_float32_matmul_precision("high")
     with one_reason():
-        trainer = VideoCLI(command, description, help_section).trainer
+        trainer = cli(command, description, help_section).trainer
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     return int(any(isinstance(callback, FailurePolicy) and callback.exceeded for callback in callbacks))
 

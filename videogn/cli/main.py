@@ -22,6 +22,7 @@ COMMANDS = {
     "test": ("videogn.cli.training", "Test a checkpoint on ten clips per video; keep all predictions."),
     "predict": ("videogn.cli.predict", "Classify video files."),
     "features": ("videogn.cli.features", "Compute features of video files, for retrieval and linear probes."),
+    "probe": ("videogn.cli.probe", "Train a classifier on features that are computed once."),
     "app": ("videogn.cli.app", "Classify videos on a page in the browser."),
     "convert": ("videogn.cli.convert", "Give a trained BatchNorm network another norm, to fine-tune it."),
     "export": ("videogn.cli.export", "Write a network as a file for other programs: ONNX and others."),

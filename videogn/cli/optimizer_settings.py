@@ -12,6 +12,8 @@ _log = logging.getLogger(__name__)
 _CONFIG = ("-c", "--config")
 #: Settings of the model that an optimiser has defaults of its own for.
 _ITS_OWN = ("lr", "weight_decay")
+#: Those that scale a learning rate with the batch: who gives one means the optimiser's own rate, too.
+_SCALING = ("base_batch", "scaling")
 
 
 def settle_optimizer(model: Namespace, given: Namespace, of_files: Namespace, typed: Sequence[str]) -> None:
@@ -19,7 +21,7 @@ def settle_optimizer(model: Namespace, given: Namespace, of_files: Namespace, ty
 
     An option of the optimiser itself wins. The rate and the weight decay in a configuration are meant for its own
     optimiser; another one that is typed takes its own, unless they are typed too. A rate that nobody has given is for
-    no particular batch and is not scaled.
+    no particular batch and is not scaled, unless a rule of scaling is given.
 
     Args:
         model: All settings of the model, changed in place.
@@ -29,26 +31,24 @@ def settle_optimizer(model: Namespace, given: Namespace, of_files: Namespace, ty
     """
     if model.optimizer is None:
         return
-    its_own = [name for name in _ITS_OWN if f"model.optimizer.init_args.{name}" in given]
     names = {word.partition("=")[0] for word in typed}
-    foreign = [
-        name
-        for name in _ITS_OWN
-        if _optimizer(given) != _optimizer(of_files)
-        and name not in its_own
-        and f"--model.{name}" not in names
-        and of_files.get(f"model.{name}") is not None
-    ]
+    own_files = _optimizer(given) == _optimizer(of_files)
+
+    def meant(name: str) -> bool:
+        """Whether the user has given a setting of the model for this optimiser."""
+        return f"--model.{name}" in names or (own_files and of_files.get(f"model.{name}") is not None)
+
+    its_own = [name for name in _ITS_OWN if f"model.optimizer.init_args.{name}" in given]
+    foreign = [name for name in _ITS_OWN if name not in its_own and model[name] is not None and not meant(name)]
     if foreign:
-        of_config = " and ".join(f"{name} {model[name]:g}" for name in foreign)
-        optimizer = model.optimizer.class_path.rpartition(".")[2]
         _log.info(
             "%s of the configuration: not for %s, which takes its own; type --model.%s to set it",
-            *(of_config, optimizer, foreign[0]),
+            " and ".join(f"{name} {model[name]:g}" for name in foreign),
+            *(model.optimizer.class_path.rpartition(".")[2], foreign[0]),
         )
     for name in (*its_own, *foreign):
         model[name] = None
-    if model.lr is None and "lr" not in its_own and "--model.base_batch" not in names:
+    if model.lr is None and "lr" not in its_own and not any(meant(name) for name in _SCALING):
         model.base_batch = None
 
 

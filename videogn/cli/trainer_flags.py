@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 from jsonargparse import Namespace
 
@@ -15,6 +16,12 @@ _NOT_MADE = re.compile(r"Problem with given class_path '(?P<name>[^']+)':\s+(?P<
 _NO_DEVICES = re.compile(r"`devices` selected with `(?P<kind>\w+)Accelerator`")
 _NO_BAREBONES = "barebones measures the Trainer's own speed and reports nothing, not even a result: leave it out"
 _NO_XLA = "profiler xla is one of TPUs: take simple, advanced or pytorch"
+#: Logger -> packages, each of which it can work with; the first is the name of videogn's extra, too.
+_LOGGERS = {
+    "TensorBoardLogger": ("tensorboard", "tensorboardX"),
+    "WandbLogger": ("wandb",),
+    "MLFlowLogger": ("mlflow",),
+}
 _NO_ENGINE = (
     "precision {} replaces linear layers, of which a video network has one: take bf16-mixed, or 16-mixed where the GPU "
     "has no bf16"
@@ -63,6 +70,12 @@ def complete_flags(trainer: Namespace) -> None:
         )
 
 
+def _missing(class_path: str) -> str | None:
+    """Package of a logger where none that it can work with is installed."""
+    packages = _LOGGERS.get(class_path.rpartition(".")[2], ())
+    return packages[0] if packages and not any(map(find_spec, packages)) else None
+
+
 @contextmanager
 def one_reason() -> Iterator[None]:
     """Say in one line what stands in pages of others: an operation that is not deterministic, a logger not installed.
@@ -80,6 +93,10 @@ def one_reason() -> Iterator[None]:
                 f"--trainer.deterministic true: torch has no deterministic {found['operation']} on this device; "
                 "--trainer.deterministic warn uses what there is"
             ) from error
-        if found := _NOT_MADE.search(str(error)):
+        if (found := _NOT_MADE.search(str(error))) and (package := _missing(found["name"])):
+            raise ModuleNotFoundError(
+                f"{found['name']} needs {package}: pip install 'videogn[{package}]'", name=package
+            ) from error
+        if found:
             raise ValueError(f"{found['name']} cannot be made: {found['reason']}") from error
         raise

@@ -26,9 +26,12 @@ def run(command: str, argv: Sequence[str]) -> int:
     arguments = list(_with_paths(argv))
     sections = [argument.partition("=")[2] for argument in arguments if argument.startswith("--help=")]
     sys.argv = [sys.argv[0], command, *("--help" if a.startswith("--help=") else a for a in arguments)]
-    from videogn.cli.lightning_cli import run_lightning
+    from videogn.cli.lightning_cli import VideoCLI, run_lightning
 
-    return run_lightning(command, COMMANDS[command][1], sections[0] if sections else "")
+    cli = VideoCLI
+    if "--find_lr" in arguments:
+        from videogn.cli.rate_finding import RateFinding as cli
+    return run_lightning(command, COMMANDS[command][1], sections[0] if sections else "", cli=cli)
 
 
 def _with_paths(argv: Sequence[str]) -> Iterator[str]:

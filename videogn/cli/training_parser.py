@@ -4,35 +4,56 @@ from __future__ import annotations
 
 import copy
 from argparse import Action, _ArgumentGroup
+from dataclasses import fields
 from typing import Any
 
 from lightning.pytorch.cli import LightningArgumentParser
 
 from videogn.cli.parsing import OneLineErrors
 from videogn.system.configurations import shipped
+from videogn.training.augmentation import AugmentationSettings
+from videogn.training.freezing import FreezingSettings
+from videogn.training.objective import ObjectiveSettings
 
 #: Sections of the help and their titles.
 SECTIONS = {
     "run": "Run",
     "model": "Model: network, input, optimisation",
+    "tuning": "Fine-tuning: augmentation, loss, what trains, averages (options of the model, all off by default)",
     "data": "Data: videos, loading, test protocol",
     "checkpoint": "Checkpoints",
     "trainer": "Trainer",
 }
-#: Of options that Lightning describes at length: those of the short help, in few words.
+#: Options of the model that have a section of their own.
+_TUNING = {
+    f"model.{name}"
+    for name in (
+        *(field.name for each in (AugmentationSettings, ObjectiveSettings, FreezingSettings) for field in fields(each)),
+        *("layer_decay", "warmup_epochs", "ema", "early_stopping"),
+    )
+}
+#: Options of the sections that the short help shows in part: those that it shows, in few words.
 SHORT = {
-    "help": "Show this help; --help=SECTION shows all options of run, model, data, checkpoint or trainer.",
+    "help": "Show this help; --help=SECTION shows all options of run, model, tuning, data, checkpoint or trainer.",
     "config": "Configuration: a YAML file or the name of one that ships. May be repeated; the later one wins.",
     "print_config": "Print the complete configuration and exit.",
     "seed_everything": "Seed of all random numbers.",
+    "find_lr": "Train 100 steps at growing learning rates instead, say which rate to take, and draw learning_rate.png.",
     "trust": "Packages that may be imported where a checkpoint names a norm or network from outside videogn.",
     "ckpt_path": "Checkpoint to resume from, or to evaluate; `last` is the newest in trainer.default_root_dir. "
-    "test and validate also take a published network, such as zoo:x3d_s.",
+    "test and validate also take `best`, that of the same run, or a published network, such as zoo:x3d_s.",
     "engine_file": "File that `videogn export` has written, in place of a checkpoint: .onnx, .xml or .pt2.",
+    "model.mixup": "Alpha of mixup; 0.8 is usual.",
+    "model.rand_augment": "Magnitude of RandAugment, 0 to 30; 9 is usual.",
+    "model.label_smoothing": "Share of each target that is spread over all classes.",
+    "model.freeze": "Parts that do not train: backbone, head, norms, stem, res2 to res5, or a module by its name.",
+    "model.layer_decay": "Factor on the learning rate from each stage to the one before it.",
+    "model.ema": "Decay of an average of the weights, which validations and tests see; 0.999 is usual.",
     "checkpoint.minutes": "Minutes between two writes of last.ckpt; 0 writes it with the other checkpoints only.",
     "checkpoint.dirpath": "Folder of the checkpoints. Default: checkpoints in the log folder.",
-    "checkpoint.monitor": "Value that decides which checkpoints are best, for instance val/top1.",
-    "checkpoint.mode": "Whether the best value is the largest (max) or the smallest (min).",
+    "checkpoint.monitor": "Value that decides which checkpoint is best, for instance val/loss; null: the newest.",
+    "checkpoint.mode": "Whether the best value is the largest (max) or the smallest (min). Default: as accuracies and "
+    "losses are.",
     "checkpoint.save_top_k": "Number of best checkpoints that are kept.",
     "trainer.max_epochs": "Number of epochs.",
     "trainer.max_steps": "Number of optimiser steps, in place of epochs.",
@@ -40,11 +61,13 @@ SHORT = {
     "trainer.devices": "Number of devices, or a list of their numbers.",
     "trainer.precision": "Number format: 32, bf16-mixed or 16-mixed.",
     "trainer.accumulate_grad_batches": "Number of batches per optimiser step.",
+    "trainer.gradient_clip_val": "Largest norm of the gradients of a step; larger ones are scaled down to it.",
     "trainer.check_val_every_n_epoch": "Number of epochs between validations.",
     "trainer.default_root_dir": "Folder of the logs and checkpoints.",
 }
 _EPILOG = (
-    "--help=trainer lists all options of Lightning's Trainer (loggers, callbacks, ...), --help=all everything. "
+    "--help=tuning lists all options of fine-tuning, --help=trainer those of Lightning's Trainer (loggers, callbacks, "
+    "...), --help=all everything. "
     "Configurations that ship: {names}."
 )
 
@@ -92,6 +115,8 @@ def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[Any]:
 
 
 def _section(action: Action) -> str:
+    if action.dest in _TUNING:
+        return "tuning"
     first = action.dest.partition(".")[0]
     return first if first in SECTIONS else "run"
 

@@ -187,7 +187,7 @@ class VideoDataModule(pl.LightningDataModule):
         # Training and validation share one cache of `cache_bytes`.
         self._kept_opener = FrameCache(cache_bytes, self._opener).open if cache_bytes else self._opener
         self._usable: VideoIndex | None = None
-        self._order: dict[str, int] | None = None  # of the training videos, as begun or as a checkpoint says
+        self._order: dict[str, Any] | None = None  # of the training videos, as begun or as a checkpoint says
 
     def setup(self, stage: str) -> None:
         """Refuse to start where loader processes cannot; look for classes without a training video."""
@@ -252,8 +252,8 @@ class VideoDataModule(pl.LightningDataModule):
             raise ValueError(f"batch_size must be <= {share}, the training videos of a process, got {self.batch_size}")
         index, plan_of = self._training(), self._training_plan
         order = {"seed": seed, "probabilities": draw_probabilities(index, self.sampling), "same_order": same_order}
-        sizes = {"batch_size": self.batch_size, "num_workers": self.num_workers, "multigrid": multigrid}
-        loading = {"decoder": self.decoder, "opener": self._kept_opener}
+        sizes: dict[str, Any] = {"batch_size": self.batch_size, "num_workers": self.num_workers, "multigrid": multigrid}
+        loading: dict[str, Any] = {"decoder": self.decoder, "opener": self._kept_opener}
         return training_loader(index.records, plan_of, order=order, **sizes, **loading)
 
     @property

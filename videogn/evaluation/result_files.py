@@ -13,7 +13,6 @@ import pyarrow.parquet
 
 from videogn.evaluation.collection import ResultCollection
 from videogn.evaluation.results import TOP_K, VideoResult, per_class, summarise
-from videogn.evaluation.several_labels import with_precisions
 from videogn.system.files import displayable, remove_unfinished, replacing, write_json
 from videogn.system.versions import package_versions
 
@@ -49,6 +48,8 @@ def write_results(
     folder = Path(folder)
     summary = summarise(results, expected=expected, num_classes=len(classes))
     if several_labels:
+        from videogn.evaluation.several_labels import with_precisions  # few tests need it
+
         summary, of_classes = with_precisions(summary, results, classes)
     else:
         of_classes = per_class(results, classes)

@@ -51,7 +51,7 @@ def find_fit(setting: StepSetting, batch_size: int, accumulated: int, limit: int
         ValueError: Nothing fits without another result.
     """
     batch, memory = counted(batch_size, "clip"), format_size(limit)
-    plans = []
+    plans: list[StepPlan] = []
     for plan in plans_of_modes(setting, device):
         needed = format_size(plan.memory(batch_size).peak_bytes)
         if plan.memory(batch_size).peak_bytes <= limit:

@@ -8,12 +8,22 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from videogn.checks import check_choice
-from videogn.models.blocks import BasicBranch, Bottleneck, MaxPool, ResidualBlock, ResidualStage, Stem, initialise
+from videogn.models.blocks import (
+    BasicBranch,
+    Bottleneck,
+    MaxPool,
+    ResidualBlock,
+    ResidualStage,
+    Stem,
+    initialise,
+)
 from videogn.models.head import FullyConvolutionalHead
 from videogn.models.input_size import InputSize, Layer, PoolWindow
 from videogn.models.recompute import MEMORY_MODES
+from videogn.models.stochastic_depth import leave_out
 from videogn.norm import NormFactory
 
+_STAGES = ("stem", "res2", "res3", "res4", "res5")
 #: Output channels of a bottleneck, in multiples of its inner channels.
 _EXPANSION = 4
 
@@ -55,6 +65,7 @@ class BlockNetwork(nn.Module):
 
     Attributes:
         minimum: Smallest input (T, H, W) that leaves at least one position.
+        stage_names: Stage, stem and res2 to res5 -> name of its module.
     """
 
     def __init__(self, blocks: Sequence[nn.Module], input_size: InputSize) -> None:
@@ -62,6 +73,8 @@ class BlockNetwork(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.input_size = input_size
         self.minimum = input_size.minimum
+        weighty = [f"blocks.{number}" for number, block in enumerate(blocks) if block.state_dict()]  # pools are none
+        self.stage_names = dict(zip(_STAGES, weighty[:-1], strict=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """Clips (B, 3, T, H, W), float -> logits (B, K, T', H', W'), one per position of the head's pool window.
@@ -87,6 +100,7 @@ def assemble(
     dropout: float,
     pool_window: PoolWindow,
     memory_mode: str,
+    stochastic_depth: float = 0.0,
 ) -> BlockNetwork:
     """Build and initialise a network: stem, four stages, a pool after the first, head.
 
@@ -97,9 +111,10 @@ def assemble(
         dropout: Probability of dropping a feature before the classifier.
         pool_window: Window of the head's average.
         memory_mode: plain, lean, block or stage.
+        stochastic_depth: Probability of leaving out the last block's branch in training, see `leave_out`. Default: 0.
 
     Raises:
-        ValueError: The memory mode is unknown, or the norm does not take a number of channels.
+        ValueError: The memory mode is unknown, a probability is none, or the norm does not take a number of channels.
     """
     check_choice("memory_mode", memory_mode, MEMORY_MODES)
     stem = _stem(architecture, norm, memory_mode)
@@ -113,6 +128,7 @@ def assemble(
         channels = inner * (_EXPANSION if architecture.bottlenecks else 1)
     head = FullyConvolutionalHead(channels, num_classes, pool_window, dropout)
     initialise(stem, stages, head)
+    leave_out([block for stage in stages for block in stage.res_blocks], stochastic_depth)
     pools = [] if architecture.pool2 is None else [architecture.pool2]
     layers = (architecture.conv1, architecture.pool1, *pools, _HALVING, _HALVING, _HALVING)
     between = [MaxPool(pool.kernel, memory_mode) for pool in pools]

@@ -181,6 +181,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.branch1_conv, self.branch1_norm = branch1_conv, branch1_norm
         self.branch2 = branch2
+        self.drop: nn.Module | None = None  # leaves out the branch of some clips, see stochastic_depth.py
         self.activation = nn.ReLU()
         self.memory_mode = memory_mode
 
@@ -190,6 +191,8 @@ class ResidualBlock(nn.Module):
             shortcut, features = recompute(self._branches, [self], x, within=self.memory_mode == "stage")
         else:
             shortcut, features = self._branches(x)
+        if self.drop is not None:
+            features = self.drop(features)
         # The sum and its ReLU never run again: they keep nothing but the next block's input.
         return self.activation(shortcut + features)
 

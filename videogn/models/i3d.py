@@ -35,6 +35,7 @@ def i3d_r50(
     dropout: float = 0.5,
     pool_window: PoolWindow = (None, 7, 7),
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.0,
 ) -> BlockNetwork:
     """ResNet-50 I3D of the GN paper's Table 8: 28,043,472 parameters, 32.830 GMAC at 32 x 224 x 224.
 
@@ -48,6 +49,8 @@ def i3d_r50(
             to train on 112 x 112 crops.
         memory_mode: Activations that are kept for the backward pass, plain, lean, block or stage; see
             `videogn.models.recompute.MEMORY_MODES`. The others are computed again, bit for bit. Default: "plain".
+        stochastic_depth: Probability of leaving out the last block's branch in training, for each clip of a batch. It
+            grows linearly from 0 in the first block. Default: 0.
 
     Returns:
         A module from clips (B, 3, T, H, W), float, to logits (B, K, T', H', W').
@@ -66,7 +69,7 @@ def i3d_r50(
         torch.Size([1, 5, 1, 1, 2])
     """
     factory = make_norm(norm, **(norm_options or {}))
-    return assemble(_R50, factory, num_classes, dropout, pool_window, memory_mode)
+    return assemble(_R50, factory, num_classes, dropout, pool_window, memory_mode, stochastic_depth)
 
 
 def i3d_r50_8x8(
@@ -76,13 +79,14 @@ def i3d_r50_8x8(
     dropout: float = 0.5,
     pool_window: PoolWindow = (4, 7, 7),
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.0,
 ) -> BlockNetwork:
     """The 8 x 8 variant, pytorchvideo's hub `i3d_r50` key for key; its weights are BatchNorm's.
 
     It differs from `i3d_r50` in the stem: no temporal stride, and a padded pool without one. Arguments as there.
     """
     factory = make_norm(norm, **(norm_options or {}))
-    return assemble(_R50_8X8, factory, num_classes, dropout, pool_window, memory_mode)
+    return assemble(_R50_8X8, factory, num_classes, dropout, pool_window, memory_mode, stochastic_depth)
 
 
 def i3d_r50_8x8_unpadded(
@@ -92,13 +96,14 @@ def i3d_r50_8x8_unpadded(
     dropout: float = 0.5,
     pool_window: PoolWindow = (None, 7, 7),
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.0,
 ) -> BlockNetwork:
     """The 8 x 8 variant of the Non-local release, which is also that of its 32 x 4 files.
 
     It differs from `i3d_r50_8x8` in the stem's pool, which is not padded, as that of `i3d_r50`. Arguments as there.
     """
     factory = make_norm(norm, **(norm_options or {}))
-    return assemble(_R50_8X8_UNPADDED, factory, num_classes, dropout, pool_window, memory_mode)
+    return assemble(_R50_8X8_UNPADDED, factory, num_classes, dropout, pool_window, memory_mode, stochastic_depth)
 
 
 def i3d_r101(
@@ -108,13 +113,14 @@ def i3d_r101(
     dropout: float = 0.5,
     pool_window: PoolWindow = (None, 7, 7),
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.0,
 ) -> BlockNetwork:
     """ResNet-101 I3D of the Non-local release: `i3d_r50` with 23 blocks in res4, every other one inflated.
 
     Arguments as for `i3d_r50`.
     """
     factory = make_norm(norm, **(norm_options or {}))
-    return assemble(_R101, factory, num_classes, dropout, pool_window, memory_mode)
+    return assemble(_R101, factory, num_classes, dropout, pool_window, memory_mode, stochastic_depth)
 
 
 def i3d_r18(
@@ -124,13 +130,14 @@ def i3d_r18(
     dropout: float = 0.5,
     pool_window: PoolWindow = (None, 7, 7),
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.0,
 ) -> BlockNetwork:
     """ResNet-18 as an I3D: two 3x3 convolutions a block, the first one 3x3x3 where `i3d_r50` has 3x1x1.
 
     No paper's network: a small one that torchvision's 2D ResNet-18 fits. Arguments as for `i3d_r50`.
     """
     factory = make_norm(norm, **(norm_options or {}))
-    return assemble(_R18, factory, num_classes, dropout, pool_window, memory_mode)
+    return assemble(_R18, factory, num_classes, dropout, pool_window, memory_mode, stochastic_depth)
 
 
 def slow_r50(
@@ -140,13 +147,14 @@ def slow_r50(
     dropout: float = 0.5,
     pool_window: PoolWindow = (8, 7, 7),
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.0,
 ) -> BlockNetwork:
     """The slow pathway of SlowFast, pytorchvideo's hub `slow_r50` key for key (8 x 8; Feichtenhofer et al. 2019).
 
     No temporal kernels before res4 and no pool in time. Arguments as for `i3d_r50`.
     """
     factory = make_norm(norm, **(norm_options or {}))
-    return assemble(_SLOW, factory, num_classes, dropout, pool_window, memory_mode)
+    return assemble(_SLOW, factory, num_classes, dropout, pool_window, memory_mode, stochastic_depth)
 
 
 def c2d_r50(
@@ -156,13 +164,14 @@ def c2d_r50(
     dropout: float = 0.5,
     pool_window: PoolWindow = (4, 7, 7),
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.0,
 ) -> BlockNetwork:
     """ResNet-50 without temporal kernels, pytorchvideo's hub `c2d_r50` key for key (8 x 8; Wang et al. 2018).
 
     Time meets in the pool after res2 and in the head only. Arguments as for `i3d_r50`.
     """
     factory = make_norm(norm, **(norm_options or {}))
-    return assemble(_C2D, factory, num_classes, dropout, pool_window, memory_mode)
+    return assemble(_C2D, factory, num_classes, dropout, pool_window, memory_mode, stochastic_depth)
 
 
 def i3d_tiny(
@@ -173,6 +182,7 @@ def i3d_tiny(
     pool_window: PoolWindow = (None, None, None),
     width: int = 16,
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.0,
 ) -> BlockNetwork:
     """A narrow I3D for CPUs and small frames: one inflated bottleneck per stage, behind the stem of the 8 x 8 variant.
 
@@ -182,4 +192,6 @@ def i3d_tiny(
     factory = make_norm(norm, **(norm_options or {}))
     if not factory.options.keys() & {"groups", "channels_per_group", "max_groups"}:
         factory = factory.with_defaults(groups=4)
-    return assemble(replace(_TINY, width=width), factory, num_classes, dropout, pool_window, memory_mode)
+    return assemble(
+        replace(_TINY, width=width), factory, num_classes, dropout, pool_window, memory_mode, stochastic_depth
+    )

@@ -14,6 +14,7 @@ from videogn.choices import NUM_CLASSES
 from videogn.models.input_size import SizeLimits
 from videogn.models.norm_conversion import OWN_NORM, convert_norm, require_own_norm
 from videogn.models.recompute import with_memory_mode
+from videogn.models.stochastic_depth import rescale
 from videogn.norm import make_norm
 
 Norm = str | Callable[..., nn.Module]
@@ -86,6 +87,7 @@ def mvit_v1_b(
     norm_options: Mapping[str, Any] | None = None,
     dropout: float = 0.5,
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.2,
 ) -> nn.Module:
     """MViT-B (Fan et al., ICCV 2021), a transformer with LayerNorm, for clips of 16 x 224 x 224 only.
 
@@ -95,6 +97,8 @@ def mvit_v1_b(
         norm_options: None. Default: none.
         dropout: Probability of dropping a feature before the classifier. Default: 0.5.
         memory_mode: plain, or block: the blocks run again in the backward pass, bit for bit. Default: "plain".
+        stochastic_depth: Probability of leaving out the last block's branches in training, growing linearly from 0 in
+            the first block. Default: torchvision's, 0.2.
 
     Returns:
         A module from clips (B, 3, 16, 224, 224), float, to logits (B, K).
@@ -102,7 +106,7 @@ def mvit_v1_b(
     Raises:
         ValueError: A name or an option is wrong, or another norm is asked for.
     """
-    return _mvit("mvit_v1_b", num_classes, norm, norm_options, dropout, memory_mode)
+    return _mvit("mvit_v1_b", num_classes, norm, norm_options, dropout, memory_mode, stochastic_depth)
 
 
 def mvit_v2_s(
@@ -111,9 +115,10 @@ def mvit_v2_s(
     norm_options: Mapping[str, Any] | None = None,
     dropout: float = 0.5,
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.2,
 ) -> nn.Module:
     """MViTv2-S (Li et al., CVPR 2022). Arguments as for `mvit_v1_b`."""
-    return _mvit("mvit_v2_s", num_classes, norm, norm_options, dropout, memory_mode)
+    return _mvit("mvit_v2_s", num_classes, norm, norm_options, dropout, memory_mode, stochastic_depth)
 
 
 def swin3d_t(
@@ -121,12 +126,13 @@ def swin3d_t(
     norm: Norm = OWN_NORM,
     norm_options: Mapping[str, Any] | None = None,
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.1,
 ) -> nn.Module:
     """Video Swin-T (Liu et al., CVPR 2022), a transformer with LayerNorm: clips of 32 frames, crops of 224; any size.
 
-    Arguments as for `mvit_v1_b`, without dropout.
+    Arguments as for `mvit_v1_b`, without dropout; torchvision's stochastic depth is 0.1 here.
     """
-    return _swin("swin3d_t", num_classes, norm, norm_options, memory_mode)
+    return _swin("swin3d_t", num_classes, norm, norm_options, memory_mode, stochastic_depth)
 
 
 def swin3d_s(
@@ -134,9 +140,10 @@ def swin3d_s(
     norm: Norm = OWN_NORM,
     norm_options: Mapping[str, Any] | None = None,
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.1,
 ) -> nn.Module:
     """Video Swin-S. Arguments as for `swin3d_t`."""
-    return _swin("swin3d_s", num_classes, norm, norm_options, memory_mode)
+    return _swin("swin3d_s", num_classes, norm, norm_options, memory_mode, stochastic_depth)
 
 
 def swin3d_b(
@@ -144,9 +151,10 @@ def swin3d_b(
     norm: Norm = OWN_NORM,
     norm_options: Mapping[str, Any] | None = None,
     memory_mode: str = "plain",
+    stochastic_depth: float = 0.1,
 ) -> nn.Module:
     """Video Swin-B. Arguments as for `swin3d_t`."""
-    return _swin("swin3d_b", num_classes, norm, norm_options, memory_mode)
+    return _swin("swin3d_b", num_classes, norm, norm_options, memory_mode, stochastic_depth)
 
 
 def _made(name: str, **options: Any) -> Any:
@@ -164,6 +172,7 @@ def _resnet(
     for block in blocks:  # torchvision leaves the last gamma of a block at 1; the others' start is that of i3d_r50
         nn.init.zeros_(block.conv2[1].weight)
     convert_norm(network, make_norm(norm, **(norm_options or {})))
+    network.stage_names = {"stem": "stem", **{f"res{number + 1}": f"layer{number}" for number in range(1, 5)}}
     return with_memory_mode(network, blocks, memory_mode)
 
 
@@ -174,19 +183,27 @@ def _mvit(
     norm_options: Mapping[str, Any] | None,
     dropout: float,
     memory_mode: str,
+    stochastic_depth: float,
 ) -> nn.Module:
     require_own_norm(name, norm, norm_options)
     network = _made(name, num_classes=num_classes, dropout=dropout)
+    rescale(network, stochastic_depth, built_with=0.2)
     SizeLimits((16, 224, 224), exact=True).declare(network)
     return with_memory_mode(network, network.blocks, memory_mode)
 
 
 def _swin(
-    name: str, num_classes: int, norm: Norm, norm_options: Mapping[str, Any] | None, memory_mode: str
+    name: str,
+    num_classes: int,
+    norm: Norm,
+    norm_options: Mapping[str, Any] | None,
+    memory_mode: str,
+    stochastic_depth: float,
 ) -> nn.Module:
     from torchvision.models.swin_transformer import SwinTransformerBlock
 
     require_own_norm(name, norm, norm_options)
     network = _made(name, num_classes=num_classes)
+    rescale(network, stochastic_depth, built_with=0.1)
     blocks = [layer for layer in network.modules() if isinstance(layer, SwinTransformerBlock)]
     return with_memory_mode(network, blocks, memory_mode)

@@ -40,6 +40,11 @@ class FailurePolicy(Callback):
         self._failed: list[tuple[str, str]] = []
         self._evaluated = 0
 
+    @property
+    def failed(self) -> int:
+        """Training videos that have failed in this epoch, as far as all processes have said."""
+        return 0 if self._train is None else len(self._train.reasons)
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Get the numbers of videos and of allowed failures from the data module."""
         data: Any = trainer.datamodule  # type: ignore[attr-defined]

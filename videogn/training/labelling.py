@@ -14,7 +14,6 @@ from torchmetrics.classification import MulticlassAccuracy
 from videogn.axes import Sample
 from videogn.evaluation import clip_probabilities
 from videogn.evaluation.results import TOP_K
-from videogn.training.mean_average_precision import MeanAveragePrecision
 from videogn.training.mean_class_accuracy import MeanClassAccuracy
 from videogn.training.objective import Objective, SeveralLabelsObjective
 
@@ -49,9 +48,9 @@ class OneLabel:
         num_classes: Number of classes, K.
     """
 
-    several = False
-    objective = Objective
-    first_metric = "val/top1"
+    several: bool = False
+    objective: type[Objective] = Objective
+    first_metric: str = "val/top1"
 
     def __init__(self, num_classes: int) -> None:
         self._num_classes = num_classes
@@ -79,9 +78,9 @@ class SeveralLabels:
         num_classes: Number of classes, K.
     """
 
-    several = True
-    objective = SeveralLabelsObjective
-    first_metric = "val/map"
+    several: bool = True
+    objective: type[Objective] = SeveralLabelsObjective
+    first_metric: str = "val/map"
 
     def __init__(self, num_classes: int) -> None:
         self._num_classes = num_classes
@@ -94,4 +93,6 @@ class SeveralLabels:
         return clip_probabilities(logits, several_labels=True)
 
     def metrics(self) -> MetricCollection:
+        from videogn.training.mean_average_precision import MeanAveragePrecision  # few trainings need it
+
         return MetricCollection({"val/map": MeanAveragePrecision()})

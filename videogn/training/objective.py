@@ -203,7 +203,7 @@ def make_objective(kind: type[Objective], settings: ObjectiveSettings, classes: 
     weights = settings.class_weights
     return kind(
         label_smoothing=settings.label_smoothing,
-        class_weights=None if weights is None or weights == "balanced" else weights_by_class(weights, classes),
+        class_weights=None if weights is None or isinstance(weights, str) else weights_by_class(weights, classes),
         focal_gamma=settings.focal_gamma,
     )
 

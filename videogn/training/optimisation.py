@@ -17,6 +17,7 @@ from videogn.training.parameter_groups import LR_SCALE, parameter_groups
 from videogn.training.schedules import make_schedule
 
 if TYPE_CHECKING:
+    from lightning.pytorch import Callback
     from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 
 #: Rule -> factor on the learning rate for a ratio of batch sizes: linear (Goyal et al. 2017, section 2.1), or the
@@ -56,6 +57,8 @@ class Optimisation:
             (ReduceLROnPlateau: after every epoch with a validation).
         ema: Decay of an exponential moving average of the weights, taken after every optimiser step and used by
             validation, test, predict and export; for instance 0.999 for runs of several thousand steps. Default: none.
+        early_stopping: Number of validations, one an epoch as a rule, without a better val/top1 (val/map) after which
+            the training run ends. Default: it does not.
 
     Raises:
         ValueError: If a name is unknown or a number is out of range.
@@ -75,6 +78,7 @@ class Optimisation:
     warmup_epochs: float = 0.0
     scheduler: LRSchedulerCallable | None = None
     ema: float | None = None
+    early_stopping: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, get_args(ScalingName))
@@ -87,6 +91,8 @@ class Optimisation:
             raise ValueError(f"layer_decay must be in (0, 1], 1 for none, got {self.layer_decay}")
         if self.ema is not None and not 0 < self.ema < 1:
             raise ValueError(f"ema is the decay of the average and must be between 0 and 1, got {self.ema}")
+        if self.early_stopping is not None:
+            require_positive("early_stopping", self.early_stopping)
         self._check_warmup()
         self._factor(1, warmup=self.warmup)
 
@@ -168,6 +174,23 @@ class Optimisation:
             f"{group.get('initial_lr', group['lr']):.3g} in {group['part']}" for group in (groups[-1], groups[0])
         )
         return f", layer decay {self.layer_decay:g} (lr {stem} to {head})"
+
+    def callbacks(self, metric: str) -> list[Callback]:
+        """Make what these options add to a training run.
+
+        Args:
+            metric: Name of the validation metric that early stopping looks at.
+        """
+        made: list[Callback] = []  # few runs need them
+        if self.ema is not None:
+            from videogn.training.callbacks.weight_average import WeightAverage
+
+            made.append(WeightAverage(self.ema))
+        if self.early_stopping is not None:
+            from videogn.training.callbacks.early_stop import EarlyStop
+
+            made.append(EarlyStop(self.early_stopping, metric))
+        return made
 
     def facts(self, optimizer: Optimizer, scheduler: object) -> dict[str, Any]:
         """Return what a resumed training run has to share, see `videogn.training.resuming.check_resumable`."""

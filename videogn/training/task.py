@@ -34,6 +34,7 @@ from videogn.training.augmentation import Augmentation
 from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
+from videogn.training.freezing import Freezing
 from videogn.training.labelling import Labelling, OneLabel, SeveralLabels
 from videogn.training.multigrid_training import MultigridTraining, follow_cycles
 from videogn.training.nonfinite_policy import NonfinitePolicy
@@ -69,7 +70,8 @@ class VideoClassifier(pl.LightningModule):
         results_dir: Folder of the test results. Default: the log folder.
         save_clip_probabilities: Write the probabilities of every clip too, clips x classes numbers per video.
         **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation`,
-            `videogn.training.objective.ObjectiveSettings` and `videogn.training.augmentation.AugmentationSettings`.
+            `videogn.training.objective.ObjectiveSettings`, `videogn.training.augmentation.AugmentationSettings` and
+            `videogn.training.freezing.FreezingSettings`.
 
     Raises:
         ValueError: If a name or number is wrong.
@@ -140,6 +142,7 @@ class VideoClassifier(pl.LightningModule):
         self.val_loss = MeanMetric()
         self.objective = make_objective(self.labelling.objective, self.settings, class_names)
         self._plain_objective = self.labelling.objective()
+        self.freezing = Freezing(self.net, self.settings, len(class_names), initial=init_from is None)
         self._augmentation = Augmentation(self.settings, num_classes=len(class_names), mean=self.input_mean.tolist())
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
@@ -164,8 +167,9 @@ class VideoClassifier(pl.LightningModule):
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(targets))
         return loss
 
-    def validation_step(self, batch: Batch, batch_index: int) -> None:
-        """Update loss and accuracies with one clip per video that decodes."""
+    def validation_step(self, batch: Batch, batch_index: int) -> dict[str, Tensor] | None:
+        """Update loss and accuracies with one clip per video that decodes; return probabilities and targets."""
+        outcome = None
         if batch.samples:
             logits, targets = self.training_logits(batch)
             try:
@@ -175,12 +179,14 @@ class VideoClassifier(pl.LightningModule):
             else:
                 self.val_metrics.update(probabilities, targets)
                 self.val_loss.update(self._plain_objective(logits, targets), len(targets))
+                outcome = {"probabilities": probabilities, "targets": targets}
         # Metric objects, not numbers: numbers of uneven processes would be averaged wrongly. Logged without videos too,
         # since all processes must take part in the exchange.
         size = max(len(batch.samples), 1)
         for name, metric in self.val_metrics.items():
             self.log(name, metric, prog_bar=name == self.labelling.first_metric, batch_size=size)
         self.log("val/loss", self.val_loss, batch_size=size)
+        return outcome
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the facts that a result or a resumed training run needs; refuse weights that are not finite."""
@@ -192,8 +198,9 @@ class VideoClassifier(pl.LightningModule):
         self._restored = checkpoint.get("training")
 
     def configure_callbacks(self) -> list[pl.Callback]:
-        """Count failed videos and those of another decoder, look for numbers not finite, and follow multigrid."""
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite, MultigridTraining()]
+        """Count failed videos and those of another decoder, look for numbers not finite; what the settings ask for."""
+        asked = self.settings.callbacks(self.labelling.first_metric)
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite, self.freezing, MultigridTraining(), *asked]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -230,7 +237,7 @@ class VideoClassifier(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Send all results to process 0, which writes them and logs the accuracies."""
-        about = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
+        about: dict[str, Any] = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
         about["checkpoint"] = self.trainer.ckpt_path or self._source
         if self._engine_file is not None:
             from videogn.engine_files import engine_facts
@@ -271,7 +278,8 @@ class VideoClassifier(pl.LightningModule):
         together = loader.clips * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
         settings, multiple = follow_cycles(self.settings, loader.multigrid)
-        optimizer = settings.make_optimizer(self.net, batch)
+        with self.freezing.everything_that_trains():
+            optimizer = settings.make_optimizer(self.net, batch)
         scheduler = settings.make_scheduler(optimizer, *course(trainer), epoch_steps(trainer), multiple)
         if "monitor" in scheduler:  # a value that only a validation gives
             scheduler["frequency"] = trainer.check_val_every_n_epoch or 1
@@ -280,6 +288,7 @@ class VideoClassifier(pl.LightningModule):
             "clips_per_step": batch,
             "shapes": str(loader.multigrid or ONE_SHAPE),
             **self.settings.facts(optimizer, scheduler["scheduler"]),
+            "frozen": self.freezing.describe(),
         }
         check_resumable(self._restored or {}, self._run, in_epoch=False)
         if trainer.is_global_zero:

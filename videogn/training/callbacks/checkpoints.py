@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,32 +17,60 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from videogn.checks import require_at_least
+from videogn.checks import check_choice, require_at_least
 from videogn.system.files import replacing
 from videogn.system.ranks import exchange_due
+from videogn.training.history import is_share
 from videogn.training.step_buffers import StepBuffers
 from videogn.video.storage import is_url
 
+_log = logging.getLogger(__name__)
+
+#: Name of the best checkpoint, and of the newest where none is best.
+_BEST, _NEWEST = "best", "{epoch}"
+
 
 class RunCheckpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint that also writes `last.ckpt` in the middle of an epoch, every few minutes.
+    """Lightning's ModelCheckpoint that keeps the best checkpoint of a training run and, beside it, always the last.
 
-    It writes between two optimiser steps, where a resumed run continues exactly as this one would: a checkpoint has
-    neither gradients accumulated for the next step nor a validation that has not run yet. A new checkpoint replaces the
-    old one atomically, whenever the process is killed.
+    `best.ckpt` is the first of those with the best value of `monitor`. `last.ckpt` is written after every validation,
+    at the end, and in the middle of an epoch every few minutes: between two optimiser steps, where a resumed run
+    continues exactly as this one would, with neither gradients accumulated for the next step nor a validation that has
+    not run yet. A new checkpoint replaces the old one atomically, whenever the process is killed. A resumed run takes
+    the best one over, into its own folder. Without validations the newest takes the place of the best.
 
     Args:
         minutes: Least time between two writes of `last.ckpt`. 0 writes it with the other checkpoints only.
+        monitor: Value that decides which checkpoint is best, for instance val/loss; null keeps the newest.
+        mode: Whether the best value is the largest (max) or the smallest (min). Default: max for accuracies, min for
+            losses and all that is no value of a validation.
+        filename: Name of the kept checkpoints, for instance {epoch}-{step}. Default: best, or {epoch} where
+            several are kept or the newest.
+        save_top_k: Number of best checkpoints that are kept.
         **options: Options of ModelCheckpoint.
 
     Raises:
-        ValueError: If `minutes` is negative.
+        ValueError: If `minutes` is negative, or `mode` neither max nor min.
     """
 
-    def __init__(self, minutes: float = 10.0, **options: Any) -> None:
+    def __init__(
+        self,
+        minutes: float = 10.0,
+        monitor: str | None = "val/top1",
+        mode: str | None = None,
+        filename: str | None = None,
+        save_top_k: int = 1,
+        **options: Any,
+    ) -> None:
         require_at_least("minutes", minutes, 0)
-        super().__init__(**options)
+        if mode is None:
+            mode = "max" if is_share(monitor or "") else "min"
+        check_choice("mode", mode, ("max", "min"))
+        if filename is None:
+            filename = _NEWEST if monitor is None or save_top_k != 1 else _BEST
+        super().__init__(monitor=monitor, mode=mode, filename=filename, save_top_k=save_top_k, **options)
         self.minutes = minutes
+        self._resumed: dict[str, Any] = {}  # state of the run that this one goes on with
         self._saved_at = time.monotonic()
         self._first_step: int | None = None  # of this process; None before it trains
         self._unwritten_logs = False
@@ -51,8 +82,25 @@ class RunCheckpoint(ModelCheckpoint):
         if type(trainer.strategy.checkpoint_io) is TorchCheckpointIO:
             trainer.strategy.checkpoint_io = WholeFiles()
 
+    @property
+    def state_key(self) -> str:
+        """Return one key whatever is monitored, that of earlier versions: their checkpoints can be gone on from."""
+        return self._generate_state_key(
+            monitor=None, mode="min", every_n_train_steps=0, every_n_epochs=1, train_time_interval=None
+        )
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep what that run has kept, unless it went by another value."""
+        super().load_state_dict(state_dict)
+        if state_dict["monitor"] == self.monitor:
+            self._resumed, self.best_model_score = state_dict, state_dict["best_model_score"]
+        else:
+            self.best_k_models, self.best_model_score, self.best_model_path = {}, None, ""
+
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
+        if self.save_top_k == 1 and (best := best_of(self._resumed)) is not None and not is_url(str(self.dirpath)):
+            self._take_over(best, trainer)
         self._first_step = trainer.global_step
         self._saved_at = time.monotonic()
         self._buffers.keep(pl_module)
@@ -88,10 +136,13 @@ class RunCheckpoint(ModelCheckpoint):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Save what was trained, unless it is not finite: the last good checkpoint stays."""
-        if isinstance(exception, FloatingPointError):
+        if isinstance(exception, FloatingPointError) or not self._should_save_on_exception(trainer):
             return
+        candidates = self._monitor_candidates(trainer)
         with suppress(FloatingPointError):
-            super().on_exception(trainer, pl_module, exception)
+            if not self.save_last:  # Lightning would take the name of the best one
+                self._save_checkpoint(trainer, self.format_checkpoint_name(candidates, _NEWEST))
+            self._save_last_checkpoint(trainer, candidates)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Let a resumed run begin after the last optimiser step, and a validation from its first video.
@@ -111,9 +162,42 @@ class RunCheckpoint(ModelCheckpoint):
             return
         undone = current["processed"] % trainer.accumulate_grad_batches
         if undone or in_hand:
-            self._buffers.put_into(checkpoint["state_dict"])
+            # A run that keeps an average of the weights has that as its state_dict.
+            self._buffers.put_into(checkpoint.get("current_model_state", checkpoint["state_dict"]))
         for counts in (current, total):
             counts.update(dict.fromkeys(counts, counts["processed"] - undone))
+
+    def _save_topk_checkpoint(self, trainer: Trainer, monitor_candidates: dict[str, Any]) -> None:
+        """Keep this one where it is the best, or the newest where nothing says which is."""
+        if self.filename == _BEST and not sum(trainer.num_val_batches):
+            self.monitor, self.filename = None, _NEWEST
+        super()._save_topk_checkpoint(trainer, monitor_candidates)
+        if self.save_last is True:
+            # Lightning writes the last one only where this step is saved already, as one of the best.
+            self._last_global_step_saved = trainer.global_step
+        elif self.save_last == "link" and self._last_global_step_saved != trainer.global_step:
+            self._save_checkpoint(trainer, self.format_checkpoint_name(monitor_candidates, self.CHECKPOINT_NAME_LAST))
+
+    def _take_over(self, best: Path, trainer: Trainer) -> None:
+        """Go on with the best checkpoint of the run that is resumed; in another folder, with a copy of its own."""
+        here, score = Path(str(self.dirpath)) / best.name, None
+        if trainer.is_global_zero:
+            beside = Path(str(trainer.ckpt_path)).with_name(best.name)  # also where the folder has moved since
+            best = beside if beside.exists() else best
+            here = _unless_of_another(here, best)
+            score = _score_of_past(best, self.state_key, trainer.global_step)
+            if score is None:
+                _log.warning("%s is gone, or of a step that is trained again: the best from here on is kept", best)
+            elif not here.exists():
+                here.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(here) as temporary:
+                    shutil.copyfile(best, temporary)
+        here, score = trainer.strategy.broadcast((here, score))
+        # Any other is better than one that is not there.
+        worst = torch.tensor(-torch.inf if self.mode == "max" else torch.inf)
+        self.kth_best_model_path, self.kth_value = str(here), worst if score is None else score
+        self.best_k_models = {self.kth_best_model_path: self.kth_value}
+        self.best_model_path, self.best_model_score = ("" if score is None else str(here)), score
 
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
         super()._save_checkpoint(trainer, filepath)
@@ -138,6 +222,35 @@ class RunCheckpoint(ModelCheckpoint):
         if trainer.is_global_zero:
             for logger in trainer.loggers:
                 logger.save()
+
+
+def best_of(state: Mapping[str, Any]) -> Path | None:
+    """Path of the best checkpoint in the state of a RunCheckpoint, or None where none went by a value."""
+    scored = state.get("monitor") is not None and state.get("best_model_score") is not None
+    return Path(state["best_model_path"]) if scored and state["best_model_path"] else None
+
+
+def _unless_of_another(path: Path, best: Path) -> Path:
+    """The path, or the next of its versions (best-v1) that does not hold what another run has kept there."""
+    version, place = 0, path
+    while place.exists() and not (best.exists() and place.samefile(best)):
+        version += 1
+        place = path.with_stem(f"{path.stem}-v{version}")
+    return place
+
+
+def _score_of_past(path: Path, key: str, step: int) -> torch.Tensor | None:
+    """Value of a best checkpoint that a run of `step` optimiser steps has come by, or None.
+
+    The file says more than the state of the last one: a kill may come between the two, after which the file is of a
+    step that is still to come, and so it is where a run goes on from an earlier checkpoint.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        score = content["callbacks"][key]["best_model_score"]
+        return score.clone() if content["global_step"] <= step else None
+    except Exception:  # gone, damaged or not ours: a dozen types
+        return None
 
 
 #: Free bytes below which a failed write counts as a full disk.
