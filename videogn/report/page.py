@@ -129,7 +129,7 @@ def _table(table: Table) -> str:
     head = "".join(
         f'<th scope="col"{_class(table, column)}>{_text(title)}</th>' for column, title in enumerate(table.head)
     )
-    sortable = ' class="sortable"' if table.sortable else ""
+    sortable, scroll = (' class="sortable"', "scroll tall") if table.sortable else ("", "scroll")
     rows = "\n".join(
         "<tr>" + "".join(f"<td{_class(table, column, cell)}>{_text(cell)}</td>" for column, cell in enumerate(row))
         + "</tr>"
@@ -137,7 +137,7 @@ def _table(table: Table) -> str:
     )  # fmt: skip
     # The caption is outside of what scrolls, so that it is broken at the page's width.
     return (
-        f'<div class="table">\n<p>{_text(table.caption)}</p>\n<div class="scroll" tabindex="0">'
+        f'<div class="table">\n<p>{_text(table.caption)}</p>\n<div class="{scroll}" tabindex="0">'
         f"<table{sortable}>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n</div>"
     )
 
