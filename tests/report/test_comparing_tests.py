@@ -83,12 +83,14 @@ def test_order_and_subset_do_not_matter(folders, tmp_path):
 
 def test_moved_data(folders, tmp_path):
     rows = [(row[0], row[2]) for row in ROWS]
-    moved = write_rows(tmp_path / "m", rows, place="/mnt/disk/./k/val", root="/mnt/disk/k")
-    found = _compare(folders[0], moved)
-    assert found.outcomes.matched.certain
-    assert "relative to the root" in found.outcomes.matched.way
-    assert found.outcomes.names[0] == "val/red/0.mp4"
-    assert found.pairs == _compare(*folders).pairs
+    places = [("/mnt/disk/k/val", "/mnt/disk/k"), ("k/val", "k"), ("/mnt/disk/k/val", "k")]
+    for number, (place, root) in enumerate(places):
+        moved = write_rows(tmp_path / str(number), rows, place=place, root=root)
+        found = _compare(folders[0], moved)
+        assert found.outcomes.matched.certain
+        assert "relative to the root" in found.outcomes.matched.way
+        assert found.outcomes.names[0] == "val/red/0.mp4"
+        assert found.pairs == _compare(*folders).pairs
     # A list has no root: as many last parts as tell the videos apart, and no word of certainty without equal hashes.
     listed = write_rows(tmp_path / "l", rows, place="videos", root=None)
     found = _compare(folders[0], listed)
@@ -292,14 +294,12 @@ def test_files_hold_any_names(tmp_path):
 
 
 def test_what_is_no_test(tmp_path, folders):
-    with pytest.raises(FileNotFoundError, match=r"has no results.json: name a folder of results"):
+    with pytest.raises(FileNotFoundError, match=r"no results\.json in "):
         read_tested(tmp_path)
     assert read_tested(folders[0] / "results.json").folder == folders[0]
-    (folders[0] / "results.json").write_text('{"per_class": []}')
-    with pytest.raises(ValueError, match=r"is not a results\.json of `videogn test`"):
-        read_tested(folders[0])
-    (folders[1] / "predictions.parquet").write_text("no")
-    with pytest.raises(ValueError, match=r"predictions.parquet does not fit"):
+    renamed = folders[1] / "results.json"
+    renamed.write_text(renamed.read_text().replace('"blue"', '"violet"'))
+    with pytest.raises(ValueError, match=r"names the class 'blue', which results\.json does not list"):
         read_tested(folders[1])
 
 

@@ -65,7 +65,7 @@ def run(options: Options) -> int:
         raise ValueError(f"compare takes two studies at a time; {what}")
     from videogn.cli.study_comparison import compare_studies
 
-    return compare_studies(*folders, out)
+    return compare_studies(folders[0], folders[1], out)
 
 
 def _compare_tests(options: Options, out: Path | None) -> int:

@@ -113,7 +113,9 @@ def compare(outcomes: Outcomes) -> Comparison:
                 second=b,
                 measures=_measures(outcomes, (a, b), hits, precisions),
                 discordance=Discordance(*both, p, adjusted),
-                classes=_class_gains(outcomes, hits[a], hits[b], precisions and (precisions[a], precisions[b])),
+                classes=_class_gains(
+                    outcomes, hits[a], hits[b], None if precisions is None else (precisions[a], precisions[b])
+                ),
                 lost=_most_certain(outcomes, b, hits[a] & ~hits[b]),
                 won=_most_certain(outcomes, a, hits[b] & ~hits[a]),
             )

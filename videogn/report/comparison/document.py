@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from videogn.evaluation.proportions import wilson_interval
 from videogn.report.comparison.common_classes import some
@@ -74,8 +74,8 @@ def _tests_table(outcomes: Outcomes) -> Table:
     ]
     measure = "best class shown" if outcomes.several_labels else "top-1"
     caption = (
-        f"{measure[0].upper()}{measure[1:]} (%) over the {counted(count, 'video')} compared, with Wilson's 95 % interval "
-        "over videos; and the number of videos of the test."
+        f"{measure[0].upper()}{measure[1:]} (%) over the {counted(count, 'video')} compared, with Wilson's 95 % "
+        "interval over videos; and the number of videos of the test."
     )
     return Table(["test", measure, "videos tested"], rows, caption)
 

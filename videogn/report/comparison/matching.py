@@ -52,18 +52,18 @@ def match(tests: Sequence[Tested]) -> Matched:
         The match; without common videos it is that by the whole paths.
     """
     paths = [[_normal(path) for path in test.paths] for test in tests]
-    roots = [_root(test) for test in tests]
+    roots = [_named_root(test) for test in tests]
     hashes = {test.summary.get("index_sha256") for test in tests}
     same_list = len(hashes) == 1 and None not in hashes
     whole = _joined(paths, _SAME_PLACE, certain=True)
     if whole.names:
         root = roots[0]
-        return _named_below(whole, root) if root is not None and len(set(roots)) == 1 else whole
+        return whole if root is None or len(set(roots)) > 1 else _named_below(whole, root)
     if all(roots):
         below = [[_below(path, str(root)) for path in some] for some, root in zip(paths, roots, strict=True)]
         found = _joined(below, _BELOW_ROOT, certain=True)
         # Two lists below one root that share no path are about different videos.
-        if found.names or len({_normal(str(root)) for root in roots}) == 1:
+        if found.names or len(set(roots)) == 1:
             return found if found.names else whole
     number = max(map(_parts_that_tell_apart, paths))
     last: Callable[[str], str] = partial(_last_parts, number=number)
@@ -108,15 +108,16 @@ def _normal(path: str) -> str:
     return f"{scheme}{mark}{posixpath.normpath(rest)}" if mark else posixpath.normpath(path)
 
 
-def _root(test: Tested) -> str | None:
-    """The root that a test names."""
-    return (test.summary.get("videos_from") or {}).get("root")
+def _named_root(test: Tested) -> str | None:
+    """The root that a test was told, as its paths begin with it; None where it was told none, or they do not."""
+    told = (test.summary.get("videos_from") or {}).get("root")
+    root = test.results.former_root
+    return _normal(root) if told and root and f"/{_normal(root)}".endswith(f"/{_normal(told).lstrip('/')}") else None
 
 
 def _below(path: str, root: str) -> str:
     """A path relative to the root, as it is where it does not lie below it."""
-    prefix = f"{_normal(root).rstrip('/')}/"
-    return path.removeprefix(prefix) if prefix != "./" else path
+    return path.removeprefix(f"{root.rstrip('/')}/")
 
 
 def _parts_that_tell_apart(paths: Sequence[str]) -> int:

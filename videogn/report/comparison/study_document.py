@@ -99,8 +99,8 @@ def settings_table(found: StudyComparison) -> Table:
         for one in found.settings
     ]  # fmt: skip
     caption = (
-        f"Accuracy ({found.measure}, %) of the matching cells, mean over seeds (n: their number, where it is another than "
-        "that of the change), and B minus A (percentage points) over the seeds that both have."
+        f"Accuracy ({found.measure}, %) of the matching cells, mean over seeds (n: their number, where it is another "
+        "than that of the change), and B minus A (percentage points) over the seeds that both have."
     )
     return Table(["cells", "A", "B", f"B {MINUS} A", "95 % interval", "over"], rows, caption)
 

@@ -1,10 +1,9 @@
-"""What a test of `videogn test` left in its folder, read again to be compared."""
+"""The results of a test, made ready to be compared with others video by video."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,11 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from videogn.checks import existing_path
+from videogn.report.of_test.results_folder import PREDICTIONS_FILE, ResultsFolder, read_results
 
-RESULTS = "results.json"
-PREDICTIONS = "predictions.parquet"
-CLIPS = "clip_probabilities.parquet"
 #: Videos whose probabilities are read at once: a thousand times 10 clips and 400 classes are 16 MB.
 _ROWS = 1024
 
@@ -27,27 +23,45 @@ class Tested:
     """The results of one test, a row a video.
 
     Attributes:
-        folder: Folder of the files.
-        summary: Content of results.json.
-        classes: Class names in the order of their numbers.
+        results: Its files.
         paths: Paths as they were tested.
         labels: Names of each video's classes: one, or several where a video may show several; none if unknown.
         top: Numbers of the best classes, best first, (N, k); -1 where there are no scores.
-        confidence: Probability of the best class, (N,); NaN where there are no scores.
         starts: Frame index of the first frame of each clip, of each video.
         errors: Reason why there are no scores, or None.
     """
 
-    folder: Path
-    summary: dict[str, Any]
-    classes: tuple[str, ...]
+    results: ResultsFolder
     paths: Sequence[str]
     labels: Sequence[tuple[str, ...]]
     top: np.ndarray
-    confidence: np.ndarray
     starts: Sequence[tuple[int, ...]]
     errors: Sequence[str | None]
-    several_labels: bool = field(default=False)
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the files."""
+        return self.results.folder
+
+    @property
+    def summary(self) -> Any:
+        """Content of results.json."""
+        return self.results.summary
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names in the order of their numbers."""
+        return self.results.classes
+
+    @property
+    def confidence(self) -> np.ndarray:
+        """Probability of the best class, (N,); NaN where there are no scores."""
+        return self.results.confidence
+
+    @property
+    def several_labels(self) -> bool:
+        """Whether a video may show several classes."""
+        return self.results.several_labels
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -68,7 +82,7 @@ class Tested:
         Raises:
             ValueError: The file is not about these videos.
         """
-        path = self.folder / CLIPS
+        path = self.results.clips_file
         if not path.is_file():
             return None
         scores = np.full((len(self.paths), len(self.classes)), np.nan, np.float32)
@@ -77,7 +91,7 @@ class Tested:
             for batch in file.iter_batches(batch_size=_ROWS, columns=["path", "clips", "probabilities"]):
                 rows = slice(first, first + len(batch))
                 if batch["path"].to_pylist() != list(self.paths[rows]):
-                    raise ValueError(f"{path} is not about the videos of {PREDICTIONS}: it belongs to another test")
+                    raise ValueError(f"{path} is not about the videos of {PREDICTIONS_FILE}: it is another test's")
                 scores[rows] = _means(batch, len(self.classes))
                 first += len(batch)
         return scores
@@ -94,46 +108,28 @@ def read_tested(source: str | Path) -> Tested:
 
     Raises:
         FileNotFoundError: There is no such folder, or a file is missing in it.
-        ValueError: They are not results of `videogn test`.
+        ValueError: They are not results of `videogn test`, or name a class that they do not list.
     """
-    folder = existing_path(source)
-    folder = folder if folder.is_dir() else folder.parent
-    for name in (RESULTS, PREDICTIONS):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(
-                f"{folder} has no {name}: name a folder of results of `videogn test` (--model.results_dir), which has "
-                f"{RESULTS} and {PREDICTIONS}, or the folder of a study"
-            )
-    try:
-        summary = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-        classes = tuple(row["class"] for row in summary["per_class"])
-        several = "map" in summary["over_all"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder / RESULTS} is not a {RESULTS} of `videogn test`") from error
-    try:
-        table = pyarrow.parquet.read_table(folder / PREDICTIONS)
-        return _tested(folder, summary, classes, table, several)
-    except (pa.ArrowException, KeyError) as error:
-        raise ValueError(f"{folder / PREDICTIONS} does not fit {RESULTS} beside it: {error}") from error
-
-
-def _tested(folder: Path, summary: dict[str, Any], classes: tuple[str, ...], table: pa.Table, several: bool) -> Tested:
-    numbers: dict[str | None, int] = {name: number for number, name in enumerate(classes)}
+    results = read_results(source)
+    table = results.rows
+    numbers: dict[str | None, int] = {name: number for number, name in enumerate(results.classes)}
     numbers[None] = -1
     ranks = [name for name in table.column_names if name.startswith("top")]
-    columns = [[numbers[name] for name in table[rank].to_pylist()] for rank in ranks]
-    labels = table["label"].to_pylist()
+    try:
+        columns = [[numbers[name] for name in table[rank].to_pylist()] for rank in ranks]
+        labels = [_labels(text, numbers, results.several_labels) for text in table["label"].to_pylist()]
+    except KeyError as error:
+        raise ValueError(
+            f"{results.folder / PREDICTIONS_FILE} names the class {error}, which results.json does not list: the two "
+            "are of different tests"
+        ) from error
     return Tested(
-        folder=folder,
-        summary=summary,
-        classes=classes,
+        results=results,
         paths=table["path"].to_pylist(),
-        labels=[_labels(text, numbers, several) for text in labels],
+        labels=labels,
         top=np.array(columns, np.int64).reshape(len(ranks), -1).T,
-        confidence=np.array(table["score1"].to_pylist(), np.float64),
         starts=[tuple(map(int, text.split())) for text in table["clip_starts"].to_pylist()],
         errors=table["error"].to_pylist(),
-        several_labels=several,
     )
 
 
@@ -142,7 +138,7 @@ def _labels(text: str | None, classes: Iterable[str | None], several: bool) -> t
     if not text:
         return ()
     if not several:
-        return (text,)
+        return (text,)  # whether it is a class is seen where classes are compared
     parts, names, begun = text.split(";"), [], ""
     known = set(classes)
     for part in parts:
@@ -151,7 +147,7 @@ def _labels(text: str | None, classes: Iterable[str | None], several: bool) -> t
             names.append(begun)
             begun = ""
     if begun:
-        raise KeyError(f"no classes are named {text!r}")
+        raise KeyError(text)
     return tuple(names)
 
 
