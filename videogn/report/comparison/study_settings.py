@@ -133,8 +133,8 @@ def moved_of_study(first: Study, second: Study) -> Iterator[Moved]:
     a, b = (dict(flattened(content)) for content in contents)
     for name in dict.fromkeys([*a, *b]):
         if a.get(name) != b.get(name):
-            first, second = (as_text(some[name]) if name in some else DASH for some in (a, b))
-            yield Moved(name, first, second)
+            before, after = (as_text(some[name]) if name in some else DASH for some in (a, b))
+            yield Moved(name, before, after)
 
 
 def _options(
