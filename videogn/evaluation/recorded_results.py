@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from videogn.checks import existing_path
 from videogn.evaluation.result_files import CLIPS, CSV, PREDICTIONS, RESULTS
 
+#: Probabilities of a video's clips, (clips, K).
+Clips = NDArray[np.float32]
 #: Videos whose clip probabilities are read together.
 _AT_ONCE = 256
 
@@ -53,31 +55,35 @@ class RecordedTest:
         about: Content of results.json.
         videos: Rows of predictions.parquet, in order.
         has_checksums: Whether the rows have checksums of the frames.
+        has_clips: Whether the probabilities of every clip were saved.
     """
 
     folder: Path
     about: dict[str, Any]
     videos: list[RecordedVideo]
     has_checksums: bool
+    has_clips: bool
 
     @property
     def classes(self) -> list[str]:
         """Class names in the order of their numbers."""
         return [row["class"] for row in self.about["per_class"]]
 
-    @property
-    def has_clips(self) -> bool:
-        """Whether the probabilities of every clip were saved."""
-        return (self.folder / CLIPS).is_file()
-
-    def clip_rows(self) -> Iterator[tuple[str, int, NDArray[np.float32] | None]]:
-        """Read path, label (-1 if it has not one) and probabilities (clips, K) of each video, if they were saved."""
+    def clips(self) -> Iterator[Clips | None]:
+        """Read the probabilities of each video's clips, in the order of the rows; None for one that failed."""
         with pyarrow.parquet.ParquetFile(self.folder / CLIPS) as file:
-            for batch in file.iter_batches(_AT_ONCE):
-                for row in range(len(batch)):
-                    path, label, clips, values = (batch[name][row] for name in batch.schema.names)
-                    found = values.values.to_numpy().reshape(clips.as_py(), -1) if values.is_valid else None
-                    yield path.as_py(), label.as_py(), found
+            for batch in file.iter_batches(_AT_ONCE, columns=["clips", "probabilities"]):
+                for count, values in zip(batch["clips"], batch["probabilities"], strict=True):
+                    yield values.values.to_numpy().reshape(count.as_py(), -1) if values.is_valid else None
+
+    def clips_agree(self) -> bool:
+        """Whether clip_probabilities.parquet has the videos and labels of predictions.parquet, in its order."""
+        found = pyarrow.parquet.read_table(self.folder / CLIPS, columns=["path", "label"]).to_pylist()
+        if [row["path"] for row in found] != [video.path for video in self.videos]:
+            return False
+        classes = dict(enumerate(self.classes))
+        pairs = zip(found, self.videos, strict=True)
+        return all(row["label"] < 0 or classes.get(row["label"]) == video.label for row, video in pairs)
 
     def text_agrees(self) -> bool:
         """Whether predictions.csv says what predictions.parquet says."""
@@ -119,7 +125,9 @@ def read_recorded(folder: str | Path) -> RecordedTest:
         videos = list(map(_video, table.to_pylist()))
     except (pa.ArrowException, KeyError) as error:
         raise ValueError(f"{folder / PREDICTIONS} is not that of a `videogn test`: {error}") from error
-    return RecordedTest(folder, about, videos, "frames_checksum" in table.column_names)
+    return RecordedTest(
+        folder, about, videos, "frames_checksum" in table.column_names, has_clips=(folder / CLIPS).is_file()
+    )
 
 
 def _video(row: dict[str, Any]) -> RecordedVideo:

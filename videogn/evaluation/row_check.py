@@ -8,12 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from videogn.evaluation.recorded_results import RecordedVideo
+from videogn.evaluation.recorded_results import Clips, RecordedVideo
 from videogn.evaluation.views import video_probabilities
-
-Clips = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,8 @@ def summary_differences(test: RecordedTest, *, expected: int, several_labels: bo
 def _results(test: RecordedTest, several_labels: bool) -> Iterator[VideoResult]:
     """The rows as results of a test, as far as they say."""
     number = {name: place for place, name in enumerate(test.classes)}
-    clips = test.clip_rows() if test.has_clips else itertools.repeat(("", -1, None))
-    for position, (video, (_, _, probabilities)) in enumerate(zip(test.videos, clips, strict=False)):
+    clips = test.clips() if test.has_clips else itertools.repeat(None)
+    for position, (video, probabilities) in enumerate(zip(test.videos, clips, strict=False)):
         names = [] if not video.label else video.label.split(";") if several_labels else [video.label]
         label = -1 if several_labels or not names else number[names[0]]
         hits: tuple[bool, ...] = ()

@@ -6,7 +6,7 @@ import random
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ from lightning.pytorch import Callback
 
 from videogn.checks import require_positive
 from videogn.evaluation.proportions import most_differing
-from videogn.evaluation.recorded_results import RecordedTest, RecordedVideo, read_recorded
-from videogn.evaluation.result_files import CSV, PREDICTIONS
-from videogn.evaluation.row_check import Clips, RowCheck, check_row
+from videogn.evaluation.recorded_results import Clips, RecordedTest, RecordedVideo, read_recorded
+from videogn.evaluation.result_files import CLIPS, CSV, PREDICTIONS
+from videogn.evaluation.row_check import RowCheck, check_row
 from videogn.evaluation.summary_check import summary_differences
 from videogn.system.versions import package_versions
 from videogn.training.repeated_test import RepeatedTest
@@ -107,6 +107,9 @@ def verify_results(
     again = RepeatedTest(test, root=root, checkpoint=checkpoint, trust=trust, workers=workers)
     found = Verification(len(test.videos), tolerance=_tolerance(test, again) if tolerance is None else tolerance)
     found.versions = _versions(test.about.get("versions", {}))
+    if test.has_clips and not test.clips_agree():
+        found.differences.append(f"{CLIPS} has other videos or labels than {PREDICTIONS}, or another order")
+        test = replace(test, has_clips=False)
     _check_whole(test, again, found)
     places = again.positions([video.path for video in test.videos])
     found.differences += _rows_and_videos(test, again, places)
@@ -180,7 +183,7 @@ def _by_row(
     """Number of a row -> the video as it is now."""
     if now is None:
         return {}
-    clips = [values for _, _, values in now.clip_rows()] if now.has_clips else [None] * len(positions)
+    clips = list(now.clips()) if now.has_clips else [None] * len(positions)
     at = dict(zip(positions, zip(now.videos, clips, strict=True), strict=True))
     return {row: at[place] for row, place in enumerate(places) if place in at}
 
@@ -192,7 +195,7 @@ def _check_rows(
     checks = []
     if test.has_clips:
         chosen = set(sample)
-        saved = {row: values for row, (_, _, values) in enumerate(test.clip_rows()) if row in chosen}
+        saved = {row: values for row, values in enumerate(test.clips()) if row in chosen}
     for row in sample:
         recorded = test.videos[row]
         if row not in again:
