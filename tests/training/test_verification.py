@@ -245,7 +245,7 @@ def test_failed_videos_verify(videogn, data, trained, tmp_path):
 def test_older_results_verify_as_far_as_they_say(copy):
     for new in ("weights_sha256", "computing", "loaded"):
         _edit(copy, lambda about, new=new: about.pop(new))
-    _edit(copy, lambda about: about["videos_from"].pop("read"))
+    _edit(copy, lambda about: about["videos_from"].update(read={"time_limit": 0}))
     table = pyarrow.parquet.read_table(copy / "predictions.parquet").drop_columns("frames_checksum")
     pyarrow.parquet.write_table(table, copy / "predictions.parquet")
     (copy / "predictions.csv").unlink()

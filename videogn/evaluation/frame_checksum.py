@@ -14,15 +14,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 #: Bytes of a word, and frames that are weighed at once.
-_WORD, _AT_ONCE = 8, 32
+_WORD, _AT_ONCE = 4, 32
 
 
 def frames_checksum(frames: Tensor) -> str:
     """Compute a checksum of frames: of their pixels, size, number and order.
 
-    Every frame is read as words of 64 bits, which are multiplied by fixed odd factors (numpy's PCG64 stream of seed 0)
-    and added modulo 2^64: since an odd factor has an inverse, no change of one word goes unseen. The sums of all frames
-    are hashed. It finds what differs; it is no seal against somebody who looks for another video of the same checksum.
+    Every frame is read as words of 32 bits, which are multiplied by fixed odd factors of 64 (numpy's PCG64 stream of
+    seed 0) and added modulo 2^64: since an odd factor has an inverse, no change of one word goes unseen. The sums of
+    all frames are hashed. It finds what differs; it is no seal against somebody who looks for another video of the same checksum.
 
     Args:
         frames: Frames on any device, uint8 (N, H, W, 3).
@@ -41,7 +41,7 @@ def frames_checksum(frames: Tensor) -> str:
     """
     pixels = frames.flatten(1)
     pixels = F.pad(pixels, (0, -pixels.shape[1] % _WORD)).contiguous()
-    words = pixels.view(torch.int64)
+    words = pixels.view(torch.int32)
     factors = (np.random.PCG64(0).random_raw(words.shape[1]) | np.uint64(1)).view(np.int64)
     weights = torch.from_numpy(factors).to(frames.device)
     sums = torch.cat([(some * weights).sum(dim=1) for some in words.split(_AT_ONCE)])
