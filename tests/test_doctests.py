@@ -12,9 +12,12 @@ import pytest
 
 #: Modules with examples.
 MODULES = (
+    "videogn.evaluation.average_precision",
+    "videogn.evaluation.class_accuracy",
     "videogn.models.i3d",
     "videogn.models.weights",
     "videogn.norm.table",
+    "videogn.training.objective",
     "videogn.video.clips",
     "videogn.video.decoders.decode",
 )

@@ -429,6 +429,12 @@ def test_print_config_shows_the_merged_configuration(videogn, tmp_path, capsys):
 
 
 @pytest.mark.slow
+def test_every_option_of_the_task_has_its_type(videogn, capsys):
+    """jsonargparse says so where it cannot find a type, and then checks nothing."""
+    assert videogn("fit", "--help=model") == 0
+    assert "Unvalidated" not in capsys.readouterr().out
+
+
 def test_two_processes_train(motion, tmp_path):
     """Lightning starts the second one, by the command that started the first."""
     command = fit_arguments(motion, tmp_path, "--trainer.strategy=ddp", "--trainer.devices=2", "--data.batch_size=2")

@@ -87,7 +87,7 @@ def test_the_columns_and_the_metadata(source, tmp_path):
     columns = (
         "path label split frames fps duration width height rotation codec bytes status reason note mtime_ns sha256"
     )
-    assert schema.names == [*columns.split(), "start", "start_time", "end_time", "start_frame", "end_frame"]
+    assert schema.names == [*columns.split(), "start", "start_time", "end_time", "start_frame", "end_frame", "labels"]
     facts = json.loads(schema.metadata[b"videogn.index"])
     assert (facts["version"], facts["root"], facts["min_frames"]) == (1, str(source), 8)
 

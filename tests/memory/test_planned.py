@@ -112,3 +112,17 @@ def test_the_rule_of_cuda_ends_with_the_plan():
     plan_steps(_settings("gn", precision="bf16-mixed"))
     with torch.autocast("cpu", torch.bfloat16):
         assert nn.GroupNorm(1, 2)(torch.ones(1, 2, 3, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("mode", ["plain", "block"])
+def test_what_is_frozen_has_no_gradient_and_no_state_and_nothing_below_it_is_kept(mode):
+    """Of a frozen backbone the input of the classifier is all that is kept, with what the loss needs."""
+    whole, frozen, some = (_settings("bn", (4,), memory_mode=mode, freeze=parts)[0]
+                           for parts in ((), ("backbone",), ("stem", "res2")))  # fmt: skip
+    plans = plan_steps([whole, frozen, some], device="cpu")
+    assert [plan.memory(3) for plan in plans] == [step_memory(plan.setting, 3, device="cpu") for plan in plans]
+    head = 256 * 8 + 8
+    assert plans[1].parameters == head
+    assert plans[1].memory(2).at_peak["optimizer state"] == plans[1].memory(2).at_peak["gradients"] == 4 * head
+    assert plans[1].memory(2).activation_bytes < 0.1 * plans[0].memory(2).activation_bytes
+    assert plans[2].memory(2).activation_bytes < 0.6 * plans[0].memory(2).activation_bytes

@@ -93,7 +93,7 @@ def test_a_network_without_running_statistics_is_left_alone(videogn, motion, tmp
         beside = _fit(videogn, motion, tmp_path / "beside", *more, norm="gn")
     assert all(torch.equal(plain[name], beside[name]) for name in plain)
     for name in ("precise BN", "BN diagnosis"):
-        assert caplog.messages.count(f"{name}: the network has no running statistics, nothing to do") == 1
+        assert caplog.messages.count(f"{name}: the network updates no running statistics, nothing to do") == 1
     assert not any(name.startswith("bn/") for name in _rows(tmp_path / "beside" / "metrics.csv")[0])
 
 
@@ -226,7 +226,8 @@ def test_synchronised_statistics_are_of_all_devices(norm, seen, caplog):
         accumulate_grad_batches=1,
         optimizers=[SimpleNamespace(param_groups=[{"lr": 0.005}])],
     )
-    module = SimpleNamespace(net=torch.nn.Sequential(make_norm(norm, **({"groups": 2} if norm == "gn" else {}))(4)))
+    net = torch.nn.Sequential(make_norm(norm, **({"groups": 2} if norm == "gn" else {}))(4))
+    module = SimpleNamespace(net=net, freezing=SimpleNamespace(frozen_modules=()))
     with caplog.at_level(logging.INFO):
         EffectiveBatch().on_train_start(trainer, module)
     line = "an optimiser step (4 clips x 2 devices x 1 accumulated), lr 0.005"

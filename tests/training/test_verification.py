@@ -177,6 +177,7 @@ def test_an_alteration_in_one_place_is_found(copy, alter, said, rows):
         (lambda about: about["over_decodable"].update(top5=1.0), "over_decodable.top5 is 1.0, and "),
         (lambda about: about["over_all"].update(mean_class_accuracy=1.0), "over_all.mean_class_accuracy is 1.0, and "),
         (lambda about: about["over_all"].update(videos=9), "over_all.videos is 9, and 16 by the rows"),
+        (lambda about: about["calibration"].update(ece=0.5), "calibration.ece is 0.5, and "),
         (lambda about: about.update(per_clip_top1=0.5), "per_clip_top1 is 0.5, and "),
         (lambda about: about["per_class"][0].update(top1=0.75), "per_class[0].top1 is 0.75, and "),
         (lambda about: about["counts"].update(failed=1), "counts.failed is 1, and 0 by the rows"),
@@ -239,7 +240,7 @@ def test_failed_videos_verify(videogn, data, trained, tmp_path):
     assert videogn(*arguments, "--data.max_failures=1") == 0
     found = verify_results(tmp_path / "results", **ALL)
     assert found.verified
-    assert "top-1 of single clips: their probabilities were not saved" in found.unknown
+    assert found.unknown[0].startswith("top-1 of single clips, calibration: ")
 
 
 def test_older_results_verify_as_far_as_they_say(copy):

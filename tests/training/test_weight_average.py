@@ -57,7 +57,7 @@ def _values(module):
 
 
 def _fit(toy, folder, *, epochs=2, accumulate=1, ckpt_path=None, callbacks=()):
-    checkpoint = RunCheckpoint(dirpath=folder, save_last=True, save_on_exception=True)
+    checkpoint = RunCheckpoint(dirpath=folder, monitor=None, save_last=True, save_on_exception=True)
     trainer = pl.Trainer(
         max_epochs=epochs,
         accumulate_grad_batches=accumulate,

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
-from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor, distributed
 
 from videogn.system.ranks import world_size
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 #: What the picture is called.
 _NAME = "val/confusion"
 #: Gives a logger a figure of an optimiser step.
-Send: TypeAlias = Callable[[Any, Figure, int], None]
+Send: TypeAlias = "Callable[[Any, Figure, int], None]"
 
 
 def _to_tensorboard(logger: Any, figure: Figure, step: int) -> None:

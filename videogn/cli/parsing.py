@@ -42,6 +42,7 @@ _NUMBER_OR_NAME = re.compile(
     r"Parser key \"(?P<key>\S+)\".*Subtypes: \[<class 'int'>, typing\.Literal\['(?P<name>\w+)'\]\]"
 )
 _OPTIONAL = re.compile(r"Parser key \"(?P<key>\S+)\".*Subtypes: \[<class '(?P<type>int|float)'>, <class 'NoneType'>\]")
+_COUNTS = re.compile(r"Parser key \"(?P<key>\S+)\".*Subtypes: \[dict\[str, int\], <class 'NoneType'>\]")
 _NUMBERS = re.compile(r"Parser key \"(?P<key>\S+)\".*Subtypes: \[tuple\[(?P<types>[^\]]+)\], <class 'NoneType'>\]")
 _LITERALS = re.compile(r"Expected a typing\.Literal\[(.+)\]")
 _GIVEN_VALUE = re.compile(r"Given value: (?P<value>.+?)\s*$")
@@ -212,6 +213,8 @@ def _reword(message: str, parser: argparse.ArgumentParser) -> str:
         return f"--{found['key']} must be {count} numbers in brackets, with commas between, got {given['value']}"
     if (found := _NUMBER_OR_NAME.search(message.replace("\n", " "))) and (given := _GIVEN_VALUE.search(message)):
         return f"--{found['key']} must be a whole number or {found['name']}, got {given['value']!r}"
+    if (found := _COUNTS.search(message.replace("\n", " "))) and (given := _GIVEN_VALUE.search(message)):
+        return f"--{found['key']} must be names with whole numbers, for instance {{res5: 2}}, got {given['value']!r}"
     if (found := _UNKNOWN_CLASS.search(message)) and (given := _GIVEN_VALUE.search(message)):
         if literals := _LITERALS.findall(message):
             valid = ", ".join(dict.fromkeys(name.strip(" '") for names in literals for name in names.split(",")))

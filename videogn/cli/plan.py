@@ -24,7 +24,7 @@ _LEFT_OUT = (
 )
 
 #: Keys of a row that are columns of the table, or words of its caption where all rows have the same value.
-_SETTINGS = ("model", "norm", "clips", "crop", "precision", "memory_mode", "optimizer", "memory")
+_SETTINGS = ("model", "norm", "clips", "crop", "precision", "memory_mode", "optimizer", "freeze", "memory")
 #: Keys that always are columns.
 _RESULTS = ("batch_size", "largest_batch", "activation_bytes", "peak_bytes")
 
@@ -45,6 +45,7 @@ class Options:
         batch_size: Batch sizes, in clips. By default the largest that fits into --memory, or 1 2 4 8 16 without it.
         memory (SIZE): Available memory, for instance 16GiB 24GiB.
         optimizer: Optimiser, a class of torch.optim by name or any other by its dotted path.
+        freeze (PART): Parts of the networks that do not train, as for --model.freeze of `videogn fit`.
         device: Device to plan for; none is needed.
         num_classes: Number of classes.
         arch_options: Options of the architectures as for fit, for instance {pool_window: [null, 4, 4]}.
@@ -61,6 +62,7 @@ class Options:
     batch_size: tuple[int, ...] = ()
     memory: tuple[str, ...] = ()
     optimizer: str = "SGD"
+    freeze: tuple[str, ...] = ()
     device: DeviceName = "cuda"
     num_classes: int = NUM_CLASSES
     arch_options: dict[str, Any] = field(default_factory=dict)
@@ -112,12 +114,14 @@ def _rows(options: Options, limits: Sequence[int]) -> list[dict[str, Any]]:
         StepSetting(
             *(model, norm, length, crop, precision, mode, options.num_classes, options.arch_options),
             optimizer=options.optimizer,
+            freeze=options.freeze,
         )
         for model, norm, (length, _), crop, precision, mode in combinations
     ]
     gc.freeze()  # the collector need not search all of PyTorch again and again: a third of the time
     with bar("Planning steps") as progress:
         plans = plan_steps(settings, device=options.device, progress=progress)
+    frozen = {"freeze": ", ".join(options.freeze)} if options.freeze else {}
     rows = []
     for plan, (_, _, (_, interval), *_) in zip(plans, combinations, strict=True):
         for limit in limits:
@@ -126,7 +130,7 @@ def _rows(options: Options, limits: Sequence[int]) -> list[dict[str, Any]]:
             rows += [{**plan.row(interval, size), **answer} for size in options.batch_size or (max(largest, 1),)]
         if not limits:
             rows += [plan.row(interval, size) for size in options.batch_size or _BATCH_SIZES]
-    return rows
+    return [{**row, **frozen} for row in rows]
 
 
 def _length_and_interval(text: str) -> tuple[int, int]:

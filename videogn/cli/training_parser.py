@@ -4,32 +4,54 @@ from __future__ import annotations
 
 import copy
 from argparse import Action, _ArgumentGroup
+from dataclasses import fields
 from typing import Any
 
 from lightning.pytorch.cli import LightningArgumentParser
 
 from videogn.cli.parsing import OneLineErrors
 from videogn.system.configurations import shipped
+from videogn.training.augmentation import AugmentationSettings
+from videogn.training.freezing import FreezingSettings
+from videogn.training.objective import ObjectiveSettings
 
 #: Sections of the help and their titles.
 SECTIONS = {
     "run": "Run",
     "model": "Model: network, input, optimisation",
+    "tuning": "Fine-tuning: augmentation, loss, sampling, what trains (all off by default)",
     "data": "Data: videos, loading, test protocol",
     "checkpoint": "Checkpoints",
     "trainer": "Trainer",
 }
-#: Of options that Lightning describes at length: those of the short help, in few words.
+#: Options of model and data that have a section of their own.
+_TUNING = {
+    *(f"model.{field.name}" for field in fields(AugmentationSettings)),
+    *(f"model.{field.name}" for field in fields(ObjectiveSettings)),
+    *(f"model.{field.name}" for field in fields(FreezingSettings)),
+    *("model.layer_decay", "model.warmup_epochs", "model.ema", "model.early_stopping"),
+    *("data.sampling", "data.random_resized_crop", "data.random_resized_crop_ratio", "data.multigrid"),
+}
+#: What nobody writes on a command line: --engine-file stands for the one, --config for the others.
+_UNNEEDED = ("model", "data", "model.engine_file")
+#: Options of the sections that the short help shows in part: those that it shows, in few words.
 SHORT = {
-    "help": "Show this help; --help=SECTION shows all options of run, model, data, checkpoint or trainer.",
+    "help": "Show this help; --help=SECTION shows all options of run, model, tuning, data, checkpoint or trainer.",
     "config": "Configuration: a YAML file or the name of one that ships. May be repeated; the later one wins.",
     "print_config": "Print the complete configuration and exit.",
     "seed_everything": "Seed of all random numbers.",
     "find_lr": "Train 100 steps at growing learning rates instead, say which rate to take, and draw learning_rate.png.",
+    "no_report": "Write no page (report.html, report.md) of the test beside its results.",
     "trust": "Packages that may be imported where a checkpoint names a norm or network from outside videogn.",
     "ckpt_path": "Checkpoint to resume from, or to evaluate; `last` is the newest in trainer.default_root_dir. "
     "test and validate also take `best`, that of the same run, or a published network, such as zoo:x3d_s.",
     "engine_file": "File that `videogn export` has written, in place of a checkpoint: .onnx, .xml or .pt2.",
+    "model.mixup": "Alpha of mixup; 0.8 is usual.",
+    "model.rand_augment": "Magnitude of RandAugment, 0 to 30; 9 is usual.",
+    "model.label_smoothing": "Share of each target that is spread over all classes.",
+    "model.freeze": "Parts that do not train: backbone, head, norms, stem, res2 to res5, or a module by its name.",
+    "model.layer_decay": "Factor on the learning rate from each stage to the one before it.",
+    "model.ema": "Decay of an average of the weights, which validations and tests see; 0.999 is usual.",
     "checkpoint.minutes": "Minutes between two writes of last.ckpt; 0 writes it with the other checkpoints only.",
     "checkpoint.dirpath": "Folder of the checkpoints. Default: checkpoints in the log folder.",
     "checkpoint.monitor": "Value that decides which checkpoint is best, for instance val/loss; null: the newest.",
@@ -47,7 +69,8 @@ SHORT = {
     "trainer.default_root_dir": "Folder of the logs and checkpoints.",
 }
 _EPILOG = (
-    "--help=trainer lists all options of Lightning's Trainer (loggers, callbacks, ...), --help=all everything. "
+    "--help=tuning lists all options of fine-tuning, --help=trainer those of Lightning's Trainer (loggers, callbacks, "
+    "...), --help=all everything. "
     "Configurations that ship: {names}."
 )
 
@@ -88,13 +111,17 @@ def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[Any]:
             group = copy.copy(groups[0])
             group.title, group.description = title, None
             group._group_actions = [action for action in actions if _section(action) == section]
-            if wanted == "" and section not in ("model", "data"):
+            if wanted == "" and section in ("model", "data"):
+                group._group_actions = [each for each in group._group_actions if each.dest not in _UNNEEDED]
+            elif wanted == "":
                 group._group_actions = [_in_few_words(each) for each in group._group_actions if each.dest in SHORT]
             found.append(group)
     return found
 
 
 def _section(action: Action) -> str:
+    if action.dest in _TUNING:
+        return "tuning"
     first = action.dest.partition(".")[0]
     return first if first in SECTIONS else "run"
 

@@ -22,7 +22,8 @@ def frames_checksum(frames: Tensor) -> str:
 
     Every frame is read as words of 32 bits, which are multiplied by fixed odd factors of 64 (numpy's PCG64 stream of
     seed 0) and added modulo 2^64: since an odd factor has an inverse, no change of one word goes unseen. The sums of
-    all frames are hashed. It finds what differs; it is no seal against somebody who looks for another video of the same checksum.
+    all frames are hashed. It finds what differs; it is no seal against somebody who looks for another video of the same
+    checksum.
 
     Args:
         frames: Frames on any device, uint8 (N, H, W, 3).

@@ -6,16 +6,19 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
 
+from videogn.evaluation.calibration import brier_score
 from videogn.evaluation.recorded_results import RecordedTest
-from videogn.evaluation.results import VideoResult, per_class, summarise
+from videogn.evaluation.results import VideoResult, calibrated, per_class, summarise
 from videogn.evaluation.several_labels import with_precisions
 from videogn.evaluation.views import video_probabilities
 
-#: What rounding may change in an accuracy, and in an average precision of scores that were averaged elsewhere.
-_ROUNDING, _ROUNDING_OF_PRECISIONS = 1e-9, 1e-4
+#: What rounding may change in an accuracy, and in what is made of scores, which may have been averaged on a GPU.
+_ROUNDING, _ROUNDING_OF_SCORES = 1e-9, 1e-4
 _ACCURACIES = ("over_all", "over_decodable", "per_clip_top1")
+_CALIBRATION = ("calibration.ece", "calibration.nll", "calibration.brier")
 #: Of the counts: those that the rows tell.
 _COUNTS = ("evaluated", "failed", "without_scores", "not_tested", "unlabelled")
 
@@ -45,17 +48,20 @@ def summary_differences(test: RecordedTest, *, expected: int, several_labels: bo
         unknown.append("mAP: the scores of all classes are not in the results (--model.save_clip_probabilities true)")
     else:
         summary["per_class"] = per_class(results, test.classes)
+        summary["calibration"] = calibrated(results)
         if not test.has_clips:
-            left_out = {"per_clip_top1"}
-            unknown.append("top-1 of single clips: their probabilities were not saved")
+            left_out = {"per_clip_top1", *_CALIBRATION}
+            unknown.append("top-1 of single clips, calibration: the probabilities of clips were not saved")
     if not test.has_checksums and test.about["counts"]["without_scores"]:
         left_out |= {"over_decodable", "per_class", "counts.failed", "counts.without_scores"}
         unknown.append("which of the failed videos decoded: the results are older than checksums of frames")
-    keys = [*_ACCURACIES, "k_of_top5", "per_class", "failed", *(f"counts.{name}" for name in _COUNTS)]
-    rounding = _ROUNDING_OF_PRECISIONS if several_labels else _ROUNDING
+    if "calibration" not in test.about:  # older results, and several labels
+        left_out |= set(_CALIBRATION)
+    keys = [*_ACCURACIES, *_CALIBRATION, "k_of_top5", "per_class", "failed", *(f"counts.{name}" for name in _COUNTS)]
     found = []
     for key in (key for key in keys if key not in left_out):
         said, follows = _at(test.about, key), _at(summary, key)
+        rounding = _ROUNDING_OF_SCORES if several_labels or key in _CALIBRATION else _ROUNDING
         found += [
             f"{key}{where} is {one}, and {other} by the rows" for where, one, other in _unlike(said, follows, rounding)
         ]
@@ -74,6 +80,7 @@ def _results(test: RecordedTest, several_labels: bool) -> Iterator[VideoResult]:
         if probabilities is not None:
             hits = tuple((probabilities.argmax(axis=1) == label).tolist())
             scores = video_probabilities(torch.tensor(probabilities)).numpy()
+        one_label = scores is not None and label >= 0
         yield VideoResult(
             position,
             video.path,
@@ -84,6 +91,8 @@ def _results(test: RecordedTest, several_labels: bool) -> Iterator[VideoResult]:
             decoded=video.error is None or video.frames is not None,
             labels=tuple(number[name] for name in names) if several_labels and video.label is not None else None,
             scores=scores if several_labels else None,
+            label_probability=float(scores[label]) if one_label else None,
+            brier=float(brier_score(scores[None].astype(np.float64), np.array([label]))[0]) if one_label else None,
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 from videogn.memory.step import OPTIMIZERS, StepSetting
+from videogn.models.network_parts import part_names
 
 #: Number format as Lightning's Trainer takes it -> as it is planned. float16 takes as many bytes as bfloat16.
 PLANNED_PRECISIONS = {
@@ -31,7 +32,7 @@ def setting_of_run(
 
     Args:
         model: Options of `--model`, or hyper-parameters of a checkpoint: arch, norm, norm_options, arch_options,
-            clip_length and crop_size.
+            clip_length and crop_size; `freeze` where parts are frozen.
         num_classes: Number of classes K.
         precision: Number format as Lightning's Trainer takes it.
         optimizer: Name or dotted path of the optimiser, and its options. Default: SGD.
@@ -52,6 +53,7 @@ def setting_of_run(
         norm_options=dict(model["norm_options"] or {}),
         optimizer=optimizer[0],
         optimizer_options=optimizer[1],
+        freeze=part_names(model.get("freeze")),
     )
 
 

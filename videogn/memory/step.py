@@ -16,6 +16,7 @@ from videogn.choices import ARCH, NORM, NUM_CLASSES, NetworkInput, PrecisionName
 from videogn.extensions import check_options, find
 from videogn.models import make_model
 from videogn.models.input_size import check_input
+from videogn.models.network_parts import freeze
 
 #: Lightning's names of the number formats that can be planned.
 PRECISIONS = get_args(PrecisionName)
@@ -43,6 +44,7 @@ class StepSetting:
         norm_options: Options of the norm.
         optimizer: Name of an optimiser of `torch.optim`, or its dotted path. Default: "SGD", with Nesterov momentum.
         optimizer_options: Options of the optimiser.
+        freeze: Parts of the network that do not train, as for `videogn.models.network_parts.find_part`. Default: none.
     """
 
     model: str = ARCH
@@ -56,6 +58,7 @@ class StepSetting:
     norm_options: Mapping[str, Any] = field(default_factory=dict)
     optimizer: str = "SGD"
     optimizer_options: Mapping[str, Any] = field(default_factory=dict)
+    freeze: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_choice("precision", self.precision, PRECISIONS)
@@ -63,10 +66,13 @@ class StepSetting:
             require_at_least(name, getattr(self, name), 1)
 
     def build(self) -> nn.Module:
-        """Build the network, in training mode."""
+        """Build the network, in training mode except for what is frozen."""
         # A network from outside need not know memory modes.
         mode = {} if self.memory_mode == "plain" else {"memory_mode": self.memory_mode}
-        return make_model(self.model, self.num_classes, self.norm, self.norm_options, {**self.arch_options, **mode})
+        options = {**self.arch_options, **mode}
+        model = make_model(self.model, self.num_classes, self.norm, self.norm_options, options)
+        freeze(model, self.freeze, self.num_classes)
+        return model
 
     def optimise(self, model: nn.Module, *, foreach: bool) -> torch.optim.Optimizer:
         """Make the optimiser, with PyTorch's options and those of `videogn fit` for SGD.
@@ -82,7 +88,7 @@ class StepSetting:
         if "foreach" in inspect.signature(make).parameters:
             options["foreach"] = foreach
         check_options(f"optimizer {self.optimizer!r}", make, self.optimizer_options, positional=1)
-        return make(model.parameters(), **{**options, **self.optimizer_options})
+        return make(_trained(model), **{**options, **self.optimizer_options})
 
     def clips(self, batch_size: int) -> Tensor:
         """Make the network's input, zeros: float32 (B, 3, T, H, W)."""
@@ -109,7 +115,7 @@ class TrainingStep:
         with self.device:
             self.model = setting.build()
         self.optimizer = setting.optimise(self.model, foreach=foreach)
-        for parameter in self.model.parameters():
+        for parameter in _trained(self.model):
             parameter.grad = torch.zeros_like(parameter)
         self.optimizer.step()
 
@@ -142,3 +148,7 @@ class TrainingStep:
     def update(self) -> None:
         """Update the parameters."""
         self.optimizer.step()
+
+
+def _trained(model: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in model.parameters() if parameter.requires_grad]

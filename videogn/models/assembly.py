@@ -23,6 +23,7 @@ from videogn.models.recompute import MEMORY_MODES
 from videogn.models.stochastic_depth import leave_out
 from videogn.norm import NormFactory
 
+_STAGES = ("stem", "res2", "res3", "res4", "res5")
 #: Output channels of a bottleneck, in multiples of its inner channels.
 _EXPANSION = 4
 
@@ -64,6 +65,7 @@ class BlockNetwork(nn.Module):
 
     Attributes:
         minimum: Smallest input (T, H, W) that leaves at least one position.
+        stage_names: Stage, stem and res2 to res5 -> name of its module.
     """
 
     def __init__(self, blocks: Sequence[nn.Module], input_size: InputSize) -> None:
@@ -71,6 +73,8 @@ class BlockNetwork(nn.Module):
         self.blocks = nn.ModuleList(blocks)
         self.input_size = input_size
         self.minimum = input_size.minimum
+        weighty = [f"blocks.{number}" for number, block in enumerate(blocks) if block.state_dict()]  # pools are none
+        self.stage_names = dict(zip(_STAGES, weighty[:-1], strict=False))
 
     def forward(self, x: Tensor) -> Tensor:
         """Clips (B, 3, T, H, W), float -> logits (B, K, T', H', W'), one per position of the head's pool window.

@@ -31,7 +31,7 @@ def leave_out(blocks: Sequence[Any], probability: float) -> None:
         block.drop = StochasticDepth(probability * number / max(len(blocks) - 1, 1), mode="row")
 
 
-def rescale(network: nn.Module, probability: float, built_with: float) -> nn.Module:
+def rescale(network: nn.Module, probability: float, built_with: float) -> None:
     """Change the probabilities of a network of torchvision's, which grow linearly as well.
 
     Args:
@@ -48,7 +48,6 @@ def rescale(network: nn.Module, probability: float, built_with: float) -> nn.Mod
     for module in network.modules():
         if isinstance(module, StochasticDepth):
             module.p *= probability / built_with
-    return network
 
 
 def check_probability(probability: float) -> None:

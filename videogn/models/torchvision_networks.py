@@ -172,6 +172,7 @@ def _resnet(
     for block in blocks:  # torchvision leaves the last gamma of a block at 1; the others' start is that of i3d_r50
         nn.init.zeros_(block.conv2[1].weight)
     convert_norm(network, make_norm(norm, **(norm_options or {})))
+    network.stage_names = {"stem": "stem", **{f"res{number + 1}": f"layer{number}" for number in range(1, 5)}}
     return with_memory_mode(network, blocks, memory_mode)
 
 
@@ -202,6 +203,7 @@ def _swin(
     from torchvision.models.swin_transformer import SwinTransformerBlock
 
     require_own_norm(name, norm, norm_options)
-    network = rescale(_made(name, num_classes=num_classes), stochastic_depth, built_with=0.1)
+    network = _made(name, num_classes=num_classes)
+    rescale(network, stochastic_depth, built_with=0.1)
     blocks = [layer for layer in network.modules() if isinstance(layer, SwinTransformerBlock)]
     return with_memory_mode(network, blocks, memory_mode)

@@ -119,6 +119,7 @@ def precise_statistics(
     forward: Callable[[Any], Any] | None = None,
     *,
     variance: str = "population",
+    layers: Mapping[str, nn.Module] | None = None,
 ) -> dict[str, Statistics]:
     """Replace the running statistics of every tracking layer by those of batches that count equally.
 
@@ -144,6 +145,7 @@ def precise_statistics(
         batches: Inputs of `forward`.
         forward: Function that runs a batch through `model`. Default: `model` itself.
         variance: Estimator of the variance, "population" or "batch". Default: "population".
+        layers: Tracking layers of `model` by name, those that are meant. Default: all of them.
 
     Returns:
         Name of the layer -> its new statistics.
@@ -152,7 +154,7 @@ def precise_statistics(
         ValueError: `variance` is unknown, or there are no batches.
     """
     check_choice("variance", variance, VARIANCES)
-    layers = tracking_layers(model)
+    layers = tracking_layers(model) if layers is None else layers
     if not layers:
         return {}
     forward = forward or model

@@ -27,6 +27,7 @@ _FACTS = {
     ),
     "optimizer": ("trained with {}, not {}", "--model.optimizer"),
     "scheduler": ("trained with {}, not {}", "--model.scheduler"),
+    "frozen": ("trained with {} frozen, not {}", "--model.freeze, --model.unfreeze_epochs"),
     "layer_decay": ("trained with a layer decay of {}, not {}", "--model.layer_decay"),
     "ema": ("trained with an average of the weights of decay {}, not {}", "--model.ema"),
 }
@@ -81,7 +82,7 @@ def check_resumable(before: Mapping[str, Any], now: Mapping[str, Any], *, in_epo
 
     Args:
         before: Facts of the run that wrote the checkpoint: "clips_per_step", "clips_per_batch", "shapes", "optimizer",
-            "scheduler", "layer_decay" and "ema", each where it is known; none where nothing is resumed.
+            "scheduler", "frozen", "layer_decay" and "ema", each where it is known; none where nothing is resumed.
         now: Facts of this run.
         in_epoch: Whether the checkpoint is from the middle of an epoch. Between epochs "clips_per_batch" may change.
 

@@ -34,6 +34,7 @@ from videogn.training.augmentation import Augmentation
 from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
+from videogn.training.freezing import Freezing
 from videogn.training.labelling import Labelling, OneLabel, SeveralLabels
 from videogn.training.multigrid_training import MultigridTraining, follow_cycles
 from videogn.training.nonfinite_policy import NonfinitePolicy
@@ -70,7 +71,8 @@ class VideoClassifier(pl.LightningModule):
         results_dir: Folder of the test results. Default: the log folder.
         save_clip_probabilities: Write the probabilities of every clip too, clips x classes numbers per video.
         **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation`,
-            `videogn.training.objective.ObjectiveSettings` and `videogn.training.augmentation.AugmentationSettings`.
+            `videogn.training.objective.ObjectiveSettings`, `videogn.training.augmentation.AugmentationSettings` and
+            `videogn.training.freezing.FreezingSettings`.
 
     Raises:
         ValueError: If a name or number is wrong.
@@ -141,6 +143,7 @@ class VideoClassifier(pl.LightningModule):
         self.val_loss = MeanMetric()
         self.objective = make_objective(self.labelling.objective, self.settings, class_names)
         self._plain_objective = self.labelling.objective()
+        self.freezing = Freezing(self.net, self.settings, len(class_names), initial=init_from is None)
         self._augmentation = Augmentation(self.settings, num_classes=len(class_names), mean=self.input_mean.tolist())
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
@@ -198,7 +201,7 @@ class VideoClassifier(pl.LightningModule):
     def configure_callbacks(self) -> list[pl.Callback]:
         """Count failed videos and those of another decoder, look for numbers not finite; what the settings ask for."""
         asked = self.settings.callbacks(self.labelling.first_metric)
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite, MultigridTraining(), *asked]
+        return [FailurePolicy(), FallbackNotice(), self._nonfinite, self.freezing, MultigridTraining(), *asked]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.
@@ -271,7 +274,8 @@ class VideoClassifier(pl.LightningModule):
         together = loader.clips * trainer.world_size
         batch = together * trainer.accumulate_grad_batches
         settings, multiple = follow_cycles(self.settings, loader.multigrid)
-        optimizer = settings.make_optimizer(self.net, batch)
+        with self.freezing.everything_that_trains():
+            optimizer = settings.make_optimizer(self.net, batch)
         scheduler = settings.make_scheduler(optimizer, *course(trainer), epoch_steps(trainer), multiple)
         if "monitor" in scheduler:  # a value that only a validation gives
             scheduler["frequency"] = trainer.check_val_every_n_epoch or 1
@@ -280,6 +284,7 @@ class VideoClassifier(pl.LightningModule):
             "clips_per_step": batch,
             "shapes": str(loader.multigrid or ONE_SHAPE),
             **self.settings.facts(optimizer, scheduler["scheduler"]),
+            "frozen": self.freezing.describe(),
         }
         check_resumable(self._restored or {}, self._run, in_epoch=False)
         if trainer.is_global_zero:

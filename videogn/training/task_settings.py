@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 
 from videogn.choices import NetworkInput
 from videogn.training.augmentation import AugmentationSettings
+from videogn.training.freezing import FreezingSettings
 from videogn.training.objective import ObjectiveSettings
 from videogn.training.optimisation import Optimisation
 
@@ -16,7 +17,7 @@ CONTRACT = ("arch", "norm", "norm_options", "arch_options", *INPUT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskSettings(Optimisation, ObjectiveSettings, AugmentationSettings, NetworkInput):
+class TaskSettings(Optimisation, FreezingSettings, ObjectiveSettings, AugmentationSettings, NetworkInput):
     """What the network sees and how it is trained, as one value. Args: those of all.
 
     jsonargparse looks up the types of fields in the modules of this class and of its first base only: the other bases
@@ -27,4 +28,5 @@ class TaskSettings(Optimisation, ObjectiveSettings, AugmentationSettings, Networ
         NetworkInput.__post_init__(self)
         Optimisation.__post_init__(self)
         ObjectiveSettings.__post_init__(self)
+        FreezingSettings.__post_init__(self)
         AugmentationSettings.__post_init__(self)

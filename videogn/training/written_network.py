@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from torch import Tensor, nn
 
+from videogn.models.head import classifier_of
 from videogn.system.files import replacing
 from videogn.training.task import VideoClassifier
 from videogn.training.task_settings import CONTRACT, TaskSettings
@@ -37,6 +39,36 @@ def task_for(about: Mapping[str, Any], **changes: Any) -> VideoClassifier:
         ValueError: A name or number is wrong.
     """
     return VideoClassifier(**{name: value for name, value in {**about, **changes}.items() if name in _NAMES})
+
+
+def with_classifier(
+    net: nn.Module, about: Mapping[str, Any], class_names: Sequence[str], weight: Tensor, bias: Tensor
+) -> VideoClassifier:
+    """Make the task of a network with another classifier.
+
+    Args:
+        net: Network whose other weights it has.
+        about: What is known of it, as `videogn.inference.load_network` gives it.
+        class_names: Names of the new classes.
+        weight: Weight of the new classifier (K, C).
+        bias: Its bias (K,).
+
+    Raises:
+        ValueError: The last layer of the network is no classifier, or has no bias.
+    """
+    kept = {name: about[name] for name in (*CONTRACT, "crops", "clips_per_forward") if name in about}
+    task = task_for(kept, class_names=list(class_names))
+    before = classifier_of(net, len(about["class_names"])).layer
+    ends = [f"{name}." for name, module in net.named_modules() if module is before]
+    trunk = {name: value for name, value in net.state_dict().items() if not name.startswith(tuple(ends))}
+    task.net.load_state_dict(trunk, strict=False)
+    layer: Any = classifier_of(task.net, len(class_names)).layer
+    if layer.bias is None:
+        raise ValueError(f"the classifier of {about['arch']} has no bias, which a linear probe needs")
+    with torch.no_grad():
+        layer.weight.copy_(weight.reshape(layer.weight.shape))
+        layer.bias.copy_(bias)
+    return task
 
 
 def write_network(task: VideoClassifier, path: str | Path, *, origin: Mapping[str, Any]) -> None:

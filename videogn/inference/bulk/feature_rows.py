@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -53,6 +55,24 @@ def write_features(rows: Iterable[Row], file: BinaryIO, *, size: int, per_video:
         while some := list(itertools.islice(rows, _VIDEOS_AT_ONCE)):
             lines = [line for row in some for line in _lines(row, size, per_video)]
             writer.write_table(pa.table(dict(zip(schema.names, _columns(lines, size), strict=True)), schema))
+
+
+def read_features(file: str | Path) -> dict[str, NDArray[np.float32]]:
+    """Read a file of `write_features` with a row for each clip.
+
+    Args:
+        file: The file.
+
+    Returns:
+        Path, as `stored_path` has it -> features of its clips (clips, C); videos that failed are left out.
+    """
+    table = pq.read_table(file, columns=["path", "features"], filters=pc.field("error").is_null())
+    features = table["features"].combine_chunks()
+    values = np.asarray(features.flatten(), np.float32).reshape(-1, features.type.list_size)
+    rows: dict[str, list[int]] = {}
+    for row, path in enumerate(table["path"].to_pylist()):
+        rows.setdefault(path, []).append(row)
+    return {path: values[numbers] for path, numbers in rows.items()}
 
 
 def _lines(row: Row, size: int, per_video: bool) -> Iterator[tuple[Any, ...]]:

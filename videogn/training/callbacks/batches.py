@@ -39,11 +39,11 @@ class StatisticsCallback(Callback):
         self._named: set[str] = set()  # videos whose failure has been logged
 
     def layers(self, pl_module: Any) -> dict[str, nn.Module]:
-        """Find the layers with running statistics by name. If there are none, one line of the log says so."""
-        layers = tracking_layers(pl_module.net)
+        """Find the layers that update running statistics, by name. If there are none, one line of the log says so."""
+        layers = updating_layers(pl_module)
         if not layers and not self._idle:
             self._idle = True
-            _log.info("%s: the network has no running statistics, nothing to do", self.purpose)
+            _log.info("%s: the network updates no running statistics, nothing to do", self.purpose)
         return layers
 
     def batches(self, trainer: Trainer, draw: int) -> Iterator[Batch]:
@@ -82,6 +82,12 @@ class StatisticsCallback(Callback):
                 line = "%s: %s: %s; another video takes its place"
                 _log.warning(line, self.purpose, displayable(failed.path), failed.error)
         return batch
+
+
+def updating_layers(pl_module: Any) -> dict[str, nn.Module]:
+    """Find the layers of a task whose running statistics training updates: those that are not frozen, by name."""
+    frozen = pl_module.freezing.frozen_modules
+    return {name: layer for name, layer in tracking_layers(pl_module.net).items() if name not in frozen}
 
 
 def _epochs(loader: Any) -> Iterator[Batch]:

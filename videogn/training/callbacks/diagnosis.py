@@ -12,8 +12,8 @@ from lightning.pytorch.trainer.states import TrainerFn
 from videogn.axes import Batch
 from videogn.checks import require_positive
 from videogn.evaluation import clip_probabilities
-from videogn.norm.precise_statistics import Statistics, batch_statistics, running_statistics, tracking_layers
-from videogn.training.callbacks.batches import StatisticsCallback, logits_and_labels
+from videogn.norm.precise_statistics import Statistics, batch_statistics, running_statistics
+from videogn.training.callbacks.batches import StatisticsCallback, logits_and_labels, updating_layers
 
 
 def distances(batch: Statistics, running: Statistics, eps: float) -> tuple[float, float]:
@@ -82,7 +82,7 @@ class BatchNormDiagnosis(StatisticsCallback):
 @torch.no_grad()
 def _diagnose(trainer: Trainer, pl_module: Any, batch: Batch) -> dict[str, float]:
     """Compute the values of one batch for every layer."""
-    layers = tracking_layers(pl_module.net)
+    layers = updating_layers(pl_module)
     running = running_statistics(layers)
     evaluated = _top1(trainer, pl_module, batch)
     with batch_statistics(layers) as take:

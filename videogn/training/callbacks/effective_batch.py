@@ -8,8 +8,9 @@ from typing import Any
 from lightning.pytorch import Callback, Trainer
 
 from videogn.data.inspection import about_class_sizes
-from videogn.norm.precise_statistics import clips_of_statistics, tracking_layers
+from videogn.norm.precise_statistics import clips_of_statistics
 from videogn.system.sizes import counted
+from videogn.training.callbacks.batches import updating_layers
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class EffectiveBatch(Callback):
         devices = trainer.world_size
         accumulated = trainer.accumulate_grad_batches
         step = clips * devices * accumulated
-        layers = tracking_layers(pl_module.net).values()
+        layers = updating_layers(pl_module).values()
         synchronised = devices > 1 and any(_synchronises(layer) for layer in layers)
         seen = clips_of_statistics(layers, clips) * (devices if synchronised else 1)
         _log.info(

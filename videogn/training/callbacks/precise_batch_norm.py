@@ -56,6 +56,7 @@ class PreciseBatchNorm(StatisticsCallback):
             _parts(batches, layers.values()),
             lambda batch: logits_and_labels(trainer, pl_module, batch),
             variance=self.variance,
+            layers=layers,
         )
         _log.info(
             "precise BN: running statistics of %s measured on %d training batches x %s",
