@@ -80,7 +80,10 @@ def _results(test: RecordedTest, several_labels: bool) -> Iterator[VideoResult]:
         if probabilities is not None:
             hits = tuple((probabilities.argmax(axis=1) == label).tolist())
             scores = video_probabilities(torch.tensor(probabilities)).numpy()
-        one_label = scores is not None and label >= 0
+        of_label = brier = None
+        if scores is not None and label >= 0:
+            of_label = float(scores[label])
+            brier = float(brier_score(scores[None].astype(np.float64), np.array([label]))[0])
         yield VideoResult(
             position,
             video.path,
@@ -91,8 +94,8 @@ def _results(test: RecordedTest, several_labels: bool) -> Iterator[VideoResult]:
             decoded=video.error is None or video.frames is not None,
             labels=tuple(number[name] for name in names) if several_labels and video.label is not None else None,
             scores=scores if several_labels else None,
-            label_probability=float(scores[label]) if one_label else None,
-            brier=float(brier_score(scores[None].astype(np.float64), np.array([label]))[0]) if one_label else None,
+            label_probability=of_label,
+            brier=brier,
         )
 
 
