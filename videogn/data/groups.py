@@ -90,7 +90,7 @@ def _column(source: str, index: VideoIndex, name: str, columns: Mapping[str, str
         return None
     values = pq.read_table(source, columns=[name], partitioning=None)[name].cast(pa.string()).to_pylist()
     if len(values) != len(index):
-        raise ValueError(f"{source} has rows without a split beside those with one: make an index of the part to divide")
+        raise ValueError(f"{source} has rows with a split and without: make an index of the part to divide")
     return list(values)
 
 
@@ -108,8 +108,8 @@ def _folders(paths: Sequence[str], index: VideoIndex, source: str) -> list[str |
     folders = [os.path.dirname(path) for path in paths]
     if loose := [path for path, folder in zip(paths, folders, strict=True) if folder in ("", *index.classes)]:
         raise ValueError(
-            f"--by folder needs videos in folders below those of the classes, such as CLASS/PERSON/{Path(loose[0]).name}; "
-            f"{loose[0]} of {source} is in none"
+            f"--by folder needs a folder for each group, such as CLASS/PERSON/{Path(loose[0]).name}; in {source}, "
+            f"{loose[0]} lies in none"
         )
     return [os.path.basename(folder) for folder in folders]
 

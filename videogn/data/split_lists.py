@@ -63,8 +63,8 @@ def read_undivided(
         parts = dict.fromkeys(sorted(filter(None, named)), source)
     if len(parts) > 1:
         raise ValueError(
-            f"{source} is divided already, into {', '.join(parts)}; to divide one of these further, give it as a source "
-            "of its own, with --output"
+            f"{source} is divided already, into {', '.join(parts)}; to divide one of these further, give it as the "
+            "source, with --output"
         )
     if layout.kind == "loose":
         raise ValueError(f"{source} holds videos without classes; expected {source}/CLASS/VIDEO.mp4, or a list")
@@ -146,8 +146,8 @@ def divide(
     if not counts[:, -1].all():
         empty = SPLITS[int(np.argmin(counts[:, -1]))]
         raise ValueError(
-            f"{empty} would be empty: the {counted(len(index), 'video')} are in {counted(len(first), 'group')}, of which none "
-            "is divided"
+            f"{empty} would be empty: the {counted(len(index), 'video')} are in {counted(len(first), 'group')}, and "
+            "no group is divided"
         )
     together = np.unique(np.stack([groups[rows], classes]), axis=1)[1]
     return Divided(sides, groups, counts, np.bincount(together, minlength=len(index.classes)))

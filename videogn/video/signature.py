@@ -1,8 +1,8 @@
 """What a video shows and how it moves, in a few numbers that survive another size, quality, brightness or beginning.
 
-Sixteen kinds of 64 bits a frame would call all videos of one fixed camera the same. So the frames are kept as 8 x 8 grey
-means, eight a second: their mean over time is what the video shows, and how they differ from it is how it moves, in which
-a fixed background cancels. `videogn.data.near_duplicates` compares both.
+A perceptual hash of single frames calls all videos of one fixed camera the same. So frames are kept as 8 x 8 grey
+means, eight a second: their mean over time is what the video shows, and how they differ from it is how it moves. A
+fixed background cancels there. `videogn.data.near_duplicates` compares both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Data sets: their contents, their damage, cheaper copies of their videos, and splits."""
+"""Data sets: their contents, damage, splits, and cheaper copies of their videos."""
 
 #: Action -> (module with `Options` and `run(options)`, summary).
 ACTIONS = {

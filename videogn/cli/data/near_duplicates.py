@@ -17,14 +17,11 @@ if TYPE_CHECKING:
 _SHOWN = 10
 
 
-def near_duplicates_of(
-    splits: Mapping[str, VideoIndex], *, all_pairs: bool = False
-) -> tuple[list[str], list[NearDuplicates]]:
+def near_duplicates_of(splits: Mapping[str, VideoIndex]) -> tuple[list[str], list[NearDuplicates]]:
     """Look for near-duplicates, with progress on standard error.
 
     Args:
-        splits: Split -> index.
-        all_pairs: Whether to compare the videos of one split too. Default: only if there is one split.
+        splits: Split -> index. Videos of different splits are compared; all videos if there is one.
 
     Returns:
         Lines that say what was found, and the pairs, with positions in the splits one after the other.
@@ -42,8 +39,7 @@ def near_duplicates_of(
     with bar("Looking at videos") as advance:
         signatures = make_signatures(records, timeout=TIME_LIMIT, workers=available_cores(), progress=advance)
     with bar("Comparing videos") as advance:
-        alone = all_pairs or len(splits) == 1
-        pairs = find_near_duplicates(signatures, None if alone else sides, advance)
+        pairs = find_near_duplicates(signatures, None if len(splits) == 1 else sides, advance)
     paths = [record.path for record in records]
     pairs = [pair for pair in pairs if paths[pair.first] != paths[pair.second]]  # one video twice is said elsewhere
     failed = sum(each is None for each in signatures)

@@ -74,8 +74,8 @@ def run(options: Options) -> int:
     columns = parse_columns(options.columns)
     source = expanded(options.source)
     folder = expanded(options.output) if options.output else source if source.is_dir() else source.parent
-    check_new(folder, overwrite=options.overwrite)
     index, read_from = read_undivided(options.source, options.root, columns)
+    check_new(folder, overwrite=options.overwrite)
     names = None if options.by is None else group_names(index, read_from, options.by, columns)
     index, kept, left_out = usable_part(index)
     names = names and [names[place] for place in kept]
