@@ -98,7 +98,7 @@ def _no_column(source: str, by: str) -> str:
     pattern = r"a pattern needs parentheses around what videos of a group share, such as '(s\d+)_'"
     if is_index(source):
         names = pq.read_schema(source).names
-        return f"--by: {source} has no column {by!r}{did_you_mean(by, names)}; {pattern}"
+        return f"--by: {source} has no column {by!r}; {pattern}{did_you_mean(by, names)}"
     what = f"{source} has no such column" if is_list(source) else "only a list or an index has columns"
     return f"--by must be folder, a column or a pattern, got {by!r}: {what}; {pattern}"
 

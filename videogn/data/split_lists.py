@@ -22,6 +22,7 @@ from videogn.data.leaks import videos_of
 from videogn.data.lists.list_sources import is_list
 from videogn.data.lists.reading import split_column
 from videogn.data.lists.writing import list_columns, roles_to_name, write_list
+from videogn.data.records import Records
 from videogn.data.sources import check_root
 from videogn.data.splits import read_sources
 from videogn.data.video_index import VideoIndex
@@ -69,6 +70,8 @@ def read_undivided(
     if layout.kind == "loose":
         raise ValueError(f"{source} holds videos without classes; expected {source}/CLASS/VIDEO.mp4, or a list")
     (index,) = read_sources(layout, root, columns).values()
+    if layout.kind == "index":  # its count of frames says which videos are usable, and what is left has them all
+        index = replace(index, records=Records(index.records.table.drop_columns(["frames"])))
     if (record := index.unlabelled()) is not None:
         raise ValueError(f"{record.path} has no class: a division by class needs one for each video")
     return index, next(iter(layout.sources.values()))

@@ -46,7 +46,8 @@ def signature(video: FrameSource, record: VideoRecord) -> Signature:
     first = max(len(places) - MOST, 0) // 2
     frames, rows = np.unique(places[first : first + MOST], return_inverse=True)
     parts = (frames[start : start + _AT_ONCE] for start in range(0, len(frames), _AT_ONCE))
-    means = np.stack([_grey_means(picture) for part in parts for picture in video.frames(part)])
+    # Displayed proportions make no difference to the means of 8 x 8 parts.
+    means = np.stack([_grey_means(picture) for part in parts for picture in video.pixels(part)])
     return means[rows]
 
 
