@@ -32,7 +32,7 @@ COMMANDS = {
     "study": ("videogn.cli.study", "Train, test and compare norms, clip lengths and batch sizes."),
     "plan": ("videogn.cli.plan", "Memory of a training step, and the largest batch; needs no GPU."),
     "models": ("videogn.cli.models", "List networks and published weights: size, input, norms, accuracy."),
-    "data": ("videogn.cli.data", "Index, check, resize, explain and make data sets."),
+    "data": ("videogn.cli.data", "Index, check, divide, resize, explain and make data sets."),
     "bench": ("videogn.cli.bench", "Measure loading, predicting and exported networks."),
     "demo": ("videogn.cli.demo", "See it all work in minutes on a CPU, with nothing downloaded."),
 }
