@@ -24,7 +24,9 @@ def make_probabilities(videos, classes, *, clips=3, seed=0):
     return torch.from_numpy(logits).softmax(dim=2).numpy(), labels
 
 
-def write_test(folder, names, probabilities, labels, *, paths=None, failed=(), keep_clips=True, starts=None, **about):
+def write_test(
+    folder, names, probabilities, labels, *, paths=None, failed=(), keep_clips=True, starts=None, expected=None, **about
+):
     """Write the results of a test; `failed` are (position, reason)."""
     results = ResultCollection()
     reasons = dict(failed)
@@ -36,4 +38,4 @@ def write_test(folder, names, probabilities, labels, *, paths=None, failed=(), k
         sample = Sample(position, path, int(label), starts=starts or tuple(range(0, 10 * len(clips), 10)))
         results.add(score_video(sample, torch.from_numpy(clips), keep_clips=keep_clips))
     about = {"protocol": PROTOCOL, "model": MODEL, "checkpoint": "last.ckpt", "seed": 0, **about}
-    return write_results(folder, results, classes=names, expected=len(labels), about=about)
+    return write_results(folder, results, classes=names, expected=expected or len(labels), about=about)

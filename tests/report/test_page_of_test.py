@@ -201,13 +201,25 @@ def test_without_clip_probabilities_and_by_an_earlier_version(tested, tmp_path):
         ("predictions.parquet", None, "no predictions.parquet in"),
         ("results.json", "{}", "no test's, or damaged"),
         ("predictions.parquet", "x", "no test's, or damaged"),
+        ("results.json", {"over_all": {}}, "no test's, or damaged"),
+        ("results.json", {"per_class": 3}, "no test's, or damaged"),
+        ("results.json", {"over_decodable": {"top1": 1.0, "videos": 87}}, "videos right and .* of two tests"),
+        ("results.json", {"per_class": [{"class": "dive"}]}, "names the class '.*of two tests"),
+        ("predictions.parquet", pa.table({"path": ["a.mp4"]}), "no test's, or damaged"),
     ],
 )
 def test_refusals(tested, tmp_path, name, content, message):
     _copied(tested, tmp_path)
-    (tmp_path / name).unlink()
-    if content is not None:
-        (tmp_path / name).write_text(content)
+    place = tmp_path / name
+    summary = json.loads((tmp_path / "results.json").read_text())
+    place.unlink()
+    match content:
+        case str():
+            place.write_text(content)
+        case dict():
+            place.write_text(json.dumps(summary | content))
+        case pa.Table():
+            pq.write_table(content, place)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         write_test_report(tmp_path)
 
@@ -219,6 +231,32 @@ def test_every_video_failed_or_has_no_label(tmp_path):
     for name, said in (("a", "4 videos did not decode"), ("b", "4 videos had no label")):
         write_test_report(tmp_path / name)
         assert said in _pages(tmp_path / name)[0]
+
+
+@pytest.mark.parametrize(
+    ("classes", "change", "said", "unsaid"),
+    [
+        (1, {}, "on average its accuracy;", ("-0.0", "confusion.png", "Most often")),
+        (5, {}, "| mean-class accuracy |", ("top-5", "None", "under-confident by")),
+        (3, {"expected": 9}, "over all videos (not known: some were not tested), and over the 4", ("all 0 videos",)),
+    ],
+)
+def test_what_says_nothing_is_left_out(tmp_path, classes, change, said, unsaid):
+    """Top-5 of 5 classes, a confusion matrix of one; the accuracy over all videos where not all were tested."""
+    probabilities, labels = make_probabilities(4, classes)
+    write_test(tmp_path, "abcde"[:classes], probabilities, labels, **change)
+    write_test_report(tmp_path)
+    markdown = _pages(tmp_path)[0]
+    assert said in markdown
+    assert not [text for text in unsaid if text in markdown]
+
+
+def test_another_test_removes_the_page(tmp_path):
+    probabilities, labels = make_probabilities(4, 2)
+    write_test(tmp_path, "ab", probabilities, labels)
+    write_test_report(tmp_path)
+    write_test(tmp_path, "ab", probabilities, labels)
+    assert not list(tmp_path.glob("report.*"))
 
 
 # It stands before the page's own policy, which lets the page's own script run and no other.

@@ -59,7 +59,7 @@ def calibration(
     return {
         "videos": len(confidence),
         "ece": gaps / len(confidence) if bins else None,
-        "nll": float(-np.log(known).mean()) if known is not None and bins else None,
+        "nll": float(0.0 - np.log(known).mean()) if known is not None and bins else None,
         "brier": float(np.mean(brier, dtype=np.float64)) if brier is not None and bins else None,
         "bins": bins,
     }

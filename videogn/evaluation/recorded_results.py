@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from videogn.checks import existing_path
-from videogn.evaluation.result_files import CLIPS, CSV, PREDICTIONS, RESULTS
+from videogn.evaluation.result_folder import CLIPS, CSV, PREDICTIONS, RESULTS, read_files
 
 #: Probabilities of a video's clips, (clips, K).
 Clips = NDArray[np.float32]
@@ -110,23 +108,12 @@ def read_recorded(folder: str | Path) -> RecordedTest:
         FileNotFoundError: One of them is missing.
         ValueError: It is not what `videogn test` writes.
     """
-    folder = existing_path(folder)
-    for name in (RESULTS, PREDICTIONS):
-        if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder / name} is missing: name the folder of a `videogn test`")
-    try:
-        about = json.loads((folder / RESULTS).read_text(encoding="utf-8"))
-        for key in ("over_all", "over_decodable", "counts", "per_class", "protocol", "model", "index_sha256"):
-            about[key]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{folder / RESULTS} is not that of a `videogn test`: {error}") from error
-    try:
-        table = pyarrow.parquet.read_table(folder / PREDICTIONS)
-        videos = list(map(_video, table.to_pylist()))
-    except (pa.ArrowException, KeyError) as error:
-        raise ValueError(f"{folder / PREDICTIONS} is not that of a `videogn test`: {error}") from error
+    path, about, table = read_files(folder)
+    if lacking := [key for key in ("protocol", "model", "index_sha256") if key not in about]:
+        raise ValueError(f"{path / RESULTS} does not say what was tested: it has no {lacking[0]!r}")
+    videos = list(map(_video, table.to_pylist()))
     return RecordedTest(
-        folder, about, videos, "frames_checksum" in table.column_names, has_clips=(folder / CLIPS).is_file()
+        path, about, videos, "frames_checksum" in table.column_names, has_clips=(path / CLIPS).is_file()
     )
 
 

@@ -12,16 +12,11 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from videogn.evaluation.collection import ResultCollection
+from videogn.evaluation.joined_labels import join_labels
+from videogn.evaluation.result_folder import FILES, PAGES
 from videogn.evaluation.results import TOP_K, VideoResult, calibrated, per_class, summarise
 from videogn.system.files import displayable, remove_unfinished, replacing, write_json
 from videogn.system.versions import package_versions
-
-RESULTS, CSV, PREDICTIONS, CLIPS = _NAMES = (
-    "results.json",
-    "predictions.csv",
-    "predictions.parquet",
-    "clip_probabilities.parquet",
-)
 
 
 def write_results(
@@ -36,8 +31,8 @@ def write_results(
     """Write `results.json` and one table twice, as `predictions.csv` and `predictions.parquet`.
 
     `clip_probabilities.parquet` is written if the probabilities of clips were kept, and removed otherwise: that of an
-    earlier test would not belong to these results. So are unfinished files of a killed test. A few results are in
-    memory at a time.
+    earlier test would not belong to these results. So are the page of an earlier test, and unfinished files of a killed
+    one. A few results are in memory at a time.
 
     Args:
         folder: Output folder; made if it does not exist.
@@ -60,8 +55,8 @@ def write_results(
         of_classes = per_class(results, classes)
         summary["calibration"] = calibrated(results)
     summary = {**summary, **about, "per_class": of_classes, "versions": package_versions()}
-    remove_unfinished(folder, _NAMES)
-    json_path, csv_path, predictions_path, clips_path = (folder / name for name in _NAMES)
+    remove_unfinished(folder, FILES)
+    json_path, csv_path, predictions_path, clips_path = (folder / name for name in FILES)
     predictions_schema, clips_schema = predictions_table([], classes).schema, clips_table([]).schema
     # All files are written before the first is renamed, and results.json, entered first, is renamed last.
     with ExitStack() as files:
@@ -85,6 +80,8 @@ def write_results(
         write_json(json_file, summary)
         if not kept:
             clips_path.unlink(missing_ok=True)
+        for name in PAGES:
+            (folder / name).unlink(missing_ok=True)
     return summary
 
 
@@ -116,7 +113,7 @@ def predictions_table(results: Sequence[VideoResult], classes: Sequence[str]) ->
 
 def _named(result: VideoResult, classes: Sequence[str]) -> str | None:
     if result.labels is not None:
-        return ";".join(classes[number] for number in result.labels)
+        return join_labels(classes[number] for number in result.labels)
     return classes[result.label] if result.label >= 0 else None
 
 

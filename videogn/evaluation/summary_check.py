@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from videogn.evaluation.calibration import brier_score
+from videogn.evaluation.joined_labels import split_labels
 from videogn.evaluation.recorded_results import RecordedTest
 from videogn.evaluation.results import VideoResult, calibrated, per_class, summarise
 from videogn.evaluation.several_labels import with_precisions
@@ -73,7 +74,7 @@ def _results(test: RecordedTest, several_labels: bool) -> Iterator[VideoResult]:
     number = {name: place for place, name in enumerate(test.classes)}
     clips = test.clips() if test.has_clips else itertools.repeat(None)
     for position, (video, probabilities) in enumerate(zip(test.videos, clips, strict=False)):
-        names = [] if not video.label else video.label.split(";") if several_labels else [video.label]
+        names = split_labels(video.label, number, several=several_labels)
         label = -1 if several_labels or not names else number[names[0]]
         hits: tuple[bool, ...] = ()
         scores = None

@@ -15,7 +15,7 @@ from lightning.pytorch import Callback
 from videogn.checks import require_positive
 from videogn.evaluation.proportions import most_differing
 from videogn.evaluation.recorded_results import Clips, RecordedTest, RecordedVideo, read_recorded
-from videogn.evaluation.result_files import CLIPS, CSV, PREDICTIONS
+from videogn.evaluation.result_folder import CLIPS, CSV, PREDICTIONS
 from videogn.evaluation.row_check import RowCheck, check_row
 from videogn.evaluation.summary_check import summary_differences
 from videogn.system.versions import package_versions

@@ -47,9 +47,8 @@ class Outcomes:
     @property
     def k(self) -> int | None:
         """The k of top-k accuracy; None where it would say nothing, or not the same of every test."""
-        numbers = {test.k for test in self.tests}
-        few = min(len(test.classes) for test in self.tests) <= max(numbers)
-        return None if self.several_labels or few or len(numbers) > 1 else numbers.pop()
+        numbers = {test.results.k for test in self.tests}
+        return None if self.several_labels or len(numbers) > 1 else numbers.pop()
 
     @cached_property
     def shown(self) -> np.ndarray:

@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from videogn.evaluation.result_folder import PREDICTIONS
 from videogn.report.comparison.comparison import MAP, TOP1, compare
 from videogn.report.comparison.outcomes import join
 from videogn.report.comparison.study_settings import (
@@ -18,7 +19,6 @@ from videogn.report.comparison.study_settings import (
     moved_options,
 )
 from videogn.report.comparison.tested import read_tested
-from videogn.report.of_test.results_folder import PREDICTIONS_FILE
 from videogn.report.statistics import Interval, t_interval, welch_interval
 from videogn.study.cell import Cell
 from videogn.study.cell_files import CellResult
@@ -210,7 +210,7 @@ def _accuracies(results: Mapping[int, CellResult], measure: str) -> dict[int, fl
 def _over_videos(first: CellResult, second: CellResult, measure: str) -> Interval | None:
     """The paired difference of two cells' tests; None without their files or common videos."""
     folders = [first.folder, second.folder]
-    if not all((folder / PREDICTIONS_FILE).is_file() for folder in folders):
+    if not all((folder / PREDICTIONS).is_file() for folder in folders):
         return None
     try:
         joined = join([read_tested(folder) for folder in folders])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from videogn.report.of_test.results_folder import PREDICTIONS_FILE, ResultsFolder, read_results
+from videogn.evaluation.joined_labels import split_labels
+from videogn.evaluation.result_folder import PREDICTIONS
+from videogn.report.of_test.results_folder import ResultsFolder, read_results
 
 #: Videos whose probabilities are read at once: a thousand times 10 clips and 400 classes are 16 MB.
 _ROWS = 1024
@@ -68,11 +70,6 @@ class Tested:
         """Class name -> number."""
         return {name: number for number, name in enumerate(self.classes)}
 
-    @property
-    def k(self) -> int:
-        """The k of top-k accuracy: 5, or fewer classes."""
-        return int(self.summary.get("k_of_top5", min(5, len(self.classes))))
-
     def scores(self) -> np.ndarray | None:
         """Read the probabilities of every video, the mean over its clips.
 
@@ -91,7 +88,7 @@ class Tested:
             for batch in file.iter_batches(batch_size=_ROWS, columns=["path", "clips", "probabilities"]):
                 rows = slice(first, first + len(batch))
                 if batch["path"].to_pylist() != list(self.paths[rows]):
-                    raise ValueError(f"{path} is not about the videos of {PREDICTIONS_FILE}: it is another test's")
+                    raise ValueError(f"{path} is not about the videos of {PREDICTIONS}: it is another test's")
                 scores[rows] = _means(batch, len(self.classes))
                 first += len(batch)
         return scores
@@ -112,15 +109,14 @@ def read_tested(source: str | Path) -> Tested:
     """
     results = read_results(source)
     table = results.rows
-    numbers: dict[str | None, int] = {name: number for number, name in enumerate(results.classes)}
-    numbers[None] = -1
+    numbers = {name: number for number, name in enumerate(results.classes)}
     ranks = [name for name in table.column_names if name.startswith("top")]
     try:
-        columns = [[numbers[name] for name in table[rank].to_pylist()] for rank in ranks]
-        labels = [_labels(text, numbers, results.several_labels) for text in table["label"].to_pylist()]
+        columns = [[-1 if name is None else numbers[name] for name in table[rank].to_pylist()] for rank in ranks]
+        labels = [split_labels(text, numbers, several=results.several_labels) for text in table["label"].to_pylist()]
     except KeyError as error:
         raise ValueError(
-            f"{results.folder / PREDICTIONS_FILE} names the class {error}, which results.json does not list: the two "
+            f"{results.folder / PREDICTIONS} names the class {error}, which results.json does not list: the two "
             "are of different tests"
         ) from error
     return Tested(
@@ -131,24 +127,6 @@ def read_tested(source: str | Path) -> Tested:
         starts=[tuple(map(int, text.split())) for text in table["clip_starts"].to_pylist()],
         errors=table["error"].to_pylist(),
     )
-
-
-def _labels(text: str | None, classes: Iterable[str | None], several: bool) -> tuple[str, ...]:
-    """The names of a row's classes; several are joined by ";", which a name may have in it as well."""
-    if not text:
-        return ()
-    if not several:
-        return (text,)  # whether it is a class is seen where classes are compared
-    parts, names, begun = text.split(";"), [], ""
-    known = set(classes)
-    for part in parts:
-        begun = f"{begun};{part}" if begun else part
-        if begun in known:
-            names.append(begun)
-            begun = ""
-    if begun:
-        raise KeyError(text)
-    return tuple(names)
 
 
 def _means(batch: pa.RecordBatch, num_classes: int) -> np.ndarray:

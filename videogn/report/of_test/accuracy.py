@@ -32,16 +32,26 @@ def accuracy_blocks(results: ResultsFolder) -> list[Block]:
     """Tabulate the accuracies of results.json, with intervals."""
     over = results.summary["over_all"], results.summary["over_decodable"]
     rows = [_row(results, name, key, over) for name, key in _metrics(results)]
+    if all(cell == DASH for row in rows for cell in row[1:]):
+        return []
     clips = results.summary.get("per_clip_top1")
     if clips is not None:
         rows.append(["top-1 of single clips", DASH, DASH, percent(clips), DASH])
-    caption = (
-        f"Per cent, over all {counted(over[0]['videos'], 'video')}, of which a failed one counts as wrong, and over "
-        f"the {over[1]['videos']:,} that decode. Intervals: Wilson's, 95 %, over videos: where the accuracy of other "
-        "videos like these would lie. They say nothing of other training runs."
+    tested = f"all {counted(over[0]['videos'], 'video')}, of which a failed one counts as wrong"
+    if results.summary["counts"]["not_tested"]:
+        tested = "all videos (not known: some were not tested)"
+    caption = f"Per cent, over {tested}, and over the {over[1]['videos']:,} that decode."
+    if results.several_labels:
+        return [
+            Heading("Accuracy"),
+            Table(["", "all videos", "videos that decode"], [rows[0][:2] + rows[0][3:4]], caption),
+        ]
+    intervals = (
+        "Intervals: Wilson's, 95 %, over videos: where the accuracy of other videos like these would lie. They say "
+        "nothing of other training runs."
     )
     head = ["", "all videos", "95 % interval", "videos that decode", "95 % interval"]
-    return [Heading("Accuracy"), Table(head, rows, caption)]
+    return [Heading("Accuracy"), Table(head, rows, f"{caption} {intervals}")]
 
 
 def summary_block(results: ResultsFolder) -> Bullets:
@@ -52,8 +62,8 @@ def summary_block(results: ResultsFolder) -> Bullets:
 def _metrics(results: ResultsFolder) -> list[tuple[str, str]]:
     if results.several_labels:
         return [("mean average precision (mAP)", "map")]
-    top5 = f"top-{results.summary['k_of_top5']}"
-    return [("top-1", "top1"), (top5, "top5"), ("mean over classes of top-1", "mean_class_accuracy")]
+    top5 = [(f"top-{results.k}", "top5")] if results.k is not None else []
+    return [("top-1", "top1"), *top5, ("mean-class accuracy", "mean_class_accuracy")]
 
 
 def _row(results: ResultsFolder, name: str, key: str, over: tuple[Mapping[str, Any], Mapping[str, Any]]) -> list[str]:
@@ -78,12 +88,14 @@ def _accuracy_sentences(results: ResultsFolder) -> Iterator[str]:
             return
         if known.get("top1") is not None:
             ends = interval(known["top1"], known["videos"])
-            top5 = f"top-{summary['k_of_top5']} {percent(known['top5'])} %"
+            top5 = "" if results.k is None else f", top-{results.k} {percent(known['top5'])} %"
             yield (
-                f"Top-1 {percent(known['top1'])} % (95 % interval over videos {ends}), {top5}, over {which} "
+                f"Top-1 {percent(known['top1'])} % (95 % interval over videos {ends}){top5}, over {which} "
                 f"{videos}{suffix}."
             )
             return
+    nothing = "no video with a label was tested" if summary["counts"]["expected"] else "there were no videos"
+    yield f"No accuracy is known: {nothing}."
 
 
 def _class_sentences(results: ResultsFolder) -> Iterator[str]:
@@ -103,11 +115,9 @@ def _class_sentences(results: ResultsFolder) -> Iterator[str]:
 def _other_sentences(results: ResultsFolder) -> Iterator[str]:
     if not results.several_labels and (found := calibration_of(results))["ece"] is not None:
         gap = sum(one["videos"] * (one["confidence"] - one["top1"]) for one in found["bins"]) / found["videos"]
-        which, confident = ("above", "over") if gap > 0 else ("below", "under")
-        yield (
-            f"The probability of the best class is on average {percent(abs(gap))} points {which} its accuracy "
-            f"({confident}-confident); expected calibration error {percent(found['ece'])} %."
-        )
+        how = f"{percent(abs(gap))} points {'above its accuracy (over' if gap > 0 else 'below its accuracy (under'}"
+        distance = f"on average {how}-confident)" if percent(abs(gap)) != "0.0" else "on average its accuracy"
+        yield f"The probability of the best class is {distance}; expected calibration error {percent(found['ece'])} %."
     counts = results.summary["counts"]
     lost = [
         f"{counted(counts[key], 'video')} {words}"

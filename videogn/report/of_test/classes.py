@@ -22,9 +22,11 @@ def class_blocks(results: ResultsFolder, figures: Path) -> list[Block]:
     """Tabulate every class, and show which are taken for which."""
     if results.several_labels:
         return [Heading("Classes"), _precision_table(results)]
+    if not any(row["videos"] for row in results.summary["per_class"]):
+        return []
     order = confused_order(results.confusion)
     blocks: list[Block] = [Heading("Classes"), _class_table(results, order)]
-    if not results.confusion.any():
+    if len(order) < 2 or not results.confusion.any():
         return blocks
     names = [one_line(results.classes[number]) for number in order]
     figure = plot_confusion(results.confusion[np.ix_(order, order)], names)

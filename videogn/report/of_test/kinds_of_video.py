@@ -30,7 +30,7 @@ def kind_blocks(results: ResultsFolder, index: str | None) -> list[Block]:
         results: The test.
         index: Parquet index of its videos. Default: the one that it was tested with, if there was one.
     """
-    if results.several_labels:
+    if not (results.labels >= 0).any():
         return []
     title = Heading("Kinds of video")
     source = existing_path(index) if index is not None else _index_of(results)

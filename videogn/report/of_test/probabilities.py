@@ -64,6 +64,8 @@ def clip_number_blocks(results: ResultsFolder, figures: Path) -> list[Block]:
     if results.several_labels:
         return []
     title = Heading("Number of test clips")
+    if not ((results.labels >= 0) & (results.predicted >= 0)).any():
+        return []
     if not results.clips_file.is_file():
         return [title, Paragraph(_NO_CLIPS.format("accuracy with fewer clips"))]
     try:

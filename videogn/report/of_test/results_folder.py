@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,14 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from videogn.checks import existing_path
 from videogn.evaluation.confusion import confusion_matrix
-
-RESULTS_FILE = "results.json"
-PREDICTIONS_FILE = "predictions.parquet"
-CLIPS_FILE = "clip_probabilities.parquet"
+from videogn.evaluation.result_folder import CLIPS, PREDICTIONS, RESULTS, read_files
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +37,7 @@ class ResultsFolder:
     @property
     def clips_file(self) -> Path:
         """Where the probabilities of clips are, if they were saved."""
-        return self.folder / CLIPS_FILE
+        return self.folder / CLIPS
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -53,6 +48,12 @@ class ResultsFolder:
     def several_labels(self) -> bool:
         """Whether a video may show several classes."""
         return "map" in self.summary["over_all"]
+
+    @property
+    def k(self) -> int | None:
+        """The k of top-k accuracy; None where there are no more classes than k, so that any guess would be right."""
+        k = int(self.summary.get("k_of_top5", 5))
+        return k if k < len(self.classes) else None
 
     @cached_property
     def labels(self) -> np.ndarray:
@@ -124,18 +125,26 @@ def read_results(folder: str | Path, *, root: str | None = None) -> ResultsFolde
         FileNotFoundError: The folder does not exist, or a file is missing from it.
         ValueError: A file is damaged, or the two are not of one test.
     """
-    path = existing_path(folder)
-    path = path if path.is_dir() else path.parent
-    for name in (RESULTS_FILE, PREDICTIONS_FILE):
-        if not (path / name).is_file():
-            raise FileNotFoundError(f"no {name} in {path}: name a folder that `videogn test` wrote")
-    try:
-        summary = json.loads((path / RESULTS_FILE).read_text(encoding="utf-8"))
-        counts, _ = summary["counts"], summary["per_class"]
-        rows = pq.read_table(path / PREDICTIONS_FILE, partitioning=None)
-        tested = counts["expected"] - counts["not_tested"]
-    except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise ValueError(f"the results in {path} cannot be read: they are no test's, or damaged ({error})") from error
-    if len(rows) != tested:
-        raise ValueError(f"{path}: {PREDICTIONS_FILE} has {len(rows)} videos and {RESULTS_FILE} {tested}: of two tests")
-    return ResultsFolder(path, summary, rows, None if root is None else str(existing_path(root)))
+    path, summary, rows = read_files(folder)
+    results = ResultsFolder(path, summary, rows, None if root is None else str(existing_path(root)))
+    _require_one_test(results)
+    return results
+
+
+def _require_one_test(results: ResultsFolder) -> None:
+    """Refuse rows that are not those of the summary."""
+    counts, over = results.summary["counts"], results.summary["over_decodable"]
+    compared = [("videos", len(results.rows), counts["expected"] - counts["not_tested"])]
+    columns = ["top1"]
+    if not results.several_labels:
+        right = round((over.get("top1") or 0.0) * over["videos"])
+        compared.append(("videos right", int(results.right.sum()), right))
+        columns.append("label")
+    named = {name for column in columns for name in results.rows[column].unique().to_pylist() if name is not None}
+    if unknown := sorted(named.difference(results.classes)):
+        reason = f"{PREDICTIONS} names the class {unknown[0]!r}, which {RESULTS} does not list"
+        raise ValueError(f"{results.folder}: {reason}: they are of two tests")
+    for what, found, said in compared:
+        if found != said:
+            reason = f"{PREDICTIONS} has {found} {what} and {RESULTS} {said}"
+            raise ValueError(f"{results.folder}: {reason}: they are of two tests")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from videogn.evaluation.result_folder import PAGES
 from videogn.report.document_blocks import Block, Bullets, Heading, Table
 from videogn.report.markdown import render_markdown
 from videogn.report.of_test.accuracy import accuracy_blocks, summary_block
@@ -61,9 +63,10 @@ def write_test_report(folder: str | Path, extent: Extent | None = None) -> Path:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a class named in another script
         blocks = _blocks(results, extent)
-    write_text(results.folder / "report.md", render_markdown(blocks, results.folder))
-    write_text(results.folder / "report.html", render_page(blocks))
-    return results.folder / "report.html"
+    markdown, page = (results.folder / name for name in PAGES)
+    write_text(markdown, render_markdown(blocks, results.folder))
+    write_text(page, render_page(blocks))
+    return page
 
 
 def _blocks(results: ResultsFolder, extent: Extent) -> list[Block]:
@@ -89,18 +92,21 @@ def _blocks(results: ResultsFolder, extent: Extent) -> list[Block]:
 def _method_blocks(summary: Any) -> list[Block]:
     protocol, videos = summary.get("protocol") or {}, summary.get("videos_from") or {}
     model = {key: value for key, value in (summary.get("model") or {}).items() if value is not None}
-    items = [
-        f"Checkpoint: {one_line(str(summary.get('checkpoint') or 'none'))}.",
-        f"Network: {', '.join(f'{key} {json.dumps(value, ensure_ascii=False)}' for key, value in model.items())}.",
-    ]
-    if "clips" in protocol and "starts" in protocol:
-        clips = f"clips of {protocol.get('clip_length')} x {protocol.get('interval')}"
-        items.append(f"Protocol: {protocol_in_words(protocol)}, {clips}; decoder {summary.get('decoder')}.")
-    source = one_line(str(videos.get("given") or videos.get("root") or "not known"))
-    items.append(
-        f"Videos: {source}, split {videos.get('split')}; SHA-256 of their list: {summary.get('index_sha256')}."
-    )
-    items.append(f"Seed of the test: {summary.get('seed')}.")
+    facts = {
+        "Checkpoint": summary.get("checkpoint"),
+        "Network": ", ".join(f"{key} {json.dumps(value, ensure_ascii=False)}" for key, value in model.items()),
+        "Protocol": _protocol(protocol) if "clips" in protocol and "starts" in protocol else None,
+        "Decoder": summary.get("decoder"),
+        "Videos": videos.get("given") or videos.get("root"),
+        "Split": videos.get("split"),
+        "SHA-256 of the list of videos": summary.get("index_sha256"),
+        "Seed of the test": summary.get("seed"),
+    }
+    items = [f"{name}: {one_line(str(value))}." for name, value in facts.items() if value not in (None, "")]
     rows = [[name, version or "not installed"] for name, version in (summary.get("versions") or {}).items()]
     table = [Table(["package", "version"], rows, "Versions.", 2)] if rows else []
     return [Heading("How it was tested"), Bullets(items), *table]
+
+
+def _protocol(protocol: Mapping[str, Any]) -> str:
+    return f"{protocol_in_words(protocol)}, clips of {protocol.get('clip_length')} x {protocol.get('interval')}"
