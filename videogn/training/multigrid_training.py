@@ -12,7 +12,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from videogn.axes import Batch
 from videogn.data.multigrid import Cycles, Multigrid
 from videogn.models.input_size import check_input
-from videogn.norm.parts import allow_parts, set_parts
+from videogn.norm.batch_parts import allow_parts, set_parts
+from videogn.system.sizes import counted
 from videogn.training.optimisation import SCALINGS, Optimisation
 
 _log = logging.getLogger(__name__)
@@ -105,7 +106,8 @@ def phase_line(steps: Multigrid, step: int) -> str:
     """Describe the batches from a step on, in a line."""
     phase = steps.phase(step)
     batches = ", ".join(
-        f"{shape.clips} clips {shape.clip_length} x {shape.crop_size} x {shape.crop_size}" for shape in phase.shapes
+        f"{counted(shape.clips, 'clip')} {shape.clip_length} x {shape.crop_size} x {shape.crop_size}"
+        for shape in phase.shapes
     )
     turns = " in turn" if len(phase.shapes) > 1 else ""
     rate = f"; {phase.multiple} x the batch, for which the rate is scaled" if phase.multiple > 1 else ""
