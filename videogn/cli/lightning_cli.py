@@ -20,7 +20,6 @@ from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
-from videogn.cli.closing_lines import closing_lines, interrupted_lines
 from videogn.cli.logged_confusion import confusion_pictures
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import progress_bar
@@ -199,6 +198,8 @@ class VideoCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Say what came out and where it is, and draw the percentiles that a callback has recorded."""
+        from videogn.cli.closing_lines import closing_lines
+
         trainer: Any = self.trainer
         given = self._given()
         lines = closing_lines(trainer, given.get("data", Namespace()).as_dict(), given.get("trust", []))
@@ -217,6 +218,8 @@ class VideoCLI(LightningCLI):
             with saying_what_fits(self, subcommand):
                 super()._run_subcommand(subcommand)
         except BaseException as error:
+            from videogn.cli.closing_lines import interrupted_lines
+
             lines = interrupted_lines(self.trainer) if subcommand == "fit" else []
             for line in lines if isinstance(error, SystemExit | KeyboardInterrupt) else []:
                 _log.info("%s", line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import lightning.pytorch as pl
 import numpy as np
@@ -31,7 +31,6 @@ from videogn.data.handover import check_space
 from videogn.data.inspection import check_labels, inspect_classes, inspect_splits
 from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
-from videogn.data.multigrid import Multigrid
 from videogn.data.plans import ViewPlan, centre_plan, described, evaluation_plan, training_plan
 from videogn.data.run_order import continued
 from videogn.data.sampler import VideoSampler
@@ -45,6 +44,9 @@ from videogn.video.decoders.cache import FrameCache, cache_size
 from videogn.video.decoders.frame_source import Opener
 from videogn.video.decoders.guard import video_opener
 from videogn.video.decoders.readers import check_decoder
+
+if TYPE_CHECKING:
+    from videogn.data.multigrid import Multigrid
 
 _log = logging.getLogger(__name__)
 

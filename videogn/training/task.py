@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import asdict, replace
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import lightning.pytorch as pl
 import torch
@@ -41,8 +41,10 @@ from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
 from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
 from videogn.training.task_settings import CONTRACT, TaskSettings
-from videogn.training.video_test import VideoTest
 from videogn.video.transforms import normalise, view_chunks, views_of
+
+if TYPE_CHECKING:
+    from videogn.training.video_test import VideoTest
 
 _log = logging.getLogger(__name__)
 
@@ -224,6 +226,8 @@ class VideoClassifier(pl.LightningModule):
             check_views(self.net, chosen(EvaluationViews, self.hparams))
 
     def on_test_epoch_start(self) -> None:
+        from videogn.training.video_test import VideoTest  # no training needs it
+
         self._test = VideoTest(
             self.clip_probabilities,
             chosen(NetworkInput, self.hparams),
