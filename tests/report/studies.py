@@ -131,7 +131,7 @@ def _write_cell(place, cell, with_clips, failed_videos, classes, on_device):
             "counts": {"expected": VIDEOS, "failed": failed_videos, "without_scores": 0},
             "protocol": {"clips": CLIPS, "starts": "nonlocal", "crops": "center", "short_side": 36},
             "index_sha256": "a" * 64,
-            "per_class": [{"class": f"class {number}", "videos": VIDEOS // classes} for number in range(classes)],
+            "per_class": _per_class(tested, ranks[:, 0] == labels, labels, classes),
         },
         "cost": {
             "training_seconds": seconds,
@@ -147,6 +147,14 @@ def _write_cell(place, cell, with_clips, failed_videos, classes, on_device):
         "commands": [["videogn", "fit", f"--config={cell.name}.yaml"], ["videogn", "test", "--ckpt_path=last.ckpt"]],
     }
     (place / RESULT_FILE).write_text(json.dumps(content))
+
+
+def _per_class(tested, right, labels, classes):
+    own = [tested & (labels == number) for number in range(classes)]
+    return [
+        {"class": f"class {number}", "videos": int(of.sum()), "top1": float(right[of].mean())}
+        for number, of in enumerate(own)
+    ]
 
 
 def _curve(cell):

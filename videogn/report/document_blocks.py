@@ -50,12 +50,14 @@ class Table:
         rows: Rows of cells, as many as titles.
         caption: Caption, with the unit.
         text_columns: Number of columns from the left that hold text; the others hold numbers.
+        links: Address, relative to the page, that each row's first cell leads to, or None; by default none does.
     """
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str
     text_columns: int = 1
+    links: Sequence[str | None] = ()
 
 
 @dataclass(frozen=True)

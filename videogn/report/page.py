@@ -58,10 +58,10 @@ def render_page(blocks: Sequence[Block]) -> str:
 
 
 def _contents(blocks: Sequence[Block], names: dict[int, str]) -> str:
-    """A link to each heading of level 2, and after it to those of level 3 below it."""
+    """A link to each heading of level 2, and after it to those of level 3 below it; none to those of level 4."""
     items: list[list[str]] = []
     for number, block in enumerate(blocks):
-        if isinstance(block, Heading) and number in names:
+        if isinstance(block, Heading) and block.level in (2, 3):
             if block.level == 2:
                 items.append([])
             items[-1].append(f'<a href="#{names[number]}">{_text(block.text)}</a>')
@@ -99,16 +99,20 @@ def _table(table: Table) -> str:
     head = "".join(
         f'<th scope="col"{_class(table, column)}>{_text(title)}</th>' for column, title in enumerate(table.head)
     )
-    rows = "\n".join(
-        "<tr>" + "".join(f"<td{_class(table, column, cell)}>{_text(cell)}</td>" for column, cell in enumerate(row))
-        + "</tr>"
-        for row in table.rows
-    )  # fmt: skip
+    rows = "\n".join(f"<tr>{_row(table, number)}</tr>" for number in range(len(table.rows)))
     # The caption is outside of what scrolls, so that it is broken at the page's width.
     return (
         f'<div class="table">\n<p>{_text(table.caption)}</p>\n<div class="scroll" tabindex="0">'
         f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n</div>"
     )
+
+
+def _row(table: Table, number: int) -> str:
+    cells = [_text(cell) for cell in table.rows[number]]
+    if table.links and (link := table.links[number]) is not None:
+        cells[0] = f'<a href="{escape(link, quote=True)}">{cells[0]}</a>'
+    given = enumerate(zip(cells, table.rows[number], strict=True))
+    return "".join(f"<td{_class(table, column, text)}>{cell}</td>" for column, (cell, text) in given)
 
 
 def _class(table: Table, column: int, cell: str = "") -> str:

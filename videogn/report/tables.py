@@ -69,10 +69,11 @@ def _caption(layout: Layout) -> str:
         return "No cell is finished."
     k = results[0].test["k_of_top5"]
     what = f"Top-1 / top-{k} accuracy (%)" if _with_top_k(results) else "Top-1 accuracy (%)"
-    seeds = f"{'Seed' if len(layout.seeds) == 1 else 'Seeds'} {listing(layout.seeds)}"
     over = f"{what} over {_videos(results)} test videos"
+    missing = f" (of {listing(layout.missing_seeds)} no cell is finished)" if layout.missing_seeds else ""
     if len(layout.seeds) == 1:
-        return f"{over}. {seeds} only, so that there is no spread to give."
+        return f"{over}. Seed {layout.seeds[0]} only{missing}, so that there is no spread to give."
+    seeds = f"Seeds {listing(layout.seeds)}{missing}"
     spread = "mean ± half of the 95 % interval over seeds for top-1 (Student's t, seeds - 1 degrees of freedom)"
     agree = " ± 0.0: the seeds happen to agree, which few seeds may do by chance." if _any_equal(layout) else ""
     fewer = " n is said where not all seeds are finished." if _some_missing(layout) else ""
