@@ -77,9 +77,9 @@ def test_a_norm_that_is_flat_by_construction_is_said_to_be(two_budgets):
 
 @pytest.mark.parametrize("name", sorted(NORMS.keys() - {"sub_bn"}))  # that one's option decides
 def test_norms_that_look_at_each_clip_alone(name):
-    norm, clips = make_norm(name), torch.randn(4, 32, 2, 3, 3)
-    clips = clips * torch.arange(1.0, 5).view(4, 1, 1, 1, 1) * torch.arange(1.0, 33).view(1, 32, 1, 1, 1)
-    together, alone = norm(32).train(), norm(32).train()
+    norm, clips = make_norm(name), torch.randn(4, 64, 2, 3, 3)
+    clips = clips * torch.arange(1.0, 5).view(4, 1, 1, 1, 1) * torch.arange(1.0, 65).view(1, 64, 1, 1, 1)
+    together, alone = norm(64).train(), norm(64).train()
     for _ in range(2):  # the first batch may only change estimates
         outputs = together(clips), torch.cat([alone(clip[None]) for clip in clips])
     assert torch.allclose(*outputs, atol=1e-5) == (name in CLIP_NORMS)

@@ -79,9 +79,9 @@ class Job:
 
 
 def unfinished_cells(grid: Grid, out: Path) -> list[Path]:
-    """List the folders of the cells without a result, in the order to begin them."""
+    """List the folders of the cells that are not finished, in the order to begin them."""
     folders = [cell_folder(out, cell) for cell in grid.cells]
-    return [folder for folder in folders if CellResult.read(folder) is None]
+    return [folder for folder in folders if not is_finished(folder)]
 
 
 def write_array(folders: Sequence[Path], out: Path, job: Job, *, directory: Path) -> Path:
