@@ -48,6 +48,8 @@ TorchvisionName = Literal[
     "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t", "swin3d_s", "swin3d_b"
 ]
 ExportFormatName = Literal["torch-export", "onnx", "openvino"]
+TableFormatName = Literal["csv", "latex"]
+LeaderboardFormatName = Literal["csv", "md"]
 DynamicName = Literal["batch", "all"]
 
 #: Network and norm that are trained unless others are named, and their number of classes (Kinetics-400).

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from videogn.report import paper
@@ -16,21 +17,25 @@ from videogn.report.material import Material
 from videogn.report.page import render_page
 from videogn.report.provenance import cell_blocks, method_blocks
 from videogn.report.style import Styles, norm_styles
+from videogn.report.table_formats import write_tables
 from videogn.report.tables import accuracy_table
+from videogn.report.transfer import transfer_blocks
 from videogn.study.cell import norm_labels
 from videogn.study.study_files import Study
 from videogn.system.files import write_text
 from videogn.system.sizes import format_size
 
 FIGURES_FOLDER = "figures"
+TABLES_FOLDER = "tables"
 _LEFT_OUT = "Where a setting has the same cells under two budgets, its rows stand in the tables of the first only."
 
 
-def write_report(study: Study) -> Path:
+def write_report(study: Study, table_formats: Sequence[str] = ()) -> Path:
     """Write report.md, report.html and figures/*.png into the study's folder, whether it is finished or not.
 
     Args:
         study: Study, as `videogn.study.read_study` reads it.
+        table_formats: Formats, of `videogn.report.table_formats`, in which every table becomes a file in tables/ too.
 
     Returns:
         Path of report.html.
@@ -41,6 +46,7 @@ def write_report(study: Study) -> Path:
     blocks = report_blocks(study)
     write_text(study.folder / "report.md", render_markdown(blocks, study.folder))
     write_text(study.folder / "report.html", render_page(blocks))
+    write_tables(blocks, study.folder / TABLES_FOLDER, table_formats)
     return study.folder / "report.html"
 
 
@@ -77,6 +83,7 @@ def report_blocks(study: Study) -> list[Block]:
     return [
         Heading(study.title, 1),
         *front_blocks(materials),
+        *transfer_blocks(materials),
         Heading("Appendix"),
         *([Paragraph(_LEFT_OUT)] if any(layout.new_rows != layout.rows for layout in layouts) else []),
         *appendix_blocks(materials),

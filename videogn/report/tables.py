@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from videogn.report.document_blocks import DASH, Table
 from videogn.report.layout import Layout, Row, accuracies, accuracy
-from videogn.report.number_format import listing
+from videogn.report.number_format import listing, plus_minus
 from videogn.report.statistics import t_interval
 from videogn.study.cell import Norm
 from videogn.study.cell_files import CellResult
@@ -106,8 +106,7 @@ def _accuracy(layout: Layout, row: Row, norm: Norm, with_top_k: bool) -> str:
     top1 = accuracies(results)
     if not top1:
         return DASH
-    interval = t_interval(top1)
-    text = f"{interval.mean:.1f}" + ("" if interval.half_width is None else f" ± {interval.half_width:.1f}")
+    text = plus_minus(t_interval(top1))
     top_k = [value for result in results.values() if (value := accuracy(result, "top5")) is not None]
     text += f" / {statistics.mean(top_k):.1f}" if with_top_k and top_k else ""
     return text + (f" (n = {len(top1)})" if len(top1) < layout.planned(row, norm) else "")

@@ -108,8 +108,8 @@ def with_other_cells(grid: Grid, out: Path) -> Grid:
         out: Folder of the study; it need not exist.
 
     Returns:
-        The grid with all cells and test clips of the study. A section that is in both has the cells of both; the order is the study's
-        unless the grid has everything that the study has.
+        The grid with all cells and test clips of the study. A section that is in both has the cells of both; the
+        order is the study's unless the grid has everything that the study has.
 
     Raises:
         ValueError: A section would have cells of unequal budgets.

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videogn.checks import require_at_least
-from videogn.study.cell_files import CellResult
 from videogn.study.grid import Grid
 from videogn.study.study_files import cell_folder
+from videogn.study.transfers import is_finished
 from videogn.system.files import write_text
 
 #: The script, with @NAME@ in the place of what differs.

@@ -12,8 +12,8 @@ from filelock import FileLock, Timeout
 
 from videogn.checks import existing_path, expanded
 from videogn.study.cell import Cell, Section
-from videogn.study.cell_files import LOCK_PATIENCE, CellResult, read_json, read_state
-from videogn.study.transfers import is_finished
+from videogn.study.cell_files import LOCK_PATIENCE, CellResult, read_json
+from videogn.study.transfers import missing_clips, unfinished_state
 from videogn.system.files import write_json
 
 STUDY_FILE = "study.json"
@@ -182,9 +182,8 @@ def read_study(out: str | Path) -> Study:
         folder = cell_folder(out, cell)
         if (result := CellResult.read(folder)) is not None:
             results[cell] = result
-        if not is_finished(folder):
-            state = read_state(folder)
-            unfinished[cell] = (state["phase"], state["reason"])
+        if result is None or missing_clips(folder):
+            unfinished[cell] = unfinished_state(folder)
     return Study(
         title=content["title"],
         folder=out,
