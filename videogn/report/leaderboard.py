@@ -19,8 +19,8 @@ from videogn.study.transfers import read_transfers
 #: Columns in their order; docs/study.md says what each holds. New ones come last, and none is renamed.
 COLUMNS = (
     "study", "cell", "state", "norm", "clip_length", "interval", "batch_size", "seed", "top1", "top5", "videos",
-    "folder", "title", "budget", "clips_per_step", "accumulate", "devices", "scaling", "schedule", "memory_mode", "init",
-    "norm_options", "arch", "classes", "test_num_clips", "test_crops", "per_clip_top1", "failed_videos",
+    "folder", "title", "budget", "clips_per_step", "accumulate", "devices", "scaling", "schedule", "memory_mode",
+    "init", "norm_options", "arch", "classes", "test_num_clips", "test_crops", "per_clip_top1", "failed_videos",
     "other_clips_top1", "training_seconds", "testing_seconds", "steps", "clips", "planned_peak_bytes",
     "peak_device_bytes", "peak_process_bytes", "index_sha256",
 )  # fmt: skip
