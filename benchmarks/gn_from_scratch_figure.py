@@ -16,9 +16,8 @@ import numpy as np
 #: Trial -> label and colour.
 SHOWN = {
     "SGD 0.05": ("GN, SGD 0.05", "tab:red"),
-    "classifier sees centred features": ("GN, SGD 0.05, features centred", "tab:orange"),
     "gradient clipped to norm 1": ("GN, SGD 0.05, gradient clipped", "tab:green"),
-    "AdamW 0.001, clipped, warm-up": ("GN, the recipe", "tab:blue"),
+    "AdamW 0.003, clipped, warm-up": ("GN, the recipe", "tab:blue"),
     "BN: SGD 0.05": ("BN, SGD 0.05", "0.4"),
 }
 #: Steps that a loss is averaged over.
@@ -38,7 +37,7 @@ def draw(results: dict[str, dict[str, Any]], out: Path) -> None:
         features.plot(steps, ratio, color=colour)
         dead.plot(steps, [100 * state["dead"] for state in result["states"]], color=colour)
     loss.axhline(next(iter(results.values()))["chance"], color="black", linestyle=":", linewidth=1)
-    loss.set(title="training loss (dotted: chance)", xlabel="step", ylim=(0, 5.2))
+    loss.set(title="training loss (dotted: chance)", xlabel="step", ylim=(0, None))
     features.set(title="features: shared / differing", xlabel="step", yscale="log")
     dead.set(title="channels that never pass their ReLU, %", xlabel="step", ylim=(-1, None))
     loss.legend(fontsize=8, frameon=False)

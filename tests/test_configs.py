@@ -28,7 +28,7 @@ def test_it_parses(videogn, capsys, config):
     for section, values in given.items():
         if isinstance(values, dict):
             for name, value in values.items():
-                assert _plain(printed[section][name]) == value, f"{section}.{name}"
+                assert _holds(_plain(printed[section][name]), value), f"{section}.{name}"
         else:
             assert printed[section] == values
 
@@ -105,6 +105,13 @@ def test_scripts_have_a_grid_for_each_data_set():
     assert sorted(names) == ["batch_size", "clip_length", "groups", "norm"]
     for name in names:
         assert {f"{data}_{name}" for data in ("motion", "kinetics400")} <= {grid.stem for grid in GRIDS}
+
+
+def _holds(printed, given):
+    """Whether what was parsed is what a file says, beside defaults of a class that it names."""
+    if isinstance(given, dict):
+        return all(name in printed and _holds(printed[name], value) for name, value in given.items())
+    return printed == given
 
 
 def _plain(value):

@@ -38,7 +38,7 @@ def _trainer(**changed):
     progress = SimpleNamespace(current=SimpleNamespace(ready=0), total=SimpleNamespace(completed=0))
     trainer = {
         "fit_loop": SimpleNamespace(epoch_loop=SimpleNamespace(batch_progress=progress)),
-        "train_dataloader": SimpleNamespace(clips=4),
+        "train_dataloader": SimpleNamespace(clips=4, multigrid=None),
         "val_dataloaders": SimpleNamespace(clips=8),
         "num_training_batches": 10,
         "num_val_batches": [5],
@@ -152,7 +152,7 @@ def _planned(monkeypatch, caplog, limit, **network):
         is_global_zero=True,
         fast_dev_run=False,
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
-        train_dataloader=SimpleNamespace(clips=4),
+        train_dataloader=SimpleNamespace(clips=4, multigrid=None),
         optimizers=[torch.optim.AdamW(task.parameters(), fused=None)],
         precision="32-true",
     )

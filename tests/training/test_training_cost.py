@@ -146,7 +146,11 @@ def test_a_real_training_in_two_parts(videogn, motion, tmp_path):
     assert 0 < first["training_seconds"] < second["training_seconds"] < whole
     assert 0 < first["validation_seconds"] < second["validation_seconds"] < whole
     assert second["peak_device_bytes"] is None
-    assert torch.load(last, weights_only=True)["callbacks"]["TrainingCost"]["counts"] == {"steps": 1, "clips": 8}
+    assert torch.load(last, weights_only=True)["callbacks"]["TrainingCost"]["counts"] == {
+        "steps": 1,
+        "clips": 8,
+        "frames": 32,
+    }
 
 
 def test_a_training_that_was_over_when_it_was_killed(videogn, motion, trained, tmp_path):

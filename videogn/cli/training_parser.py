@@ -19,19 +19,21 @@ from videogn.training.objective import ObjectiveSettings
 SECTIONS = {
     "run": "Run",
     "model": "Model: network, input, optimisation",
-    "tuning": "Fine-tuning: augmentation, loss, what trains, averages (options of the model, all off by default)",
+    "tuning": "Fine-tuning: augmentation, loss, sampling, what trains (all off by default)",
     "data": "Data: videos, loading, test protocol",
     "checkpoint": "Checkpoints",
     "trainer": "Trainer",
 }
-#: Options of the model that have a section of their own.
+#: Options of model and data that have a section of their own.
 _TUNING = {
-    f"model.{name}"
-    for name in (
-        *(field.name for each in (AugmentationSettings, ObjectiveSettings, FreezingSettings) for field in fields(each)),
-        *("layer_decay", "warmup_epochs", "ema", "early_stopping"),
-    )
+    *(f"model.{field.name}" for field in fields(AugmentationSettings)),
+    *(f"model.{field.name}" for field in fields(ObjectiveSettings)),
+    *(f"model.{field.name}" for field in fields(FreezingSettings)),
+    *("model.layer_decay", "model.warmup_epochs", "model.ema", "model.early_stopping"),
+    *("data.sampling", "data.random_resized_crop", "data.random_resized_crop_ratio", "data.multigrid"),
 }
+#: What nobody writes on a command line: --engine-file stands for the one, --config for the others.
+_UNNEEDED = ("model", "data", "model.engine_file")
 #: Options of the sections that the short help shows in part: those that it shows, in few words.
 SHORT = {
     "help": "Show this help; --help=SECTION shows all options of run, model, tuning, data, checkpoint or trainer.",
@@ -39,6 +41,7 @@ SHORT = {
     "print_config": "Print the complete configuration and exit.",
     "seed_everything": "Seed of all random numbers.",
     "find_lr": "Train 100 steps at growing learning rates instead, say which rate to take, and draw learning_rate.png.",
+    "no_report": "Write no page (report.html, report.md) of the test beside its results.",
     "trust": "Packages that may be imported where a checkpoint names a norm or network from outside videogn.",
     "ckpt_path": "Checkpoint to resume from, or to evaluate; `last` is the newest in trainer.default_root_dir. "
     "test and validate also take `best`, that of the same run, or a published network, such as zoo:x3d_s.",
@@ -108,7 +111,9 @@ def _help_groups(groups: list[_ArgumentGroup], wanted: str) -> list[Any]:
             group = copy.copy(groups[0])
             group.title, group.description = title, None
             group._group_actions = [action for action in actions if _section(action) == section]
-            if wanted == "" and section not in ("model", "data"):
+            if wanted == "" and section in ("model", "data"):
+                group._group_actions = [each for each in group._group_actions if each.dest not in _UNNEEDED]
+            elif wanted == "":
                 group._group_actions = [_in_few_words(each) for each in group._group_actions if each.dest in SHORT]
             found.append(group)
     return found

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch import Callback, Trainer
 
+from videogn.data.multigrid import ClipShape
 from videogn.system.sizes import counted, format_size
 
 if TYPE_CHECKING:
@@ -32,19 +35,22 @@ class PlannedMemory(Callback):
 
         device = trainer.strategy.root_device
         limit = device_memory(device)
-        plan = None if limit is None else _plan(trainer, pl_module)
-        if plan is None or limit is None or not plan.scales:
-            return
         loader: Any = trainer.train_dataloader
-        needed = plan.memory(int(loader.clips)).peak_bytes
-        most = counted(plan.largest_batch(limit), "clip")
+        shapes = () if loader.multigrid is None else loader.multigrid.cycles.shapes
+        plans = [] if limit is None else _plans(trainer, pl_module, shapes)
+        if not plans or limit is None or not all(plan.scales for plan in plans):
+            return
+        batches = (loader.clips, *(shape.clips for shape in shapes))
+        needed = max(plan.memory(int(clips)).peak_bytes for plan, clips in zip(plans, batches, strict=True))
+        most = counted(plans[0].largest_batch(limit), "clip")
         line = "planned memory: %s a step of %s on %s; up to %s a batch"
         advice = "" if needed <= limit else ": memory_mode auto takes what fits"
         level = logging.INFO if needed <= limit else logging.WARNING
         _log.log(level, line + advice, format_size(needed), format_size(limit), device, most)
 
 
-def _plan(trainer: Trainer, pl_module: Any) -> StepPlan | None:
+def _plans(trainer: Trainer, pl_module: Any, shapes: Sequence[ClipShape]) -> list[StepPlan]:
+    """Plan a step of base clips and one of every shape; [] where there is no plan."""
     from videogn.memory import options_of, plan_steps, setting_of_run
 
     optimizer = options_of(trainer.optimizers[0])
@@ -52,7 +58,10 @@ def _plan(trainer: Trainer, pl_module: Any) -> StepPlan | None:
     try:
         with torch.random.fork_rng(devices=[]):
             setting = setting_of_run(pl_module.hparams, len(pl_module.class_names), trainer.precision, optimizer)
-            return None if setting is None else plan_steps([setting], device=kind, seconds=_PATIENCE)[0]
+            if setting is None:
+                return []
+            others = [replace(setting, clip_length=shape.clip_length, crop=shape.crop_size) for shape in shapes]
+            return list(plan_steps([setting, *others], device=kind, seconds=_PATIENCE))
     except Exception as error:  # a norm or network from outside that runs on real numbers only; the training can go on
         _log.debug("no plan of the memory: %s", error)
-        return None
+        return []

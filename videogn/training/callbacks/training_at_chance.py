@@ -17,8 +17,9 @@ _log = logging.getLogger(__name__)
 
 #: Share of the run that is looked at as a whole, and its least number of optimiser steps.
 WINDOW, MIN_STEPS = 0.1, 20
-#: Share of the run before which no loss is judged.
-AFTER = 0.3
+#: Share of the run before which no loss is judged, and that of a long one, after so many optimiser steps at least: a
+#: slow beginning takes a large part of a short run only.
+AFTER, AFTER_IF_LONG, LONG = 0.5, 0.3, 2000
 #: A mean loss lower than chance by this share of it has left chance.
 MARGIN = 0.02
 #: A fall from one window to the next of more standard errors than this is progress.
@@ -57,9 +58,10 @@ class TrainingAtChance(Callback):
 
     Chance is the loss of the best answer that is the same for every clip: for the cross-entropy the entropy of the
     classes, as they were drawn so far (ln K if all are equally frequent). The run is looked at in windows of a tenth
-    and at least 20 optimiser steps. From 30 % of it on, two windows one after the other warn if neither has a mean loss
-    2 % below chance and the second is not significantly lower than the first. Silent for a loss whose chance is not
-    known (see `Objective.chance`). With several processes the first one looks at its own batches. It changes nothing.
+    and at least 20 optimiser steps. From 50 % of it on (30 % if that is 2,000 steps), two windows one after the other
+    warn if neither has a mean loss 2 % below chance and the second is not significantly lower than the first. Silent
+    for a loss whose chance is not known (see `Objective.chance`). With several processes the first one looks at its own
+    batches. It changes nothing.
     """
 
     def __init__(self) -> None:
@@ -100,7 +102,8 @@ class TrainingAtChance(Callback):
             return
         mean, square = (self._sums / self._batches).tolist()
         window = Window(near_zero + mean, (max(square - mean**2, 0.0) / self._batches) ** 0.5)
-        if self._before is not None and share >= AFTER:
+        after = AFTER_IF_LONG if trainer.global_step >= LONG else AFTER
+        if self._before is not None and share >= after:
             self._judge(window, self._before, share, trainer.global_step, pl_module)
         self._before = window
         self._begin(trainer.global_step, share)
