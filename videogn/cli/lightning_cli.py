@@ -34,6 +34,7 @@ from videogn.training.callbacks import (
     ExpectedTime,
     FeaturePercentiles,
     PlannedMemory,
+    RandomWeights,
     RunHistory,
     TrainingAtChance,
     TrainingCost,
@@ -56,6 +57,8 @@ _NOISE = (
     "TPU available",
     "HPU available",
     "LOCAL_RANK",
+    "Using bfloat16 Automatic Mixed Precision",  # as the configuration or command line says
+    "Using 16bit Automatic Mixed Precision",
     "`Trainer.fit` stopped",
 )
 #: Lightning's warnings without consequence here: our loader resumes by itself, and a small data set has few batches.
@@ -277,7 +280,7 @@ def _callbacks(command: str) -> list[Callback]:
     """What is said and counted of every run."""
     callbacks: list[Callback] = [EffectiveBatch(), TrainingCost()]
     return (
-        [*callbacks, RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
+        [*callbacks, RandomWeights(), RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
         if command == "fit"
         else callbacks
     )

@@ -118,7 +118,7 @@ class VideoClassifier(pl.LightningModule):
             self.net = open_engine(engine_file)
         check_input(self.net, self.settings.clip_length, self.settings.crop_size)
         mean, std = self.settings.mean, self.settings.std
-        self._source = None if init_from is None else str(init_from)  # what the weights are, until they are trained
+        self.source = None if init_from is None else str(init_from)  # what the weights are, until they are trained
         if init_from is not None:
             own_norm = (norm, norm_options or {})
             report = load_weights(self.net, init_from, class_names=class_names, norm=own_norm, mean=mean, std=std)
@@ -207,7 +207,7 @@ class VideoClassifier(pl.LightningModule):
 
         Some strategies restore a checkpoint only after the start of the fit, so this cannot happen there.
         """
-        self._source = None
+        self.source = None
         seed = (self._restored or {}).get("seed")
         self._seed = self.trainer.strategy.broadcast(torch.initial_seed() if seed is None else seed)
         progress = self.trainer.fit_loop.epoch_loop.batch_progress
@@ -238,7 +238,7 @@ class VideoClassifier(pl.LightningModule):
     def on_test_epoch_end(self) -> None:
         """Send all results to process 0, which writes them and logs the accuracies."""
         about: dict[str, Any] = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
-        about["checkpoint"] = self.trainer.ckpt_path or self._source
+        about["checkpoint"] = self.trainer.ckpt_path or self.source
         if self._engine_file is not None:
             from videogn.engine_files import engine_facts
 
