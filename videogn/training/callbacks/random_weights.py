@@ -10,8 +10,8 @@ from lightning.pytorch import Callback, Trainer
 from videogn.system.sizes import counted
 
 _log = logging.getLogger(__name__)
-#: Random weights a training video beyond which it warns. i3d_tiny learns from 100 videos, 6,000 weights each; a ResNet-50
-#: has 3,000 on the 9,500 videos of UCF101, which it is known to remember rather than learn from, and 270,000 on 100.
+#: Random weights a training video beyond which it warns. i3d_tiny has 6,000 where it learns from 100 videos, a ResNet-50
+#: I3D 270,000.
 _MOST = 50_000
 
 
