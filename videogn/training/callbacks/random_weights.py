@@ -10,8 +10,8 @@ from lightning.pytorch import Callback, Trainer
 from videogn.system.sizes import counted
 
 _log = logging.getLogger(__name__)
-#: Random weights a training video beyond which it warns. i3d_tiny has 6,000 where it learns from 100 videos, a ResNet-50
-#: I3D 270,000.
+#: Random weights a training video beyond which it warns. i3d_tiny has 6,000 where it learns from 100 videos, and a
+#: ResNet-50 I3D 270,000.
 _MOST = 50_000
 
 
