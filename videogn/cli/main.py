@@ -27,6 +27,7 @@ COMMANDS = {
     "app": ("videogn.cli.app", "Classify videos on a page in the browser."),
     "convert": ("videogn.cli.convert", "Give a trained BatchNorm network another norm, to fine-tune it."),
     "export": ("videogn.cli.export", "Write a network as a file for other programs: ONNX and others."),
+    "compare": ("videogn.cli.compare", "Compare results of tests, or two studies, on the videos in common."),
     "study": ("videogn.cli.study", "Train, test and compare norms, clip lengths and batch sizes."),
     "plan": ("videogn.cli.plan", "Memory of a training step, and the largest batch; needs no GPU."),
     "models": ("videogn.cli.models", "List networks and published weights: size, input, norms, accuracy."),

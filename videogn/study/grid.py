@@ -21,7 +21,7 @@ from videogn.system.configurations import find_config, shipped
 _KEYS = ("title", "configs", "fit", "motion", "videos", "axes", "budget", "devices", "memory")
 _BUDGET_KEYS = (*KINDS, "step_clips", "step_batches", "scaling", "title", "note")
 #: Option of `videogn fit` -> the part of a grid that decides it.
-_DECIDED = {
+DECIDED = {
     "seed_everything": "the axis seed",
     "model.norm": "the axis norm",
     "model.norm_options": "the axis norm, for instance {name: gn, groups: 8}",
@@ -185,7 +185,7 @@ def check_known(base: Mapping[str, Any]) -> None:
 
 def _check_undecided(fit: Mapping[str, Any], *, motion: bool) -> None:
     """Refuse options that every cell would replace: who gives them believes that they count."""
-    decided = {**_DECIDED, **({"data.root": "motion, the data that the study makes"} if motion else {})}
+    decided = {**DECIDED, **({"data.root": "motion, the data that the study makes"} if motion else {})}
     for option, by in decided.items():
         part, _, name = option.rpartition(".")
         if name in (section(fit, part) if part else fit):
