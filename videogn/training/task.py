@@ -40,7 +40,8 @@ from videogn.training.multigrid_training import MultigridTraining, follow_cycles
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
 from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
-from videogn.training.task_settings import CONTRACT, TaskSettings
+from videogn.training.task_settings import TaskSettings
+from videogn.training.tested_network import describe_tested
 from videogn.training.video_test import VideoTest
 from videogn.video.transforms import normalise, view_chunks, views_of
 
@@ -237,12 +238,7 @@ class VideoClassifier(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Send all results to process 0, which writes them and logs the accuracies."""
-        about: dict[str, Any] = {"model": {key: self.hparams[key] for key in CONTRACT}, "training": self._restored}
-        about["checkpoint"] = self.trainer.ckpt_path or self.source
-        if self._engine_file is not None:
-            from videogn.engine_files import engine_facts
-
-            about["engine"] = engine_facts(self._engine_file)
+        about = describe_tested(self, source=self.source, training=self._restored, engine_file=self._engine_file)
         logged, self._outcome = self._test.finish(self.trainer, self.results_dir, classes=self.class_names, about=about)
         self.log_dict(logged, rank_zero_only=True)
         del self._test  # and its file
