@@ -34,6 +34,7 @@ from videogn.training.callbacks import (
     ExpectedTime,
     FeaturePercentiles,
     PlannedMemory,
+    RandomWeights,
     RunHistory,
     TrainingAtChance,
     TrainingCost,
@@ -265,7 +266,7 @@ def _callbacks(command: str) -> list[Callback]:
     """What is said and counted of every run."""
     callbacks: list[Callback] = [EffectiveBatch(), TrainingCost()]
     return (
-        [*callbacks, RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
+        [*callbacks, RandomWeights(), RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
         if command == "fit"
         else callbacks
     )
