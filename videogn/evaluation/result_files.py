@@ -12,11 +12,16 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from videogn.evaluation.collection import ResultCollection
-from videogn.evaluation.results import TOP_K, VideoResult, per_class, summarise
+from videogn.evaluation.results import TOP_K, VideoResult, calibrated, per_class, summarise
 from videogn.system.files import displayable, remove_unfinished, replacing, write_json
 from videogn.system.versions import package_versions
 
-_NAMES = ("results.json", "predictions.csv", "predictions.parquet", "clip_probabilities.parquet")
+RESULTS, CSV, PREDICTIONS, CLIPS = _NAMES = (
+    "results.json",
+    "predictions.csv",
+    "predictions.parquet",
+    "clip_probabilities.parquet",
+)
 
 
 def write_results(
@@ -53,6 +58,7 @@ def write_results(
         summary, of_classes = with_precisions(summary, results, classes)
     else:
         of_classes = per_class(results, classes)
+        summary["calibration"] = calibrated(results)
     summary = {**summary, **about, "per_class": of_classes, "versions": package_versions()}
     remove_unfinished(folder, _NAMES)
     json_path, csv_path, predictions_path, clips_path = (folder / name for name in _NAMES)
@@ -83,7 +89,7 @@ def write_results(
 
 
 def predictions_table(results: Sequence[VideoResult], classes: Sequence[str]) -> pa.Table:
-    """Make a table with one row per video: path, label, best classes with probabilities, clips used, error.
+    """Make a table with one row per video: path, label, best classes with probabilities, clips, frames, error.
 
     Several labels are joined by ";".
 
@@ -103,6 +109,7 @@ def predictions_table(results: Sequence[VideoResult], classes: Sequence[str]) ->
         columns[f"score{rank + 1}"] = (pa.float64(), [r.top[rank][1] if r.top else None for r in results])
     columns["clips"] = (pa.int64(), [len(r.starts) for r in results])
     columns["clip_starts"] = (pa.string(), [" ".join(map(str, r.starts)) for r in results])
+    columns["frames_checksum"] = (pa.string(), [r.frames for r in results])
     columns["error"] = (pa.string(), [r.error for r in results])
     return pa.table({name: pa.array(values, kind) for name, (kind, values) in columns.items()})
 

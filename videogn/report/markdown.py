@@ -6,7 +6,18 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from videogn.report.document_blocks import Block, Bullets, Code, Heading, Paragraph, Picture, Table, printable
+from videogn.report.document_blocks import (
+    Block,
+    Bullets,
+    Code,
+    Entry,
+    Gallery,
+    Heading,
+    Paragraph,
+    Picture,
+    Table,
+    printable,
+)
 
 _MEANT = re.compile(r"[\\`*<>\[\]|~&$]|(?<![^\W_])_|_(?![^\W_])")
 #: What would begin a heading, a list or a quotation.
@@ -29,8 +40,10 @@ def render_markdown(blocks: Sequence[Block], folder: Path) -> str:
 def markdown_table(table: Table) -> str:
     """Write a table without its caption, ending in a newline."""
     rules = ["---" if number < table.text_columns else "---:" for number in range(len(table.head))]
-    lines = [_row(map(_inline, table.head)), _row(rules), *(_row(map(_inline, row)) for row in table.rows)]
-    return "\n".join(lines) + "\n"
+    rows = [list(map(_inline, row)) for row in table.rows]
+    for row, link in zip(rows, table.links, strict=False):
+        row[0] = row[0] if link is None else f"[{row[0]}]({link})"
+    return "\n".join([_row(map(_inline, table.head)), _row(rules), *map(_row, rows)]) + "\n"
 
 
 def _block(block: Block, folder: Path) -> str:
@@ -46,8 +59,17 @@ def _block(block: Block, folder: Path) -> str:
         case Picture():
             path = block.path.relative_to(folder).as_posix()
             return f"![{_inline(block.alt)}]({path})\n\n{_line(block.caption)}"
+        case Gallery():
+            return "\n".join(f"- {_entry(entry)}" for entry in block.entries)
         case Code():
             return _fenced(printable(block.text))
+
+
+def _entry(entry: Entry) -> str:
+    title = _inline(entry.title)
+    # What ends an address is written as in a URL; the address of a file is so already.
+    link = None if entry.link is None else re.sub(r"[()<>\s]", lambda found: f"%{ord(found[0]):02X}", entry.link)
+    return "; ".join([title if link is None else f"[{title}]({link})", *map(_inline, entry.lines)])
 
 
 def _fenced(text: str) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 from videogn.axes import Batch, Sample
 from videogn.choices import NetworkInput
 from videogn.evaluation import ResultCollection, score_video, write_results
+from videogn.evaluation.frame_checksum import frames_checksum
 from videogn.evaluation.results import VideoResult, in_words
 from videogn.video.clips import is_short
 
@@ -69,7 +70,7 @@ class VideoTest:
         """
         self.results.join()
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        folder = Path(results_dir or trainer.log_dir or trainer.default_root_dir)  # every process must ask for it
+        folder = results_folder(trainer, results_dir)  # every process must ask for it
         if not trainer.is_global_zero:
             return {}, None
         about = {**data.describe_test(), "seed": torch.initial_seed(), **about}
@@ -89,8 +90,17 @@ class VideoTest:
         try:
             clips = self._probabilities(sample)
         except ValueError as error:
-            return replace(_nothing(sample), error=str(error), short=short, fallback=sample.fallback)
+            frames = None if sample.frames is None else frames_checksum(sample.frames)
+            return replace(_nothing(sample), error=str(error), short=short, fallback=sample.fallback, frames=frames)
         return score_video(sample, clips, short=short, keep_clips=self._keep_clips)
+
+
+def results_folder(trainer: Trainer, results_dir: str | None) -> Path:
+    """Return where the files of a test go: the folder that was asked for, or the log folder.
+
+    Every process has to ask: the number of the log folder is decided by process 0.
+    """
+    return Path(results_dir or trainer.log_dir or trainer.default_root_dir)
 
 
 def _nothing(sample: Sample) -> VideoResult:
