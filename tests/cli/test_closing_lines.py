@@ -14,6 +14,8 @@ from videogn.cli import closing_lines
 from videogn.cli.closing_lines import command_of_test, draw_curve
 from videogn.training.history import History, Stretch
 
+pytestmark = pytest.mark.draws
+
 BEST = "runs/version_0/checkpoints/best.ckpt"
 
 
