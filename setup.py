@@ -8,7 +8,13 @@ setup(
     packages=[*find_packages(include=["videogn*"]), *CONFIGS],
     package_dir={"videogn.configs": "configs"},
     package_data={
-        "videogn": ["py.typed", "models/kinetics400.txt", "report/page.css", "study/array.sbatch"],
+        "videogn": [
+            "py.typed",
+            "models/kinetics400.txt",
+            "report/page.css",
+            "report/page_sorting.js",
+            "study/array.sbatch",
+        ],
         **{name: ["*.yaml"] for name in CONFIGS},
     },
 )

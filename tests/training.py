@@ -41,7 +41,8 @@ def fit_arguments(motion: Path, out: Path, *more: str) -> list[str]:
 
 def evaluation_arguments(command: str, motion: Path, out: Path, checkpoint: Path, *more: str) -> list[str]:
     """Arguments of a `videogn test` or `validate` that relies on the checkpoint for everything about the network."""
-    return [command, *SMALL, *_folders(motion, out), f"--ckpt_path={checkpoint}", *more]
+    own = ["--no-report"] if command == "test" else []  # the page has tests of its own
+    return [command, *SMALL, *_folders(motion, out), *own, f"--ckpt_path={checkpoint}", *more]
 
 
 def _folders(motion: Path, out: Path) -> list[str]:

@@ -30,7 +30,7 @@ def test_the_zoo(videogn, motion, tmp_path, monkeypatch, source, given, protocol
     for kind in ("zoo", "timm"):
         monkeypatch.setitem(weight_sources._COLLECTIONS, kind, lambda name: weights)
     options = ("--model.norm=bn", f"--model.init_from={source}", f"--model.results_dir={tmp_path}", *given)
-    assert videogn("test", *SMALL, *TINY, f"--data.root={motion}", *options) == 0
+    assert videogn("test", "--no-report", *SMALL, *TINY, f"--data.root={motion}", *options) == 0
     assert json.loads((tmp_path / "results.json").read_text())["protocol"]["starts"] == protocol
 
 
@@ -56,7 +56,7 @@ def test_a_published_network(videogn, downloads, kinetics, tmp_path, given, view
     torch.save({"model_state": sane(hub.x3d_xs()).state_dict()}, downloads / "X3D_XS.pyth")
     small = [option for option in SMALL if "num_clips" not in option]
     options = ("--ckpt_path=zoo:x3d_xs", f"--model.results_dir={tmp_path / 'out'}", f"--data.root={kinetics}", *given)
-    assert videogn("test", *small, *options) == 0
+    assert videogn("test", "--no-report", *small, *options) == 0
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     protocol = results["protocol"]
     assert results["checkpoint"] == "zoo:x3d_xs"

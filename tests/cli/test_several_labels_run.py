@@ -52,6 +52,7 @@ def test_from_fit_to_predict(videogn, colours, capsys):
     results = colours / "results"
     assert videogn(*_run("test", colours, f"--ckpt_path={checkpoint}", f"--model.results_dir={results}")) == 0
     summary = json.loads((results / "results.json").read_text())
+    assert f"mAP {100 * summary['over_all']['map']:.1f} %" in (results / "report.html").read_text()
     predictor = Predictor(checkpoint, num_clips=3, device="cpu", time_limit=0)
     found = list(predictor.predict([colours / f"{number}.mp4" for number in range(len(SETS))]))
     scores = np.stack([each.probabilities for each in found])

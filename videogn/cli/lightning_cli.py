@@ -22,6 +22,7 @@ from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
 from videogn.cli.closing_lines import closing_lines, interrupted_lines
 from videogn.cli.logged_confusion import confusion_pictures
+from videogn.cli.report_after_test import write_page
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import progress_bar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
@@ -44,6 +45,7 @@ from videogn.training.labelling import OneLabel
 from videogn.training.newest_checkpoint import find_checkpoint
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
+from videogn.training.video_test import results_folder
 
 _log = logging.getLogger(__name__)
 
@@ -129,6 +131,8 @@ class VideoCLI(LightningCLI):
                 parser.link_arguments("engine_file", "model.engine_file")
         else:  # absent unless given: a saved configuration is one of test and validate, too
             parser.add_argument("--find_lr", action="store_true", default=SUPPRESS, help=SHORT["find_lr"])
+        if self._command == "test":
+            parser.add_argument("--no-report", action="store_true", help=SHORT["no_report"])
         parser.add_argument("--trust", nargs="+", type=str, default=[], metavar="PACKAGE", help=SHORT["trust"])
         parser.add_lightning_class_args(RunCheckpoint, "checkpoint")
         parser.set_defaults({"trainer.default_root_dir": "runs"})
@@ -210,6 +214,13 @@ class VideoCLI(LightningCLI):
                     from videogn.report.percentile_figure import plot_percentiles
 
                     plot_percentiles(callback.path, callback.path.with_name(f"{callback.path.stem}.png"))
+
+    def after_test(self) -> None:
+        """Write the page of the test, unless --no-report asks for none."""
+        trainer: Any = self.trainer
+        folder = results_folder(trainer, self.model.results_dir)  # every process must ask
+        if trainer.is_global_zero and not self.config[self._command].no_report:
+            write_page(folder)
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Run it; where it ends early, draw its curve, say how it goes on, or what would fit where memory ran out."""

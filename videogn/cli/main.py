@@ -20,6 +20,7 @@ COMMANDS = {
     "fit": ("videogn.cli.training", "Train a network on a data set."),
     "validate": ("videogn.cli.training", "Test a checkpoint on one clip per video: top-1 and top-5."),
     "test": ("videogn.cli.training", "Test a checkpoint on ten clips per video; keep all predictions."),
+    "report": ("videogn.cli.report", "Write the page of a test: classes, confusions, calibration, videos."),
     "predict": ("videogn.cli.predict", "Classify video files."),
     "features": ("videogn.cli.features", "Compute features of video files, for retrieval and linear probes."),
     "probe": ("videogn.cli.probe", "Train a classifier on features that are computed once."),

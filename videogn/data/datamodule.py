@@ -158,7 +158,8 @@ class VideoDataModule(pl.LightningDataModule):
         self._training_plan = functools.partial(
             training_plan, self.views, short_sides=train_short_sides, flip=flip, resized_crop=part
         )
-        self._val_plan = self._training_plan() if val_view == "augmented" else centre_plan(self.views)
+        as_in_training = self._training_plan()  # in any case: it refuses what is out of range
+        self._val_plan = as_in_training if val_view == "augmented" else centre_plan(self.views)
         self._test_plan = evaluation_plan(self.views)
         self.splits = read_splits(
             root,

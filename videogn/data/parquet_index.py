@@ -20,6 +20,7 @@ from videogn.data.layouts import SPLIT_NAMES, split_name
 from videogn.data.records import Records
 from videogn.data.stored_paths import opened_path
 from videogn.data.video_index import VideoIndex
+from videogn.system.files import displayable
 from videogn.video.storage import exists, is_url
 
 SUFFIX = ".parquet"
@@ -108,6 +109,27 @@ def parquet_splits(source: Path) -> tuple[str, ...]:
         return ()
     values = {split_name(value) for value in table["split"].unique().drop_null().to_pylist()}
     return tuple(sorted(values, key=lambda value: ([*SPLIT_NAMES, value].index(value), value)))
+
+
+def file_facts(source: Path, columns: Sequence[str], *, root: str | None = None) -> tuple[pa.Table, str]:
+    """Read facts of the files of a Parquet index.
+
+    Args:
+        source: The index.
+        columns: Names of the facts.
+        root: Present folder of the data set, as for `read_parquet`.
+
+    Returns:
+        Table with the present path of each video, as `displayable` writes it, and the facts, null where the index has
+        none; and the root of the videos.
+
+    Raises:
+        ValueError: If the file is no index.
+    """
+    table, stored = _read(source, ("path", *columns))
+    paths, base = _paths(table, stored.get("root"), root, source)
+    facts = {name: table[name] if name in table.column_names else pa.nulls(len(table)) for name in columns}
+    return pa.table({"path": [displayable(opened_path(path)) for path in paths.to_pylist()], **facts}), base
 
 
 def came_along(source: Path, folder: str) -> bool:

@@ -12,7 +12,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from videogn.evaluation.collection import ResultCollection
-from videogn.evaluation.results import TOP_K, VideoResult, per_class, summarise
+from videogn.evaluation.results import TOP_K, VideoResult, calibrated, per_class, summarise
 from videogn.system.files import displayable, remove_unfinished, replacing, write_json
 from videogn.system.versions import package_versions
 
@@ -53,6 +53,7 @@ def write_results(
         summary, of_classes = with_precisions(summary, results, classes)
     else:
         of_classes = per_class(results, classes)
+        summary["calibration"] = calibrated(results)
     summary = {**summary, **about, "per_class": of_classes, "versions": package_versions()}
     remove_unfinished(folder, _NAMES)
     json_path, csv_path, predictions_path, clips_path = (folder / name for name in _NAMES)

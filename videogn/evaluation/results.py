@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from videogn.axes import Sample
+from videogn.evaluation.calibration import brier_score, calibration
 from videogn.evaluation.class_accuracy import mean_class_accuracy
 from videogn.evaluation.views import video_probabilities
 from videogn.system.files import displayable
@@ -37,6 +38,8 @@ class VideoResult:
         clips: Probabilities of each clip, float32 (clips, K), or None if they are not kept.
         labels: Class numbers where a video may show several classes; None where it has one, `label`.
         scores: Probabilities of the video, float32 (K,), where it may show several classes; else None.
+        label_probability: Probability of the label; None where there is not one label, or no probability.
+        brier: Brier score, see `calibration.brier_score`; None likewise.
     """
 
     position: int
@@ -52,6 +55,8 @@ class VideoResult:
     clips: np.ndarray | None = field(default=None, compare=False, repr=False)
     labels: tuple[int, ...] | None = None
     scores: np.ndarray | None = field(default=None, compare=False, repr=False)
+    label_probability: float | None = None
+    brier: float | None = None
 
     def hit(self, k: int) -> bool:
         """Return whether the label is among the best k classes; False for a failed video."""
@@ -72,6 +77,8 @@ def score_video(sample: Sample, clips: Tensor, *, short: bool = False, keep_clip
     """
     of_video = video_probabilities(clips)
     probabilities, classes = of_video.topk(min(TOP_K, clips.shape[1]))
+    whole = of_video.double().cpu().numpy()
+    one_label = sample.labels is None and sample.label >= 0
     return VideoResult(
         sample.position,
         sample.path,
@@ -84,6 +91,8 @@ def score_video(sample: Sample, clips: Tensor, *, short: bool = False, keep_clip
         clips=clips.float().cpu().numpy() if keep_clips else None,
         labels=sample.labels,
         scores=None if sample.labels is None else of_video.float().cpu().numpy(),
+        label_probability=float(whole[sample.label]) if one_label else None,
+        brier=float(brier_score(whole[None], np.array([sample.label]))[0]) if one_label else None,
     )
 
 
@@ -190,6 +199,24 @@ def per_class(results: Iterable[VideoResult], classes: Sequence[str]) -> list[di
         {"class": name, "videos": count, "top1": _ratio(hits, count)}
         for name, count, hits in zip(classes, videos, right, strict=True)
     ]
+
+
+def calibrated(results: Iterable[VideoResult]) -> dict[str, Any]:
+    """Compute how far the probabilities of the videos can be believed that have one label and scores.
+
+    Args:
+        results: Results of distinct videos; read once.
+
+    Returns:
+        As of `videogn.evaluation.calibration.calibration`.
+    """
+    scored = [
+        (result.top[0][1], result.hit(1), result.label_probability, result.brier)
+        for result in results
+        if result.label_probability is not None
+    ]
+    confidence, right, of_label, brier = np.array(scored, np.float64).reshape(-1, 4).T
+    return calibration(confidence, right.astype(bool), of_label, brier)
 
 
 def _ratio(part: int, whole: int) -> float | None:

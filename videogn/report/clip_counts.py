@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
 
+from videogn.evaluation.calibration import brier_score, calibration
 from videogn.study.cell_files import CellResult
 
 #: Videos read at once: a thousand times 10 clips and 400 classes are 16 MB.
@@ -106,6 +108,31 @@ def read_hits(path: str | Path, num_classes: int) -> ClipHits:
         for name, label in zip(paths, labels, strict=True):
             digest.update(f"{name}\0{label}\0".encode())
     return ClipHits(digest.hexdigest(), np.concatenate(parts))
+
+
+def read_calibration(path: str | Path, num_classes: int) -> dict[str, Any]:
+    """Compute from a clip file what results.json of earlier versions does not say.
+
+    Args:
+        path: As for `read_hits`; the clips of a video are averaged.
+        num_classes: Number of classes, K.
+
+    Returns:
+        As of `videogn.evaluation.calibration.calibration`, over the videos with a label and probabilities.
+
+    Raises:
+        ValueError: A row has not V x K probabilities.
+    """
+    columns = [np.zeros((0, 4))]
+    for _, labels, valid, flat in _batches(path):
+        if valid.any():
+            mean = flat.reshape(valid.sum(), -1, num_classes).mean(axis=1, dtype=np.float64)
+            of, mean = labels[valid], mean[labels[valid] >= 0]
+            of = of[of >= 0]
+            right = mean.argmax(axis=1) == of
+            columns.append(np.stack([mean.max(axis=1), right, mean[np.arange(len(of)), of], brier_score(mean, of)], 1))
+    confidence, right, of_label, brier = np.concatenate(columns).T
+    return calibration(confidence, right.astype(bool), of_label, brier)
 
 
 def _batches(path: str | Path) -> Iterator[tuple[list[str], np.ndarray, np.ndarray, np.ndarray]]:

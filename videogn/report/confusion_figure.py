@@ -12,8 +12,8 @@ from videogn.report.style import new_figure
 
 #: Classes whose names, and whose cells' numbers, still fit.
 _MOST_NAMES, _MOST_NUMBERS = 48, 12
-#: Inches, and those of as many classes as need a pixel or two each.
-_SIZE, _LARGE = 7.5, 15.0
+#: Inches across, and those of as many classes as need two pixels or three each: as wide as a report's page.
+_SIZE, _LARGE = 7.5, 10.0
 #: Letters of a name that are shown.
 _NAME = 24
 
@@ -42,7 +42,7 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str]) -> Figure:
     videos, right = int(counts.sum()), int(np.trace(counts))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = _SIZE if classes <= _MOST_NAMES else _LARGE
-    figure = new_figure(size, size)
+    figure = new_figure(size, 0.87 * size)  # the scale stands beside the square
     axes = figure.subplots()
     # One video in a hundred shows beside a diagonal of nearly all.
     image = axes.imshow(100 * shares, cmap="Blues", norm=PowerNorm(0.5, 0, 100), interpolation="nearest")

@@ -50,12 +50,14 @@ class Table:
         rows: Rows of cells, as many as titles.
         caption: Caption, with the unit.
         text_columns: Number of columns from the left that hold text; the others hold numbers.
+        sortable: Whether a click on a column's title sorts the page's table by it.
     """
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str
     text_columns: int = 1
+    sortable: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,13 +76,50 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class Still:
+    """One small frame of a video.
+
+    Attributes:
+        jpeg: The picture, a JPEG file.
+        caption: Which frame it is.
+    """
+
+    jpeg: bytes
+    caption: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One video of a gallery.
+
+    Attributes:
+        title: Name of the video.
+        lines: What there is to say of it.
+        link: Address of the file, or None.
+        stills: Some of its frames. Markdown leaves them out: it cannot hold pictures.
+    """
+
+    title: str
+    lines: Sequence[str]
+    link: str | None = None
+    stills: Sequence[Still] = ()
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Videos with some of their frames."""
+
+    entries: Sequence[Entry]
+
+
+@dataclass(frozen=True)
 class Code:
     """Lines as they are."""
 
     text: str
 
 
-Block: TypeAlias = Heading | Paragraph | Bullets | Table | Picture | Code
+Block: TypeAlias = Heading | Paragraph | Bullets | Table | Picture | Gallery | Code
 
 
 def printable(text: str) -> str:

@@ -6,7 +6,18 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from videogn.report.document_blocks import Block, Bullets, Code, Heading, Paragraph, Picture, Table, printable
+from videogn.report.document_blocks import (
+    Block,
+    Bullets,
+    Code,
+    Entry,
+    Gallery,
+    Heading,
+    Paragraph,
+    Picture,
+    Table,
+    printable,
+)
 
 _MEANT = re.compile(r"[\\`*<>\[\]|~&$]|(?<![^\W_])_|_(?![^\W_])")
 #: What would begin a heading, a list or a quotation.
@@ -46,8 +57,17 @@ def _block(block: Block, folder: Path) -> str:
         case Picture():
             path = block.path.relative_to(folder).as_posix()
             return f"![{_inline(block.alt)}]({path})\n\n{_line(block.caption)}"
+        case Gallery():
+            return "\n".join(f"- {_entry(entry)}" for entry in block.entries)
         case Code():
             return _fenced(printable(block.text))
+
+
+def _entry(entry: Entry) -> str:
+    title = _inline(entry.title)
+    # What ends an address is written as in a URL; the address of a file is so already.
+    link = None if entry.link is None else re.sub(r"[()<>\s]", lambda found: f"%{ord(found[0]):02X}", entry.link)
+    return "; ".join([title if link is None else f"[{title}]({link})", *map(_inline, entry.lines)])
 
 
 def _fenced(text: str) -> str:

@@ -1,18 +1,37 @@
-"""Blocks -> one HTML page that needs nothing else: pictures and style are inside, and there is no script."""
+"""Blocks -> one HTML page that needs nothing else: pictures and style are inside.
+
+There is no script, unless a table can be sorted: then the few lines of `page_sorting.js`, which the page's policy names
+by their hash, so that no other script runs, whatever the text holds.
+"""
 
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
-from videogn.report.document_blocks import Block, Bullets, Code, Heading, Paragraph, Picture, Table, printable
+from videogn.report.document_blocks import (
+    Block,
+    Bullets,
+    Code,
+    Entry,
+    Gallery,
+    Heading,
+    Paragraph,
+    Picture,
+    Still,
+    Table,
+    printable,
+)
 from videogn.report.style import DPI
 
 #: Style of the page.
 _STYLE = Path(__file__).with_suffix(".css")
+#: Script of a page with a table that can be sorted.
+_SORTING = Path(__file__).with_name("page_sorting.js")
 # A browser then fetches nothing, whatever the text holds.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 #: Pixels that a figure keeps on a phone.
@@ -34,11 +53,13 @@ def render_page(blocks: Sequence[Block]) -> str:
     assert isinstance(title, Heading)
     names = _anchors(blocks)
     body = "\n".join(_block(block, names.get(number)) for number, block in enumerate(rest, 1))
+    sortable = any(block.sortable for block in blocks if isinstance(block, Table))
+    policy, script = _with_sorting() if sortable else (_POLICY, "")
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{escape(_POLICY)}">
+<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{_text(title.text)}</title>
 <style>
@@ -52,9 +73,16 @@ def render_page(blocks: Sequence[Block]) -> str:
 <main>
 {body}
 </main>
-</body>
+{script}</body>
 </html>
 """
+
+
+def _with_sorting() -> tuple[str, str]:
+    """The policy that allows the script of sortable tables alone, and the script."""
+    script = f"\n{_SORTING.read_text(encoding='utf-8')}"
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    return f"{_POLICY}; script-src 'sha256-{digest}'", f"<script>{script}</script>\n"
 
 
 def _contents(blocks: Sequence[Block], names: dict[int, str]) -> str:
@@ -91,6 +119,8 @@ def _block(block: Block, name: str | None) -> str:
             return _table(block)
         case Picture():
             return _picture(block)
+        case Gallery():
+            return '<ul class="gallery">\n' + "\n".join(map(_entry, block.entries)) + "\n</ul>"
         case Code():
             return f"<pre>{escape(printable(block.text).rstrip())}</pre>"
 
@@ -99,6 +129,7 @@ def _table(table: Table) -> str:
     head = "".join(
         f'<th scope="col"{_class(table, column)}>{_text(title)}</th>' for column, title in enumerate(table.head)
     )
+    sortable, scroll = (' class="sortable"', "scroll tall") if table.sortable else ("", "scroll")
     rows = "\n".join(
         "<tr>" + "".join(f"<td{_class(table, column, cell)}>{_text(cell)}</td>" for column, cell in enumerate(row))
         + "</tr>"
@@ -106,8 +137,8 @@ def _table(table: Table) -> str:
     )  # fmt: skip
     # The caption is outside of what scrolls, so that it is broken at the page's width.
     return (
-        f'<div class="table">\n<p>{_text(table.caption)}</p>\n<div class="scroll" tabindex="0">'
-        f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n</div>"
+        f'<div class="table">\n<p>{_text(table.caption)}</p>\n<div class="{scroll}" tabindex="0">'
+        f"<table{sortable}>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n</div>"
     )
 
 
@@ -128,6 +159,23 @@ def _picture(picture: Picture) -> str:
         f'<figure>\n<div class="scroll" tabindex="0"><img style="{size}" alt="{_text(picture.alt)}" '
         f'src="data:image/png;base64,{data}"></div>\n<figcaption>{_text(picture.caption)}</figcaption>\n</figure>'
     )
+
+
+def _entry(entry: Entry) -> str:
+    title = _text(entry.title)
+    if entry.link is not None:
+        title = f'<a href="{escape(entry.link, quote=True)}">{title}</a>'
+    lines = "".join(f"<p>{line}</p>" for line in (f"<b>{title}</b>", *map(_text, entry.lines)))
+    return f"<li>{lines}{_stills(entry.stills)}</li>"
+
+
+def _stills(stills: Iterable[Still]) -> str:
+    shown = "".join(
+        f'<span><img alt="{_text(still.caption)}" src="data:image/jpeg;base64,'
+        f'{base64.b64encode(still.jpeg).decode("ascii")}"><small>{_text(still.caption)}</small></span>'
+        for still in stills
+    )
+    return f'<div class="stills">{shown}</div>' if shown else ""
 
 
 def _text(text: str) -> str:

@@ -60,7 +60,7 @@ def _test_set(results: Iterable[CellResult]) -> list[str]:
     results = list(results)
     videos = sorted({result.test["counts"]["expected"] for result in results})
     seeds = sorted({result.cell.seed for result in results})
-    protocols = _distinct(_protocol(result.test["protocol"]) for result in results)
+    protocols = _distinct(protocol_in_words(result.test["protocol"]) for result in results)
     items = [
         f"Test: {listing(videos)} videos of {listing(sorted({len(r.test['per_class']) for r in results}))} classes.",
         f"Protocol: {'; or '.join(protocols)}; clip length and interval as trained.",
@@ -84,7 +84,8 @@ def _contradictions(results: Iterable[CellResult], files: ClipFiles) -> list[str
     return [f"Warning: the clip file does not give the accuracy of the test: {listing(names)}."] if names else []
 
 
-def _protocol(protocol: Mapping[str, Any]) -> str:
+def protocol_in_words(protocol: Mapping[str, Any]) -> str:
+    """Describe how videos were seen, from the entry of results.json."""
     short = protocol.get("short_side")
     side = "" if short is None else f", short side {short} pixels"
     rate = f", at {protocol['fps']:g} frames per second" if protocol.get("fps") else ""

@@ -162,7 +162,7 @@ class _Run:
         fit.append("--checkpoint.enable_version_counter=false")
         checkpoint = f"--ckpt_path={self.folder / LAST_CHECKPOINT}"
         results = [f"--model.results_dir={self.folder}", "--model.save_clip_probabilities=true"]
-        test = [checkpoint, *results, place, "--trainer.logger=false"]
+        test = [checkpoint, *results, place, "--trainer.logger=false", "--no-report"]
         return [*_videogn("fit"), *both, *fit], [*_videogn("test"), *both, *test]
 
 

@@ -69,7 +69,7 @@ class VideoTest:
         """
         self.results.join()
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        folder = Path(results_dir or trainer.log_dir or trainer.default_root_dir)  # every process must ask for it
+        folder = results_folder(trainer, results_dir)  # every process must ask for it
         if not trainer.is_global_zero:
             return {}, None
         about = {**data.describe_test(), "seed": torch.initial_seed(), **about}
@@ -91,6 +91,14 @@ class VideoTest:
         except ValueError as error:
             return replace(_nothing(sample), error=str(error), short=short, fallback=sample.fallback)
         return score_video(sample, clips, short=short, keep_clips=self._keep_clips)
+
+
+def results_folder(trainer: Trainer, results_dir: str | None) -> Path:
+    """Return where the files of a test go: the folder that was asked for, or the log folder.
+
+    Every process has to ask: the number of the log folder is decided by process 0.
+    """
+    return Path(results_dir or trainer.log_dir or trainer.default_root_dir)
 
 
 def _nothing(sample: Sample) -> VideoResult:

@@ -1,0 +1,106 @@
+"""The page of a test: its parts in order, and the files they become."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from videogn.report.document_blocks import Block, Bullets, Heading, Table
+from videogn.report.markdown import render_markdown
+from videogn.report.of_test.accuracy import accuracy_blocks, summary_block
+from videogn.report.of_test.classes import class_blocks
+from videogn.report.of_test.failures import failure_blocks
+from videogn.report.of_test.kinds_of_video import kind_blocks
+from videogn.report.of_test.probabilities import calibration_blocks, clip_number_blocks
+from videogn.report.of_test.results_folder import ResultsFolder, read_results
+from videogn.report.of_test.videos import video_blocks
+from videogn.report.page import render_page
+from videogn.report.provenance import protocol_in_words
+from videogn.system.files import one_line, write_text
+from videogn.system.sizes import counted
+
+FIGURES_FOLDER = "figures"
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is shown.
+
+    Attributes:
+        index: Parquet index of the videos. Default: the one that they were tested with, if there was one.
+        root: Present folder of the data set, if it has moved. Default: where it was.
+        videos: Number of videos of each kind that are shown. Default: 12.
+        seconds: Time for their pictures; further ones are shown without. Default: 30.
+    """
+
+    index: str | None = None
+    root: str | None = None
+    videos: int = 12
+    seconds: float = 30.0
+
+
+def write_test_report(folder: str | Path, extent: Extent | None = None) -> Path:
+    """Write report.md, report.html and figures/*.png beside the results of a test.
+
+    Args:
+        folder: Folder that `videogn test` wrote.
+        extent: How much is shown. Default: `Extent()`.
+
+    Returns:
+        Path of report.html.
+
+    Raises:
+        FileNotFoundError: The folder, or a file of it, does not exist.
+        ValueError: A file is damaged.
+    """
+    extent = extent or Extent()
+    results = read_results(folder, root=extent.root)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # a class named in another script
+        blocks = _blocks(results, extent)
+    write_text(results.folder / "report.md", render_markdown(blocks, results.folder))
+    write_text(results.folder / "report.html", render_page(blocks))
+    return results.folder / "report.html"
+
+
+def _blocks(results: ResultsFolder, extent: Extent) -> list[Block]:
+    figures = results.folder / FIGURES_FOLDER
+    model, counts = results.summary.get("model") or {}, results.summary["counts"]
+    network = " with ".join(filter(None, (model.get("arch"), str(model.get("norm") or "").upper())))
+    things = f"{counted(counts['expected'], 'video')} of {counted(len(results.classes), 'class')}"
+    return [
+        Heading(f"Test of {one_line(network) or 'a network'} on {things}", 1),
+        Heading("In short"),
+        summary_block(results),
+        *accuracy_blocks(results),
+        *class_blocks(results, figures),
+        *calibration_blocks(results, figures),
+        *clip_number_blocks(results, figures),
+        *kind_blocks(results, extent.index),
+        *video_blocks(results, extent.videos, extent.seconds),
+        *failure_blocks(results),
+        *_method_blocks(results.summary),
+    ]
+
+
+def _method_blocks(summary: Any) -> list[Block]:
+    protocol, videos = summary.get("protocol") or {}, summary.get("videos_from") or {}
+    model = {key: value for key, value in (summary.get("model") or {}).items() if value is not None}
+    items = [
+        f"Checkpoint: {one_line(str(summary.get('checkpoint') or 'none'))}.",
+        f"Network: {', '.join(f'{key} {json.dumps(value, ensure_ascii=False)}' for key, value in model.items())}.",
+    ]
+    if "clips" in protocol and "starts" in protocol:
+        clips = f"clips of {protocol.get('clip_length')} x {protocol.get('interval')}"
+        items.append(f"Protocol: {protocol_in_words(protocol)}, {clips}; decoder {summary.get('decoder')}.")
+    source = one_line(str(videos.get("given") or videos.get("root") or "not known"))
+    items.append(
+        f"Videos: {source}, split {videos.get('split')}; SHA-256 of their list: {summary.get('index_sha256')}."
+    )
+    items.append(f"Seed of the test: {summary.get('seed')}.")
+    rows = [[name, version or "not installed"] for name, version in (summary.get("versions") or {}).items()]
+    table = [Table(["package", "version"], rows, "Versions.", 2)] if rows else []
+    return [Heading("How it was tested"), Bullets(items), *table]
