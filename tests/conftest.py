@@ -21,7 +21,7 @@ from stand_in import StandIn
 from training import fit_arguments
 
 import videogn.cli.lightning_cli  # Lightning logs to the standard error that it finds when it is imported
-import videogn.memory
+from videogn import memory
 from videogn.choices import MotionSettings
 from videogn.cli import main
 from videogn.data.synthetic.writing import write_motion_dataset
@@ -56,7 +56,8 @@ def _seeded() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _planned_once() -> Iterator[None]:
     """Plan a step of a training once for all trainings of the same step: a fifth of what they take, in small ones."""
-    plan, plans = videogn.memory.plan_steps, {}
+    plan = memory.plan_steps
+    plans: dict[str, list[StepPlan]] = {}
 
     def plan_once(settings: Sequence[StepSetting], **options: Any) -> list[StepPlan]:
         key = repr((settings, options))
@@ -65,7 +66,7 @@ def _planned_once() -> Iterator[None]:
         return plans[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(videogn.memory, "plan_steps", plan_once)
+        patch.setattr(memory, "plan_steps", plan_once)
         yield
 
 
