@@ -17,6 +17,7 @@ MODULES = (
     "videogn.models.i3d",
     "videogn.models.weights",
     "videogn.norm.table",
+    "videogn.report.statistics",
     "videogn.training.objective",
     "videogn.video.clips",
     "videogn.video.decoders.decode",

@@ -17,7 +17,7 @@ from videogn.study.budget import Budget
 from videogn.study.cell import Norm, Section
 from videogn.study.study_files import read_study
 
-FIGURES = {"batch_size.png", "validation_error.png", "test_clips.png", "cost.png", "frontier.png"}
+FIGURES = {"batch_size.png", "classes.png", "validation_error.png", "test_clips.png", "cost.png", "frontier.png"}
 
 
 @pytest.fixture(autouse=True)
@@ -128,7 +128,7 @@ def test_groups_many_norms_and_two_budgets(tmp_path):
     assert "The paper's Table 3" in markdown
     assert "The paper's Table 1" in markdown
     assert "BN − (GN, groups 8)" in markdown
-    assert page.index('<h2 id="groups">') < page.index('<h2 id="minutes">')
+    assert page.index('<h3 id="groups">') < page.index('<h3 id="minutes">') < page.index('<h2 id="appendix">')
 
 
 def test_files_that_contradict_one_another_are_named(tmp_path):

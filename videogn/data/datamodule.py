@@ -35,7 +35,7 @@ from videogn.data.multigrid import Multigrid
 from videogn.data.plans import ViewPlan, centre_plan, described, evaluation_plan, training_plan
 from videogn.data.run_order import continued
 from videogn.data.sampler import VideoSampler
-from videogn.data.splits import read_splits
+from videogn.data.splits import read_splits, source_of_test
 from videogn.data.training_loader import training_loader
 from videogn.data.usable import refuse_unusable, without_missing
 from videogn.data.video_index import VideoIndex
@@ -171,9 +171,9 @@ class VideoDataModule(pl.LightningDataModule):
             columns=parse_columns(columns),
         )
         check_labels(self.splits, sampling)
-        # Results name their videos: the test videos may be the validation ones, or a part held out.
-        own_test = self.splits.get("test") is not self.splits.get("val")
-        self._test_source = {"split": "test" if own_test else "val", "root": root, "given": test if own_test else val}
+        read = {"val_fraction": val_fraction, "seed": seed, "use_truncated": use_truncated, "columns": columns}
+        read |= {"frame_rate": frame_rate, "time_limit": time_limit}
+        self._test_source = source_of_test(self.splits, root, {"val": val, "test": test}, read)
         self.class_names = list(next(iter(self.splits.values())).classes)
         _warn(inspect_splits(self.splits, leaks=leaks, given_classes=class_names is not None))
         # How `training_classes` judges; None when it has.

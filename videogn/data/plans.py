@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -156,6 +156,12 @@ def described(views: EvaluationViews) -> dict[str, Any]:
         **({} if views.fps is None else {"fps": views.fps}),
         **({} if views.antialias else {"antialias": False}),
     }
+
+
+def views_described(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `EvaluationViews` that `described` has written."""
+    names = {"clips": "num_clips", "starts": "protocol"}
+    return {names.get(name, name): value for name, value in description.items()}
 
 
 # All functions of a plan take an rng. They are partials rather than lambdas, so that a data set can be pickled for

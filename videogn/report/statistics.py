@@ -1,4 +1,4 @@
-"""Intervals and tests of a comparison: over seeds (Student), over videos (bootstrap), of a pair (McNemar)."""
+"""Intervals and tests of a comparison: over seeds (Student), over videos (bootstrap), of pairs (McNemar, Holm)."""
 
 from __future__ import annotations
 
@@ -62,6 +62,30 @@ def t_interval(values: Sequence[float], *, level: float = LEVEL) -> Interval:
     return Interval(mean, mean - half, mean + half, count)
 
 
+def welch_interval(first: Sequence[float], second: Sequence[float], *, level: float = LEVEL) -> Interval:
+    """Welch's interval of a difference of means of unpaired values (Biometrika 1947).
+
+    Args:
+        first: Values, at least one.
+        second: Values that are compared with them, at least one.
+        level: Probability that the interval holds the difference.
+
+    Returns:
+        Mean of `second` minus that of `first`, with an interval where both have several values that are not all equal.
+    """
+    from scipy import stats
+
+    mean, count = float(np.mean(second) - np.mean(first)), len(first) + len(second)
+    squares = [
+        float(np.var(values, ddof=1)) / len(values) if len(values) > 1 else math.nan for values in (first, second)
+    ]
+    if not sum(squares) > 0:
+        return Interval(mean, None, None, count)
+    freedom = sum(squares) ** 2 / sum(s**2 / (len(v) - 1) for s, v in zip(squares, (first, second), strict=True))
+    half = float(stats.t.ppf((1 + level) / 2, freedom)) * math.sqrt(sum(squares))
+    return Interval(mean, mean - half, mean + half, count)
+
+
 def bootstrap_interval(
     values: np.ndarray, *, level: float = LEVEL, resamples: int = RESAMPLES, seed: int = 0
 ) -> Interval:
@@ -103,3 +127,25 @@ def mcnemar_p(only_first: int, only_second: int) -> float:
 
     different = only_first + only_second
     return 1.0 if different == 0 else float(stats.binomtest(only_first, different, 0.5).pvalue)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's correction ("A simple sequentially rejective multiple test procedure", Scand. J. Statist. 1979).
+
+    Args:
+        p_values: p values of several tests.
+
+    Returns:
+        The adjusted ones: with those below 0.05 rejected, the probability of a false rejection is at most 0.05.
+
+    Example:
+        >>> from videogn.report.statistics import holm
+        >>> holm([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
+    """
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min((len(p_values) - rank) * p_values[place], 1.0))
+        adjusted[place] = largest
+    return adjusted

@@ -14,14 +14,15 @@ from videogn.checks import check_choice, existing_path, expanded
 from videogn.choices import NUM_CLASSES, EvaluationViews, MotionSettings, ScalingName
 from videogn.study.budget import KINDS, Budget
 from videogn.study.cell import Cell, Section, merge
-from videogn.study.combinations import combinations, replace_axes
+from videogn.study.combinations import clips_of_tests, combinations, replace_axes
+from videogn.study.transfers import ClipOfTest
 from videogn.study.yaml_values import as_list, check_keys, integer, load_yaml, mapping, section
 from videogn.system.configurations import find_config, shipped
 
 _KEYS = ("title", "configs", "fit", "motion", "videos", "axes", "budget", "devices", "memory")
 _BUDGET_KEYS = (*KINDS, "step_clips", "step_batches", "scaling", "title", "note")
 #: Option of `videogn fit` -> the part of a grid that decides it.
-_DECIDED = {
+DECIDED = {
     "seed_everything": "the axis seed",
     "model.norm": "the axis norm",
     "model.norm_options": "the axis norm, for instance {name: gn, groups: 8}",
@@ -68,6 +69,7 @@ class Grid:
         sections: Cells, budget by budget.
         memory: Size that the largest batches are planned for, such as 16GiB, or None.
         text: The file, with the changes of the command line.
+        test_clips: Clips that every cell is tested with besides its own.
     """
 
     title: str
@@ -77,6 +79,7 @@ class Grid:
     sections: tuple[Section, ...]
     memory: str | None
     text: str
+    test_clips: tuple[ClipOfTest, ...] = ()
 
     @property
     def on_cpu(self) -> bool:
@@ -153,6 +156,7 @@ def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = 
         sections=_sections(content, base),
         memory=None if memory is None else str(memory),
         text=yaml.safe_dump({key: value for key, value in content.items() if value}, sort_keys=False),
+        test_clips=clips_of_tests(section(content, "axes")),
     )
 
 
@@ -185,7 +189,7 @@ def check_known(base: Mapping[str, Any]) -> None:
 
 def _check_undecided(fit: Mapping[str, Any], *, motion: bool) -> None:
     """Refuse options that every cell would replace: who gives them believes that they count."""
-    decided = {**_DECIDED, **({"data.root": "motion, the data that the study makes"} if motion else {})}
+    decided = {**DECIDED, **({"data.root": "motion, the data that the study makes"} if motion else {})}
     for option, by in decided.items():
         part, _, name = option.rpartition(".")
         if name in (section(fit, part) if part else fit):

@@ -163,8 +163,8 @@ class Optimisation:
         if self.warmup_epochs:
             schedule += f" after {self.warmup_epochs:g} epochs of warm-up"
         return (
-            f"{type(optimizer).__name__}, weight decay {decay:g} on {weights} weights and none on "
-            f"{len(dimensions) - weights} norms and biases{self._layer_rates(groups)}, {schedule}"
+            f"{type(optimizer).__name__}, weight decay {decay:g} ({weights} weights, not "
+            f"{len(dimensions) - weights} norms and biases){self._layer_rates(groups)}, {schedule}"
         )
 
     def _layer_rates(self, groups: list[dict[str, Any]]) -> str:

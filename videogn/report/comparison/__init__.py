@@ -1,0 +1,1 @@
+"""Results of several tests, or of two studies, against one another. Nothing here needs torch."""
