@@ -10,7 +10,7 @@ from typing import Any
 _STAND_IN = """
 import json, os, pathlib, signal, subprocess, sys, time
 command, *arguments = sys.argv[1:]
-options = dict(argument.removeprefix("--").split("=", 1) for argument in arguments)
+options = dict(argument.removeprefix("--").split("=", 1) for argument in arguments if "=" in argument)
 folder, beside = pathlib.Path(options["trainer.default_root_dir"]), pathlib.Path(__file__).parent
 last = folder / "checkpoints" / "last.ckpt"
 names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "CUDA_VISIBLE_DEVICES")

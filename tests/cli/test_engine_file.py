@@ -10,6 +10,7 @@ import pytest
 from training import SMALL, evaluation_arguments
 
 from videogn.exporting.export import export
+from videogn.training.verification import verify_results
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,11 @@ def test_the_results_are_those_of_the_checkpoint(videogn, motion, trained, engin
             assert values == pytest.approx(own_rows[column], abs=1e-5)
         else:
             assert values == own_rows[column], column
+    assert verify_results(path.parent, workers=0).verified
+    exported["engine"]["sha256"] = "0" * 64
+    path.write_text(json.dumps(exported))
+    (difference,) = verify_results(path.parent, workers=0, checkpoint=str(engine)).differences
+    assert difference == f"exported file: {engine} is not the one that was tested"
 
 
 def test_failures_are_counted(videogn, damaged, engine, tmp_path):

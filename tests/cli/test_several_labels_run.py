@@ -14,6 +14,7 @@ from training import SMALL, TINY
 from videogn.evaluation.average_precision import average_precisions
 from videogn.exporting.export import export
 from videogn.inference import Predictor
+from videogn.training.verification import verify_results
 from videogn.video.encode import write_video
 
 NAMES = ("red", "green", "blue")
@@ -50,7 +51,8 @@ def test_from_fit_to_predict(videogn, colours, capsys):
     assert hparams["several_labels"] is True
     assert hparams["class_names"] == sorted(NAMES)
     results = colours / "results"
-    assert videogn(*_run("test", colours, f"--ckpt_path={checkpoint}", f"--model.results_dir={results}")) == 0
+    kept = [f"--model.results_dir={results}", "--model.save_clip_probabilities=true"]
+    assert videogn(*_run("test", colours, f"--ckpt_path={checkpoint}", *kept)) == 0
     summary = json.loads((results / "results.json").read_text())
     assert f"mAP {100 * summary['over_all']['map']:.1f} %" in (results / "report.html").read_text()
     predictor = Predictor(checkpoint, num_clips=3, device="cpu", time_limit=0)
@@ -63,6 +65,7 @@ def test_from_fit_to_predict(videogn, colours, capsys):
         shown[number, [place[k] for k in chosen]] = True
     expected = np.mean(average_precisions(scores, shown, shown.sum(axis=0)))
     assert summary["over_all"]["map"] == pytest.approx(expected, abs=1e-6)
+    _check_verification(results, summary)
     with pytest.raises(ValueError, match="a timeline needs a network of one class a video"):
         predictor.timeline(colours / "0.mp4", stride=1)
     with pytest.raises(ValueError, match="the Hugging Face layout needs a network of one class a video"):
@@ -73,3 +76,18 @@ def test_from_fit_to_predict(videogn, colours, capsys):
     given = [f"--ckpt_path={checkpoint}", "--data.train=null", "--data.val=null", f"--data.test={colours / 'one.txt'}"]
     assert videogn(*_run("test", colours, *given)) == 2
     assert "trained on several labels a video, and these videos have one" in capsys.readouterr().err
+
+
+def _check_verification(results, summary):
+    """The results verify; not with another mAP, and without the scores of all classes that is not known."""
+    found = verify_results(results, workers=0, tolerance=0.0)
+    assert (found.verified, len(found.checks), found.unknown) == (True, len(SETS), [])
+    summary["over_all"]["map"] += 0.01
+    (results / "results.json").write_text(json.dumps(summary))
+    (difference,) = verify_results(results, videos=1, workers=0).differences
+    assert difference.startswith("over_all.map is ")
+    (results / "clip_probabilities.parquet").unlink()
+    found = verify_results(results, videos=1, workers=0)
+    assert found.verified
+    assert found.unknown[0].startswith("mAP: ")
+    summary["over_all"]["map"] -= 0.01

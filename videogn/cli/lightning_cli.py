@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import logging
 import sys
-import warnings
 from argparse import SUPPRESS
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
@@ -20,9 +18,8 @@ from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
-from videogn.cli.closing_lines import closing_lines, interrupted_lines
+from videogn.cli.lightning_lines import prepare
 from videogn.cli.logged_confusion import confusion_pictures
-from videogn.cli.report_after_test import write_page
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import progress_bar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
@@ -35,6 +32,7 @@ from videogn.training.callbacks import (
     ExpectedTime,
     FeaturePercentiles,
     PlannedMemory,
+    RandomWeights,
     RunHistory,
     TrainingAtChance,
     TrainingCost,
@@ -45,31 +43,8 @@ from videogn.training.labelling import OneLabel
 from videogn.training.newest_checkpoint import find_checkpoint
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
-from videogn.training.video_test import results_folder
 
 _log = logging.getLogger(__name__)
-
-#: Beginnings of Lightning's lines that say nothing about the run, or that ours say too.
-_NOISE = (
-    "Tip:",
-    "💡",
-    "Seed set to",
-    "GPU available",
-    "TPU available",
-    "HPU available",
-    "LOCAL_RANK",
-    "`Trainer.fit` stopped",
-)
-#: Lightning's warnings without consequence here: our loader resumes by itself, and a small data set has few batches.
-#: The training loss in the log is that of one process; the counts are added up before they are logged.
-_IGNORED = (
-    ".*your dataloader is not resumable.*",
-    ".*smaller than the logging interval.*",
-    ".*`self.log.'(train|val|test)/.*', ..., sync_dist=True.`.*",
-    ".*`self.log..` but `Trainer.barebones=True.` is configured.*",
-)
-#: Callbacks of the training run are not missed in a test.
-_IGNORED_OF_TESTS = (".*callbacks used to create the checkpoint need to be provided.*",)
 
 
 class _SaveConfigOfFit(SaveConfigCallback):
@@ -203,6 +178,8 @@ class VideoCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Say what came out and where it is, and draw the percentiles that a callback has recorded."""
+        from videogn.cli.closing_lines import closing_lines
+
         trainer: Any = self.trainer
         given = self._given()
         lines = closing_lines(trainer, given.get("data", Namespace()).as_dict(), given.get("trust", []))
@@ -217,6 +194,9 @@ class VideoCLI(LightningCLI):
 
     def after_test(self) -> None:
         """Write the page of the test, unless --no-report asks for none."""
+        from videogn.cli.report_after_test import write_page
+        from videogn.training.video_test import results_folder
+
         trainer: Any = self.trainer
         folder = results_folder(trainer, self.model.results_dir)  # every process must ask
         if trainer.is_global_zero and not self.config[self._command].no_report:
@@ -228,6 +208,8 @@ class VideoCLI(LightningCLI):
             with saying_what_fits(self, subcommand):
                 super()._run_subcommand(subcommand)
         except BaseException as error:
+            from videogn.cli.closing_lines import interrupted_lines
+
             lines = interrupted_lines(self.trainer) if subcommand == "fit" else []
             for line in lines if isinstance(error, SystemExit | KeyboardInterrupt) else []:
                 _log.info("%s", line)
@@ -288,7 +270,7 @@ def _callbacks(command: str) -> list[Callback]:
     """What is said and counted of every run."""
     callbacks: list[Callback] = [EffectiveBatch(), TrainingCost()]
     return (
-        [*callbacks, RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
+        [*callbacks, RandomWeights(), RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
         if command == "fit"
         else callbacks
     )
@@ -306,22 +288,8 @@ def run_lightning(command: str, description: str, help_section: str, *, cli: typ
     Returns:
         0, or 1 if a validation or test lost more videos than --data.max_failures; its results are written.
     """
-    lines = _AboveBar() if sys.stderr.isatty() else logging.StreamHandler()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[lines])
-    for handler in [*logging.getLogger("lightning.pytorch").handlers, *logging.getLogger("lightning.fabric").handlers]:
-        handler.addFilter(lambda line: not line.getMessage().startswith(_NOISE))
-    for message in (*_IGNORED, *(() if command == "fit" else _IGNORED_OF_TESTS)):
-        warnings.filterwarnings("ignore", message=message)
-    torch.set_float32_matmul_precision("high")
+    prepare(command)
     with one_reason():
         trainer = cli(command, description, help_section).trainer
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     return int(any(isinstance(callback, FailurePolicy) and callback.exceeded for callback in callbacks))
-
-
-class _AboveBar(logging.StreamHandler[Any]):
-    """Writes to what sys.stderr is at that moment: a progress bar replaces it, to write lines above itself."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.stream = sys.stderr
-        super().emit(record)

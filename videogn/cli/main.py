@@ -20,6 +20,7 @@ COMMANDS = {
     "fit": ("videogn.cli.training", "Train a network on a data set."),
     "validate": ("videogn.cli.training", "Test a checkpoint on one clip per video: top-1 and top-5."),
     "test": ("videogn.cli.training", "Test a checkpoint on ten clips per video; keep all predictions."),
+    "verify": ("videogn.cli.verify", "Test a sample of a test's videos again: can its results be believed?"),
     "report": ("videogn.cli.report", "Write the page of a test: classes, confusions, calibration, videos."),
     "predict": ("videogn.cli.predict", "Classify video files."),
     "features": ("videogn.cli.features", "Compute features of video files, for retrieval and linear probes."),
@@ -31,7 +32,7 @@ COMMANDS = {
     "study": ("videogn.cli.study", "Train, test and compare norms, clip lengths and batch sizes."),
     "plan": ("videogn.cli.plan", "Memory of a training step, and the largest batch; needs no GPU."),
     "models": ("videogn.cli.models", "List networks and published weights: size, input, norms, accuracy."),
-    "data": ("videogn.cli.data", "Index, check, resize, explain and make data sets."),
+    "data": ("videogn.cli.data", "Index, check, divide, resize, explain and make data sets."),
     "bench": ("videogn.cli.bench", "Measure loading, predicting and exported networks."),
     "demo": ("videogn.cli.demo", "See it all work in minutes on a CPU, with nothing downloaded."),
 }

@@ -41,7 +41,7 @@ SHORT = {
     "print_config": "Print the complete configuration and exit.",
     "seed_everything": "Seed of all random numbers.",
     "find_lr": "Train 100 steps at growing learning rates instead, say which rate to take, and draw learning_rate.png.",
-    "no_report": "Write no page (report.html, report.md) of the test beside its results.",
+    "no_report": "Write no page of the test.",
     "trust": "Packages that may be imported where a checkpoint names a norm or network from outside videogn.",
     "ckpt_path": "Checkpoint to resume from, or to evaluate; `last` is the newest in trainer.default_root_dir. "
     "test and validate also take `best`, that of the same run, or a published network, such as zoo:x3d_s.",

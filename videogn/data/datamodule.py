@@ -35,7 +35,7 @@ from videogn.data.multigrid import Multigrid
 from videogn.data.plans import ViewPlan, centre_plan, described, evaluation_plan, training_plan
 from videogn.data.run_order import continued
 from videogn.data.sampler import VideoSampler
-from videogn.data.splits import read_splits
+from videogn.data.splits import read_splits, source_of_test
 from videogn.data.training_loader import training_loader
 from videogn.data.usable import refuse_unusable, without_missing
 from videogn.data.video_index import VideoIndex
@@ -72,7 +72,7 @@ class VideoDataModule(pl.LightningDataModule):
         num_workers: Number of loader processes per device, also where it exceeds the number of cores. 0 decodes in the
             training process.
         multigrid: Cycles of multigrid training (Wu et al. 2020): `long`, `short` or `both`. Clip length, crop and batch
-            change from step to step at equal cost, and `batch_size` counts whole clips. Default: batches of one shape.
+            change from step to step at equal cost; `batch_size` counts full-size clips. Default: batches of one shape.
         train_short_sides: Smallest and largest shorter side in training, in pixels; uniform for each clip.
         random_resized_crop: Smallest and largest share of a frame's area that a training clip shows, for instance
             [0.08,1], resized to `crop_size` whatever its aspect ratio, in place of `train_short_sides`: torchvision's
@@ -171,9 +171,9 @@ class VideoDataModule(pl.LightningDataModule):
             columns=parse_columns(columns),
         )
         check_labels(self.splits, sampling)
-        # Results name their videos: the test videos may be the validation ones, or a part held out.
-        own_test = self.splits.get("test") is not self.splits.get("val")
-        self._test_source = {"split": "test" if own_test else "val", "root": root, "given": test if own_test else val}
+        read = {"val_fraction": val_fraction, "seed": seed, "use_truncated": use_truncated, "columns": columns}
+        read |= {"frame_rate": frame_rate, "time_limit": time_limit}
+        self._test_source = source_of_test(self.splits, root, {"val": val, "test": test}, read)
         self.class_names = list(next(iter(self.splits.values())).classes)
         _warn(inspect_splits(self.splits, leaks=leaks, given_classes=class_names is not None))
         # How `training_classes` judges; None when it has.

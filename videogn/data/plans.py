@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from videogn.axes import Crop
 from videogn.choices import EvaluationViews, NetworkInput
-from videogn.data.multigrid import ClipShape
 from videogn.video.clips import SLOWFAST_FPS, Indices, centre_clip, clip_indices, random_clip
 from videogn.video.crops import ResizedCrop, evaluation_crops, random_crop
 from videogn.video.window import resized_size
+
+if TYPE_CHECKING:
+    from videogn.data.multigrid import ClipShape
 
 
 class Layout(NamedTuple):
@@ -156,6 +158,12 @@ def described(views: EvaluationViews) -> dict[str, Any]:
         **({} if views.fps is None else {"fps": views.fps}),
         **({} if views.antialias else {"antialias": False}),
     }
+
+
+def views_described(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of `EvaluationViews` that `described` has written."""
+    names = {"clips": "num_clips", "starts": "protocol"}
+    return {names.get(name, name): value for name, value in description.items()}
 
 
 # All functions of a plan take an rng. They are partials rather than lambdas, so that a data set can be pickled for

@@ -70,6 +70,24 @@ def read_splits(
     return splits
 
 
+def source_of_test(
+    splits: Mapping[str, VideoIndex], root: str | None, sources: Mapping[str, str | None], read: dict[str, Any]
+) -> dict[str, Any]:
+    """Say for the results where the test videos come from: they may be the validation videos, or a part held out.
+
+    Args:
+        splits: Return value of `read_splits`.
+        root: Folder of the data set.
+        sources: Sources of "val" and "test" outside `root`, or None.
+        read: How they were read.
+
+    Returns:
+        The split, the root, the source outside it, and how they were read.
+    """
+    split = "val" if splits.get("test") is splits.get("val") else "test"
+    return {"split": split, "root": root, "given": sources[split], "read": read}
+
+
 def read_sources(
     layout: Layout, root: str | Path | None = None, columns: Mapping[str, str] | None = None
 ) -> dict[str, VideoIndex]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 from statistics import NormalDist
 
@@ -50,3 +51,30 @@ def clopper_pearson_upper(hits: int, count: int, *, level: float = 0.95) -> floa
     from scipy.stats import beta  # slow to import, and few need it
 
     return 1.0 if hits >= count else float(beta.ppf(level, hits + 1, count - hits))
+
+
+def most_differing(count: int, sample: int, *, level: float = 0.95) -> int:
+    """Bound the number of items that differ, of which a random sample without replacement showed none.
+
+    If D of N items differ, a sample of n shows none of them with the probability C(N - D, n) / C(N, n), the
+    hypergeometric distribution at 0. For large N it is (1 - D/N)^n, and the bound is about 3 N / n at 95 %, the "rule
+    of three" (Hanley and Lippman-Hand, JAMA 1983).
+
+    Args:
+        count: Number of items, N.
+        sample: Number of items that were drawn, n, in 0..N.
+        level: Probability that the bound is not below D. Default: 0.95.
+
+    Returns:
+        The largest D that shows no difference in a sample with a probability of more than 1 - level.
+
+    Example:
+        >>> from videogn.evaluation.proportions import most_differing
+        >>> most_differing(20_000, 100), most_differing(20_000, 1000), most_differing(100, 100)
+        (588, 58, 0)
+    """
+    ways = math.comb(count, sample)
+    unlikely = round(1 - level, 12)  # 0.1, and not 0.09999999999999998
+    return bisect.bisect_left(
+        range(1, count - sample + 1), True, key=lambda differ: math.comb(count - differ, sample) / ways <= unlikely
+    )

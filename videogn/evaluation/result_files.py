@@ -16,7 +16,12 @@ from videogn.evaluation.results import TOP_K, VideoResult, calibrated, per_class
 from videogn.system.files import displayable, remove_unfinished, replacing, write_json
 from videogn.system.versions import package_versions
 
-_NAMES = ("results.json", "predictions.csv", "predictions.parquet", "clip_probabilities.parquet")
+RESULTS, CSV, PREDICTIONS, CLIPS = _NAMES = (
+    "results.json",
+    "predictions.csv",
+    "predictions.parquet",
+    "clip_probabilities.parquet",
+)
 
 
 def write_results(
@@ -84,7 +89,7 @@ def write_results(
 
 
 def predictions_table(results: Sequence[VideoResult], classes: Sequence[str]) -> pa.Table:
-    """Make a table with one row per video: path, label, best classes with probabilities, clips used, error.
+    """Make a table with one row per video: path, label, best classes with probabilities, clips, frames, error.
 
     Several labels are joined by ";".
 
@@ -104,6 +109,7 @@ def predictions_table(results: Sequence[VideoResult], classes: Sequence[str]) ->
         columns[f"score{rank + 1}"] = (pa.float64(), [r.top[rank][1] if r.top else None for r in results])
     columns["clips"] = (pa.int64(), [len(r.starts) for r in results])
     columns["clip_starts"] = (pa.string(), [" ".join(map(str, r.starts)) for r in results])
+    columns["frames_checksum"] = (pa.string(), [r.frames for r in results])
     columns["error"] = (pa.string(), [r.error for r in results])
     return pa.table({name: pa.array(values, kind) for name, (kind, values) in columns.items()})
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from videogn.axes import Sample
 from videogn.evaluation.calibration import brier_score, calibration
 from videogn.evaluation.class_accuracy import mean_class_accuracy
+from videogn.evaluation.frame_checksum import frames_checksum
 from videogn.evaluation.views import video_probabilities
 from videogn.system.files import displayable
 
@@ -38,6 +39,7 @@ class VideoResult:
         clips: Probabilities of each clip, float32 (clips, K), or None if they are not kept.
         labels: Class numbers where a video may show several classes; None where it has one, `label`.
         scores: Probabilities of the video, float32 (K,), where it may show several classes; else None.
+        frames: Checksum of the frames that were shown, see `frames_checksum`; None if nothing was decoded.
         label_probability: Probability of the label; None where there is not one label, or no probability.
         brier: Brier score, see `calibration.brier_score`; None likewise.
     """
@@ -55,6 +57,7 @@ class VideoResult:
     clips: np.ndarray | None = field(default=None, compare=False, repr=False)
     labels: tuple[int, ...] | None = None
     scores: np.ndarray | None = field(default=None, compare=False, repr=False)
+    frames: str | None = None
     label_probability: float | None = None
     brier: float | None = None
 
@@ -91,6 +94,7 @@ def score_video(sample: Sample, clips: Tensor, *, short: bool = False, keep_clip
         clips=clips.float().cpu().numpy() if keep_clips else None,
         labels=sample.labels,
         scores=None if sample.labels is None else of_video.float().cpu().numpy(),
+        frames=None if sample.frames is None else frames_checksum(sample.frames),
         label_probability=float(whole[sample.label]) if one_label else None,
         brier=float(brier_score(whole[None], np.array([sample.label]))[0]) if one_label else None,
     )

@@ -14,6 +14,7 @@ from torch import Tensor
 from videogn.axes import Batch, Sample
 from videogn.choices import NetworkInput
 from videogn.evaluation import ResultCollection, score_video, write_results
+from videogn.evaluation.frame_checksum import frames_checksum
 from videogn.evaluation.results import VideoResult, in_words
 from videogn.video.clips import is_short
 
@@ -89,7 +90,8 @@ class VideoTest:
         try:
             clips = self._probabilities(sample)
         except ValueError as error:
-            return replace(_nothing(sample), error=str(error), short=short, fallback=sample.fallback)
+            frames = None if sample.frames is None else frames_checksum(sample.frames)
+            return replace(_nothing(sample), error=str(error), short=short, fallback=sample.fallback, frames=frames)
         return score_video(sample, clips, short=short, keep_clips=self._keep_clips)
 
 

@@ -24,11 +24,14 @@ class Options:
             classes.
         root: Folder of the videos that a CSV or list names. By default the folder of that file.
         columns (ROLE=NAME,...): Columns of a list where it is not clear which is which: path=video_name,label=tag.
+        near_duplicates: Decode some frames of each video too, and name the pairs of different splits that look alike,
+            such as copies of another size or quality; without splits, all pairs that do.
     """
 
     source: str
     root: str | None = None
     columns: str | None = None
+    near_duplicates: bool = False
 
 
 def run(options: Options) -> int:
@@ -67,7 +70,17 @@ def run(options: Options) -> int:
         videos = with_contents(videos)
     for line in remarks(splits, find_leaks(videos)):
         print(line)
+    if options.near_duplicates:
+        print("\n".join(_near_duplicates(splits)))
     return 0
+
+
+def _near_duplicates(splits: Mapping[str, VideoIndex]) -> list[str]:
+    """What is said of videos that look alike; validation videos that are the test videos too are compared once."""
+    from videogn.cli.data.near_duplicates import near_duplicates_of
+
+    once = {split: index for split, index in splits.items() if split != "test" or index is not splits.get("val")}
+    return near_duplicates_of(once)[0] or ["no near-duplicates"]
 
 
 def _show_splits(splits: Mapping[str, VideoIndex]) -> None:

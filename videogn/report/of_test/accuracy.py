@@ -90,8 +90,8 @@ def _class_sentences(results: ResultsFolder) -> Iterator[str]:
     key = "average_precision" if results.several_labels else "top1"
     name = "average precision" if results.several_labels else "top-1"
     known = [row for row in results.summary["per_class"] if row["videos"] and row.get(key) is not None]
-    low, high = (pick(known, key=lambda row: row[key], default={key: None}) for pick in (min, max))
-    if low[key] != high[key]:
+    if len({row[key] for row in known}) > 1:
+        low, high = (pick(known, key=lambda row: row[key]) for pick in (min, max))
         ends = (f"{one_line(row['class'])} ({percent(row[key])} % of {row['videos']:,})" for row in (low, high))
         yield f"By class, {name} goes from {' to '.join(ends)}."
     for pair in most_confused(results.confusion, 1):
