@@ -16,6 +16,8 @@ from videogn.choices import EvaluationProtocol, EvaluationViews, NetworkInput, c
 def test_tables_have_the_names_of_the_choices():
     from videogn.exporting.formats import FORMATS
     from videogn.models.network_sources import _TORCHVISION, _ZOO, KINDS
+    from videogn.report.leaderboard import LEADERBOARD_FORMATS
+    from videogn.report.table_formats import TABLE_FORMATS
     from videogn.training.optimisation import SCALINGS
     from videogn.training.schedules import SCHEDULES
     from videogn.video.clips import PROTOCOLS
@@ -31,6 +33,8 @@ def test_tables_have_the_names_of_the_choices():
         choices.ZooName: _ZOO,
         choices.TorchvisionName: _TORCHVISION,
         choices.ExportFormatName: FORMATS,
+        choices.TableFormatName: TABLE_FORMATS,
+        choices.LeaderboardFormatName: LEADERBOARD_FORMATS,
     }
     for names, table in tables.items():
         assert set(get_args(names)) == set(table)

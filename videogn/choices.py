@@ -48,12 +48,16 @@ TorchvisionName = Literal[
     "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t", "swin3d_s", "swin3d_b"
 ]
 ExportFormatName = Literal["torch-export", "onnx", "openvino"]
+TableFormatName = Literal["csv", "latex"]
+LeaderboardFormatName = Literal["csv", "md"]
 DynamicName = Literal["batch", "all"]
 
 #: Network and norm that are trained unless others are named, and their number of classes (Kinetics-400).
 ARCH = "i3d_r50"
 NORM = "gn"
 NUM_CLASSES = 400
+#: Norms that look at each clip alone: what a clip becomes does not depend on the others of its batch.
+CLIP_NORMS = ("gn", "ln", "in", "ws+gn", "frozen_bn", "none")
 #: Shares of a training run at which the `step` schedule lowers the learning rate.
 MILESTONES = (0.375, 0.75)
 #: Seconds that a video may take to decode.

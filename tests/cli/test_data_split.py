@@ -8,6 +8,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from videogn.data.lists.columns import parse_columns
@@ -143,6 +145,28 @@ def test_parts_of_videos_and_several_labels(videogn, capsys, tmp_path):
     splits = as_fit_reads(capsys.readouterr().out)
     found = {Path(each.path).name: each.labels for index in splits.values() for each in index.records}
     assert found == {f"{n}.mp4": (0, 1) if n == 3 else (n % 2,) for n in range(8)}
+
+
+def test_an_index_by_its_column(videogn, capsys, persons):
+    """Its unusable videos are left out, and `fit` is told the lists, since it would take the index."""
+    root = str(persons)
+    paths = [f"{root}/{label}/s{person}_{take}.mp4" for label in "abc" for person in range(10) for take in range(2)]
+    columns = {
+        "path": paths,
+        "label": [path[len(root) + 1] for path in paths],
+        "status": ["corrupt", *["ok"] * 59],
+        "frames": [30] * 60,
+        "camera": [int(path[-7]) % 5 for path in paths],
+    }
+    pq.write_table(pa.table(columns), persons / "index.parquet")
+    assert videogn("data", "split", root, "--by", "camera", "--near-duplicates", "off") == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"left out: 1 of 60 videos, for instance {paths[0]} (corrupt)\n")
+    assert "5 groups by 'camera'" in printed
+    assert "--data.columns" not in printed
+    assert {split: len(index) for split, index in as_fit_reads(printed).items()} == {"train": 36, "val": 11, "test": 12}
+    assert videogn("data", "split", root, "--by", "camra", "--near-duplicates", "off", "--overwrite") == 2
+    assert "has no column 'camra'" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

@@ -50,6 +50,15 @@ def test_it_says_a_rate_and_leaves_a_picture(videogn, motion, tmp_path, caplog):
         assert "no learning rate can be suggested" in line
 
 
+def test_it_trains_on_base_clips(videogn, motion, tmp_path, caplog):
+    """Multigrid multiplies the rate by that of its batches; --model.lr is that of base clips."""
+    more = ["--data.batch_size=1", "--model.milestones=[0.5]"]
+    _, plain = _find(videogn, motion, tmp_path / "one", caplog, *more)
+    status, line = _find(videogn, motion, tmp_path / "two", caplog, *more, "--data.multigrid=long")
+    assert status == 0
+    assert line == plain.replace("one", "two")
+
+
 def test_it_does_not_go_on_with_a_run(videogn, motion, trained, tmp_path, caplog, capsys):
     last = trained / "checkpoints" / "last.ckpt"
     assert _find(videogn, motion, tmp_path, caplog, f"--ckpt_path={last}")[0] == 2

@@ -118,16 +118,18 @@ def test_the_first_lines_of_a_fit_are_about_the_run(motion, tmp_path):
     assert done.returncode == 0
     lines = done.stderr.splitlines()
     assert lines[0].startswith("i3d_tiny with bn, ")
-    assert "32 train videos, 16 val videos; clips of 4 x 2, 8 classes; on cpu" in lines[0]
-    assert lines[1] == "train videos a class: 4 each"
-    assert lines[2].startswith("SGD, weight decay 0.0001 on ")
-    assert lines[3].startswith("effective batch: 8 clips a normalisation batch, 8 an optimiser step")
-    assert re.fullmatch(r"planned memory: \S+ MiB a step of .* on cpu; up to .* clips a batch", lines[4])
-    assert lines[5].startswith("trained 2 steps on 16 clips")
-    assert re.fullmatch(r"val/top1: best (\d+\.\d % \(epoch 1\)), last \1", lines[6])
+    assert lines[0].endswith(" parameters; clips of 4 x 2, 8 classes; on cpu")
+    assert lines[1] == "32 train videos, 4 a class; 16 val videos"
+    assert lines[2].startswith("SGD, weight decay 0.0001 (")
+    assert lines[3] == "effective batch: 8 clips a normalisation batch, 8 an optimiser step"
+    assert lines[4].startswith("  (8 clips x 1 device x 1 accumulated), lr ")
+    assert re.fullmatch(r"planned memory: \S+ MiB a step of .* on cpu; up to .* clips a batch", lines[5])
+    assert lines[6].startswith("trained 2 steps on 16 clips")
+    assert re.fullmatch(r"val/top1: best (\d+\.\d % \(epoch 1\)), last \1", lines[7])
     best = tmp_path / "checkpoints" / "best.ckpt"
-    assert lines[7] == f"best checkpoint: {best}; curve: {tmp_path / 'curve.png'}"
-    assert shlex.split(" ".join(lines[8:]).replace("\\ ", "")) == [
+    assert lines[8] == f"best checkpoint: {best}; curve: {tmp_path / 'curve.png'}"
+    assert all(len(line) <= 80 for line in lines[:6])
+    assert shlex.split(" ".join(lines[9:]).replace("\\ ", "")) == [
         *("videogn", "test", "--ckpt_path", str(best)),
         *("--data.root", str(motion), "--data.num_workers", "0", "--data.time_limit", "0.0", "--data.num_clips", "3"),
     ]

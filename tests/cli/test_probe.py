@@ -60,8 +60,11 @@ def test_other_rates_take_no_features_again(probe, tmp_path, capsys, monkeypatch
     said = capsys.readouterr()
     assert "48 expected, 48 evaluated, 0 failed; 48 of them were scored before" in said.err.splitlines()
     assert "diverged" in said.out
-    assert "val/top1" in said.out.splitlines()[-1]
-    assert said.out.splitlines()[-1].endswith(str(tmp_path / "probe.ckpt"))
+    *table, outcome, command = said.out.splitlines()
+    assert all(len(line) <= 80 for line in table)
+    assert "val/top1" in outcome
+    assert outcome.endswith(str(tmp_path / "probe.ckpt"))
+    assert command.startswith(f"videogn test --ckpt_path {tmp_path / 'probe.ckpt'} --data.root ")
     second = torch.load(tmp_path / "probe.ckpt", weights_only=True)["state_dict"]
     changed = {name for name in first if not torch.equal(first[name], second[name])}
     assert changed == {"net.blocks.6.proj.weight", "net.blocks.6.proj.bias"}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from videogn.memory import StepSetting, plan_steps, planned, step_memory
+from videogn.memory import StepSetting, plan_steps, planned, setting_of_run, step_memory
 from videogn.norm import NORMS
 
 
@@ -112,6 +112,37 @@ def test_the_rule_of_cuda_ends_with_the_plan():
     plan_steps(_settings("gn", precision="bf16-mixed"))
     with torch.autocast("cpu", torch.bfloat16):
         assert nn.GroupNorm(1, 2)(torch.ones(1, 2, 3, dtype=torch.bfloat16)).dtype == torch.bfloat16
+
+
+def test_an_average_of_the_weights_is_one_more_copy_of_them_and_of_the_statistics():
+    (plain,), (averaged,) = (_settings("bn", (4,), ema=ema) for ema in (False, True))
+    plans = plan_steps([plain, averaged], device="cpu")
+    assert plans[1].memory(3) == step_memory(averaged, 3, device="cpu")
+    held = [plan.memory(3).at_peak["parameters"] for plan in plans]
+    assert held[1] == 2 * held[0]
+    assert plans[1].memory(3).peak_bytes == plans[0].memory(3).peak_bytes + held[0]
+
+
+def test_a_step_is_planned_as_it_is_when_all_trains_that_ever_does():
+    """The bytes of a network whose part is not frozen at all; `norms` within it stay."""
+    settings = [
+        _settings("gn", (4,), freeze=("stem", "res2"), unfreeze=("res2",))[0],
+        _settings("gn", (4,), freeze=("stem",))[0],
+        _settings("gn", (4,), freeze=("res2", "norms"), unfreeze=("res2",))[0],
+        _settings("gn", (4,), freeze=("norms",))[0],
+    ]
+    first, second, third, fourth = (plan.memory(3) for plan in plan_steps(settings, device="cpu"))
+    assert first == second
+    assert third == fourth
+
+
+def test_the_words_of_a_run_make_its_step():
+    about = {"arch": "i3d_tiny", "norm": "gn", "norm_options": None, "arch_options": None, "clip_length": 4,
+             "crop_size": 32}  # fmt: skip
+    setting = setting_of_run({**about, "freeze": "backbone", "unfreeze_epochs": {"res5": 2}, "ema": 0.9}, 8, "32")
+    assert (setting.freeze, setting.unfreeze, setting.ema) == (("backbone",), ("res5",), True)
+    setting = setting_of_run(about, 8, "32")
+    assert (setting.freeze, setting.unfreeze, setting.ema) == ((), (), False)
 
 
 @pytest.mark.parametrize("mode", ["plain", "block"])

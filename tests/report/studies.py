@@ -15,6 +15,7 @@ from videogn.study.budget import Budget
 from videogn.study.cell import Cell, Norm, Section
 from videogn.study.cell_files import CLIPS_FILE, RESULT_FILE, STATE_FILE
 from videogn.study.study_files import PLAN_FILE, STUDY_FILE, cell_folder, read_study
+from videogn.study.transfers import ClipOfTest, Transfer
 
 CLASSES = 8
 VIDEOS = 200
@@ -131,7 +132,7 @@ def _write_cell(place, cell, with_clips, failed_videos, classes, on_device):
             "counts": {"expected": VIDEOS, "failed": failed_videos, "without_scores": 0},
             "protocol": {"clips": CLIPS, "starts": "nonlocal", "crops": "center", "short_side": 36},
             "index_sha256": "a" * 64,
-            "per_class": [{"class": f"class {number}", "videos": VIDEOS // classes} for number in range(classes)],
+            "per_class": _per_class(tested, ranks[:, 0] == labels, labels, classes),
         },
         "cost": {
             "training_seconds": seconds,
@@ -147,6 +148,20 @@ def _write_cell(place, cell, with_clips, failed_videos, classes, on_device):
         "commands": [["videogn", "fit", f"--config={cell.name}.yaml"], ["videogn", "test", "--ckpt_path=last.ckpt"]],
     }
     (place / RESULT_FILE).write_text(json.dumps(content))
+
+
+def write_transfer(study, cell, clip, top1):
+    """A finished test of a cell at other clips, (length, interval); accuracy in [0, 1]."""
+    test = {"over_all": {"top1": top1}}
+    Transfer(ClipOfTest(*clip), test, 3.0, ("videogn", "test")).write(cell_folder(study.folder, cell))
+
+
+def _per_class(tested, right, labels, classes):
+    own = [tested & (labels == number) for number in range(classes)]
+    return [
+        {"class": f"class {number}", "videos": int(of.sum()), "top1": float(right[of].mean())}
+        for number, of in enumerate(own)
+    ]
 
 
 def _curve(cell):

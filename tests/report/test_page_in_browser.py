@@ -28,6 +28,10 @@ SCRIPT = """<script>addEventListener("load", () => {
     viewport: innerWidth, page: page.scrollWidth, body: document.body.scrollWidth,
     tables: [...document.querySelectorAll("table")].map(table => table.scrollWidth),
     scrolled: [...document.querySelectorAll(".scroll")].map(part => part.clientWidth),
+    cues: [...document.querySelectorAll(".scroll")].filter(part => part.scrollWidth > part.clientWidth).map(part =>
+      part.querySelector("img")
+        ? getComputedStyle(part.nextElementSibling, "::before").content
+        : getComputedStyle(part).backgroundImage),
     anchors: [...document.querySelectorAll("nav a")].map(
       link => document.getElementById(link.getAttribute("href").slice(1)) !== null),
   });
@@ -62,12 +66,15 @@ def _measure(page, tmp_path, width):
 @pytest.mark.parametrize("width", [400, 1000])
 def test_in_a_browser(page, tmp_path, width):
     said = _measure(page, tmp_path, width)
-    assert len(said["pictures"]) == 5
+    assert len(said["pictures"]) == 6
     assert all(size > 600 and alt > 10 for size, alt in said["pictures"])
     assert all(name.startswith("data:") for name in said["fetched"])
     assert all(said["anchors"])
     assert said["viewport"] == width
     assert max(said["page"], said["body"]) <= width
     assert max(said["scrolled"]) <= width
+    assert all("Swipe" in cue or "gradient" in cue for cue in said["cues"])
     if width == 400:
         assert max(said["tables"]) > width  # they scroll inside the page
+        assert said["tables"][0] <= width  # not so the accuracies
+        assert len(said["cues"]) > 6

@@ -228,3 +228,8 @@ def test_nothing_there_and_nothing_to_go_on_with(tmp_path):
         ValueError, match=r"^--ckpt_path best is for test and validate; a training run goes on from `last`"
     ):
         find_checkpoint("best", tmp_path, "fit")
+
+
+def test_a_value_that_nothing_logs(tmp_path):
+    with pytest.raises(ValueError, match=r"^checkpoint\.monitor must be one of val/top1, got 'val/top'; did you mean"):
+        _fit(tmp_path, [0.2], monitor="val/top")

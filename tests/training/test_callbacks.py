@@ -184,7 +184,7 @@ def test_the_effective_batch_is_said(videogn, motion, tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         _fit(videogn, motion, tmp_path / "bn", "--trainer.accumulate_grad_batches=2")
     line = (
-        "effective batch: 4 clips a normalisation batch, 8 an optimiser step (4 clips x 1 device x 2 accumulated), "
+        "effective batch: 4 clips a normalisation batch, 8 an optimiser step\n  (4 clips x 1 device x 2 accumulated), "
         f"lr {0.01 * 8 / 64:g}"
     )
     assert line in caplog.messages
@@ -230,7 +230,7 @@ def test_synchronised_statistics_are_of_all_devices(norm, seen, caplog):
     module = SimpleNamespace(net=net, freezing=SimpleNamespace(frozen_modules=()))
     with caplog.at_level(logging.INFO):
         EffectiveBatch().on_train_start(trainer, module)
-    line = "an optimiser step (4 clips x 2 devices x 1 accumulated), lr 0.005"
+    line = "an optimiser step\n  (4 clips x 2 devices x 1 accumulated), lr 0.005"
     assert caplog.messages[0] == f"effective batch: {seen} clips a normalisation batch, 8 {line}"
     assert [message.startswith("statistics are of 2 x 4 clips") for message in caplog.messages[1:]] == [True] * (
         seen == 8
@@ -244,7 +244,9 @@ def test_two_processes_measure_together(motion, tmp_path):
     ddp = ["--trainer.strategy=ddp", "--trainer.devices=2", "--model.norm=bn", "--data.batch_size=2"]
     done = run_ranks(fit_arguments(motion, tmp_path, *ddp, *more), tmp_path / "log.txt")
     assert done.statuses == [0, 0], done.output
-    assert "effective batch: 2 clips a normalisation batch, 4 an optimiser step (2 clips x 2 devices x 1" in done.output
+    assert (
+        "effective batch: 2 clips a normalisation batch, 4 an optimiser step\n  (2 clips x 2 devices x 1" in done.output
+    )
     assert "measured on 2 training batches x 2 processes" in done.output
     assert len(_rows(tmp_path / "percentiles_blocks.5.csv")) == 1
     assert len(_column(tmp_path, "bn/top1_gap")) == 1

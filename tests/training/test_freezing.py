@@ -102,7 +102,7 @@ def test_the_backbone_trains_the_classifier_alone(motion, tmp_path, caplog):
         _, recorder, _ = _fit(motion, tmp_path, freeze="backbone", arch_options={"dropout": 0.5})
     assert _changed(*recorder.weights) == {"blocks.6.proj.weight", "blocks.6.proj.bias"}
     assert "frozen: backbone; 2,056 of 156,784 parameters train" in caplog.messages
-    assert "frozen parts keep random weights: name some to start from with --model.init_from" in caplog.messages
+    assert "frozen parts keep their random weights: start from trained ones with --model.init_from" in caplog.messages
 
 
 @pytest.mark.parametrize("norm", ["bn", "gn", "bcn", "ws+gn", "frozen_bn", "in"])
@@ -148,7 +148,7 @@ def test_parts_train_from_their_epoch_on(motion, tmp_path, caplog):
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 5])
-def test_a_resumed_run_is_the_uninterrupted_one(motion, tmp_path, step):
+def test_a_resumed_run_is_the_uninterrupted_one(motion, tmp_path, step, caplog):
     """At the end of an epoch and in the middle of one, before and after parts have begun to train."""
 
     class Stop(pl.Callback):
@@ -157,7 +157,10 @@ def test_a_resumed_run_is_the_uninterrupted_one(motion, tmp_path, step):
                 trainer.save_checkpoint(tmp_path / "half.ckpt")
 
     whole, expected, _ = _fit(motion, tmp_path, epochs=3, lr=0.5, callbacks=[Stop()], **UNFREEZE)
+    assert "random weights" in caplog.text
+    caplog.clear()
     again, recorder, _ = _fit(motion, tmp_path, epochs=3, lr=0.5, checkpoint=tmp_path / "half.ckpt", **UNFREEZE)
+    assert "random weights" not in caplog.text
     assert recorder.losses == expected.losses[step:]
     assert not _changed(whole.net.state_dict(), again.net.state_dict())
 

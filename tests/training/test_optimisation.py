@@ -233,7 +233,7 @@ def test_the_log_says_which_optimiser_trains():
     optimizer = settings.make_optimizer(torch.nn.Linear(2, 2), 16)
     scheduler = settings.make_scheduler(optimizer, 100, float)["scheduler"]
     assert settings.describe(optimizer, scheduler) == (
-        "AdamW, weight decay 0.05 on 1 weights and none on 1 norms and biases, step schedule"
+        "AdamW, weight decay 0.05 (1 weights, not 1 norms and biases), step schedule"
     )
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(2))]})
     assert "on 1 weights and none on 2 norms" in settings.describe(optimizer, scheduler)

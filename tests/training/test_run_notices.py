@@ -15,7 +15,7 @@ from videogn.axes import VideoRecord
 from videogn.data.inspection import about_class_sizes
 from videogn.data.video_index import VideoIndex
 from videogn.system.durations import format_duration
-from videogn.training.callbacks import ExpectedTime, PlannedMemory
+from videogn.training.callbacks import ExpectedTime, PlannedMemory, RandomWeights
 from videogn.training.callbacks import expected_time as module
 from videogn.training.task import VideoClassifier
 
@@ -133,9 +133,9 @@ def _index(*labels):
 @pytest.mark.parametrize(
     ("labels", "line"),
     [
-        ([0, 1, 2], "train videos a class: 1 each"),
-        ([0, 0, 0, 1, 1], "train videos a class: 2 (sit) to 3 (run)"),
-        ([0] * 5 + [1] * 2, "train videos a class: 2 (sit) to 5 (run), 2.5 times as many"),
+        ([0, 1, 2], "1 a class"),
+        ([0, 0, 0, 1, 1], "2 (sit) to 3 (run) a class"),
+        ([0] * 5 + [1] * 2, "2 (sit) to 5 (run) a class, 2.5 times as many"),
         ([None, None], None),
     ],
 )
@@ -174,6 +174,21 @@ def test_a_memory_that_is_too_small(monkeypatch, caplog):
     ((level, line),) = _planned(monkeypatch, caplog, 2**20)
     assert level == "WARNING"
     assert line.endswith("up to 0 clips a batch: memory_mode auto takes what fits")
+
+
+@pytest.mark.parametrize(
+    ("videos", "step", "init_from", "warns"),
+    [(3, 0, None, True), (4, 0, None, False), (3, 0, "a.ckpt", False), (3, 7, None, False)],
+)
+def test_random_weights_and_few_videos(caplog, videos, step, init_from, warns):
+    """A linear layer of 200,000 weights: 50,000 a video of four."""
+    task = SimpleNamespace(net=torch.nn.Linear(1000, 200, bias=False), source=init_from)
+    data = SimpleNamespace(splits={"train": range(videos)})
+    RandomWeights().on_train_start(SimpleNamespace(is_global_zero=True, global_step=step, datamodule=data), task)
+    assert [message.startswith("random weights and only 3 train videos: ") for message in caplog.messages] == [
+        True
+    ] * warns
+    assert all(len(line) <= 80 for message in caplog.messages for line in message.splitlines())
 
 
 def test_no_plan_is_no_error(monkeypatch, caplog):

@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 
 #: How clips are read. It is asked of the data: a network may well be tested on others than it was trained on.
 _READING = ("fps", "antialias")
+#: Clips, which a network may be tested with others of than it was trained with, where it takes them.
+_CLIPS = ("clip_length", "interval")
 #: Options that model and data module share, for checkpoints to hold them: the one that is given -> its follower.
 LINKS = {f"model.{name}": f"data.{name}" for name in (*INPUT, "crops") if name not in _READING}
 LINKS |= {f"data.{name}": f"model.{name}" for name in _READING}
@@ -40,6 +42,9 @@ def adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, train
     for name in _READING:
         if training or given.get(f"data.{name}") is None:
             wanted[f"data.{name}"] = hparams.get(name, getattr(NetworkInput, name))  # older checkpoints lack it
+    # An exported file is made for clips of one length.
+    if not training and not config["model.engine_file"] and any(f"model.{name}" in given for name in _CLIPS):
+        _test_other_clips(config, wanted)
     if "model.crops" not in given:
         config["model.crops"] = hparams["crops"]
     wanted["data.class_names"] = hparams["class_names"]
@@ -61,6 +66,15 @@ def adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, train
     for source, follower in LINKS.items():
         config[follower] = config[source]
     config["model.init_from"] = None  # the checkpoint has all weights, and the file may not exist any more
+
+
+def _test_other_clips(config: Namespace, wanted: dict[str, Any]) -> None:
+    """Leave the clips of a test to the user, and say so where a network was trained with others."""
+    asked, trained = ([of[f"model.{name}"] for name in _CLIPS] for of in (config, wanted))
+    if asked != trained:
+        _log.warning("tested on clips of %s x %s; the network was trained on %s x %s", *asked, *trained)
+    for name in _CLIPS:
+        del wanted[f"model.{name}"]
 
 
 def adopt_published(config: Namespace, network: PublishedNetwork, given: Namespace, *, training: bool) -> None:

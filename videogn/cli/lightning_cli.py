@@ -18,10 +18,8 @@ from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
-from videogn.cli.closing_lines import closing_lines, interrupted_lines
 from videogn.cli.lightning_lines import prepare
 from videogn.cli.logged_confusion import confusion_pictures
-from videogn.cli.report_after_test import write_page
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
 from videogn.cli.training_bar import progress_bar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
@@ -34,6 +32,7 @@ from videogn.training.callbacks import (
     ExpectedTime,
     FeaturePercentiles,
     PlannedMemory,
+    RandomWeights,
     RunHistory,
     TrainingAtChance,
     TrainingCost,
@@ -44,7 +43,6 @@ from videogn.training.labelling import OneLabel
 from videogn.training.newest_checkpoint import find_checkpoint
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
-from videogn.training.video_test import results_folder
 
 _log = logging.getLogger(__name__)
 
@@ -180,6 +178,8 @@ class VideoCLI(LightningCLI):
 
     def after_fit(self) -> None:
         """Say what came out and where it is, and draw the percentiles that a callback has recorded."""
+        from videogn.cli.closing_lines import closing_lines
+
         trainer: Any = self.trainer
         given = self._given()
         lines = closing_lines(trainer, given.get("data", Namespace()).as_dict(), given.get("trust", []))
@@ -194,6 +194,9 @@ class VideoCLI(LightningCLI):
 
     def after_test(self) -> None:
         """Write the page of the test, unless --no-report asks for none."""
+        from videogn.cli.report_after_test import write_page
+        from videogn.training.video_test import results_folder
+
         trainer: Any = self.trainer
         folder = results_folder(trainer, self.model.results_dir)  # every process must ask
         if trainer.is_global_zero and not self.config[self._command].no_report:
@@ -205,6 +208,8 @@ class VideoCLI(LightningCLI):
             with saying_what_fits(self, subcommand):
                 super()._run_subcommand(subcommand)
         except BaseException as error:
+            from videogn.cli.closing_lines import interrupted_lines
+
             lines = interrupted_lines(self.trainer) if subcommand == "fit" else []
             for line in lines if isinstance(error, SystemExit | KeyboardInterrupt) else []:
                 _log.info("%s", line)
@@ -265,7 +270,7 @@ def _callbacks(command: str) -> list[Callback]:
     """What is said and counted of every run."""
     callbacks: list[Callback] = [EffectiveBatch(), TrainingCost()]
     return (
-        [*callbacks, RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
+        [*callbacks, RandomWeights(), RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
         if command == "fit"
         else callbacks
     )

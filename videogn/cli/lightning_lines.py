@@ -18,6 +18,8 @@ _NOISE = (
     "TPU available",
     "HPU available",
     "LOCAL_RANK",
+    "Using bfloat16 Automatic Mixed Precision",  # as the configuration or command line says
+    "Using 16bit Automatic Mixed Precision",
     "`Trainer.fit` stopped",
 )
 #: Lightning's warnings without consequence here: our loader resumes by itself, and a small data set has few batches.

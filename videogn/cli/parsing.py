@@ -145,7 +145,7 @@ def _add_argument(parser: Any, field: Field[Any], hint: Any, text: DocstringPara
         return [f"{flag} {shown if not choices else field.name.upper()}"]
     if several:
         default = list(default)
-    if default == []:  # given twice, it counts twice
+    if default == [] and not choices:  # given twice, it counts twice
         settings["action"] = "extend"
     parser.add_argument(flag, default=default, help=about + _shown_default(default), **settings)
     return []

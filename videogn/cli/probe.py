@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -276,7 +277,7 @@ def _print(options: Options, trials: Sequence[Trial], best: Trial, clips: Mappin
     )
     for rate in rates:
         cells = [by_setting[rate, decay] for decay in decays]
-        table.add_row(f"{rate:g}", *(f"{_cell(cell)}{' *' if cell is best else '  '}" for cell in cells))
+        table.add_row(f"{rate:g}", *(f"{_cell(cell)}{'*' if cell is best else ' '}" for cell in cells))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
     console.print(table)
     train, val = (f"{int(each.videos.max()) + 1}" for each in (clips["train"], clips["val"]))
@@ -285,6 +286,16 @@ def _print(options: Options, trials: Sequence[Trial], best: Trial, clips: Mappin
         f"trained on: rate {best.lr:g}, weight decay {best.weight_decay:g}; {displayable(options.output)}",
         soft_wrap=True,
     )
+    console.print(displayable(_test_command(options)), soft_wrap=True, markup=False)
+
+
+def _test_command(options: Options) -> str:
+    """The command that tests the network on the same validation videos."""
+    words = ["videogn", "test", "--ckpt_path", options.output, "--data.root", options.data]
+    for name, before in (("columns", None), ("val_fraction", VAL_FRACTION), ("seed", 0)):
+        value = getattr(options, name)
+        words += [] if value == before else [f"--data.{name}", str(value)]
+    return shlex.join(words)
 
 
 def _cell(trial: Trial) -> str:

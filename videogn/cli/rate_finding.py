@@ -34,6 +34,9 @@ _TRAINER = {
 #: Options of the model that the test has no use for: it sets the rate of every step itself.
 _MODEL = {"scheduler": None, "warmup": 0.0, "warmup_epochs": 0.0, "ema": None, "early_stopping": None}
 
+#: And of the data: the rate is one of base clips, as --model.lr with multigrid.
+_DATA = {"multigrid": None}
+
 
 class RateFinding(VideoCLI):
     """Trains 100 steps at growing rates, says which rate to take, and leaves a picture and nothing else."""
@@ -45,7 +48,7 @@ class RateFinding(VideoCLI):
         base_batch = config.model.base_batch  # as it will be with --model.lr
         super().before_instantiate_classes()
         config.model.base_batch = base_batch
-        for section, settings in ((config.trainer, _TRAINER), (config.model, _MODEL)):
+        for section, settings in ((config.trainer, _TRAINER), (config.model, _MODEL), (config.data, _DATA)):
             for name, value in settings.items():
                 section[name] = value
         self.finder = RateFinder()

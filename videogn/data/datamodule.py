@@ -72,7 +72,7 @@ class VideoDataModule(pl.LightningDataModule):
         num_workers: Number of loader processes per device, also where it exceeds the number of cores. 0 decodes in the
             training process.
         multigrid: Cycles of multigrid training (Wu et al. 2020): `long`, `short` or `both`. Clip length, crop and batch
-            change from step to step at equal cost, and `batch_size` counts whole clips. Default: batches of one shape.
+            change from step to step at equal cost; `batch_size` counts full-size clips. Default: batches of one shape.
         train_short_sides: Smallest and largest shorter side in training, in pixels; uniform for each clip.
         random_resized_crop: Smallest and largest share of a frame's area that a training clip shows, for instance
             [0.08,1], resized to `crop_size` whatever its aspect ratio, in place of `train_short_sides`: torchvision's

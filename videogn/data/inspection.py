@@ -31,7 +31,7 @@ def about_one_class(index: VideoIndex) -> str | None:
 
 
 def about_class_sizes(index: VideoIndex) -> str | None:
-    """Say how many training videos the smallest and the largest class have; None where no video has a class.
+    """Say how many videos the smallest and the largest class have; None where no video has a class.
 
     Classes without any are another line's: `about_empty_classes`.
     """
@@ -41,9 +41,9 @@ def about_class_sizes(index: VideoIndex) -> str | None:
         return None
     (least, small), (most, large) = sizes[0], sizes[-1]
     if least == most:
-        return f"train videos a class: {least:,} each"
+        return f"{least:,} a class"
     ratio = f", {most / least:.1f} times as many" if most >= 2 * least else ""
-    return f"train videos a class: {least:,} ({index.classes[small]}) to {most:,} ({index.classes[large]}){ratio}"
+    return f"{least:,} ({index.classes[small]}) to {most:,} ({index.classes[large]}) a class{ratio}"
 
 
 def left_out_of(splits: Mapping[str, VideoIndex]) -> list[str]:

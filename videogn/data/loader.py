@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import DataLoader
 
 from videogn.data.dataset import VideoDataset, collate
-from videogn.data.multigrid import Multigrid
 from videogn.data.sampler import VideoSampler
+
+if TYPE_CHECKING:
+    from videogn.data.multigrid import Multigrid
 
 try:
     from torchdata.stateful_dataloader import StatefulDataLoader

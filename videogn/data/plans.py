@@ -5,16 +5,18 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from videogn.axes import Crop
 from videogn.choices import EvaluationViews, NetworkInput
-from videogn.data.multigrid import ClipShape
 from videogn.video.clips import SLOWFAST_FPS, Indices, centre_clip, clip_indices, random_clip
 from videogn.video.crops import ResizedCrop, evaluation_crops, random_crop
 from videogn.video.window import resized_size
+
+if TYPE_CHECKING:
+    from videogn.data.multigrid import ClipShape
 
 
 class Layout(NamedTuple):

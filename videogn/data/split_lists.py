@@ -190,7 +190,7 @@ def write_splits(folder: Path, index: VideoIndex, sides: NDArray[np.int64], name
         if not len(rows):
             path.unlink(missing_ok=True)
             continue
-        further = {} if names is None else {"group": [names[row] or "" for row in rows]}
+        further = {} if names is None else {"group": [names[row] or "" for row in rows.tolist()]}
         write_list(path, replace(index, records=index.records.take(rows)), columns, further)
     written = {split: str(path) for split, path in list_names(folder).items() if path.exists()}
     found = find_layout(folder)

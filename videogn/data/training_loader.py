@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from videogn.axes import VideoRecord
 from videogn.data.dataset import VideoDataset
 from videogn.data.loader import VideoLoader, video_loader
-from videogn.data.multigrid import Multigrid
 from videogn.data.plans import ViewPlan
 from videogn.data.sampler import VideoSampler
-from videogn.data.shaped_batches import ShapedBatchSampler, ShapedVideos
+
+if TYPE_CHECKING:
+    from videogn.data.multigrid import Multigrid
 
 
 def training_loader(
@@ -40,6 +41,8 @@ def training_loader(
     """
     loading = {**loading, "seed": order["seed"], "replace_failed": True}
     if multigrid is not None:
+        from videogn.data.shaped_batches import ShapedBatchSampler, ShapedVideos
+
         dataset: VideoDataset = ShapedVideos(records, plan_of, **loading)
         sampler: VideoSampler = ShapedBatchSampler(len(records), multigrid, **order)
         return video_loader(dataset, sampler, batch_size=batch_size, num_workers=num_workers, multigrid=multigrid)

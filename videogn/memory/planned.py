@@ -186,7 +186,7 @@ def _run(log: AllocationLog, inputs: Sequence[tuple[StepSetting, int]], device: 
     """Run one step per (setting, batch size) on the network of the first setting."""
     runs = []
     step = TrainingStep(*inputs[0], foreach=device == "cuda")
-    log.label("parameters", [*step.model.parameters(), *step.model.buffers()])
+    log.label("parameters", [*step.model.parameters(), *step.model.buffers(), *step.averages])
     log.label("optimizer state", step.optimizer_state)
     log.label("gradients", step.gradients)
     start = log.now

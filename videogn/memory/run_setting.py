@@ -32,7 +32,7 @@ def setting_of_run(
 
     Args:
         model: Options of `--model`, or hyper-parameters of a checkpoint: arch, norm, norm_options, arch_options,
-            clip_length and crop_size; `freeze` where parts are frozen.
+            clip_length and crop_size; freeze, unfreeze_epochs and ema where they are used.
         num_classes: Number of classes K.
         precision: Number format as Lightning's Trainer takes it.
         optimizer: Name or dotted path of the optimiser, and its options. Default: SGD.
@@ -54,6 +54,8 @@ def setting_of_run(
         optimizer=optimizer[0],
         optimizer_options=optimizer[1],
         freeze=part_names(model.get("freeze")),
+        unfreeze=tuple(model.get("unfreeze_epochs") or ()),
+        ema=model.get("ema") is not None,
     )
 
 

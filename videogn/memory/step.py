@@ -45,6 +45,8 @@ class StepSetting:
         optimizer: Name of an optimiser of `torch.optim`, or its dotted path. Default: "SGD", with Nesterov momentum.
         optimizer_options: Options of the optimiser.
         freeze: Parts of the network that do not train, as for `videogn.models.network_parts.find_part`. Default: none.
+        unfreeze: Parts of them that train later: the step is one of that time, which needs more. Default: none.
+        ema: Whether an average of the weights is kept beside them. Default: False.
     """
 
     model: str = ARCH
@@ -59,6 +61,8 @@ class StepSetting:
     optimizer: str = "SGD"
     optimizer_options: Mapping[str, Any] = field(default_factory=dict)
     freeze: tuple[str, ...] = ()
+    unfreeze: tuple[str, ...] = ()
+    ema: bool = False
 
     def __post_init__(self) -> None:
         check_choice("precision", self.precision, PRECISIONS)
@@ -71,7 +75,7 @@ class StepSetting:
         mode = {} if self.memory_mode == "plain" else {"memory_mode": self.memory_mode}
         options = {**self.arch_options, **mode}
         model = make_model(self.model, self.num_classes, self.norm, self.norm_options, options)
-        freeze(model, self.freeze, self.num_classes)
+        freeze(model, self.freeze, self.num_classes, self.unfreeze)
         return model
 
     def optimise(self, model: nn.Module, *, foreach: bool) -> torch.optim.Optimizer:
@@ -114,6 +118,9 @@ class TrainingStep:
         self.device = torch.device(device)
         with self.device:
             self.model = setting.build()
+        # Of parameters and buffers, on the device of the network.
+        held = [*self.model.parameters(), *self.model.buffers()] if setting.ema else []
+        self.averages = [torch.zeros_like(tensor) for tensor in held]
         self.optimizer = setting.optimise(self.model, foreach=foreach)
         for parameter in _trained(self.model):
             parameter.grad = torch.zeros_like(parameter)

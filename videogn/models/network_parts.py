@@ -1,4 +1,4 @@
-"""Parts of a network by name: its stages, its classifier, its norms, or any module; and freezing them."""
+"""Parts of a network that are named to be frozen: its stages, its classifier, its norms, or any module."""
 
 from __future__ import annotations
 
@@ -85,23 +85,36 @@ def stages_of(net: nn.Module) -> Mapping[str, str]:
     return getattr(net, "stage_names", {})
 
 
-def freeze(net: nn.Module, names: Iterable[str], num_classes: int) -> None:
+def freeze(net: nn.Module, names: Iterable[str], num_classes: int, released: Iterable[str] = ()) -> None:
     """Freeze parts of a network: their parameters need no gradient, their modules compute as in evaluation.
 
     Args:
         net: Network; it is changed.
         names: Parts, as for `find_part`.
         num_classes: Number of classes K.
+        released: Parts of them that train all the same. Default: none.
 
     Raises:
         ValueError: There is no such part, or nothing is left to train.
     """
-    frozen = Part()
-    for name in names:
-        frozen |= find_part(net, name, num_classes)
+    frozen = without_released(
+        {name: find_part(net, name, num_classes) for name in names},
+        {name: find_part(net, name, num_classes) for name in released},
+    )
     if frozen.parameters:
         check_trains(net, frozen)
         set_frozen(net, frozen, frozen)
+
+
+def without_released(frozen: Mapping[str, Part], released: Mapping[str, Part]) -> Part:
+    """What is left of frozen parts when some are released; `norms` stays frozen until `norms` itself is released."""
+    left = Part()
+    for name, part in frozen.items():
+        for other, free in released.items():
+            if name != "norms" or other == "norms":
+                part -= free
+        left |= part
+    return left
 
 
 def set_frozen(net: nn.Module, frozen: Part, among: Part) -> None:

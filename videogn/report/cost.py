@@ -30,9 +30,9 @@ def measured_peak(result: CellResult) -> int | None:
     return device if device is not None else result.cost.get("peak_process_bytes")
 
 
-def where_measured(layout: Layout) -> str:
+def where_measured(results: Iterable[CellResult]) -> str:
     """Phrase the kind of memory that the measured peaks are of."""
-    on_device = {result.cost.get("peak_device_bytes") is not None for result in layout.finished}
+    on_device = {result.cost.get("peak_device_bytes") is not None for result in results}
     if on_device == {True}:
         return "on the device, as PyTorch's allocator counts it"
     if on_device == {False}:
@@ -44,17 +44,13 @@ def cost_table(layout: Layout) -> Table:
     """Tabulate memory, time and training loss of each setting and norm, mean over the finished seeds."""
     rows = []
     columns = _COLUMNS if layout.varies_schedule else {k: v for k, v in _COLUMNS.items() if k not in _OF_SCHEDULES}
-    for row in layout.rows:
+    for row in layout.new_rows:
         for norm in layout.norms:
             if results := layout.results(row, norm).values():
                 means = [(_mean(map(value, results)), form) for value, form in columns.values()]
                 shown = [DASH if mean is None else form(mean) for mean, form in means]
                 rows.append([*layout.cells(row), layout.labels[norm], *shown])
-    caption = (
-        "Memory and training time, mean over seeds. Planned: tensors of a training step. "
-        f"Measured: {where_measured(layout)}. Training loss: mean of those logged between the last two "
-        "validations. Times of cells that ran side by side include their waiting for one another."
-    )
+    caption = f"Memory and training time{', mean over seeds' if len(layout.seeds) > 1 else ''}."
     return Table([*layout.head, "norm", *columns], rows, caption, len(layout.head) + 1)
 
 

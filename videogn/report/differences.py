@@ -17,14 +17,6 @@ from videogn.study.cell import Norm
 #: Row, row before, name, and the terms of the contrast.
 _Terms: TypeAlias = tuple[Row, Row, str, list[Term]]
 _HEAD = ("clip length x interval", "batch size", "norm")
-EXPLANATION = (
-    "Differences are percentage points of top-1 accuracy and paired: the same seed, the same test videos. "
-    "The interval over seeds is Student's t of the seeds' differences; it covers how training runs differ, for these "
-    "test videos, and is wide with few seeds. The interval over videos is a percentile bootstrap of the test videos "
-    f"({RESAMPLES:,} resamples of the difference averaged over seeds); it covers which videos happen to be in the test "
-    "set, and not how another training run would have come out. Neither covers another data set or another recipe. "
-    "Videos that could not be tested count as wrong."
-)
 BETWEEN_NORMS = "Differences between norms (percentage points of top-1)."
 SMALLER_BATCHES = (
     "From the largest batch to the smallest: change of top-1 (percentage points; below 0: lost). A row with two norms "
@@ -103,6 +95,27 @@ def differences(layout: Layout, files: ClipFiles) -> Differences:
     return Differences(*(_computed(terms, files) for terms in (norms, batches, clips)))
 
 
+def explanation(found: Sequence[Difference]) -> str:
+    """Explain how differences are computed, and what their intervals cover."""
+    over_videos = "it covers which videos happen to be in the test set, and not how another training run would have "
+    over_videos += "come out."
+    if any(one.contrast.over_seeds.count > 1 for one in found):
+        intervals = (
+            "The interval over seeds is Student's t of the seeds' differences; it covers how training runs differ, for "
+            "these test videos, and is wide with few seeds. The interval over videos is a percentile bootstrap of the "
+            f"test videos ({RESAMPLES:,} resamples of the difference averaged over seeds); {over_videos} Neither covers"
+        )
+    else:
+        intervals = (
+            f"The interval is a percentile bootstrap of the test videos ({RESAMPLES:,} resamples); {over_videos} With "
+            "one seed that is not known. Nor does it cover"
+        )
+    return (
+        "Differences are percentage points of top-1 accuracy and paired: the same seed, the same test videos. "
+        f"{intervals} another data set or another recipe. Videos that could not be tested count as wrong."
+    )
+
+
 def difference_table(layout: Layout, found: Sequence[Difference], caption: str) -> Table:
     """Tabulate the intervals of differences.
 
@@ -118,7 +131,9 @@ def difference_table(layout: Layout, found: Sequence[Difference], caption: str) 
         [*_setting(layout, one), one.name, with_interval(one.contrast.over_seeds), between(one.contrast.over_videos)]
         for one in found
     ]
-    return Table([*_HEAD, "mean ± 95 % over seeds", "95 % over videos"], rows, caption, len(_HEAD))
+    several = any(one.contrast.over_seeds.count > 1 for one in found)
+    mean = "mean ± 95 % over seeds" if several else "difference (one seed)"
+    return Table([*_HEAD, mean, "95 % over videos"], rows, caption, len(_HEAD))
 
 
 def mcnemar_table(layout: Layout, found: Sequence[Difference]) -> Table | None:

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from videogn.report import paper
+from videogn.report.appendix import appendix_blocks
 from videogn.report.clip_counts import ClipFiles
 from videogn.report.document_blocks import Block, Heading, Paragraph, Picture
+from videogn.report.front import front_blocks
 from videogn.report.frontier import plot_frontier
 from videogn.report.layout import Layout
 from videogn.report.markdown import markdown_table, render_markdown
+from videogn.report.material import Material
 from videogn.report.page import render_page
 from videogn.report.provenance import cell_blocks, method_blocks
-from videogn.report.section import Material, section_blocks
-from videogn.report.style import norm_styles
+from videogn.report.style import Styles, norm_styles
+from videogn.report.table_formats import write_tables
 from videogn.report.tables import accuracy_table
+from videogn.report.transfer import transfer_blocks
+from videogn.study.cell import norm_labels
 from videogn.study.study_files import Study
 from videogn.system.files import write_text
 from videogn.system.sizes import format_size
 
 FIGURES_FOLDER = "figures"
+TABLES_FOLDER = "tables"
+_LEFT_OUT = "Where a setting has the same cells under two budgets, its rows stand in the tables of the first only."
 
 
-def write_report(study: Study) -> Path:
+def write_report(study: Study, table_formats: Sequence[str] = ()) -> Path:
     """Write report.md, report.html and figures/*.png into the study's folder, whether it is finished or not.
 
     Args:
         study: Study, as `videogn.study.read_study` reads it.
+        table_formats: Formats, of `videogn.report.table_formats`, in which every table becomes a file in tables/ too.
 
     Returns:
         Path of report.html.
@@ -37,6 +46,7 @@ def write_report(study: Study) -> Path:
     blocks = report_blocks(study)
     write_text(study.folder / "report.md", render_markdown(blocks, study.folder))
     write_text(study.folder / "report.html", render_page(blocks))
+    write_tables(blocks, study.folder / TABLES_FOLDER, table_formats)
     return study.folder / "report.html"
 
 
@@ -50,9 +60,9 @@ def markdown_tables(study: Study) -> str:
         Title, table and caption of each section.
     """
     parts = []
-    for section in study.sections:
-        table = accuracy_table(Layout(section, study.results))
-        parts.append(f"{section.title}\n\n{markdown_table(table)}\n{table.caption}\n")
+    for layout in Layout.of_study(study):
+        table = accuracy_table(layout)
+        parts.append(f"{layout.section.title}\n\n{markdown_table(table)}\n{table.caption}\n")
     return "\n".join(parts)
 
 
@@ -67,17 +77,17 @@ def report_blocks(study: Study) -> list[Block]:
     """
     folder = study.folder / FIGURES_FOLDER
     files = ClipFiles()
-    layouts = [Layout(section, study.results) for section in study.sections]
+    layouts = Layout.of_study(study)
     styles = norm_styles([norm for layout in layouts for norm in layout.norms])
     materials = [Material.of(layout, styles, files, folder, number) for number, layout in enumerate(layouts, 1)]
-    lead = materials[0]
     return [
         Heading(study.title, 1),
-        Heading("In short"),
-        Paragraph(f"{lead.layout.section.title}:"),
-        lead.summary,
-        *(block for material in materials for block in section_blocks(material)),
-        *_frontier(study, folder / "frontier.png"),
+        *front_blocks(materials),
+        *transfer_blocks(materials),
+        Heading("Appendix"),
+        *([Paragraph(_LEFT_OUT)] if any(layout.new_rows != layout.rows for layout in layouts) else []),
+        *appendix_blocks(materials),
+        *_frontier(study, styles, folder / "frontier.png"),
         *_paper(study),
         *cell_blocks(study),
         *method_blocks(study, files),
@@ -85,19 +95,21 @@ def report_blocks(study: Study) -> list[Block]:
     ]
 
 
-def _frontier(study: Study, path: Path) -> list[Block]:
+def _frontier(study: Study, styles: Styles, path: Path) -> list[Block]:
     rows = [row for row in study.plan if row.get("largest_batch") is not None]
     if not rows or study.memory is None:
         return []
-    written = plot_frontier(rows, study.memory, path)
+    colours = {label: styles[norm]["color"] for norm, label in norm_labels(styles).items()}
+    written = plot_frontier(rows, study.memory, path, colours)
     caption = (
         f"The largest batch whose planned training step fits in {format_size(study.memory)}, against clip length. "
-        "Planned from the shapes of tensors, not measured. Lines that coincide are drawn once, with all their names."
+        "Planned from the shapes of tensors, not measured. Lines that coincide are drawn once, in grey where they are "
+        "of several norms."
     )
-    return [Heading("What fits in equal memory"), Picture(written, caption, "Largest batch against clip length.")]
+    return [Heading("What fits in equal memory", 3), Picture(written, caption, "Largest batch against clip length.")]
 
 
 def _paper(study: Study) -> list[Block]:
     names = {cell.norm.name for cell in study.cells}
-    blocks: list[Block] = [Heading("The paper's numbers (not measured here)"), paper.table_8(), paper.table_2()]
+    blocks: list[Block] = [Heading("The paper's numbers (not measured here)", 3), paper.table_8(), paper.table_2()]
     return [*blocks, *([paper.table_1()] if len(names & paper.TABLE_1.keys()) >= 3 else [])]

@@ -50,6 +50,7 @@ class Table:
         rows: Rows of cells, as many as titles.
         caption: Caption, with the unit.
         text_columns: Number of columns from the left that hold text; the others hold numbers.
+        links: Address, relative to the page, that each row's first cell leads to, or None; by default none does.
         sortable: Whether a click on a column's title sorts the page's table by it.
     """
 
@@ -57,6 +58,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     caption: str
     text_columns: int = 1
+    links: Sequence[str | None] = ()
     sortable: bool = False
 
 

@@ -15,9 +15,13 @@ from videogn.system.sizes import format_size
 
 #: Keys of a row that tell lines apart; those that do not differ go into the title.
 _LINES = ("model", "crop", "precision", "memory_mode", "norm")
+#: Colour of a line that is not of one norm.
+_SEVERAL = "0.3"
 
 
-def plot_frontier(rows: Sequence[Mapping[str, Any]], memory: int, path: str | Path) -> Path:
+def plot_frontier(
+    rows: Sequence[Mapping[str, Any]], memory: int, path: str | Path, colours: Mapping[str, str] | None = None
+) -> Path:
     """Draw the largest batch of every clip length: a line for each network, crop, number format, memory mode and norm.
 
     Lines that coincide (norms often need the same memory) are drawn once, with all their names.
@@ -26,21 +30,29 @@ def plot_frontier(rows: Sequence[Mapping[str, Any]], memory: int, path: str | Pa
         rows: Rows of `videogn plan --json`, with `largest_batch`.
         memory: Bytes that the largest batches fit in.
         path: The PNG file.
+        colours: Norm of a row -> its colour in the other figures of a page; a line of several norms is grey. By
+            default every line has a colour of its own.
 
     Returns:
         `path`.
     """
     fixed = [key for key in _LINES if len({row[key] for row in rows}) == 1]
     names: dict[tuple[tuple[int, int], ...], list[str]] = {}
+    norms: dict[tuple[tuple[int, int], ...], set[str]] = {}
     for line in dict.fromkeys(tuple(row[key] for key in _LINES) for row in rows):
         of_line = [row for row in rows if tuple(row[key] for key in _LINES) == line]
         points = tuple(sorted({(row["clip_length"], row["largest_batch"]) for row in of_line}))
         name = ", ".join(_named(key, v) for key, v in zip(_LINES, line, strict=True) if key not in fixed)
         names.setdefault(points, []).append(name)
+        norms.setdefault(points, set()).add(line[-1])
     figure = new_figure(6.4, 4.2)
     axes = figure.subplots()
     for number, (points, alike) in enumerate(names.items()):
-        axes.plot(*zip(*points, strict=True), **line_style(number), label=" = ".join(filter(None, alike)))
+        style = line_style(number)
+        if colours is not None:
+            norm, *others = norms[points]
+            style["color"] = _SEVERAL if others else colours.get(norm, _SEVERAL)
+        axes.plot(*zip(*points, strict=True), **style, label=" = ".join(filter(None, alike)))
         for length, batch in points:
             axes.annotate(str(batch), (length, batch), xytext=(6, 4), textcoords="offset points", fontsize="small")
     _label_axes(axes, sorted({row["clip_length"] for row in rows}), [row["largest_batch"] for row in rows])

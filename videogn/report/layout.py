@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from videogn.study.cell import Cell, Norm, Section, norm_labels
 from videogn.study.cell_files import CellResult
+from videogn.study.study_files import Study
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,12 @@ class Layout:
         labels: Norm -> its name, distinct.
         rows: Settings, short clips first, large batches first.
         clips: Clips of the rows, each once.
-        seeds: Seeds of all cells.
+        seeds: Seeds of the finished cells.
+        missing_seeds: Seeds of which no cell is finished.
+        new_rows: Rows with a cell that no earlier section has.
     """
 
-    def __init__(self, section: Section, results: Mapping[Cell, CellResult]) -> None:
+    def __init__(self, section: Section, results: Mapping[Cell, CellResult], before: Collection[Cell] = ()) -> None:
         self.section = section
         self.norms = tuple(dict.fromkeys(cell.norm for cell in section.cells))
         self.labels = norm_labels(self.norms)
@@ -69,8 +72,12 @@ class Layout:
             return clip.length, clip.interval, *turns, -row.batch_size
 
         self.rows = tuple(sorted({self._row(cell) for cell in section.cells}, key=order))
+        new = {self._row(cell) for cell in section.cells if cell not in before}
+        self.new_rows = tuple(row for row in self.rows if row in new)
         self.clips = tuple(dict.fromkeys(row.clip for row in self.rows))
-        self.seeds = tuple(sorted({cell.seed for cell in section.cells}))
+        planned = {cell.seed for cell in section.cells}
+        self.seeds = tuple(sorted({cell.seed for cell in section.cells if cell in results}))
+        self.missing_seeds = tuple(sorted(planned - set(self.seeds)))
         self._planned: dict[tuple[Row, Norm], int] = {}
         self._results: dict[tuple[Row, Norm], dict[int, CellResult]] = {}
         for cell in section.cells:
@@ -91,6 +98,13 @@ class Layout:
     def finished(self) -> list[CellResult]:
         """Every finished cell, by row and norm."""
         return [result for row in self.rows for norm in self.norms for result in self.results(row, norm).values()]
+
+    @staticmethod
+    def of_study(study: Study) -> list[Layout]:
+        """Lay out every section of a study."""
+        sections = study.sections
+        before = [{cell for section in sections[:number] for cell in section.cells} for number in range(len(sections))]
+        return [Layout(section, study.results, known) for section, known in zip(sections, before, strict=True)]
 
     def batch_sizes(self, clip: Clip) -> list[int]:
         """Batch sizes of a clip, the largest first."""

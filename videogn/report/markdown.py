@@ -40,8 +40,10 @@ def render_markdown(blocks: Sequence[Block], folder: Path) -> str:
 def markdown_table(table: Table) -> str:
     """Write a table without its caption, ending in a newline."""
     rules = ["---" if number < table.text_columns else "---:" for number in range(len(table.head))]
-    lines = [_row(map(_inline, table.head)), _row(rules), *(_row(map(_inline, row)) for row in table.rows)]
-    return "\n".join(lines) + "\n"
+    rows = [list(map(_inline, row)) for row in table.rows]
+    for row, link in zip(rows, table.links, strict=False):
+        row[0] = row[0] if link is None else f"[{row[0]}]({link})"
+    return "\n".join([_row(map(_inline, table.head)), _row(rules), *map(_row, rows)]) + "\n"
 
 
 def _block(block: Block, folder: Path) -> str:

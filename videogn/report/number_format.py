@@ -26,6 +26,12 @@ def with_interval(interval: Interval | None) -> str:
     return signed(interval.mean) if half is None else f"{signed(interval.mean)} ± {half:.1f}"
 
 
+def plus_minus(interval: Interval) -> str:
+    """Write a mean: "74.2 ± 5.7", or "74.2" without an interval."""
+    half = interval.half_width
+    return f"{interval.mean:.1f}" + ("" if half is None else f" ± {half:.1f}")
+
+
 def between(interval: Interval | None) -> str:
     """Write the ends of an interval: "+0.4 to +2.0"."""
     if interval is None or interval.low is None or interval.high is None:

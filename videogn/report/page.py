@@ -34,7 +34,7 @@ _STYLE = Path(__file__).with_suffix(".css")
 _SORTING = Path(__file__).with_name("page_sorting.js")
 # A browser then fetches nothing, whatever the text holds.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-#: Pixels that a figure keeps on a phone.
+#: Pixels that a wide figure keeps on a phone.
 _NARROWEST = 560
 #: A cell with more text than this may be broken into lines.
 _LONG = 48
@@ -86,10 +86,10 @@ def _with_sorting() -> tuple[str, str]:
 
 
 def _contents(blocks: Sequence[Block], names: dict[int, str]) -> str:
-    """A link to each heading of level 2, and after it to those of level 3 below it."""
+    """A link to each heading of level 2, and after it to those of level 3 below it; none to those of level 4."""
     items: list[list[str]] = []
     for number, block in enumerate(blocks):
-        if isinstance(block, Heading) and number in names:
+        if isinstance(block, Heading) and block.level in (2, 3):
             if block.level == 2:
                 items.append([])
             items[-1].append(f'<a href="#{names[number]}">{_text(block.text)}</a>')
@@ -130,16 +130,20 @@ def _table(table: Table) -> str:
         f'<th scope="col"{_class(table, column)}>{_text(title)}</th>' for column, title in enumerate(table.head)
     )
     sortable, scroll = (' class="sortable"', "scroll tall") if table.sortable else ("", "scroll")
-    rows = "\n".join(
-        "<tr>" + "".join(f"<td{_class(table, column, cell)}>{_text(cell)}</td>" for column, cell in enumerate(row))
-        + "</tr>"
-        for row in table.rows
-    )  # fmt: skip
+    rows = "\n".join(f"<tr>{_row(table, number)}</tr>" for number in range(len(table.rows)))
     # The caption is outside of what scrolls, so that it is broken at the page's width.
     return (
         f'<div class="table">\n<p>{_text(table.caption)}</p>\n<div class="{scroll}" tabindex="0">'
         f"<table{sortable}>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>\n</div>"
     )
+
+
+def _row(table: Table, number: int) -> str:
+    cells = [_text(cell) for cell in table.rows[number]]
+    if table.links and (link := table.links[number]) is not None:
+        cells[0] = f'<a href="{escape(link, quote=True)}">{cells[0]}</a>'
+    given = enumerate(zip(cells, table.rows[number], strict=True))
+    return "".join(f"<td{_class(table, column, text)}>{cell}</td>" for column, (cell, text) in given)
 
 
 def _class(table: Table, column: int, cell: str = "") -> str:
@@ -152,11 +156,12 @@ def _picture(picture: Picture) -> str:
     content = picture.path.read_bytes()
     data = base64.b64encode(content).decode("ascii")
     # Bytes 16 to 19 of a PNG are its width. At this size letters are as large as in the text; smaller on a phone, but
-    # then the figure scrolls rather than shrinks further.
+    # then a wide figure scrolls, and says so, rather than shrinks further.
     width = int.from_bytes(content[16:20], "big") * 96 // DPI
-    size = f"max-width: {width}px; min-width: {min(width, _NARROWEST)}px"
+    wide, least = (' class="wide"', f"; min-width: {_NARROWEST}px") if width >= _NARROWEST else ("", "")
+    size = f"max-width: {width}px{least}"
     return (
-        f'<figure>\n<div class="scroll" tabindex="0"><img style="{size}" alt="{_text(picture.alt)}" '
+        f'<figure{wide}>\n<div class="scroll" tabindex="0"><img style="{size}" alt="{_text(picture.alt)}" '
         f'src="data:image/png;base64,{data}"></div>\n<figcaption>{_text(picture.caption)}</figcaption>\n</figure>'
     )
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from videogn.report.clip_counts import ClipFiles
 from videogn.report.document_blocks import DASH, Block, Bullets, Code, Heading, Paragraph, Table
@@ -13,28 +15,73 @@ from videogn.report.number_format import listing
 from videogn.study.cell_files import CellResult
 from videogn.study.study_files import Study
 
+#: Page of a test, which `videogn report` leaves beside its results.
+TEST_PAGE = "report.html"
+
+
+@dataclass(frozen=True)
+class _Count:
+    """A count of a cell, and what is said once where it is as usual in all of them."""
+
+    title: str
+    usual: int
+    usually: str
+    of: Callable[[CellResult], int]
+
+
+_COUNTS = (
+    _Count("attempts", 1, "Each took one run.", lambda result: result.attempts),
+    _Count("failed videos", 0, "All videos decoded.", lambda result: int(result.test["counts"]["failed"])),
+    _Count(
+        "without scores",
+        0,
+        "All numbers of the networks were finite.",
+        lambda result: int(result.test["counts"].get("without_scores", 0)),
+    ),
+)
+
 
 def cell_blocks(study: Study) -> list[Block]:
-    """List finished cells with their numbers, unfinished ones with their reasons."""
-    blocks: list[Block] = [Heading("Every cell")]
+    """List finished cells with their numbers and the pages of their tests, unfinished ones with their reasons."""
+    blocks: list[Block] = [Heading("Every cell", 3)]
     if study.results:
-        rows = [_cell_row(result) for result in study.results.values()]
-        head = ["cell", "top-1", "top-1 of single clips", "attempts", "failed videos", "without scores"]
+        # What is usual in all cells takes no column.
+        columns = [
+            column for column in _COUNTS if any(column.of(one) != column.usual for one in study.results.values())
+        ]
+        usual = "".join(f" {column.usually}" for column in _COUNTS if column not in columns)
+        rows = [
+            [
+                result.cell.name,
+                _percent(result.test["over_all"]["top1"]),
+                _percent(result.test["per_clip_top1"]),
+                *(str(column.of(result)) for column in columns),
+            ]
+            for result in study.results.values()
+        ]
+        pages = [_page(study, result) for result in study.results.values()]
+        linked = " A name leads to the page of the cell's test." if any(pages) else ""
         caption = (
-            "Finished cells: accuracy (%) over all test videos, of single clips over the videos that decode; the "
-            "number of runs that each took; videos that did not decode, and those for which the network gave no finite "
-            "numbers. Both kinds count as wrong."
+            "Finished cells: accuracy (%) over all test videos, a video without scores counting as wrong; of single "
+            f"clips over the videos that decode.{usual}{linked}"
         )
-        blocks.append(Table(head, rows, caption))
+        head = ["cell", "top-1", "top-1 of single clips", *(column.title for column in columns)]
+        blocks.append(Table(head, rows, caption, links=pages if any(pages) else ()))
     if study.unfinished:
         unfinished = [[cell.name, phase, reason or DASH] for cell, (phase, reason) in study.unfinished.items()]
         blocks.append(Table(["cell", "state", "reason"], unfinished, "Unfinished cells.", 3))
     return blocks
 
 
+def _page(study: Study, result: CellResult) -> str | None:
+    """Address of the page of a cell's test, relative to the study's folder; None where there is none."""
+    page = result.folder / TEST_PAGE
+    return quote(page.relative_to(study.folder).as_posix()) if page.is_file() else None
+
+
 def method_blocks(study: Study, files: ClipFiles) -> list[Block]:
     """List command, grid, protocol, versions and machines; warn where files contradict one another."""
-    blocks: list[Block] = [Heading("How it was made"), Paragraph("The command:"), Code(study.command)]
+    blocks: list[Block] = [Heading("How it was made", 3), Paragraph("The command:"), Code(study.command)]
     blocks += [Paragraph("The grid:"), Code(study.grid)]
     for command, grid in reversed(study.earlier):
         blocks += [Paragraph("An earlier command, and its grid:"), Code(f"{command}\n\n{grid}")]
@@ -46,13 +93,6 @@ def method_blocks(study: Study, files: ClipFiles) -> list[Block]:
         blocks.append(Code("\n".join(_as_typed(command, study) for command in first.commands)))
     rows = [[name, version or "not installed"] for name, version in study.versions.items()]
     return [*blocks, Table(["package", "version"], rows, "Versions.", 2)] if rows else blocks
-
-
-def _cell_row(result: CellResult) -> list[str]:
-    test = result.test
-    counts = test["counts"]
-    numbers = [result.attempts, counts["failed"], counts.get("without_scores", 0)]
-    return [result.cell.name, _percent(test["over_all"]["top1"]), _percent(test["per_clip_top1"]), *map(str, numbers)]
 
 
 def _test_set(results: Iterable[CellResult]) -> list[str]:

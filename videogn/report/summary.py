@@ -35,6 +35,14 @@ def summarise(layout: Layout, found: Differences) -> list[str]:
     return [_completeness(layout), *said]
 
 
+def in_brief(layout: Layout, found: Differences) -> list[str]:
+    """Sum up a section that does not lead: what is missing, and small batches."""
+    if not layout.finished:
+        return []
+    whole = len(layout.finished) == len(layout.section.cells)
+    return [*([] if whole else [_completeness(layout)]), *_small_batches(layout, found.batches)]
+
+
 def _completeness(layout: Layout) -> str:
     done, planned = len(layout.finished), len(layout.section.cells)
     seeds = sorted({result.cell.seed for result in layout.finished})

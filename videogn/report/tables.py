@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from videogn.report.document_blocks import DASH, Table
 from videogn.report.layout import Layout, Row, accuracies, accuracy
-from videogn.report.number_format import listing
+from videogn.report.number_format import listing, plus_minus
 from videogn.report.statistics import t_interval
 from videogn.study.cell import Norm
 from videogn.study.cell_files import CellResult
@@ -69,10 +69,11 @@ def _caption(layout: Layout) -> str:
         return "No cell is finished."
     k = results[0].test["k_of_top5"]
     what = f"Top-1 / top-{k} accuracy (%)" if _with_top_k(results) else "Top-1 accuracy (%)"
-    seeds = f"{'Seed' if len(layout.seeds) == 1 else 'Seeds'} {listing(layout.seeds)}"
     over = f"{what} over {_videos(results)} test videos"
+    missing = f" (of {listing(layout.missing_seeds)} no cell is finished)" if layout.missing_seeds else ""
     if len(layout.seeds) == 1:
-        return f"{over}. {seeds} only, so that there is no spread to give."
+        return f"{over}. Seed {layout.seeds[0]} only{missing}, so that there is no spread to give."
+    seeds = f"Seeds {listing(layout.seeds)}{missing}"
     spread = "mean ± half of the 95 % interval over seeds for top-1 (Student's t, seeds - 1 degrees of freedom)"
     agree = " ± 0.0: the seeds happen to agree, which few seeds may do by chance." if _any_equal(layout) else ""
     fewer = " n is said where not all seeds are finished." if _some_missing(layout) else ""
@@ -105,8 +106,7 @@ def _accuracy(layout: Layout, row: Row, norm: Norm, with_top_k: bool) -> str:
     top1 = accuracies(results)
     if not top1:
         return DASH
-    interval = t_interval(top1)
-    text = f"{interval.mean:.1f}" + ("" if interval.half_width is None else f" ± {interval.half_width:.1f}")
+    text = plus_minus(t_interval(top1))
     top_k = [value for result in results.values() if (value := accuracy(result, "top5")) is not None]
     text += f" / {statistics.mean(top_k):.1f}" if with_top_k and top_k else ""
     return text + (f" (n = {len(top1)})" if len(top1) < layout.planned(row, norm) else "")

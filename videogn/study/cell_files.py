@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -144,8 +144,11 @@ def prepare(
     motion: Mapping[str, Any] | None,
     data_root: Path | None,
     planned: Mapping[str, Any],
+    test_clips: Sequence[tuple[int, int]] = (),
 ) -> None:
-    """Write a cell into its folder, unless it is finished; what was begun with other settings is put aside.
+    """Write a cell into its folder; what was begun with other settings is put aside.
+
+    Of a finished cell only the further tests change.
 
     Args:
         folder: Folder of the cell; made if it does not exist.
@@ -154,22 +157,27 @@ def prepare(
         motion: Parameters of the motion data set that the study makes for itself, or None.
         data_root: Folder of that data set, or None.
         planned: Plan of the cell's memory and steps.
+        test_clips: Length and interval of the clips that it is tested with besides its own.
 
     Raises:
         ValueError: The cell is finished, with other settings.
         BlockingIOError: Another process runs it, with other settings.
     """
     identity = fingerprint(fit_config, motion)
+    content: dict[str, Any] = {"cell": asdict(cell), "fingerprint": identity, "planned": dict(planned)}
     if not check_settings(folder, identity):
         with locked(folder):
             aside = folder.with_name(f"{folder.name}.old-{secrets.token_hex(3)}")
             folder.rename(aside)
         _log.warning("%s was begun with other settings: put aside as %s", folder.name, aside)
     elif (folder / RESULT_FILE).is_file():
+        content = read_json(folder / CELL_FILE)
+        if list(map(tuple, content.get("test_clips", ()))) != list(test_clips):
+            write_json(folder / CELL_FILE, {**content, "test_clips": [list(clip) for clip in test_clips]})
         return
     write_text(folder / FIT_FILE, yaml.safe_dump(dict(fit_config), sort_keys=False))
-    content = {"cell": asdict(cell), "fingerprint": identity, "planned": dict(planned)}
-    write_json(folder / CELL_FILE, {**content, "data_root": None if data_root is None else str(data_root)})
+    content |= {"data_root": None if data_root is None else str(data_root)}
+    write_json(folder / CELL_FILE, {**content, "test_clips": [list(clip) for clip in test_clips]})
 
 
 def read_cell(folder: Path) -> tuple[Cell, dict[str, Any]]:

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple, get_args
 from videogn.checks import check_choice
 from videogn.choices import CellScheduleName, MemoryModeName
 from videogn.study.cell import Norm, parse_clip, parse_setting
+from videogn.study.transfers import ClipOfTest
 from videogn.study.yaml_values import as_list, check_keys, integer, section
 
-AXES = ("norm", "clip", "batch_size", "setting", "seed", "memory_mode", "init", "schedule")
+AXES = ("norm", "clip", "batch_size", "setting", "seed", "memory_mode", "init", "schedule", "test_clip")
 
 
 class Point(NamedTuple):
@@ -57,6 +58,21 @@ def combinations(axes: Mapping[str, Any], base: Mapping[str, Any]) -> list[Point
         for init, seed, setting, mode, schedule, norm in product
     ]
     return list(dict.fromkeys(points))
+
+
+def clips_of_tests(axes: Mapping[str, Any]) -> tuple[ClipOfTest, ...]:
+    """Read the axis test_clip: clips that every cell is tested with besides its own. It makes no further cells.
+
+    Args:
+        axes: Axes of a grid.
+
+    Returns:
+        The clips, each once; none where there is no such axis.
+
+    Raises:
+        ValueError: A value is no clip.
+    """
+    return tuple(dict.fromkeys(ClipOfTest(*parse_clip(text)) for text in as_list(axes.get("test_clip"))))
 
 
 def replace_axes(axes: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from videogn.checks import check_choice, existing_path, expanded
 from videogn.choices import NUM_CLASSES, EvaluationViews, MotionSettings, ScalingName
 from videogn.study.budget import KINDS, Budget
 from videogn.study.cell import Cell, Section, merge
-from videogn.study.combinations import combinations, replace_axes
+from videogn.study.combinations import clips_of_tests, combinations, replace_axes
+from videogn.study.transfers import ClipOfTest
 from videogn.study.yaml_values import as_list, check_keys, integer, load_yaml, mapping, section
 from videogn.system.configurations import find_config, shipped
 
@@ -68,6 +69,7 @@ class Grid:
         sections: Cells, budget by budget.
         memory: Size that the largest batches are planned for, such as 16GiB, or None.
         text: The file, with the changes of the command line.
+        test_clips: Clips that every cell is tested with besides its own.
     """
 
     title: str
@@ -77,6 +79,7 @@ class Grid:
     sections: tuple[Section, ...]
     memory: str | None
     text: str
+    test_clips: tuple[ClipOfTest, ...] = ()
 
     @property
     def on_cpu(self) -> bool:
@@ -153,6 +156,7 @@ def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = 
         sections=_sections(content, base),
         memory=None if memory is None else str(memory),
         text=yaml.safe_dump({key: value for key, value in content.items() if value}, sort_keys=False),
+        test_clips=clips_of_tests(section(content, "axes")),
     )
 
 

@@ -15,7 +15,16 @@ from videogn.study.cell import Cell, Section, fingerprint
 from videogn.study.cell_files import check_settings, prepare
 from videogn.study.grid import Grid, check_known
 from videogn.study.planning import count_videos, equal_memory_rows, plan_cells, plan_entry
-from videogn.study.study_files import MOTION_FOLDER, PLAN_FILE, cell_folder, place_of_study, read_sections, write_study
+from videogn.study.study_files import (
+    MOTION_FOLDER,
+    PLAN_FILE,
+    cell_folder,
+    place_of_study,
+    read_sections,
+    read_test_clips,
+    write_study,
+)
+from videogn.study.transfers import ClipOfTest, other_clips
 from videogn.system.cores import available_cores
 from videogn.system.files import write_json
 from videogn.system.versions import package_versions
@@ -68,11 +77,25 @@ def make_study(
         write_motion_dataset(data_root, MotionSettings(**grid.motion), workers=available_cores(), progress=writing)
     for cell, plan in plans.items():
         planned = plan_entry(plan)
-        prepare(cell_folder(out, cell), cell, configs[cell], motion=grid.motion, data_root=data_root, planned=planned)
+        prepare(
+            cell_folder(out, cell),
+            cell,
+            configs[cell],
+            motion=grid.motion,
+            data_root=data_root,
+            planned=planned,
+            test_clips=other_clips(cell, grid.test_clips),
+        )
     limit, rows = equal_memory_rows(plans, memory)
     write_json(out / PLAN_FILE, {"memory": limit, "rows": rows})
     write_study(
-        out, title=grid.title, sections=grid.sections, grid=grid.text, command=command, versions=package_versions()
+        out,
+        title=grid.title,
+        sections=grid.sections,
+        grid=grid.text,
+        command=command,
+        versions=package_versions(),
+        test_clips=grid.test_clips,
     )
     return out
 
@@ -85,8 +108,8 @@ def with_other_cells(grid: Grid, out: Path) -> Grid:
         out: Folder of the study; it need not exist.
 
     Returns:
-        The grid with all cells of the study. A section that is in both has the cells of both; the order is the study's
-        unless the grid has everything that the study has.
+        The grid with all cells and test clips of the study. A section that is in both has the cells of both; the
+        order is the study's unless the grid has everything that the study has.
 
     Raises:
         ValueError: A section would have cells of unequal budgets.
@@ -99,7 +122,8 @@ def with_other_cells(grid: Grid, out: Path) -> Grid:
         cells = _joined(given[0].cells, given[-1].cells)
         _check_comparable(title, cells, out)
         sections.append(Section(title, given[-1].note, tuple(cells)))
-    return replace(grid, sections=tuple(sections))
+    test_clips = _joined([ClipOfTest(*clip) for clip in read_test_clips(out)], grid.test_clips)
+    return replace(grid, sections=tuple(sections), test_clips=tuple(test_clips))
 
 
 def _joined(old: Sequence[_T], new: Sequence[_T]) -> list[_T]:

@@ -13,6 +13,8 @@ from videogn.data.synthetic.motion import MOTIONS
 from videogn.memory import StepPlan, StepSetting, plan_steps, setting_of_run, time_step
 from videogn.study.cell import Cell, norm_labels
 from videogn.study.grid import Grid, Videos
+from videogn.study.test_plan import tests_bytes
+from videogn.study.transfers import other_clips
 from videogn.study.yaml_values import section
 
 #: A step to time need not be larger than this, multiply-adds of its forward pass.
@@ -30,12 +32,14 @@ class CellPlan:
         steps: Optimiser steps, or None where they are not known beforehand.
         seconds: Predicted seconds of training, validations and test, without start and loading; None where unknown.
         step: Plan of its training step for every batch size; None where the number format cannot be planned.
+        test_bytes: Peak memory of its tests at other clip lengths; None where there are none.
     """
 
     row: dict[str, Any]
     steps: int | None
     seconds: float | None = None
     step: StepPlan | None = None
+    test_bytes: int | None = None
 
 
 def count_videos(grid: Grid) -> Videos:
@@ -81,7 +85,13 @@ def plan_cells(
     """
     settings = {cell: _setting(grid.base, cell, videos.classes) for cell in grid.cells}
     shapes = {cell: _shaped(grid.base, cell, setting) for cell, setting in settings.items() if setting is not None}
+    tests = {
+        cell: {clip: replace(setting, clip_length=clip.length) for clip in other_clips(cell, grid.test_clips)}
+        for cell, setting in settings.items()
+        if setting is not None
+    }
     known = [setting for shaped in shapes.values() for setting, _ in shaped]
+    known += [setting for of_cell in tests.values() for setting in of_cell.values()]
     planned = plan_steps(known, device=_target(grid.base), progress=progress)
     steps_of = {repr(plan.setting): plan for plan in planned}
     seconds_of: dict[tuple[str, int], float] = {}
@@ -94,12 +104,15 @@ def plan_cells(
         step = steps_of[repr(setting)]
         seconds = None
         if measure:
-            kind = (repr(setting), cell.batch_size)
-            seconds_of[kind] = seconds_of.get(kind) or _seconds_per_clip(step, cell.batch_size, device)
-            seconds = _predict(cell, steps, seconds_of[kind], grid.base, videos)
+            each = [setting, *tests[cell].values()]
+            for kind in ((repr(of_test), cell.batch_size) for of_test in each):
+                seconds_of[kind] = seconds_of.get(kind) or _seconds_per_clip(steps_of[kind[0]], kind[1], device)
+            per_clip, *others = (seconds_of[repr(of_test), cell.batch_size] for of_test in each)
+            seconds = _predict(cell, steps, per_clip, grid.base, videos, others)
         rows = [steps_of[repr(each)].row(cell.interval, clips) for each, clips in shapes[cell]]
         most = {name: max(row[name] for row in rows) for name in ("activation_bytes", "peak_bytes")}
-        plans[cell] = CellPlan({**step.row(cell.interval, cell.batch_size), **most}, steps, seconds, step)
+        needed = tests_bytes(grid.base, setting, tests[cell])
+        plans[cell] = CellPlan({**step.row(cell.interval, cell.batch_size), **most}, steps, seconds, step, needed)
     return plans
 
 
@@ -173,8 +186,15 @@ def _seconds_per_clip(step: StepPlan, batch_size: int, device: str) -> float:
     return time_step(plain, clips, device=device) / clips
 
 
-def _predict(cell: Cell, steps: int | None, per_clip: float, base: Mapping[str, Any], videos: Videos) -> float | None:
-    """Seconds of training, validations and test."""
+def _predict(
+    cell: Cell,
+    steps: int | None,
+    per_clip: float,
+    base: Mapping[str, Any],
+    videos: Videos,
+    other_tests: Sequence[float],
+) -> float | None:
+    """Seconds of training, validations and tests; a step takes `per_clip` a clip, or `other_tests` at other lengths."""
     trainer, data = base.get("trainer") or {}, base.get("data") or {}
     if videos.train is None or (videos.test or videos.val) is None:
         return None
@@ -192,7 +212,7 @@ def _predict(cell: Cell, steps: int | None, per_clip: float, base: Mapping[str, 
             epochs = round(passes * clips / videos.train) // (trainer.get("check_val_every_n_epoch") or 1)
             training += epochs * videos.val * per_clip * _FORWARD / cell.devices
     test = (videos.test or videos.val or 0) * int(data.get("num_clips") or EvaluationProtocol.num_clips)
-    return training + test * per_clip * _FORWARD / cell.devices
+    return training + test * sum((per_clip, *other_tests)) * _FORWARD / cell.devices
 
 
 def total_seconds(plans: Sequence[CellPlan]) -> float | None:

@@ -32,6 +32,7 @@ from videogn.study.cell_files import (
     write_state,
 )
 from videogn.study.training_log import LAST_CHECKPOINT, read_curve, resume_arguments, write_curve
+from videogn.study.transfers import Transfer, is_finished, transfer_commands, transfer_folder
 from videogn.system.leash import leashed
 from videogn.system.memory_errors import OUT_OF_MEMORY
 
@@ -68,7 +69,7 @@ def run_cell(
     folder = Path(folder)
     cell, _ = read_cell(folder)
     with locked(folder):
-        if CellResult.read(folder) is not None:
+        if is_finished(folder):
             return CellState(cell, "finished", 1.0)
         # Within a Slurm job Lightning would take the cell for the whole of it; it leaves jobs of this name alone.
         slurm = {"SLURM_JOB_NAME": "interactive"} if "SLURM_JOB_ID" in os.environ else {}
@@ -99,8 +100,13 @@ class _Run:
         self.report = report
 
     def to_the_end(self) -> CellState:
-        """Train, unless that is done; test; write the result."""
+        """Do what is missing: the training and its test, then the tests at other clip lengths."""
         fit, test = self.commands()
+        problem = None if CellResult.read(self.folder) is not None else self.train_and_test(fit, test)
+        return problem or self.transfer(test) or CellState(self.cell, "finished", 1.0)
+
+    def train_and_test(self, fit: list[str], test: list[str]) -> CellState | None:
+        """Train, unless that is done; test; write the result. None where all is well."""
         if not (self.folder / TRAINED_FILE).exists():
             if problem := self.run("training", [*fit, *resume_arguments(self.folder)]):
                 return problem
@@ -123,7 +129,20 @@ class _Run:
             commands=(tuple(fit), tuple(test)),
             folder=self.folder,
         ).write()
-        return CellState(self.cell, "finished", 1.0)
+        return None
+
+    def transfer(self, test: list[str]) -> CellState | None:
+        """Test at the clip lengths that are missing; None where all is well."""
+        for clip, command in transfer_commands(test, self.folder):
+            if not (self.folder / LAST_CHECKPOINT).is_file():
+                reason = f"no {LAST_CHECKPOINT}, which the test of clips {clip.name} needs"
+                return CellState(self.cell, "failed", reason=reason, repeats=True)
+            started = time.monotonic()
+            if problem := self.run("testing", command):
+                return problem
+            results = self.left(str((transfer_folder(self.folder, clip) / "results.json").relative_to(self.folder)))
+            Transfer(clip, results, round(time.monotonic() - started, 2), tuple(command)).write(self.folder)
+        return None
 
     def left(self, name: str) -> dict[str, Any]:
         """Content of a file that the commands must have left."""

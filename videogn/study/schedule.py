@@ -12,9 +12,10 @@ from pathlib import Path
 
 from videogn.checks import require_at_least
 from videogn.study.cell import Cell
-from videogn.study.cell_files import CellResult, CellState, part_done, read_state, write_state
+from videogn.study.cell_files import CellState, part_done, read_state, write_state
 from videogn.study.engines import Engine
 from videogn.study.study_files import cell_folder, only_one
+from videogn.study.transfers import is_finished
 
 
 def run_cells(
@@ -71,7 +72,7 @@ def run_cells(
 
 def _state_before(cell: Cell, folder: Path, retry_failed: bool) -> CellState:
     """State of a cell before the run: finished, failed and to be left alone, or waiting."""
-    if CellResult.read(folder) is not None:
+    if is_finished(folder):
         return CellState(cell, "finished", 1.0)
     before = read_state(folder)
     if before["phase"] == "failed" and not retry_failed:

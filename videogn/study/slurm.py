@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from videogn.checks import require_at_least
-from videogn.study.cell_files import CellResult
 from videogn.study.grid import Grid
 from videogn.study.study_files import cell_folder
+from videogn.study.transfers import is_finished
 from videogn.system.files import write_text
 
 #: The script, with @NAME@ in the place of what differs.
@@ -79,9 +79,9 @@ class Job:
 
 
 def unfinished_cells(grid: Grid, out: Path) -> list[Path]:
-    """List the folders of the cells without a result, in the order to begin them."""
+    """List the folders of the cells that are not finished, in the order to begin them."""
     folders = [cell_folder(out, cell) for cell in grid.cells]
-    return [folder for folder in folders if CellResult.read(folder) is None]
+    return [folder for folder in folders if not is_finished(folder)]
 
 
 def write_array(folders: Sequence[Path], out: Path, job: Job, *, directory: Path) -> Path:

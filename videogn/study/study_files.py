@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 
 from videogn.checks import existing_path, expanded
 from videogn.study.cell import Cell, Section
-from videogn.study.cell_files import LOCK_PATIENCE, CellResult, read_json, read_state
+from videogn.study.cell_files import LOCK_PATIENCE, CellResult, read_json
+from videogn.study.transfers import missing_clips, unfinished_state
 from videogn.system.files import write_json
 
 STUDY_FILE = "study.json"
@@ -31,13 +32,15 @@ class Study:
         folder: Folder of the study.
         sections: Cells by budget; the first section leads.
         results: Cell -> its result, for the finished ones.
-        unfinished: Cell -> (phase, reason or None), for the others.
+        unfinished: Cell -> (phase, reason or None), for the others and those whose tests at other clip lengths are
+            missing.
         plan: Rows as of `videogn plan --json` with `largest_batch`, for the frontier; may be empty.
         memory: Bytes that `largest_batch` is about, or None.
         grid: Text of the last grid.
         command: The command that was given it.
         versions: Package -> version.
         earlier: (command, grid) of the runs before that had other grids.
+        test_clips: Length and interval of the clips that every cell is tested with besides its own.
     """
 
     title: str
@@ -51,6 +54,7 @@ class Study:
     command: str
     versions: dict[str, str | None]
     earlier: tuple[tuple[str, str], ...] = ()
+    test_clips: tuple[tuple[int, int], ...] = ()
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -113,8 +117,20 @@ def read_sections(out: Path) -> tuple[Section, ...]:
     )
 
 
+def read_test_clips(out: Path) -> tuple[tuple[int, int], ...]:
+    """Read the clips that every cell of a study is tested with besides its own: (length, interval)."""
+    return tuple((length, interval) for length, interval in read_json(out / STUDY_FILE).get("test_clips", ()))
+
+
 def write_study(
-    out: Path, *, title: str, sections: tuple[Section, ...], grid: str, command: str, versions: Mapping[str, str | None]
+    out: Path,
+    *,
+    title: str,
+    sections: tuple[Section, ...],
+    grid: str,
+    command: str,
+    versions: Mapping[str, str | None],
+    test_clips: Sequence[tuple[int, int]] = (),
 ) -> None:
     """Write what a study is; commands with other grids before this one are kept.
 
@@ -125,6 +141,7 @@ def write_study(
         grid: Text of the grid.
         command: The command that was given it.
         versions: Package -> version.
+        test_clips: Length and interval of the clips that every cell is tested with besides its own.
     """
     before = read_json(out / STUDY_FILE)
     earlier = before.get("earlier", [])
@@ -136,6 +153,7 @@ def write_study(
         "command": command,
         "earlier": [[text, other] for text, other in earlier if other != grid],
         "versions": dict(versions),
+        "test_clips": [list(clip) for clip in test_clips],
     }
     write_json(out / STUDY_FILE, content)
 
@@ -164,9 +182,8 @@ def read_study(out: str | Path) -> Study:
         folder = cell_folder(out, cell)
         if (result := CellResult.read(folder)) is not None:
             results[cell] = result
-        else:
-            state = read_state(folder)
-            unfinished[cell] = (state["phase"], state["reason"])
+        if result is None or missing_clips(folder):
+            unfinished[cell] = unfinished_state(folder)
     return Study(
         title=content["title"],
         folder=out,
@@ -179,4 +196,5 @@ def read_study(out: str | Path) -> Study:
         command=content["command"],
         versions=content["versions"],
         earlier=tuple((command, grid) for command, grid in content.get("earlier", ())),
+        test_clips=read_test_clips(out),
     )

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torchvision.transforms import InterpolationMode, v2
-from torchvision.tv_tensors import Video
 
 from videogn.checks import require_at_least
 
@@ -102,6 +100,8 @@ class Augmentation:
             views = torch.stack([self._changed(view) for view in views])
         clips = normalise(views)
         if self._mix:
+            from torchvision.tv_tensors import Video
+
             index = int(torch.randint(len(self._mix), ()))
             mixed, targets = self._mix[index](Video(clips), targets)
             clips = mixed.as_subclass(Tensor)
@@ -118,6 +118,10 @@ class Augmentation:
 def _pixel_transforms(settings: AugmentationSettings, fill: list[float]) -> list[nn.Module]:
     """What is done to the uint8 frames of a clip, in the order of timm's and torchvision's recipes."""
     changes: list[nn.Module] = []
+    if not (settings.rand_augment is not None or settings.color_jitter or settings.random_erasing):
+        return changes
+    from torchvision.transforms import InterpolationMode, v2  # half a second, which few runs need
+
     if settings.rand_augment is not None:
         options = {"interpolation": InterpolationMode.BILINEAR, "fill": fill}
         changes.append(v2.RandAugment(settings.rand_augment_ops, settings.rand_augment, _MAGNITUDES, **options))
@@ -131,6 +135,10 @@ def _pixel_transforms(settings: AugmentationSettings, fill: list[float]) -> list
 def _mixing_transforms(settings: AugmentationSettings, num_classes: int) -> list[nn.Module]:
     """What mixes the clips of a batch; one of them is drawn for each."""
     mixes: list[nn.Module] = []
+    if not (settings.mixup or settings.cutmix):
+        return mixes
+    from torchvision.transforms import v2
+
     if settings.mixup:
         mixes.append(v2.MixUp(alpha=settings.mixup, num_classes=num_classes))
     if settings.cutmix:

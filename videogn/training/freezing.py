@@ -11,7 +11,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy
 from torch import nn
 
-from videogn.models.network_parts import Part, check_trains, find_part, part_names, set_frozen
+from videogn.models.network_parts import Part, check_trains, find_part, part_names, set_frozen, without_released
+from videogn.system.sizes import counted
 
 _log = logging.getLogger(__name__)
 
@@ -87,8 +88,8 @@ class Freezing(Callback):
 
     def describe(self) -> str:
         """Say in a few words what is frozen, and until when."""
-        later = [f"{name} for {epoch} epochs" for name, epoch in self._epochs.items()]
-        return ", ".join([*self._frozen, *later]) or "nothing"
+        later = [f"{name} for {counted(epoch, 'epoch')}" for name, epoch in self._epochs.items()]
+        return ", ".join([*(name for name in self._frozen if name not in self._epochs), *later]) or "nothing"
 
     @contextmanager
     def everything_that_trains(self) -> Iterator[None]:
@@ -108,21 +109,18 @@ class Freezing(Callback):
             raise ValueError(
                 f"unfreeze_epochs needs one device or --trainer.strategy ddp, got {type(strategy).__name__}"
             )
-        if (
-            self._initial
-            and trainer.ckpt_path is None
-            and trainer.is_global_zero
-            and self._frozen.keys() - {"head", "norms"}
-        ):
-            _log.warning("frozen parts keep random weights: name some to start from with --model.init_from")
         self._now = self._at(0)
         set_frozen(self._net, Part(self._now.parameters), Part(self._ever.parameters))
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Go on where the checkpoint of a resumed run was written, which may be in the middle of an epoch."""
         self._follow(trainer)
-        if self._frozen and trainer.is_global_zero:
-            _log.info("frozen: %s; %s", self.describe(), self._counts())
+        if not self._frozen or not trainer.is_global_zero:
+            return
+        _log.info("frozen: %s; %s", self.describe(), self._counts())
+        resumed = trainer.ckpt_path is not None  # not known at the setup
+        if self._initial and not resumed and self._frozen.keys() - {"head", "norms"}:
+            _log.warning("frozen parts keep their random weights: start from trained ones with --model.init_from")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         before = self._now
@@ -145,13 +143,7 @@ class Freezing(Callback):
     def _at(self, epoch: int | None) -> Part:
         """What is frozen in an epoch; None for what never trains."""
         released = [name for name, first in self._epochs.items() if epoch is None or first <= epoch]
-        found = Part()
-        for name, part in self._frozen.items():
-            for other in released:
-                if name != "norms" or other == "norms":
-                    part -= self._unfrozen[other]
-            found |= part
-        return found
+        return without_released(self._frozen, {name: self._unfrozen[name] for name in released})
 
     def _counts(self) -> str:
         sizes = {name: parameter.numel() for name, parameter in self._net.named_parameters()}

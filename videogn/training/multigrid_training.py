@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from videogn.axes import Batch
-from videogn.data.multigrid import Cycles, Multigrid
 from videogn.models.input_size import check_input
-from videogn.norm.parts import allow_parts, set_parts
+from videogn.system.sizes import counted
 from videogn.training.optimisation import SCALINGS, Optimisation
+
+if TYPE_CHECKING:
+    from videogn.data.multigrid import Cycles, Multigrid
 
 _log = logging.getLogger(__name__)
 _Settings = TypeVar("_Settings", bound=Optimisation)
@@ -40,6 +42,9 @@ class MultigridTraining(Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if stage != "fit" or getattr(data, "multigrid", None) is None:
             return
+        from videogn.data.multigrid import Cycles  # few runs need it
+        from videogn.norm.batch_parts import allow_parts
+
         settings, views = pl_module.settings, data.views
         if settings.scheduler is not None and data.multigrid != "short":
             raise ValueError(
@@ -64,6 +69,8 @@ class MultigridTraining(Callback):
         """Set the parts of this batch, and log the phase that begins with it."""
         if self._steps is None:
             return
+        from videogn.norm.batch_parts import set_parts
+
         steps = self._steps
         step = trainer.current_epoch * steps.epoch_steps + batch_idx // steps.accumulate
         set_parts(pl_module.net, steps.phase(step).multiple)
@@ -74,6 +81,8 @@ class MultigridTraining(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: Any, outputs: Any, batch: Batch, batch_idx: int) -> None:
         if self._steps is not None:
+            from videogn.norm.batch_parts import set_parts
+
             set_parts(pl_module.net, 1)  # evaluations and the statistics of callbacks are of base clips
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -105,7 +114,8 @@ def phase_line(steps: Multigrid, step: int) -> str:
     """Describe the batches from a step on, in a line."""
     phase = steps.phase(step)
     batches = ", ".join(
-        f"{shape.clips} clips {shape.clip_length} x {shape.crop_size} x {shape.crop_size}" for shape in phase.shapes
+        f"{counted(shape.clips, 'clip')} {shape.clip_length} x {shape.crop_size} x {shape.crop_size}"
+        for shape in phase.shapes
     )
     turns = " in turn" if len(phase.shapes) > 1 else ""
     rate = f"; {phase.multiple} x the batch, for which the rate is scaled" if phase.multiple > 1 else ""
@@ -145,6 +155,8 @@ def _plan(cycles: Cycles, videos: int, trainer: Trainer) -> Multigrid:
         raise ValueError("multigrid needs the length of the run beforehand: set --trainer.max_epochs or max_steps")
     if limit != 1.0 and limit % each:
         raise ValueError(f"limit_train_batches must be a number of whole steps with multigrid, got {limit}")
+    from videogn.data.multigrid import Multigrid
+
     plan = Multigrid.of_steps(cycles, videos, max(most, 1), accumulate=each)
     if type(limit) is int:
         plan = replace(plan, epoch_steps=min(plan.epoch_steps, limit // each))

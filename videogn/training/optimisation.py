@@ -51,7 +51,8 @@ class Optimisation:
             --data.multigrid end there too, with any schedule.
         lr_gamma: Factor of each lowering.
         warmup: Share of the training run in which the rate rises linearly from nearly 0.
-        warmup_epochs: Number of epochs in which it does, in place of a share; parts of epochs count.
+        warmup_epochs: Number of epochs, in place of the share `warmup`, in which the learning rate rises linearly from
+            nearly 0; it may be a fraction.
         scheduler: Scheduler in place of `schedule` and `warmup`: a class of `torch.optim.lr_scheduler` by name or any
             other by its dotted path, with options of its own. It is stepped after every optimiser step
             (ReduceLROnPlateau: after every epoch with a validation).
@@ -163,8 +164,8 @@ class Optimisation:
         if self.warmup_epochs:
             schedule += f" after {self.warmup_epochs:g} epochs of warm-up"
         return (
-            f"{type(optimizer).__name__}, weight decay {decay:g} on {weights} weights and none on "
-            f"{len(dimensions) - weights} norms and biases{self._layer_rates(groups)}, {schedule}"
+            f"{type(optimizer).__name__}, weight decay {decay:g} ({weights} weights, not "
+            f"{len(dimensions) - weights} norms and biases){self._layer_rates(groups)}, {schedule}"
         )
 
     def _layer_rates(self, groups: list[dict[str, Any]]) -> str:

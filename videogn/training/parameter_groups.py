@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import nn
 
-from videogn.models.parts import network_parts, part_of
+from videogn.models.ordered_parts import ordered_parts, part_of
 
 #: Key of a group with the factor on the learning rate of its part, as timm names it; absent without layer decay.
 LR_SCALE = "lr_scale"
@@ -19,7 +19,7 @@ def parameter_groups(module: nn.Module, layer_decay: float = 1.0) -> list[dict[s
     dimensions only, so that all norms are treated alike (weight decay 1e-4 on weights and 0 on norms: released code of
     Wang et al. 2018).
 
-    With layer decay every part of the network (`videogn.models.parts`) has two such groups, from the head to the stem,
+    With layer decay every part of the network (`videogn.models.ordered_parts`) has two such groups, from head to stem,
     whose rates are multiplied by `layer_decay` to the power of the number of parts behind it (Clark et al. 2020,
     ELECTRA; Bao et al. 2022, BEiT, appendix). The head has the full rate.
 
@@ -33,7 +33,7 @@ def parameter_groups(module: nn.Module, layer_decay: float = 1.0) -> list[dict[s
     trained = {name: p for name, p in module.named_parameters() if p.requires_grad}
     if layer_decay == 1:
         return _weights_and_others(trained)
-    parts = network_parts(module)
+    parts = ordered_parts(module)
     groups = []
     for depth, part in enumerate(reversed(parts)):
         own = {name: p for name, p in trained.items() if part_of(name, parts) == part}

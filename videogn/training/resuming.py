@@ -95,4 +95,5 @@ def check_resumable(before: Mapping[str, Any], now: Mapping[str, Any], *, in_epo
         if before.get(name) in (None, value) or (name == "clips_per_batch" and not in_epoch):
             continue
         differs, options = _FACTS[name]
-        raise ValueError(f"the checkpoint was {differs.format(before[name], value)}: resume with the same ({options})")
+        said = differs.format(before[name], "none" if value is None else value)
+        raise ValueError(f"the checkpoint was {said}: resume with the same ({options})")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection
 from dataclasses import asdict, replace
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import lightning.pytorch as pl
 import torch
@@ -41,9 +41,10 @@ from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
 from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
 from videogn.training.task_settings import TaskSettings
-from videogn.training.tested_network import describe_tested
-from videogn.training.video_test import VideoTest
 from videogn.video.transforms import normalise, view_chunks, views_of
+
+if TYPE_CHECKING:
+    from videogn.training.video_test import VideoTest
 
 _log = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class VideoClassifier(pl.LightningModule):
             self.net = open_engine(engine_file)
         check_input(self.net, self.settings.clip_length, self.settings.crop_size)
         mean, std = self.settings.mean, self.settings.std
-        self._source = None if init_from is None else str(init_from)  # what the weights are, until they are trained
+        self.source = None if init_from is None else str(init_from)  # what the weights are, until they are trained
         if init_from is not None:
             own_norm = (norm, norm_options or {})
             report = load_weights(self.net, init_from, class_names=class_names, norm=own_norm, mean=mean, std=std)
@@ -208,7 +209,7 @@ class VideoClassifier(pl.LightningModule):
 
         Some strategies restore a checkpoint only after the start of the fit, so this cannot happen there.
         """
-        self._source = None
+        self.source = None
         seed = (self._restored or {}).get("seed")
         self._seed = self.trainer.strategy.broadcast(torch.initial_seed() if seed is None else seed)
         progress = self.trainer.fit_loop.epoch_loop.batch_progress
@@ -225,6 +226,8 @@ class VideoClassifier(pl.LightningModule):
             check_views(self.net, chosen(EvaluationViews, self.hparams))
 
     def on_test_epoch_start(self) -> None:
+        from videogn.training.video_test import VideoTest  # no training needs it
+
         self._test = VideoTest(
             self.clip_probabilities,
             chosen(NetworkInput, self.hparams),
@@ -238,7 +241,9 @@ class VideoClassifier(pl.LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Send all results to process 0, which writes them and logs the accuracies."""
-        about = describe_tested(self, source=self._source, training=self._restored, engine_file=self._engine_file)
+        from videogn.training.tested_network import describe_tested
+
+        about = describe_tested(self, source=self.source, training=self._restored, engine_file=self._engine_file)
         logged, self._outcome = self._test.finish(self.trainer, self.results_dir, classes=self.class_names, about=about)
         self.log_dict(logged, rank_zero_only=True)
         del self._test  # and its file

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from videogn.system.sizes import counted, format_size
 if TYPE_CHECKING:
     from videogn.study import Cell
     from videogn.study.planning import CellPlan
+    from videogn.study.transfers import ClipOfTest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +59,13 @@ def run(options: Options) -> int:
     from videogn.cli.progress import bar
     from videogn.study.grid import check_known
     from videogn.study.planning import count_videos, plan_cells, total_seconds
+    from videogn.study.transfers import other_clips
 
     check_known(grid.base)
     videos = count_videos(grid)
     with bar("Planning cells") as progress:
         plans = plan_cells(grid, videos, measure=timed, device=device, progress=progress)
-    rows = [_row(cell, plan) for cell, plan in plans.items()]
+    rows = [_row(cell, plan, other_clips(cell, grid.test_clips)) for cell, plan in plans.items()]
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
@@ -70,7 +73,7 @@ def run(options: Options) -> int:
     return 0
 
 
-def _row(cell: Cell, plan: CellPlan) -> dict[str, Any]:
+def _row(cell: Cell, plan: CellPlan, tested: Sequence[ClipOfTest]) -> dict[str, Any]:
     settings = ("clip_length", "interval", "batch_size", "clips_per_step", "memory_mode", "seed")
     needs = ("activation_bytes", "peak_bytes", "parameters", "multiply_adds")
     return {
@@ -79,6 +82,8 @@ def _row(cell: Cell, plan: CellPlan) -> dict[str, Any]:
         **{name: getattr(cell, name) for name in settings},
         "steps": plan.steps,
         **{name: plan.row.get(name) for name in needs},
+        "test_clips": [clip.name for clip in tested],
+        "test_bytes": plan.test_bytes,
         "seconds": None if plan.seconds is None else round(plan.seconds, 1),
     }
 
@@ -98,13 +103,15 @@ def _print_table(rows: list[dict[str, Any]], seconds: float | None, device: str 
             str(row["clips_per_step"]),
             _or_dash(row["steps"], str),
             _or_dash(row["activation_bytes"], format_size),
-            _or_dash(row["peak_bytes"], format_size),
+            _or_dash(_peak(row), format_size),
             *times,
         )
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(table, "")
     total = f", one after the other: {_or_dash(seconds, _duration)} of training and testing alone" if device else ""
     console.print(f"{counted(len(rows), 'cell')}{total}.")
+    if clips := sorted({clip for row in rows for clip in row["test_clips"]}):
+        console.print(f"Tested besides on clips of {', '.join(clips)} (not its own); peak memory and time say so.")
     if device:
         console.print(
             f"Times: steps of each kind timed on {device} here, with the threads that torch takes here "
@@ -115,6 +122,11 @@ def _print_table(rows: list[dict[str, Any]], seconds: float | None, device: str 
         console.print("No times: --device cpu or cuda times a step here, on a machine like the one that will train.")
     if any(row["peak_bytes"] is None or row["steps"] is None for row in rows):
         console.print("A dash: the number of videos, or the memory of the number format, is not known here.")
+
+
+def _peak(row: dict[str, Any]) -> int | None:
+    """Of a training step, or of a test at other clip lengths where that needs more."""
+    return None if row["peak_bytes"] is None else max(row["peak_bytes"], row["test_bytes"] or 0)
 
 
 def _or_dash(value: Any, form: Any) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from videogn.choices import TableFormatName
 
 
 @dataclass(frozen=True)
@@ -14,9 +17,11 @@ class Options:
 
     Attributes:
         folder: Folder of the study.
+        tables: Formats, csv and latex, in which every table becomes a file in tables/ too.
     """
 
     folder: str
+    tables: tuple[TableFormatName, ...] = field(default=(), kw_only=True)
 
 
 def run(options: Options) -> int:
@@ -31,15 +36,16 @@ def run(options: Options) -> int:
     Raises:
         ValueError: If no cell is finished.
     """
-    write_and_print(options.folder)
+    write_and_print(options.folder, options.tables)
     return 0
 
 
-def write_and_print(folder: str | Path) -> None:
+def write_and_print(folder: str | Path, table_formats: Sequence[str] = ()) -> None:
     """Write the report of a study, and print its tables and its place.
 
     Args:
         folder: Folder of the study.
+        table_formats: Formats in which every table becomes a file too.
 
     Raises:
         ValueError: If no cell is finished.
@@ -50,5 +56,5 @@ def write_and_print(folder: str | Path) -> None:
     study = read_study(folder)
     if not study.results:
         raise ValueError(f"no finished cell in {folder}: see videogn study status {folder}")
-    page = write_report(study)
+    page = write_report(study, table_formats)
     print(f"{markdown_tables(study)}\nReport: {page} and {page.with_suffix('.md')}")

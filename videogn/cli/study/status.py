@@ -53,20 +53,21 @@ def _row(study: Study, cell: Cell) -> dict[str, Any]:
     from videogn.study.training_log import read_curve
 
     folder = cell_folder(study.folder, cell)
-    state = read_state(folder)
-    if state["phase"] in ("training", "testing") and not is_running(folder):
-        state["phase"] = "interrupted"
+    attempts = read_state(folder)["attempts"]
+    phase, reason = study.unfinished.get(cell, ("finished", None))
+    if phase in ("training", "testing") and not is_running(folder):
+        phase = "interrupted"
     result = study.results.get(cell)
     curve = read_curve(folder, cell)
     return {
         "cell": cell.name,
-        "phase": "finished" if result else state["phase"],
+        "phase": phase,
         "epochs": curve[-1].epoch if curve else 0,
         "done": 1.0 if result else part_done(folder) if folder.is_dir() else 0.0,
         "top1": result.test["over_all"]["top1"] if result else None,
         "training_seconds": result.cost.get("training_seconds") if result else None,
-        "attempts": state["attempts"],
-        "reason": state["reason"],
+        "attempts": attempts,
+        "reason": reason,
     }
 
 

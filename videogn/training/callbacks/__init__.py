@@ -6,6 +6,7 @@ from videogn.training.callbacks.expected_time import ExpectedTime
 from videogn.training.callbacks.feature_percentiles import FeaturePercentiles
 from videogn.training.callbacks.planned_memory import PlannedMemory
 from videogn.training.callbacks.precise_batch_norm import PreciseBatchNorm
+from videogn.training.callbacks.random_weights import RandomWeights
 from videogn.training.callbacks.run_history import RunHistory
 from videogn.training.callbacks.training_at_chance import TrainingAtChance
 from videogn.training.callbacks.training_clips import TrainingClips
@@ -18,6 +19,7 @@ __all__ = [
     "FeaturePercentiles",
     "PlannedMemory",
     "PreciseBatchNorm",
+    "RandomWeights",
     "RunHistory",
     "TrainingAtChance",
     "TrainingClips",

@@ -171,6 +171,9 @@ class RunCheckpoint(ModelCheckpoint):
         """Keep this one where it is the best, or the newest where nothing says which is."""
         if self.filename == _BEST and not sum(trainer.num_val_batches):
             self.monitor, self.filename = None, _NEWEST
+        values = [name for name in monitor_candidates if name not in ("epoch", "step")]
+        if self.monitor is not None and any(name.startswith("val/") for name in values):  # after a validation
+            check_choice("checkpoint.monitor", self.monitor, values)
         super()._save_topk_checkpoint(trainer, monitor_candidates)
         if self.save_last is True:
             # Lightning writes the last one only where this step is saved already, as one of the best.

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
 from videogn.data.inspection import about_class_sizes
+from videogn.data.video_index import VideoIndex
 from videogn.norm.precise_statistics import clips_of_statistics
 from videogn.system.sizes import counted
 from videogn.training.callbacks.batches import updating_layers
@@ -19,8 +21,8 @@ class EffectiveBatch(Callback):
     """Logs the network and the data of a training run, the clips per normalisation batch and per step, and the rate.
 
     For instance `effective batch: 4 clips a normalisation batch, 32 an optimiser step (4 clips x 2 devices x 4
-    accumulated), lr 0.005`. A warning follows if the two batches differ for another reason than the number of devices,
-    which is how the published runs do it: gradients accumulated, or statistics synchronised.
+    accumulated), lr 0.005`, on two lines. A warning follows if the two batches differ for another reason than the
+    number of devices, which is how the published runs do it: gradients accumulated, or statistics synchronised.
     """
 
     def setup(self, trainer: Trainer, pl_module: Any, stage: str) -> None:
@@ -28,16 +30,15 @@ class EffectiveBatch(Callback):
         if stage != "fit" or not trainer.is_global_zero or data is None:
             return
         rate = f" at {data.views.fps:g} frames per second" if data.views.fps else ""
-        hparams, splits, device = pl_module.hparams, data.splits, trainer.strategy.root_device.type
+        hparams, device = pl_module.hparams, trainer.strategy.root_device.type
+        parameters = sum(p.numel() for p in pl_module.net.parameters())
         _log.info(
-            "%s with %s, %s parameters; %s; clips of %d x %d%s, %s; on %s",
-            *(hparams["arch"], hparams["norm"], f"{sum(p.numel() for p in pl_module.net.parameters()):,}"),
-            ", ".join(counted(len(splits[name]), f"{name} video") for name in ("train", "val") if name in splits),
-            *(hparams["clip_length"], hparams["interval"], rate, counted(len(pl_module.class_names), "class")),
+            "%s with %s, %s parameters; clips of %d x %d%s, %s; on %s",
+            *(hparams["arch"], hparams["norm"], f"{parameters:,}", hparams["clip_length"], hparams["interval"], rate),
+            counted(len(pl_module.class_names), "class"),
             f"{trainer.world_size} x {device}" if trainer.world_size > 1 else device,
         )
-        if sizes := about_class_sizes(splits["train"]):
-            _log.info("%s", sizes)
+        _log.info("%s", _about_videos(data.splits))
 
     def on_train_start(self, trainer: Trainer, pl_module: Any) -> None:
         if not trainer.is_global_zero:
@@ -51,7 +52,7 @@ class EffectiveBatch(Callback):
         synchronised = devices > 1 and any(_synchronises(layer) for layer in layers)
         seen = clips_of_statistics(layers, clips) * (devices if synchronised else 1)
         _log.info(
-            "effective batch: %s a normalisation batch, %d an optimiser step (%s x %s x %d accumulated), %s",
+            "effective batch: %s a normalisation batch, %d an optimiser step\n  (%s x %s x %d accumulated), %s",
             *(counted(seen, "clip"), step, counted(clips, "clip"), counted(devices, "device"), accumulated),
             _learning_rate(trainer),
         )
@@ -70,6 +71,12 @@ class EffectiveBatch(Callback):
 
         if any(_stores_nothing(module) for module in pl_module.net.modules()):
             _log.warning("the stored statistics are mean 0, variance 1: frozen_bn is meant for weights that bring some")
+
+
+def _about_videos(splits: Mapping[str, VideoIndex]) -> str:
+    """Count the videos: `105 train videos, 7 (s30) to 14 (s5) a class, 2.0 times as many; 45 val videos`."""
+    train = ", ".join(filter(None, (counted(len(splits["train"]), "train video"), about_class_sizes(splits["train"]))))
+    return f"{train}; {counted(len(splits['val']), 'val video')}" if "val" in splits else train
 
 
 def _stores_nothing(module: Any) -> bool:

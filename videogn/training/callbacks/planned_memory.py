@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from lightning.pytorch import Callback, Trainer
 
-from videogn.data.multigrid import ClipShape
 from videogn.system.sizes import counted, format_size
 
 if TYPE_CHECKING:
+    from videogn.data.multigrid import ClipShape
     from videogn.memory import StepPlan
 
 _log = logging.getLogger(__name__)

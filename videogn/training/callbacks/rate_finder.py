@@ -68,7 +68,8 @@ class RateFinder(Callback):
     ) -> None:
         if trainer.global_step < len(self.rates):
             return
-        loss = float(sum(self._parts))
+        # The last step of an epoch may have fewer batches, whose losses are divided alike.
+        loss = float(sum(self._parts)) * trainer.accumulate_grad_batches / len(self._parts)
         self._parts = []
         self.losses.append(loss)
         self._smooth, self._weight = 0.9 * self._smooth + 0.1 * loss, 0.9 * self._weight + 0.1

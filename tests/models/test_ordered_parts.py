@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from videogn.models import MODELS
-from videogn.models.parts import network_parts, part_of
+from videogn.models.ordered_parts import ordered_parts, part_of
 
 
 @pytest.mark.parametrize(
@@ -24,7 +24,7 @@ from videogn.models.parts import network_parts, part_of
 def test_every_parameter_is_in_one_part(arch, first, last, count):
     with torch.device("meta"):
         net = MODELS[arch](8)
-    parts = network_parts(net)
+    parts = ordered_parts(net)
     assert (next(iter(parts)), list(parts)[-1], len(parts)) == (first, last, count)
     for name, parameter in net.named_parameters():
         part = part_of(name, parts)
@@ -48,13 +48,13 @@ class _Wrapped(nn.Module):
 
 
 def test_a_network_of_someone_else():
-    parts = network_parts(_Wrapped(_WithToken()))
+    parts = ordered_parts(_Wrapped(_WithToken()))
     assert list(parts) == ["net.embedding", "net.blocks.0", "net.blocks.1", "net.blocks.2", "net.head"]
     assert part_of("net.token", parts) == "net.embedding"
     assert part_of("net.head.1.bias", parts) == "net.head"
 
 
 def test_a_plain_sequence_and_a_single_layer():
-    assert list(network_parts(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)))) == ["0", "2"]
-    assert list(network_parts(_Wrapped(nn.Linear(2, 2)))) == ["net"]
-    assert network_parts(nn.ReLU()) == {}
+    assert list(ordered_parts(nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2)))) == ["0", "2"]
+    assert list(ordered_parts(_Wrapped(nn.Linear(2, 2)))) == ["net"]
+    assert ordered_parts(nn.ReLU()) == {}

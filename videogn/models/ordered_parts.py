@@ -1,12 +1,12 @@
-"""The parts of a network, from its input to its head."""
+"""The parts of a network in their order from the input to the head, as layer-wise learning rates count them."""
 
 from __future__ import annotations
 
 from torch import nn
 
 
-def network_parts(net: nn.Module) -> dict[str, nn.Module]:
-    """Divide a network into parts, as layer-wise learning rates count them.
+def ordered_parts(net: nn.Module) -> dict[str, nn.Module]:
+    """Divide a network into parts.
 
     The parts are the children of the network that have parameters, in the order in which it declares them. Where one of
     them is a list (its children are numbered, as those of ModuleList and Sequential), the members stand for the list;
@@ -21,7 +21,7 @@ def network_parts(net: nn.Module) -> dict[str, nn.Module]:
 
     Example:
         >>> from videogn.models import i3d_tiny
-        >>> list(network_parts(i3d_tiny()))  # stem, res2, (a pool), res3, res4, res5, head
+        >>> list(ordered_parts(i3d_tiny()))  # stem, res2, (a pool), res3, res4, res5, head
         ['blocks.0', 'blocks.1', 'blocks.3', 'blocks.4', 'blocks.5', 'blocks.6']
     """
     return _divided(net, "")

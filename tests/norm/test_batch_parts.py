@@ -10,7 +10,7 @@ from torch import nn
 
 from videogn.models import make_model
 from videogn.norm import NORMS, make_norm
-from videogn.norm.parts import allow_parts, set_parts
+from videogn.norm.batch_parts import allow_parts, set_parts
 
 
 def _layers(channels=5):
