@@ -9,8 +9,9 @@ import random
 import shutil
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,12 @@ from stand_in import StandIn
 from training import fit_arguments
 
 import videogn.cli.lightning_cli  # Lightning logs to the standard error that it finds when it is imported
+from videogn import memory
 from videogn.choices import MotionSettings
 from videogn.cli import main
 from videogn.data.synthetic.writing import write_motion_dataset
+from videogn.memory import StepPlan, StepSetting
+from videogn.training.history import History
 
 # Processes that tests start, several at once, each want one thread as well.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -47,6 +51,37 @@ def _seeded() -> None:
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002  libraries may still draw from it
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _planned_once() -> Iterator[None]:
+    """Plan a step of a training once for all trainings of the same step: a fifth of what they take, in small ones."""
+    plan = memory.plan_steps
+    plans: dict[str, list[StepPlan]] = {}
+
+    def plan_once(settings: Sequence[StepSetting], **options: Any) -> list[StepPlan]:
+        key = repr((settings, options))
+        if key not in plans:
+            plans[key] = plan(settings, **options)
+        return plans[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory, "plan_steps", plan_once)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave curves empty, a fourth of what a small training takes; the tests of them are marked `draws`."""
+    if request.node.get_closest_marker("draws") is None:
+        undrawn = ModuleType("videogn.report.training_curve")
+        undrawn.plot_training = _leave_empty  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, undrawn.__name__, undrawn)
+
+
+def _leave_empty(_: History, path: Path) -> Path:
+    path.touch()
+    return path
 
 
 @pytest.fixture(scope="session")

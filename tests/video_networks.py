@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from videogn.models import MODELS
+
 #: Convolutional networks of pytorchvideo and torchvision -> (T, H, W) that they take, with a small window where they
 #: have one.
 CONVOLUTIONAL = {
@@ -20,7 +22,7 @@ CONVOLUTIONAL = {
     "r3d_18": (8, 32, 32),
     "mc3_18": (4, 32, 32),
     "r2plus1d_18": (8, 32, 32),
-    "s3d": (16, 224, 224),
+    "s3d": (16, 32, 32),
 }
 #: torchvision's transformers -> (T, H, W).
 _TRANSFORMERS = {
@@ -45,9 +47,15 @@ def as_the_hub_takes(name, clips):
     return [clips.index_select(2, torch.linspace(0, frames - 1, frames // 4).long()), clips]
 
 
-def small_window(name):
-    """Options that let a network take the size above."""
-    return {} if name in AS_A_WHOLE else {"pool_window": (None, None, None)}
+def with_small_window(name, **options):
+    """Make the network with a window that lets it take the size above."""
+    if name not in AS_A_WHOLE:
+        return MODELS[name](pool_window=(None, None, None), **options)
+    network = MODELS[name](**options)
+    if name == "s3d":  # its fixed window alone asks for 224 pixels, 49 times as many
+        network.avgpool = nn.AdaptiveAvgPool3d(1)
+        network._forward_pre_hooks.clear()  # the check of the size
+    return network
 
 
 @torch.no_grad()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.export import Dim
+from torch.export import Dim, ExportedProgram
 
 ABOUT = {
     "arch": "own",
@@ -63,13 +64,19 @@ def metadata(*, pixels: bool = False, size: dict[str, int] | None = None, about:
     return json.dumps({"about": about, "input": given, "output": output})
 
 
-def write(path: Path, net: nn.Module, text: str | None, *, pixels: bool = False, free: bool = True) -> Path:
-    """Write a network to a file of the format that its suffix says; with `free` False for two clips of 4 x 8 x 8."""
+@functools.cache
+def _program(net: nn.Module, pixels: bool, free: bool) -> ExportedProgram:
+    """Trace a network, once for the files of all formats."""
     clips = torch.zeros(2, 4, 8, 8, 3, dtype=torch.uint8) if pixels else torch.zeros(2, 3, 4, 8, 8)
     axes = (0, 1, 2, 3) if pixels else (0, 2, 3, 4)
     shapes = (dict.fromkeys(axes, Dim.AUTO),) if free else None
     with torch.no_grad():
-        program = torch.export.export(net.eval(), (clips,), dynamic_shapes=shapes)
+        return torch.export.export(net.eval(), (clips,), dynamic_shapes=shapes)
+
+
+def write(path: Path, net: nn.Module, text: str | None, *, pixels: bool = False, free: bool = True) -> Path:
+    """Write a network to a file of the format that its suffix says; with `free` False for two clips of 4 x 8 x 8."""
+    program = _program(net, pixels, free)
     extra = {} if text is None else {"videogn": text}
     if path.suffix == ".pt2":
         torch.export.save(program, path, extra_files=extra)

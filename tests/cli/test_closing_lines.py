@@ -14,6 +14,8 @@ from videogn.cli import closing_lines
 from videogn.cli.closing_lines import command_of_test, draw_curve
 from videogn.training.history import History, Stretch
 
+pytestmark = pytest.mark.draws
+
 BEST = "runs/version_0/checkpoints/best.ckpt"
 
 
@@ -53,7 +55,7 @@ def test_the_command_that_a_fit_ends_with_works(videogn, motion, tmp_path, monke
     assert {"--data.max_failures", "--data.num_clips"} <= set(words)
     with caplog.at_level(logging.INFO):
         assert videogn(*words[1:], "--trainer.enable_progress_bar=false", "--trainer.accelerator=cpu") == 0
-    assert caplog.messages[-2].startswith("16 expected, 16 evaluated")  # the last line says where the page is
+    assert caplog.messages[-2].startswith("16 expected, 16 evaluated")  # then where the page is
     best = evaluation_arguments("validate", motion, "runs", "best", "--trainer.limit_val_batches=1")
     assert videogn(*best) == 0
 

@@ -103,6 +103,7 @@ def test_counts_are_those_of_a_loop():
     assert [call[:2] for call in experiment.calls] == [("val/confusion", 5)]
 
 
+@pytest.mark.draws
 def test_pictures_of_a_fit(videogn, motion, tmp_path):
     """Through the real TensorBoard: a picture of each validation, and the run as any other."""
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from forked import run_command
 from training import evaluation_arguments, fit_arguments
 
 import videogn as videogn_package
+from videogn.study import running
 
 ADAMW = ["--model.optimizer=AdamW", "--model.optimizer.weight_decay=0.05"]
 OWN = ["--model.optimizer=own_optim.Lion", "--model.scheduler=own_optim.Halving", "--model.scheduler.steps=1"]
@@ -186,7 +188,8 @@ def test_plan_takes_them(videogn, outside, capsys):
 
 
 @pytest.mark.slow
-def test_a_study_takes_them_from_its_grid(videogn, tmp_path, outside):
+def test_a_study_takes_them_from_its_grid(videogn, tmp_path, outside, monkeypatch):
+    monkeypatch.setattr(running, "run_command", run_command)  # `own` is trained by a fresh process
     grid = {
         "title": "Norms of one's own",
         "configs": ["motion"],
@@ -197,7 +200,7 @@ def test_a_study_takes_them_from_its_grid(videogn, tmp_path, outside):
                 "optimizer": {"class_path": "own_optim.Lion", "init_args": {"weight_decay": 0.1}},
                 "scheduler": {"class_path": "own_optim.Halving", "init_args": {"steps": 2}},
             },
-            "data": {"num_clips": 2},
+            "data": {"num_clips": 2, "time_limit": 0},
         },
         "axes": {
             "norm": [{"name": name, "groups": 2} for name in ("gn", "own_norms.rms_group_norm")],

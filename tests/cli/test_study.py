@@ -39,7 +39,7 @@ CONTENT = {
             "short_side": 32,
             "base_batch": 8,
         },
-        "data": {"num_workers": 0, "num_clips": 2, "flip": 0.0, "train_short_sides": [32, 36]},
+        "data": {"num_workers": 0, "num_clips": 2, "time_limit": 0, "flip": 0.0, "train_short_sides": [32, 36]},
     },
     "axes": {"norm": ["bn", "gn"], "clip": "4x2", "batch_size": 4},
     "budget": {"epochs": 2, "step_clips": 8},

@@ -55,7 +55,13 @@ def _statistics(frame):
 def _measured(name):
     """{time: {statistic: 300 values}}, every class with its own seeds."""
     number = list(MOTIONS).index(name)
-    videos = [_draw(name, (number, index), num_frames=max(TIMES) + 1) for index in range(VIDEOS)]
+
+    def at_times(scene, t):
+        """The movement; frames that nobody looks at are blank, and take their numbers from the generator."""
+        return MOTIONS[name](scene, t) if t in TIMES else 0.0
+
+    generators = (np.random.default_rng((number, index)) for index in range(VIDEOS))
+    videos = [draw_video(at_times, size=32, num_frames=max(TIMES) + 1, rng=rng) for rng in generators]
     rows = {t: [_statistics(video[t]) for video in videos] for t in TIMES}
     return {t: {key: np.array([row[key] for row in rows[t]]) for key in rows[t][0]} for t in TIMES}
 

@@ -32,6 +32,11 @@ def net():
 
 
 @pytest.fixture(scope="module")
+def of_pixels(net):
+    return Probabilities(net)
+
+
+@pytest.fixture(scope="module")
 def exported(net, suffix, tmp_path_factory):
     return write(tmp_path_factory.mktemp("files") / f"net{suffix}", net, metadata())
 
@@ -75,9 +80,9 @@ def test_threads(suffix, exported, monkeypatch):
     assert set(asked) == {torch.get_num_threads()}
 
 
-def test_pixels_in_and_probabilities_out(net, suffix, tmp_path):
+def test_pixels_in_and_probabilities_out(net, of_pixels, suffix, tmp_path):
     """From normalised clips it recovers the pixels exactly: the probabilities are those of the network."""
-    path = write(tmp_path / f"net{suffix}", Probabilities(net), metadata(pixels=True), pixels=True)
+    path = write(tmp_path / f"net{suffix}", of_pixels, metadata(pixels=True), pixels=True)
     pixels = torch.randint(256, (3, 3, 5, 8, 8), dtype=torch.uint8)
     clips = normalise(pixels, ABOUT["mean"], ABOUT["std"])
     with torch.no_grad():

@@ -16,7 +16,7 @@ from videogn.inference import Predictor, load_network
 from videogn.models.network_sources import kinetics400_classes
 from videogn.video.transforms import normalise, view_chunks
 
-#: Source -> (size of a cheap clip (T, H, W)).
+#: Source -> size of a cheap clip (T, H, W).
 TORCHVISION = {
     "R3D_18_Weights.KINETICS400_V1": (8, 56, 56),
     "MC3_18_Weights.KINETICS400_V1": (4, 56, 56),
@@ -29,17 +29,18 @@ TORCHVISION = {
     "Swin3D_B_Weights.KINETICS400_V1": (4, 64, 64),
     "Swin3D_B_Weights.KINETICS400_IMAGENET22K_V1": (4, 64, 64),
 }
+#: The least that their windows ask for, or what they were trained with.
 ZOO = {
     "x3d_xs": (4, 160, 160),
     "x3d_s": (13, 160, 160),
-    "x3d_m": (16, 224, 224),
-    "x3d_l": (16, 312, 312),
-    "slow_r50": (8, 224, 224),
-    "c2d_r50": (8, 224, 224),
-    "i3d_r50": (8, 224, 224),
-    "r2plus1d_r50": (16, 224, 224),
-    "csn_r101": (32, 224, 224),
-    "slowfast_r50": (32, 224, 224),
+    "x3d_m": (16, 193, 193),
+    "x3d_l": (16, 289, 289),
+    "slow_r50": (8, 193, 193),
+    "c2d_r50": (8, 193, 193),
+    "i3d_r50": (8, 193, 193),
+    "r2plus1d_r50": (13, 193, 193),
+    "csn_r101": (25, 193, 193),
+    "slowfast_r50": (32, 193, 193),
     "mvit_base_16x4": (16, 224, 224),
     "mvit_base_32x3": (32, 224, 224),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import pickle
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from video_networks import (
     as_the_hub_takes,
     last_norms,
     sane,
-    small_window,
+    with_small_window,
 )
 
 from videogn.memory.planned import step_memory
@@ -35,19 +36,15 @@ from videogn.training.parameter_groups import parameter_groups
 _HEAVY = {"x3d_s", "x3d_m", "x3d_l", "csn_r101", "slowfast_r50", "i3d_r101", "s3d", *TRANSFORMERS} - {"swin3d_t"}
 
 
-def _cheap(name):
-    return pytest.param(name, marks=pytest.mark.slow) if name in _HEAVY else name
-
-
 @functools.cache
 def _on_meta(name, norm, **options):
     with torch.device("meta"):
-        return MODELS[name](norm=norm, **small_window(name), **options)
+        return with_small_window(name, norm=norm, **options)
 
 
 def _seeded(name, norm, **options):
     torch.manual_seed(4)
-    return MODELS[name](num_classes=5, norm=norm, **small_window(name), **options)
+    return with_small_window(name, num_classes=5, norm=norm, **options)
 
 
 def _clips(size, batch=2):
@@ -71,31 +68,55 @@ SIZES = {
     "c2d_r50": (8, 193, 193),
     "x3d_xs": (4, 182, 182),
     "r2plus1d_r50": (13, 193, 193),
-    "csn_r101": (25, 193, 193),
-    "slowfast_r50": (32, 193, 193),
     "r3d_18": (8, 64, 64),
     "mc3_18": (8, 64, 64),
     "r2plus1d_18": (8, 64, 64),
-    "s3d": (14, 224, 224),
-    **TRANSFORMERS,
+    "swin3d_t": TRANSFORMERS["swin3d_t"],
 }
 
 
-@pytest.mark.parametrize("name", [_cheap(n) for n in (*SOURCES, *TORCHVISION)])
-def test_logits_are_those_of_the_package(tmp_path, name):
-    """Of its own constructor and forward pass, from a file of its state dict."""
+def _with_weights_of_the_package(name, path):
+    """The package's network, and ours with all of its weights, from a file of its state dict."""
     source = sane(getattr(hub, name)(**SOURCES[name]) if name in SOURCES else getattr(video, name)())
-    torch.save({"model_state": source.state_dict()} if name in SOURCES else source.state_dict(), tmp_path / "a.pth")
+    torch.save({"model_state": source.state_dict()} if name in SOURCES else source.state_dict(), path)
     torch.manual_seed(9)
     model = MODELS[name]().eval()
-    report = load_weights(model, tmp_path / "a.pth")
+    report = load_weights(model, path)
     assert report.missing == report.skipped == report.inflated == report.notes == []
+    return source, model
+
+
+#: What a network trains a step with: more than one position to the end, of which a norm may take the mean away.
+_STEP_SIZES = {
+    **CONVOLUTIONAL,
+    "slow_r50": (2, 64, 64),
+    "c2d_r50": (4, 64, 64),
+    **dict.fromkeys(("x3d_xs", "x3d_s", "x3d_m", "x3d_l"), (2, 64, 64)),
+    "r2plus1d_r50": (8, 64, 64),
+    "i3d_r101": (8, 64, 64),
+    "i3d_r18": (8, 64, 64),
+}
+
+
+@pytest.mark.parametrize("name", [n for n in (*SOURCES, *TORCHVISION) if n not in _HEAVY])
+def test_logits_are_those_of_the_package(tmp_path, name):
+    """Of its own constructor and forward pass."""
+    source, model = _with_weights_of_the_package(name, tmp_path / "a.pth")
     clips = _clips(SIZES[name], 1)
     with torch.inference_mode():
         wanted, found = source(as_the_hub_takes(name, clips)), model(clips)
     assert wanted.std() > 0.01
     found = found if found.ndim == 2 else found.mean(dim=(2, 3, 4))
     torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [n for n in (*SOURCES, *TORCHVISION) if n in _HEAVY])
+def test_weights_are_those_of_the_package(tmp_path, name):
+    """To the bit. tests/inference/test_published_networks.py compares the logits of these networks."""
+    source, model = _with_weights_of_the_package(name, tmp_path / "a.pth")
+    found = model.state_dict()
+    assert all(torch.equal(found[key], tensor) for key, tensor in source.state_dict().items())
 
 
 @pytest.mark.parametrize("name", [n for n in MODELS if hasattr(hub, n) and not n.startswith("i3d")])
@@ -212,20 +233,58 @@ def test_a_still_image_in_i3d_r18_gives_the_2d_networks_features(tmp_path):
 # Every norm
 
 
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("name", [_cheap(n) for n in (*CONVOLUTIONAL, "i3d_r101", "i3d_r18")])
-def test_every_norm_takes_a_step_by_shapes_alone(name, norm):
+class Stepped(NamedTuple):
+    """A network after a step of SGD, with its gradients and what it was before."""
+
+    name: str
+    norm: str
+    model: nn.Module
+    before: dict[str, torch.Tensor]
+    loss: torch.Tensor
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((name, norm), marks=pytest.mark.slow if name in _HEAVY else (), id=f"{name}-{norm}")
+        for name in (*CONVOLUTIONAL, "i3d_r101", "i3d_r18")
+        for norm in NORMS
+    ],
+)
+def stepped(request):
+    """Taken once for all tests that look at it: to make the networks and to run them is most of their work."""
+    name, norm = request.param
+    model = _seeded(name, norm)
+    for layer in last_norms(model):
+        nn.init.constant_(layer.weight, 0.5)
+    before = copy.deepcopy(model.state_dict())
+    optimizer = torch.optim.SGD(parameter_groups(model), lr=0.01)
+    logits = model(_clips(_STEP_SIZES[name]))
+    logits = logits.flatten(2).mean(2) if logits.ndim == 5 else logits
+    loss = nn.functional.cross_entropy(logits, torch.tensor([1, 3]))
+    loss.backward()
+    optimizer.step()
+    return Stepped(name, norm, model, before, loss)
+
+
+def test_every_norm_takes_a_step(stepped):
     """Every parameter has a gradient; what decays is what decays with bn."""
-    model = _on_meta(name, norm).train()
-    logits = model(torch.empty(2, 3, *CONVOLUTIONAL.get(name, (8, 64, 64)), device="meta"))
-    nn.functional.cross_entropy(logits.flatten(1), torch.zeros(2, dtype=torch.long, device="meta")).backward()
-    assert all(parameter.grad is not None for parameter in model.parameters())
-    names = [
-        [[n for n, p in network.named_parameters() if any(p is q for q in group["params"])] for group in groups]
-        for network, groups in ((net, parameter_groups(net)) for net in (model, _on_meta(name, "bn")))
-    ]
+    assert all(parameter.grad is not None for parameter in stepped.model.parameters())
+    names = []
+    for network in (stepped.model, _on_meta(stepped.name, "bn")):
+        groups = [{id(parameter) for parameter in group["params"]} for group in parameter_groups(network)]
+        names.append([[n for n, p in network.named_parameters() if id(p) in group] for group in groups])
     assert names[0][0] == names[1][0]
     assert [n for n in names[0][1] if "batch_" not in n] == names[1][1]
+
+
+def test_every_norm_trains_a_step(stepped):
+    changed = [name for name, p in stepped.model.named_parameters() if not torch.equal(p, stepped.before[name])]
+    # Without statistics of their own input the signal of a deep network vanishes on its way, and so do its gradients.
+    least = 0.1 if stepped.norm in ("none", "frozen_bn") else 0.9
+    assert stepped.loss.isfinite()
+    assert len(changed) > least * len(list(stepped.model.parameters()))
+    assert all(p.isfinite().all() for p in stepped.model.parameters())
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -242,29 +301,6 @@ def test_the_same_start_for_every_norm(name, norm):
     for key, parameter in found.named_parameters():
         if parameter.ndim == 1 and key.endswith("weight"):
             assert (parameter == (0 if id(parameter) in last else 1)).all(), key
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("norm", NORMS)
-@pytest.mark.parametrize("name", CONVOLUTIONAL)
-def test_every_norm_trains_a_step(name, norm):
-    model = _seeded(name, norm)
-    for layer in last_norms(model):
-        nn.init.constant_(layer.weight, 0.5)
-    size = CONVOLUTIONAL[name]
-    clips = _clips(size if name == "s3d" else (2 * size[0], 2 * size[1], 2 * size[2]))
-    before = copy.deepcopy(model.state_dict())
-    optimizer = torch.optim.SGD(parameter_groups(model), lr=0.01)
-    logits = model(clips)
-    loss = nn.functional.cross_entropy(logits.flatten(2).mean(2) if logits.ndim == 5 else logits, torch.tensor([1, 3]))
-    loss.backward()
-    optimizer.step()
-    assert loss.isfinite()
-    changed = [name for name, p in model.named_parameters() if not torch.equal(p, before[name])]
-    # Without statistics of their own input the signal of a deep network vanishes on its way, and so do its gradients.
-    least = 0.1 if norm in ("none", "frozen_bn") else 0.9
-    assert len(changed) > least * len(list(model.parameters()))
-    assert all(p.isfinite().all() for p in model.parameters())
 
 
 @pytest.mark.parametrize("name", ["x3d_xs", "r2plus1d_18"])

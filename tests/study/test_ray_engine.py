@@ -43,8 +43,9 @@ def _content(motion, norms=("bn", "gn")):
     fit = {
         "trainer": {"accelerator": "cpu", "log_every_n_steps": 1, "num_sanity_val_steps": 0},
         "model": {"arch": "i3d_tiny", "arch_options": {"width": 8}, "crop_size": 32, "short_side": 32},
-        "data": {"root": str(motion), "num_workers": 0, "num_clips": 2, "train_short_sides": [32, 36], "flip": 0.0},
+        "data": {"root": str(motion), "num_workers": 0, "num_clips": 2, "time_limit": 0, "flip": 0.0},
     }
+    fit["data"]["train_short_sides"] = [32, 36]
     axes = {"norm": list(norms), "clip": "4x2", "batch_size": 4}
     return {"title": "Small", "fit": fit, "axes": axes, "budget": {"epochs": 4}}
 

@@ -169,7 +169,7 @@ def _content(motion, epochs=2, **trainer):
     fit = {
         "trainer": {"accelerator": "cpu", "log_every_n_steps": 1, "num_sanity_val_steps": 0, **trainer},
         "model": {"arch": "i3d_tiny", "arch_options": {"width": 8}, "crop_size": 32, "short_side": 32},
-        "data": {"root": str(motion), "num_workers": 0, "num_clips": 2, "train_short_sides": [32, 36]},
+        "data": {"root": str(motion), "num_workers": 0, "num_clips": 2, "time_limit": 0, "train_short_sides": [32, 36]},
     }
     return {"fit": fit, "axes": {"norm": ["bn", "gn"], "clip": "4x2", "batch_size": 4}, "budget": {"epochs": epochs}}
 
@@ -222,7 +222,7 @@ def test_finished_cells_have_no_task(motion, tmp_path, monkeypatch):
 def test_a_real_cell_at_its_time_limit(motion, tmp_path, cluster, monkeypatch):
     """With what Slurm sets, a checkpoint is written and the next run of the task goes on to the end."""
     monkeypatch.setattr(sys, "executable", PYTHON)
-    grid = make_grid(_content(motion, epochs=8))
+    grid = make_grid(_content(motion, epochs=5))
     out = make_study(grid, tmp_path / "the study", command="test")
     directory = tmp_path / "work"
     directory.mkdir()
@@ -244,7 +244,7 @@ def test_a_real_cell_at_its_time_limit(motion, tmp_path, cluster, monkeypatch):
     result = CellResult.read(folder)
     assert result is not None
     assert result.attempts == 2
-    assert [point.epoch for point in result.curve] == list(range(1, 9))
+    assert [point.epoch for point in result.curve] == list(range(1, 6))
     assert _calls(directory) == ["scontrol requeue 12_2"]
     assert CellResult.read(cell_folder(out, grid.cells[0])) is None
     assert "SLURM auto-requeueing" not in (folder / "log.txt").read_text()

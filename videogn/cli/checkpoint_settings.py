@@ -42,7 +42,8 @@ def adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, train
     for name in _READING:
         if training or given.get(f"data.{name}") is None:
             wanted[f"data.{name}"] = hparams.get(name, getattr(NetworkInput, name))  # older checkpoints lack it
-    if not training and any(f"model.{name}" in given for name in _CLIPS):
+    # An exported file is made for clips of one length.
+    if not training and not config["model.engine_file"] and any(f"model.{name}" in given for name in _CLIPS):
         _test_other_clips(config, wanted)
     if "model.crops" not in given:
         config["model.crops"] = hparams["crops"]

@@ -49,8 +49,10 @@ def _unequal_memory(layout: Layout) -> list[str]:
         planned = {norm: peak for norm in layout.norms if (peak := _planned(layout, row, norm))}
         if planned:
             found.append((max(planned.values()) / min(planned.values()), row, planned))
-    ratio, row, planned = max(found, key=lambda one: one[0], default=(1.0, None, {}))
-    if row is None or ratio < _EQUAL:
+    if not found:
+        return []
+    ratio, row, planned = max(found, key=lambda one: one[0])
+    if ratio < _EQUAL:
         return []
     most, least = max(planned, key=planned.__getitem__), min(planned, key=planned.__getitem__)
     return [

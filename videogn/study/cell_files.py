@@ -164,7 +164,7 @@ def prepare(
         BlockingIOError: Another process runs it, with other settings.
     """
     identity = fingerprint(fit_config, motion)
-    content = {"cell": asdict(cell), "fingerprint": identity, "planned": dict(planned)}
+    content: dict[str, Any] = {"cell": asdict(cell), "fingerprint": identity, "planned": dict(planned)}
     if not check_settings(folder, identity):
         with locked(folder):
             aside = folder.with_name(f"{folder.name}.old-{secrets.token_hex(3)}")
