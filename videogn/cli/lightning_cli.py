@@ -166,12 +166,14 @@ class VideoCLI(LightningCLI):
         return super()._instantiate_trainer(config, callbacks)
 
     def before_fit(self) -> None:
-        """Refuse to resume with other batches while no file has been written yet."""
+        """Refuse to resume with other batches or another average while no file has been written yet."""
         trainer: Any = self.trainer
         together = self.datamodule.batch_size * trainer.num_devices * trainer.num_nodes
         facts, in_epoch = self._resumed
         batches = {"clips_per_step": together * trainer.accumulate_grad_batches, "clips_per_batch": together}
-        check_resumable(facts, batches, in_epoch=in_epoch)
+        settings = self.model.settings
+        known = {"layer_decay": settings.layer_decay, "ema": settings.ema, "frozen": self.model.freezing.describe()}
+        check_resumable(facts, {**batches, **known}, in_epoch=in_epoch)
         for checkpoint in trainer.checkpoint_callbacks:
             if checkpoint.monitor == OneLabel.first_metric:  # by default; videos with several labels have another
                 checkpoint.monitor = self.model.labelling.first_metric
