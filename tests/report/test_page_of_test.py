@@ -205,7 +205,7 @@ def test_without_clip_probabilities_and_by_an_earlier_version(tested, tmp_path):
         ("results.json", {"per_class": 3}, "no test's, or damaged"),
         ("results.json", {"over_decodable": {"top1": 1.0, "videos": 87}}, "videos right and .* of two tests"),
         ("results.json", {"per_class": [{"class": "dive"}]}, "names the class '.*of two tests"),
-        ("predictions.parquet", pa.table({"path": ["a.mp4"]}), "no test's, or damaged"),
+        ("predictions.parquet", pa.table({"path": ["a.mp4"]}), r"damaged \(no 'predictions.parquet: label'\)"),
     ],
 )
 def test_refusals(tested, tmp_path, name, content, message):

@@ -259,6 +259,14 @@ def test_older_results_verify_as_far_as_they_say(copy):
     assert "probability of" in _said(verify_results(copy, workers=0))
 
 
+@pytest.mark.parametrize("lacking", ["model", "protocol", "protocol.crops"])
+def test_results_that_do_not_say_how_they_were_made(copy, lacking):
+    first, _, second = lacking.partition(".")
+    _edit(copy, lambda about: (about[first] if second else about).pop(second or first))
+    with pytest.raises(ValueError, match=f"does not say how it was tested: it has no {lacking}"):
+        read_recorded(copy)
+
+
 def test_the_command(videogn, copy, capsys):
     command = ("verify", copy, "--workers", "0", "--seed", "3")
     assert videogn(*command) == 0
@@ -280,4 +288,4 @@ def test_the_command(videogn, copy, capsys):
     assert lines[-1] == "NOT VERIFIED"
     (copy / "predictions.parquet").unlink()
     assert videogn(*command) == 2
-    assert "predictions.parquet is missing" in capsys.readouterr().err
+    assert "no predictions.parquet in" in capsys.readouterr().err

@@ -53,6 +53,8 @@ def run(options: Options) -> int:
     folders = [existing_path(source) for source in options.sources]
     studies = [folder for folder in folders if (folder / STUDY_FILE).is_file()]
     out = None if options.out is None else expanded(options.out)
+    if out is not None and out.is_file():
+        raise ValueError(f"--out {out} is a file: name a folder")
     if not studies:
         return _compare_tests(options, out)
     if len(studies) < len(folders):

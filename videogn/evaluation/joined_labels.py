@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
 
 _BETWEEN = ";"
 
@@ -35,12 +35,19 @@ def split_labels(text: str | None, classes: Container[str], *, several: bool = T
         return ()
     if not several:
         return (text,)
-    names, begun = [], ""
-    for part in text.split(_BETWEEN):
-        begun = f"{begun}{_BETWEEN}{part}" if begun else part
-        if begun in classes:
-            names.append(begun)
-            begun = ""
-    if begun:
+    names = _split(text.split(_BETWEEN), classes)
+    if names is None:
         raise KeyError(text)
-    return tuple(names)
+    return names
+
+
+def _split(parts: Sequence[str], classes: Container[str]) -> tuple[str, ...] | None:
+    """Names that consist of these parts, or None; the first is as short as can be."""
+    if not parts:
+        return ()
+    for taken in range(1, len(parts) + 1):
+        if (name := _BETWEEN.join(parts[:taken])) in classes:
+            rest = _split(parts[taken:], classes)
+            if rest is not None:
+                return (name, *rest)
+    return None

@@ -109,8 +109,10 @@ def read_recorded(folder: str | Path) -> RecordedTest:
         ValueError: It is not what `videogn test` writes.
     """
     path, about, table = read_files(folder)
-    if lacking := [key for key in ("protocol", "model", "index_sha256") if key not in about]:
-        raise ValueError(f"{path / RESULTS} does not say what was tested: it has no {lacking[0]!r}")
+    lacking = [key for key in ("protocol", "model", "index_sha256") if key not in about]
+    lacking += [f"protocol.{key}" for key in ("clips", "starts", "crops") if key not in about.get("protocol", ())]
+    if lacking:
+        raise ValueError(f"{path / RESULTS} does not say how it was tested: it has no {lacking[0]}")
     videos = list(map(_video, table.to_pylist()))
     return RecordedTest(
         path, about, videos, "frames_checksum" in table.column_names, has_clips=(path / CLIPS).is_file()

@@ -48,7 +48,8 @@ def read_files(folder: str | Path) -> tuple[Path, dict[str, Any], pa.Table]:
         sum([counts["expected"], counts["not_tested"], *(about[name]["videos"] for name in _OVER)])
         "".join(row["class"] for row in classes)
         table = pyarrow.parquet.read_table(path / PREDICTIONS, partitioning=None)
-        table.select(_COLUMNS)
+        if lacking := [name for name in _COLUMNS if name not in table.column_names]:
+            raise KeyError(f"{PREDICTIONS}: {lacking[0]}")
     except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
         raise ValueError(f"the results in {path} are no test's, or damaged ({reason})") from error

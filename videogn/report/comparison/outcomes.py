@@ -122,9 +122,10 @@ def join(tests: Sequence[Tested], *, intersect: bool = False) -> Outcomes:
     classes = common_classes(tests, intersect=intersect)
     matched = match(tests)
     if not matched.names:
+        some = " and ".join(test.paths[0] if len(test.paths) else "no video at all" for test in tests[:2])
         raise ValueError(
-            f"{tests[0].folder} and {tests[1].folder} have no video in common, for instance {tests[0].paths[:1]} and "
-            f"{tests[1].paths[:1]}: a comparison needs tests of the same videos"
+            f"{tests[0].folder} and {tests[1].folder} have no video in common, for instance {some}: a comparison needs "
+            "tests of the same videos"
         )
     labels = [[set(test.labels[row]) for row in rows] for test, rows in zip(tests, matched.rows, strict=True)]
     several = tests[0].several_labels
