@@ -11,8 +11,8 @@ import yaml
 from studies import make_cells, write_study
 from tested_folders import write_rows
 
-from videogn.report.comparison.studies import NONE, PAIRED, UNPAIRED, VIDEOS, compare_two
-from videogn.report.comparison.study_document import matching_words, moved_words, write_study_comparison
+from videogn.report.comparison.studies import NONE, PAIRED, UNPAIRED, VIDEOS, compare_two, mean
+from videogn.report.comparison.study_document import matching_words, moved_words, settings_table, write_study_comparison
 from videogn.report.statistics import t_interval, welch_interval
 from videogn.study.budget import Budget
 from videogn.study.cell import Section
@@ -88,6 +88,16 @@ def test_steps_of_other_sizes_match(tmp_path):
     found = compare_two(a, b)
     assert found.dropped == ("clips of a step",)
     assert len(found.settings) == 4
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_the_means_are_those_of_the_change(tmp_path, seeds):
+    """One study has more seeds: the difference of the two columns is the third."""
+    found = compare_two(_study(tmp_path / "a", seeds=(0, 1, 2)), _study(tmp_path / "b", seeds=seeds))
+    for one in found.settings:
+        assert list(one.first) == list(one.second) == list(seeds)
+        assert one.change.mean == pytest.approx(mean(one.second) - mean(one.first))
+    assert "(n = 3)" not in "".join(cell for row in settings_table(found).rows for cell in row)
 
 
 def test_unpaired_seeds(tmp_path):

@@ -37,8 +37,8 @@ class Setting:
 
     Attributes:
         name: What tells the setting from the others, for instance "GN, 16 x 1, batch 2".
-        first: Accuracy (%) of each seed in the first study.
-        second: Accuracy (%) of each seed in the second study.
+        first: Accuracy (%) of each seed in the first study; of the seeds that both have, if there are any.
+        second: Accuracy (%) of each seed in the second study, likewise.
         change: The second minus the first, percentage points.
         over: What the interval is over: paired seeds, unpaired seeds, videos, or nothing.
     """
@@ -194,6 +194,7 @@ def _setting(
     if not seeds:
         change = welch_interval(list(a.values()), list(b.values()))
         return Setting(name, a, b, change, NONE if change.low is None else UNPAIRED)
+    a, b = ({seed: some[seed] for seed in seeds} for some in (a, b))
     change = t_interval([b[seed] - a[seed] for seed in seeds])
     if len(seeds) > 1:
         return Setting(name, a, b, change, PAIRED)

@@ -99,16 +99,15 @@ def settings_table(found: StudyComparison) -> Table:
         for one in found.settings
     ]  # fmt: skip
     caption = (
-        f"Accuracy ({found.measure}, %) of the matching cells, mean over seeds (n: their number, where it is another "
-        "than that of the change), and B minus A (percentage points) over the seeds that both have."
+        f"Accuracy ({found.measure}, %) of the matching cells, mean over the seeds that both have (where there are none, "
+        "over all; n: their number), and B minus A (percentage points)."
     )
     return Table(["cells", "A", "B", f"B {MINUS} A", "95 % interval", "over"], rows, caption)
 
 
 def _of_seeds(one: Setting, values: Mapping[int, float]) -> str:
-    """Mean over seeds, with their number where it is not that of the change."""
-    same = len(values) == (one.change.count if one.over == PAIRED else 1)
-    return f"{mean(values):.1f}" + ("" if same else f" (n = {len(values)})")
+    """Mean over seeds, with their number where these are not those of the other study."""
+    return f"{mean(values):.1f}" + ("" if one.first.keys() == one.second.keys() else f" (n = {len(values)})")
 
 
 def _axes(found: StudyComparison) -> list[Block]:

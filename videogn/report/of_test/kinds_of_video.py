@@ -35,7 +35,12 @@ def kind_blocks(results: ResultsFolder, index: str | None) -> list[Block]:
     title = Heading("Kinds of video")
     source = existing_path(index) if index is not None else _index_of(results)
     if source is None:
-        return [title, Paragraph("By length, size, codec and source: name an index of the videos with --index.")]
+        return [
+            title,
+            Paragraph(
+                "Accuracy by length, size, codec and source of the videos needs their index (videogn data index): name it with --index."
+            ),
+        ]
     facts = _facts(results, source)
     found = pc.is_valid(facts["path"]).to_numpy()
     if not found.any():
