@@ -53,7 +53,7 @@ def test_paired_seeds_and_what_moved(tmp_path):
     assert found.dropped == ()
     assert [(axis.name, axis.only_first, axis.only_second) for axis in found.axes] == [("seed", ("0",), ("3",))]
     setting = next(one for one in found.settings if one.name == "GN, 8 x 2, batch 2")
-    assert (setting.over, list(setting.first), list(setting.second)) == (PAIRED, [0, 1, 2], [1, 2, 3])
+    assert (setting.over, list(setting.first), list(setting.second)) == (PAIRED, [1, 2], [1, 2])
     expected = t_interval([51 - setting.first[1], 52 - setting.first[2]])
     assert (setting.change.mean, setting.change.low) == pytest.approx((expected.mean, expected.low))
     # Places are no settings, and the norm is the grid's; the cells of two common seeds are compared.

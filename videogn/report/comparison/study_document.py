@@ -99,8 +99,8 @@ def settings_table(found: StudyComparison) -> Table:
         for one in found.settings
     ]  # fmt: skip
     caption = (
-        f"Accuracy ({found.measure}, %) of the matching cells, mean over the seeds that both have (where there are none, "
-        "over all; n: their number), and B minus A (percentage points)."
+        f"Accuracy ({found.measure}, %) of the matching cells, mean over the seeds that both have (over all where "
+        "there are none; n: their number), and B minus A (percentage points)."
     )
     return Table(["cells", "A", "B", f"B {MINUS} A", "95 % interval", "over"], rows, caption)
 

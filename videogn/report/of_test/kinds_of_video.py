@@ -16,6 +16,7 @@ from videogn.report.of_test.accuracy import interval, percent
 from videogn.report.of_test.results_folder import ResultsFolder
 from videogn.system.files import one_line
 
+_WITHOUT_INDEX = "Accuracy by length, size, codec and source of the videos needs their index (of `videogn data index`): --index FILE."
 _FACTS = ("duration", "width", "height", "codec", "source")
 #: Most values of a number that have a line each; more are put into four ranges of as many videos.
 _VALUES = 6
