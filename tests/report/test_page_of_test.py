@@ -21,7 +21,7 @@ from videogn.report.of_test import Extent, write_test_report
 from videogn.report.of_test.results_folder import read_results
 from videogn.video.encode import write_video
 
-NAMES = ["dive", "jump | high", "<script>alert(1)</script>", "new\nline", "*star* & `tick` $x$", "日本語"]
+NAMES = ["dive", "jump | high", "<script>alert(1)</script>", "new\nline", "*star* & `tick` $x$", "نمی\u200cخواهم"]
 VIDEOS = 90
 FAILED = ((3, "frame 17 cannot be decoded"), (4, "frame 18 cannot be decoded"), (7, "file not found"))
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -104,7 +104,8 @@ def test_names_of_any_characters(tested):
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
     assert "\\<script\\>alert(1)\\</script\\>" in markdown
     assert "jump \\| high" in markdown
-    assert "日本語" in markdown
+    assert "نمی\u200cخواهم" in markdown
+    assert "نمی\u200cخواهم" in page
     assert "new\\\\nline" in markdown
     assert not re.search(r"(src|href)\s*=\s*[\"']?(https?:)?//", page)
 

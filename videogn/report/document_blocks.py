@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from videogn.system.files import is_visible
+
 #: Colours and the like, as programs write them for terminals.
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 #: A missing value.
@@ -127,4 +129,4 @@ Block: TypeAlias = Heading | Paragraph | Bullets | Table | Picture | Gallery | C
 def printable(text: str) -> str:
     """Replace characters that no page can hold: control characters (of a log), lone surrogates (of file names)."""
     whole = _TERMINAL.sub("", text).encode("utf-8", "backslashreplace").decode("utf-8")
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in whole)
+    return "".join(c if is_visible(c) or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in whole)

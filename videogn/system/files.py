@@ -85,8 +85,13 @@ def one_line(path: str) -> str:
         'a\\\\nb.mp4'
     """
     return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in displayable(path)
+        letter if is_visible(letter) else letter.encode("unicode_escape").decode() for letter in displayable(path)
     )
+
+
+def is_visible(letter: str) -> bool:
+    """Return whether a letter is text: printable, or a joiner inside words of Persian or Hindi, or of an emoji."""
+    return letter.isprintable() or letter in "\u200c\u200d"
 
 
 def write_text(path: str | Path, text: str) -> None:

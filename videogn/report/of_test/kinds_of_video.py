@@ -16,7 +16,10 @@ from videogn.report.of_test.accuracy import interval, percent
 from videogn.report.of_test.results_folder import ResultsFolder
 from videogn.system.files import one_line
 
-_WITHOUT_INDEX = "Accuracy by length, size, codec and source of the videos needs their index (of `videogn data index`): --index FILE."
+_WITHOUT_INDEX = (
+    "Accuracy by length, size, codec and source of the videos needs an index of them (videogn data index), named with "
+    "--index."
+)
 _FACTS = ("duration", "width", "height", "codec", "source")
 #: Most values of a number that have a line each; more are put into four ranges of as many videos.
 _VALUES = 6
@@ -36,12 +39,7 @@ def kind_blocks(results: ResultsFolder, index: str | None) -> list[Block]:
     title = Heading("Kinds of video")
     source = existing_path(index) if index is not None else _index_of(results)
     if source is None:
-        return [
-            title,
-            Paragraph(
-                "Accuracy by length, size, codec and source of the videos needs their index (videogn data index): name it with --index."
-            ),
-        ]
+        return [title, Paragraph(_WITHOUT_INDEX)]
     facts = _facts(results, source)
     found = pc.is_valid(facts["path"]).to_numpy()
     if not found.any():
