@@ -179,6 +179,14 @@ def test_kinds_of_video(tested, tmp_path):
     assert "which has 80 of 90 videos" in markdown
 
 
+def test_what_is_no_index_of_ours_says_nothing_of_videos(tested, tmp_path):
+    folder, *_ = _copied(tested, tmp_path)
+    write_test_report(folder, Extent(index=str(folder / "predictions.parquet"), videos=0))
+    kinds = _pages(folder)[0].split("## Kinds of video")[1].split("##")[0]
+    assert "predictions.parquet says none of this" in kinds
+    assert "| fact |" not in kinds
+
+
 def test_without_clip_probabilities_and_by_an_earlier_version(tested, tmp_path):
     _, summary, *_ = _copied(tested, tmp_path)
     old = {key: value for key, value in summary.items() if key != "calibration"}

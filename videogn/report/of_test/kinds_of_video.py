@@ -50,6 +50,8 @@ def kind_blocks(results: ResultsFolder, index: str | None) -> list[Block]:
         *_names(results, "codec", facts["codec"]),
         *_names(results, "source", facts["source"]),
     ]
+    if not rows:
+        return [title, Paragraph(f"{one_line(str(source))} says none of this: no index of `videogn data index`.")]
     caption = (
         f"Top-1 accuracy (%) of the labelled videos, a failed one being wrong, with Wilson's 95 % interval. Facts of "
         f"the files from {one_line(source.name)}, which has {int(found.sum()):,} of {len(found):,} videos."
