@@ -42,6 +42,12 @@ def test_columns_keep_their_names():
     assert list(SHORT) == NAMES[:11]
 
 
+def test_shares_are_written_without_the_rounding_of_float64():
+    row = {**dict.fromkeys(COLUMNS), "top1": 100 * 0.60625}
+    assert row["top1"] != 60.625
+    assert next(csv.DictReader(io.StringIO(leaderboard_csv([row]))))["top1"] == "60.625"
+
+
 def test_one_row_a_cell_over_several_studies(study, tmp_path, videogn, capsys):
     other = write_study(tmp_path / "other", sections=[Section("s", "", make_cells(batches=(8,), seeds=(0,)))])
     assert videogn("study", "table", study.folder, other.folder, "--output", tmp_path / "all.csv") == 0

@@ -39,12 +39,14 @@ def prepare(command: str, *, level: int = logging.INFO) -> None:
 
     Args:
         command: Name of the command: fit, validate or test.
-        level: Level from which lines of our own are written. Default: INFO.
+        level: Level from which lines are written, Lightning's and our own. Default: INFO.
     """
     lines = _AboveBar() if sys.stderr.isatty() else logging.StreamHandler()
     logging.basicConfig(level=level, format="%(message)s", handlers=[lines])
-    for handler in [*logging.getLogger("lightning.pytorch").handlers, *logging.getLogger("lightning.fabric").handlers]:
-        handler.addFilter(lambda line: not line.getMessage().startswith(_NOISE))
+    for logger in map(logging.getLogger, ("lightning.pytorch", "lightning.fabric")):
+        logger.setLevel(level)
+        for handler in logger.handlers:
+            handler.addFilter(lambda line: not line.getMessage().startswith(_NOISE))
     for message in (*_IGNORED, *(() if command == "fit" else _IGNORED_OF_TESTS)):
         warnings.filterwarnings("ignore", message=message)
     torch.set_float32_matmul_precision("high")
