@@ -41,9 +41,8 @@ def test_it_does_not_go_on_without_an_average(videogn, motion, tmp_path, capsys)
     _, part = _fit(videogn, motion, tmp_path / "part", "--trainer.max_steps=1")
     more = ["--trainer.max_steps=2", f"--ckpt_path={part}", "--model.ema=null"]
     assert _fit(videogn, motion, tmp_path / "no", *more)[0] == 2
-    assert (
-        "average of the weights of decay 0.6, not None: resume with the same (--model.ema)" in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert "average of the weights of decay 0.6, not none: resume with the same (--model.ema)" in said
 
 
 def test_what_reads_the_checkpoint_reads_the_average(videogn, motion, tmp_path):

@@ -34,7 +34,7 @@ class _Recorded:
 def _bare(kind, **attributes):
     """A logger of Lightning's without its package."""
     experiment = _Recorded()
-    own = type(kind.__name__, (kind,), {"__init__": lambda self: None, "experiment": experiment, **attributes})
+    own = type(f"Bare{kind.__name__}", (kind,), {"__init__": lambda self: None, "experiment": experiment, **attributes})
     return own(), experiment
 
 

@@ -113,8 +113,8 @@ def test_the_checkpoint_fixes_the_order_of_classes(videogn, motion, trained, tmp
 
 def test_contradicting_the_checkpoint_is_an_error(videogn, motion, trained, tmp_path, capsys):
     checkpoint = trained / "checkpoints" / "last.ckpt"
-    assert videogn(*evaluation_arguments("test", motion, tmp_path, checkpoint, "--model.clip_length=8")) == 2
-    assert "model.clip_length is 8" in capsys.readouterr().err
+    assert videogn(*evaluation_arguments("test", motion, tmp_path, checkpoint, "--model.crop_size=48")) == 2
+    assert "model.crop_size is 48" in capsys.readouterr().err
     config = tmp_path / "bn.yaml"
     config.write_text("model:\n  norm: bn\n")
     assert videogn(*evaluation_arguments("test", motion, tmp_path, checkpoint, f"--config={config}")) == 2

@@ -160,7 +160,7 @@ def test_a_folder_is_tested_like_its_checkpoint(videogn, trained, motion, tmp_pa
         predictions = (tmp_path / str(number) / "predictions.csv").read_text()
         results[-1]["predictions"] = predictions
     differing = {name for name in results[0] if results[0][name] != results[1][name]}
-    assert differing == {"checkpoint", "training"}
+    assert differing == {"checkpoint", "training", "loaded"}
     assert results[1]["checkpoint"] == str(out)
     video = str(next(motion.glob("val/contract/*.mp4")))
     assert videogn("predict", video, f"--checkpoint={out}", "--device=cpu", f"--output={tmp_path / 'a.csv'}") == 0

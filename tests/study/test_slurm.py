@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from videogn.study.cell_files import CellResult, read_state
+from videogn.study.cell_files import RESULT_FILE, CellResult, read_state
 from videogn.study.grid import make_grid
 from videogn.study.making import make_study
 from videogn.study.slurm import Job, unfinished_cells, write_array
@@ -207,12 +207,12 @@ def test_wrong_arguments_before_anything_is_written(videogn, motion, tmp_path, c
     assert not (tmp_path / "study").exists()
 
 
-def test_finished_cells_have_no_task(motion, tmp_path, monkeypatch):
+def test_finished_cells_have_no_task(motion, tmp_path):
     grid = make_grid(_content(motion))
     out = make_study(grid, tmp_path, command="test")
     folders = [cell_folder(out, cell) for cell in grid.cells]
     assert unfinished_cells(grid, out) == folders
-    monkeypatch.setattr(CellResult, "read", staticmethod(lambda folder: "done" if folder == folders[0] else None))
+    (folders[0] / RESULT_FILE).write_text("{}")
     assert unfinished_cells(grid, out) == folders[1:]
     with pytest.raises(ValueError, match="no cell"):
         write_array([], out, JOB, directory=tmp_path)

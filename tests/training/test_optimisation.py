@@ -236,11 +236,11 @@ def test_the_log_says_which_optimiser_trains():
         "AdamW, weight decay 0.05 (1 weights, not 1 norms and biases), step schedule"
     )
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(2))]})
-    assert "on 1 weights and none on 2 norms" in settings.describe(optimizer, scheduler)
+    assert "weight decay 0.05 (1 weights, not 2 norms and biases)" in settings.describe(optimizer, scheduler)
     constant = Optimisation(scheduler=torch.optim.lr_scheduler.ConstantLR)
     optimizer = constant.make_optimizer(torch.nn.Linear(2, 2), 16)
     assert constant.describe(optimizer, constant.make_scheduler(optimizer, 100, float)["scheduler"]) == (
-        "SGD, weight decay 0.0001 on 1 weights and none on 1 norms and biases, ConstantLR"
+        "SGD, weight decay 0.0001 (1 weights, not 1 norms and biases), ConstantLR"
     )
     assert dotted_path(optimizer) == "torch.optim.sgd.SGD"
 

@@ -111,7 +111,10 @@ def _validations(trainer: Any, batches: float) -> int:
     if not trainer.enable_validation or not sum(trainer.num_val_batches):
         return 0
     epochs = batches / trainer.num_training_batches / (trainer.check_val_every_n_epoch or 1)
-    return math.ceil(epochs * max(trainer.num_training_batches / trainer.val_check_batch, 1))
+    every = (
+        trainer.val_check_batch or math.inf
+    )  # None where validations come by the clock, which does not tell how many
+    return math.ceil(epochs * max(trainer.num_training_batches / every, 1))
 
 
 def _guess(trainer: Any, per_batch: float) -> float:
