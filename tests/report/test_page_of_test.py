@@ -34,12 +34,12 @@ def tested(tmp_path_factory):
     probabilities, labels = make_probabilities(VIDEOS, len(NAMES))
     labels[0], labels[11] = 0, -1
     probabilities[0, :] = np.eye(6, dtype=np.float32)[1]  # the most confidently wrong one
-    paths = [str(folder / "root" / f"{number}.mp4") for number in range(VIDEOS)]
+    paths = [str(folder / "videos" / f"{number}.mp4") for number in range(VIDEOS)]
     frames = np.random.default_rng(0).integers(0, 255, (30, 32, 48, 3), np.uint8)
-    (folder / "root").mkdir()
+    (folder / "videos").mkdir()
     write_video(paths[0], frames, fps=10)
     Path(paths[5]).write_bytes(b"no video")
-    about = {"videos_from": {"split": "val", "root": str(folder / "root"), "given": None}}
+    about = {"videos_from": {"split": "val", "root": str(folder / "videos"), "given": None}}
     summary = write_test(folder, NAMES, probabilities, labels, paths=paths, failed=FAILED, **about)
     write_test_report(folder)
     return folder, summary, probabilities, labels
@@ -114,7 +114,7 @@ def test_videos_to_look_at(tested):
     folder, *_ = tested
     markdown, page = _pages(folder)
     first = markdown.split("### Most confidently wrong", 1)[1].split("\n- ")[1]
-    assert first.startswith(f"[0.mp4](file://{folder}/root/0.mp4); Label: dive; Predicted: jump \\| high 100.0 %")
+    assert first.startswith(f"[0.mp4](file://{folder}/videos/0.mp4); Label: dive; Predicted: jump \\| high 100.0 %")
     assert "data:image/jpeg;base64," in page
     assert "frame 20, 2.0 s" in page
     assert "the file is not there" in page
