@@ -40,6 +40,9 @@ def _trainer(tmp_path, *, step=0, processes=2):
         fast_dev_run=False,
         log_dir=str(tmp_path),
         default_root_dir="elsewhere",
+        max_steps=-1,
+        max_epochs=1,
+        current_epoch=1,
     )
 
 
