@@ -133,7 +133,7 @@ def test_a_stop_leaves_the_cell_to_go_on(stand_in, folder):
 
 def test_a_test_that_leaves_nothing_makes_no_result(stand_in, folder):
     stand_in.tell({"test": "sys.exit(0)"})
-    with pytest.raises(FileNotFoundError, match="results.json"):
+    with pytest.raises(FileNotFoundError, match=r"results\.json"):
         run_cell(folder)
     assert CellResult.read(folder) is None
 
@@ -162,8 +162,9 @@ def test_a_result_of_half_a_training_is_mended(stand_in, folder):
     assert run_cell(folder).phase == "finished"
     result = json.loads((folder / "result.json").read_text())
     halved = {**result, "cost": {**result["cost"], "steps": 1}, "curve": result["curve"][:1]}
-    (folder / "result.json").write_text(json.dumps({**halved, "cost": {**halved["cost"], "ended_by": "EarlyStop"}}))
+    (folder / "result.json").write_text(json.dumps(halved))
     assert is_finished(folder)
+    del halved["cost"]["ended_by"]
     (folder / "result.json").write_text(json.dumps(halved))
     (folder / "cost.json").write_text(json.dumps(halved["cost"]))
     (folder / "metrics.csv").unlink()

@@ -59,10 +59,9 @@ class Requests:
         if os.getpid() != self._owner:  # a fork, such as a loader process, which its owner ends in good order
             return False
         now = time.monotonic()
-        repeated = now - self._last < _ONE_REQUEST
-        self._last = now
-        if repeated:
+        if now - self._last < _ONE_REQUEST:
             return False
+        self._last = now
         self.numbers.append(number)
         # PyTorch raises an error, anywhere in this process, for each loader process that ends by the signal.
         _set(_SIGCHLD, lambda *_: None)
