@@ -85,7 +85,7 @@ def accuracy_interval(values: Sequence[float], videos: int, *, level: float = LE
         >>> from videogn.report.statistics import accuracy_interval
         >>> interval = accuracy_interval([97.5, 98.1, 99.4], 320)
         >>> f"{interval.mean:.1f} ({interval.low:.1f} to {interval.high:.1f})"
-        '98.3 (94.1 to 99.7)'
+        '98.3 (92.1 to 99.9)'
     """
     from scipy import special
 
