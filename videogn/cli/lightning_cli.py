@@ -208,7 +208,7 @@ class VideoCLI(LightningCLI):
         """Run it; where it is asked to end, in good order; where memory runs out, say what would fit."""
         from videogn.cli.stopped_training import stopping_in_order
 
-        with saying_what_fits(self, subcommand), stopping_in_order(self.trainer, subcommand):  # type: ignore[arg-type]
+        with saying_what_fits(self, subcommand), stopping_in_order(self.trainer, subcommand):
             super()._run_subcommand(subcommand)
 
     def _given(self, words: Sequence[str] | None = None) -> Namespace:

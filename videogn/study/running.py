@@ -254,15 +254,15 @@ def run_command(
         running = process.poll() is None
         if running:
             process.terminate()
-            end = time.monotonic() + _PATIENCE
-            while not _ended(process, _POLL_SECONDS) and not stop.urgent.is_set() and time.monotonic() < end:
-                pass
+            left = _PATIENCE
+            while left > 0 and not _ended(process, _POLL_SECONDS) and not stop.urgent.is_set():
+                left -= _POLL_SECONDS
         # What is left of its session, be it the command or other ranks and decoders of one that died, holds memory and
         # devices that the next cell needs.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    # A batch system signals all processes, of which the command may be the first to end.
+    # A batch system signals all processes; the command may be the first to end.
     stopped = running or (process.returncode in STATUSES and stop.wait(_SAME_SIGNAL))
     return Ended(process.returncode, stopped)
 
