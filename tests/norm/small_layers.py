@@ -9,7 +9,7 @@ from videogn.norm import make_norm
 
 #: What makes every norm usable on 6 channels.
 OPTIONS = {
-    **dict.fromkeys(("gn", "ws+gn", "bcn", "evonorm_s0"), {"groups": 2}),
+    **{name: {"groups": 2} for name in ("gn", "ws+gn", "bcn", "evonorm_s0")},
     "sub_bn": {"clips": 2},
 }
 
