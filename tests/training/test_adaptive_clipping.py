@@ -140,4 +140,4 @@ def test_a_network_learns_clips_by_heart(norm):
     assert losses[0] == pytest.approx(math.log(8), abs=0.1)
     assert losses[-1] < 0.1
     assert all(parameter.isfinite().all() for parameter in net.parameters())
-    assert float(net.blocks[1].res_blocks[0].branch2.norm_c.weight.abs().max()) > 0.003
+    assert float(net.blocks[1].res_blocks[0].branch2.norm_c.weight.detach().abs().max()) > 0.003
