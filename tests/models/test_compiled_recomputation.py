@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # of the compiler about itsel
 MODES = [mode for mode in MEMORY_MODES if mode != "plain"]
 #: Options under which a norm depends on its running statistics in training, or has something to get wrong.
 OPTIONS = {"brn": {"r_max": 3.0, "d_max": 5.0, "warmup": 4}, "sub_bn": {"clips": 2}, "gn": {"groups": 4}}
-OPTIONS["ws+gn"] = OPTIONS["bcn"] = OPTIONS["gn"]
+OPTIONS["ws+gn"] = OPTIONS["bcn"] = OPTIONS["evonorm_s0"] = OPTIONS["gn"]
 
 
 @pytest.fixture(autouse=True)
