@@ -14,8 +14,10 @@ from videogn.models import i3d_r50, i3d_tiny
 from videogn.norm import NORMS
 from videogn.training.parameter_groups import parameter_groups
 
-#: bcn has a second gamma and beta in every norm, that of its first stage.
-FIRST_STAGE = ("batch_weight", "batch_bias")
+#: Parameters that only some norms have: bcn's second gamma and beta in every layer, dyt's and derf's scalars.
+OWN = ("batch_weight", "batch_bias", ".alpha", ".shift")
+#: Norm -> how many of them a layer has.
+NUMBER_OF_OWN = {"bcn": 2, "dyt": 1, "derf": 2}
 
 
 def _network(norm, builder=i3d_tiny, **options):
@@ -43,8 +45,8 @@ def _open(model):
 
 
 def _common(parameters):
-    """Names and shapes of the parameters, without those that only bcn has."""
-    return [(name, tuple(p.shape)) for name, p in parameters if not name.endswith(FIRST_STAGE)]
+    """Names and shapes of the parameters, without those that only some norms have."""
+    return [(name, tuple(p.shape)) for name, p in parameters if not name.endswith(OWN)]
 
 
 def _train_step(model, clips):
@@ -96,7 +98,7 @@ def test_every_block_starts_as_its_shortcut(norm):
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("build", [_network, _r50_on_meta])
 def test_the_same_parameters_decay(build, norm):
-    """The same tensors with weight decay, and the same without but for bcn's, which are one-dimensional too."""
+    """The same tensors with weight decay, and the same without but for some norms' own, one-dimensional too."""
 
     def grouped(model):
         names = {id(p): (name, p) for name, p in model.named_parameters()}
@@ -107,17 +109,17 @@ def test_the_same_parameters_decay(build, norm):
 
     found, wanted = grouped(build(norm)), grouped(build("bn"))
     assert [_common(group) for group in found] == [_common(group) for group in wanted]
-    extra = [name for name, _ in found[1] if name.endswith(FIRST_STAGE)]
+    extra = [name for name, _ in found[1] if name.endswith(OWN)]
     norms = 53 if build is _r50_on_meta else 17
-    assert len(extra) == (2 * norms if norm == "bcn" else 0)
+    assert len(extra) == norms * NUMBER_OF_OWN.get(norm, 0)
     assert (len(found[0]), len(found[1])) == (norms + 1, 2 * norms + 1 + len(extra))
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_the_same_number_of_parameters(norm):
-    """28,043,472; bcn has 2 more for each of the 26,560 normalised channels."""
+    """28,043,472; bcn has 2 more for each of the 26,560 normalised channels, dyt and derf scalars of 53 layers."""
     count = sum(p.numel() for p in _r50_on_meta(norm).parameters() if p.requires_grad)
-    assert count == 28_043_472 + (2 * 26_560 if norm == "bcn" else 0)
+    assert count == 28_043_472 + NUMBER_OF_OWN.get(norm, 0) * (26_560 if norm == "bcn" else 53)
 
 
 # Training
@@ -212,7 +214,7 @@ def test_weights_of_group_norm_fit_weight_standardisation():
 # Options
 
 
-@pytest.mark.parametrize("norm", ["gn", "ws+gn", "bcn"])
+@pytest.mark.parametrize("norm", ["gn", "ws+gn", "bcn", "rms_gn"])
 def test_i3d_tiny_has_4_groups_unless_told_otherwise(norm):
     def groups(options):
         return {
@@ -247,11 +249,11 @@ def test_an_unknown_name_on_the_command_line(videogn, capsys, motion, tmp_path):
     assert "got 'ws-gn'; did you mean 'ws+gn'?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("norm", ["ws+gn", "bcn"])
+@pytest.mark.parametrize("norm", ["ws+gn", "bcn", "mabn"])
 def test_training_from_the_command_line(norm, videogn, motion, tmp_path):
     """One epoch of two batches; the checkpoint keeps the norm's state."""
     assert videogn(*fit_arguments(motion, tmp_path, "--model.norm", norm)) == 0
     checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["hyper_parameters"]["norm"] == norm
     counts = [v for k, v in checkpoint["state_dict"].items() if k.endswith("num_batches_tracked")]
-    assert [int(count) for count in counts] == [2] * (17 if norm == "bcn" else 0)
+    assert [int(count) for count in counts] == [2] * (0 if norm == "ws+gn" else 17)

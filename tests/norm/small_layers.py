@@ -9,6 +9,7 @@ from videogn.norm import make_norm
 
 #: What makes every norm usable on 6 channels.
 OPTIONS = {"gn": {"groups": 2}, "ws+gn": {"groups": 2}, "bcn": {"groups": 2}, "sub_bn": {"clips": 2}}
+OPTIONS |= {"rms_gn": {"groups": 2}, "mabn": {"window": 4, "warmup": 0, "r_warmup": 0}}
 
 
 def small_layer(name, channels=6, **options):

@@ -110,10 +110,14 @@ def test_group_norm_is_the_same_in_training_and_evaluation_and_has_no_state():
 def test_every_norm_starts_as_the_identity_map_with_one_gamma_and_beta_a_channel(name):
     layer = make_norm(name)(64)
     first_pair = ["batch_bias", "batch_weight"] if name == "bcn" else []  # BatchNorm's, before GroupNorm's
-    assert sorted(key for key, _ in layer.named_parameters()) == [*first_pair, "bias", "weight"]
+    scalars = {"dyt": ["alpha"], "derf": ["alpha", "shift"]}.get(name, [])
+    assert sorted(key for key, _ in layer.named_parameters()) == sorted([*first_pair, "bias", "weight", *scalars])
     for key, parameter in layer.named_parameters():
+        if key in scalars:
+            assert parameter.tolist() == [0.5 if key == "alpha" else 0.0]
+            continue
         assert torch.equal(parameter, torch.ones(64) if key.endswith("weight") else torch.zeros(64))
-    assert name == "none" or layer.eps == 1e-5
+    assert name in ("none", "dyt", "derf") or layer.eps == 1e-5
 
 
 @pytest.mark.parametrize(("name", "options"), [("gn", {"groups": 2}), ("gn", {"channels_per_group": 1}), ("bn", {})])
@@ -172,7 +176,13 @@ def test_a_mistyped_name_gets_the_nearest_valid_one(name, options, hint):
 @pytest.mark.parametrize("name", NORMS)
 def test_factories_and_layers_can_be_pickled(name):
     """A factory copied into another process makes the same layers; so do options."""
-    options = {"groups": 4} if name in ("gn", "ws+gn", "bcn") else {} if name == "none" else {"eps": 1e-3}
+    options = (
+        {"groups": 4}
+        if name in ("gn", "ws+gn", "bcn", "rms_gn")
+        else {}
+        if name in ("none", "dyt", "derf")
+        else {"eps": 1e-3}
+    )
     factory = make_norm(name, **options)
     copied = pickle.loads(pickle.dumps(factory))
     assert copied == factory

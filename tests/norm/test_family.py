@@ -12,11 +12,11 @@ from videogn.norm import NORMS, make_norm
 
 SHAPES = [(4, 6, 3, 1, 5), (2, 6, 1, 3, 3)]
 #: The norms that compute in training what they compute in evaluation.
-SAME_IN_EVALUATION = {"gn", "ln", "in", "ws+gn", "frozen_bn", "none"}
+SAME_IN_EVALUATION = {"gn", "ln", "in", "ws+gn", "rms_gn", "dyt", "derf", "frozen_bn", "none"}
 #: The norms that have no buffers.
-STATELESS = {"gn", "ln", "in", "ws+gn", "none"}
+STATELESS = {"gn", "ln", "in", "ws+gn", "rms_gn", "dyt", "derf", "none"}
 #: The norms whose output for a clip depends on the rest of its batch, in training.
-OVER_THE_BATCH = {"bn", "brn", "sync_bn", "sub_bn", "bcn"}
+OVER_THE_BATCH = {"bn", "brn", "sync_bn", "sub_bn", "bcn", "mabn"}
 
 
 def _numbers(layer):
@@ -153,7 +153,8 @@ def test_state_changes_in_training_only(name):
     assert all(np.array_equal(before[key], value) for key, value in _numbers(layer).items())
     layer.train()(x)
     changed = {key for key, value in _numbers(layer).items() if not np.array_equal(before[key], value)}
-    statistics = {"running_mean", "running_var", "num_batches_tracked"}
+    mean = "recent_squares" if name == "mabn" else "running_mean"
+    statistics = {mean, "running_var", "num_batches_tracked"}
     assert changed == (statistics if name in OVER_THE_BATCH else set())
     assert bool(list(layer.buffers())) == (name not in STATELESS)
 
@@ -223,7 +224,7 @@ def test_one_clip_with_one_position(name):
 # Options
 
 
-@pytest.mark.parametrize("name", ["gn", "ws+gn", "bcn"])
+@pytest.mark.parametrize("name", ["gn", "ws+gn", "bcn", "rms_gn"])
 @pytest.mark.parametrize(
     ("options", "channels", "words"),
     [
@@ -255,6 +256,12 @@ def test_a_batch_that_does_not_divide_into_sub_batches(batch):
         ("brn", {"warmup": -1}, "warmup must be >= 0, got -1"),
         ("sub_bn", {"clips": 0}, "clips must be > 0, got 0"),
         ("bcn", {"groups": 0}, "groups must be > 0, got 0"),
+        ("rms_gn", {"groups": 2, "max_groups": 2}, "not both"),
+        ("mabn", {"window": 0}, "window must be > 0, got 0"),
+        ("mabn", {"warmup": -1}, "warmup must be >= 0, got -1"),
+        ("mabn", {"r_warmup": -1}, "r_warmup must be >= 0, got -1"),
+        ("mabn", {"decay": 1}, "decay must be >= 0 and < 1, got 1"),
+        ("dyt", {"eps": 1e-3}, r"'dyt' takes alpha, got option 'eps'"),
         ("ws+gn", {"groups": 2, "channels_per_group": 2}, "not both"),
         ("none", {"groups": 2}, r"'none' takes no options, got option 'groups'"),
         ("ln", {"groups": 2}, r"'ln' takes eps, got option 'groups'"),

@@ -134,7 +134,9 @@ class MovingAverageBatchNorm3d(nn.Module):
         mean, variance = batch_moments(x)
         v = (variance + mean.square()).to(self.running_var.dtype)
         _push(self.recent_squares, v)
-        alone = (count <= batches) | (count < self.warmup) if self.corrected else torch.ones_like(count, dtype=torch.bool)
+        alone = (
+            (count <= batches) | (count < self.warmup) if self.corrected else torch.ones_like(count, dtype=torch.bool)
+        )
         v = torch.where(alone, v, self.recent_squares[:batches].mean(0))
         r = torch.sqrt((v + self.eps) / (self.running_var + self.eps)).clamp(1 / _R_MAX, _R_MAX)
         uncorrected = alone | (count <= self.r_warmup)
@@ -160,7 +162,15 @@ class _MovingAverage(torch.autograd.Function):
 
     @staticmethod
     def forward(  # type: ignore[override]
-        ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor, v: Tensor, alone: Tensor, recent: Tensor, batches: int, eps: float
+        ctx: Any,
+        x: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        v: Tensor,
+        alone: Tensor,
+        recent: Tensor,
+        batches: int,
+        eps: float,
     ) -> Tensor:
         ctx.save_for_backward(x, gamma, v, alone)
         ctx.recent, ctx.batches, ctx.eps = recent, batches, eps
