@@ -176,13 +176,9 @@ def test_a_mistyped_name_gets_the_nearest_valid_one(name, options, hint):
 @pytest.mark.parametrize("name", NORMS)
 def test_factories_and_layers_can_be_pickled(name):
     """A factory copied into another process makes the same layers; so do options."""
-    options = (
-        {"groups": 4}
-        if name in ("gn", "ws+gn", "bcn", "rms_gn")
-        else {}
-        if name in ("none", "dyt", "derf")
-        else {"eps": 1e-3}
-    )
+    options = {} if name in ("none", "dyt", "derf") else {"eps": 1e-3}
+    if name in ("gn", "ws+gn", "bcn", "rms_gn"):
+        options = {"groups": 4}
     factory = make_norm(name, **options)
     copied = pickle.loads(pickle.dumps(factory))
     assert copied == factory

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
-from index_sets import affine, batch_sets, group_sets, moments, normalised, tensor_sets
+from index_sets import affine, batch_sets, group_sets, moments, normalised, randomised, tensor_sets
 from small_layers import OPTIONS, clips_like, small_layer, with_statistics
 
 from videogn.norm import NORMS, make_norm
@@ -113,6 +115,35 @@ def test_batch_channel_norm_is_its_formula():
         np.testing.assert_allclose(layer.train(training)(x).detach().numpy(), wanted, rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(layer.running_mean.numpy(), mean, rtol=1e-12)
         np.testing.assert_allclose(layer.running_var.numpy(), variance, rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("options", "groups"), [({"groups": 2}, 2), ({"channels_per_group": 2}, 3), ({"max_groups": 5}, 3)]
+)
+def test_rms_group_norm_divides_by_the_root_of_the_mean_square(options, groups, shape):
+    layer, x = randomised(make_norm("rms_gn", **options)(6)), clips_like(*shape)
+    y = np.empty_like(x.numpy())
+    for where in group_sets(shape, groups):
+        values = [float(v) for v in x.numpy()[where].ravel()]
+        y[where] = x.numpy()[where] / (sum(v * v for v in values) / len(values) + 1e-5) ** 0.5
+    wanted = affine(y, layer.weight.detach().numpy(), layer.bias.detach().numpy())
+    np.testing.assert_allclose(layer(x).detach().numpy(), wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("dyt", {}), ("dyt", {"alpha": 2.0}), ("derf", {}), ("derf", {"alpha": 1.5, "shift": -0.3})]
+)
+def test_functions_of_single_values(name, options):
+    """gamma tanh(alpha x) + beta and gamma erf(alpha x + shift) + beta, one number after the other."""
+    layer, x = make_norm(name, **options)(6).double(), clips_like(2, 6, 1, 3, 2)
+    alpha, shift = options.get("alpha", 0.5), options.get("shift", 0.0)
+    for parameter in (layer.weight, layer.bias):
+        parameter.data = torch.randn(6, dtype=torch.float64)
+    of_one = {"dyt": lambda v: math.tanh(alpha * v), "derf": lambda v: math.erf(alpha * v + shift)}[name]
+    y = np.vectorize(of_one)(x.numpy())
+    wanted = affine(y, layer.weight.detach().numpy(), layer.bias.detach().numpy())
+    np.testing.assert_allclose(layer(x).detach().numpy(), wanted, rtol=1e-7, atol=1e-7)
 
 
 def test_no_norm_is_gamma_x_plus_beta():

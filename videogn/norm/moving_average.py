@@ -46,7 +46,7 @@ class MovingAverageBatchNorm3d(nn.Module):
 
     BatchNorm's has psi in the place of Psi, and a mean of g that centring brings. K follows from the batch:
     K = window / N, so that the statistics are of about `window` clips whatever the batch; a batch of `window` clips or
-    more stands alone. Until there are K batches, and in the first `warmup`, v = q and Psi = psi; in the first
+    more stands alone. Until there are K batches, and in the first `warmup`, v = q, Psi = psi and r = 1; in the first
     `r_warmup`, r = 1. A batch is a forward pass: of accumulated gradients each part counts.
 
     The formulas and numbers are those of the authors' code (megvii-model/MABN, MABN.py); there K is an option. The
@@ -56,8 +56,8 @@ class MovingAverageBatchNorm3d(nn.Module):
         num_channels: Number of channels C.
         window: Number of clips that the statistics are of, in batches of fewer. Default: 32.
         warmup: Number of training forward passes with the batch's own statistics. Default: 100.
-        r_warmup: Number of training forward passes with r = 1, at least `warmup`'s. A short training run that shall
-            reach the correction needs a lower one. Default: 1000.
+        r_warmup: Number of training forward passes with r = 1. A short training run that shall reach the correction
+            needs a lower one. Default: 1000.
         decay: Weight of the old value in the running average. Default: 0.98.
         eps: Constant added to the mean squares. Default: 1e-5.
 
@@ -134,9 +134,9 @@ class MovingAverageBatchNorm3d(nn.Module):
         mean, variance = batch_moments(x)
         v = (variance + mean.square()).to(self.running_var.dtype)
         _push(self.recent_squares, v)
-        alone = (
-            (count <= batches) | (count < self.warmup) if self.corrected else torch.ones_like(count, dtype=torch.bool)
-        )
+        alone = (count <= batches) | (count < self.warmup)
+        if not self.corrected:
+            alone = torch.ones_like(alone)
         v = torch.where(alone, v, self.recent_squares[:batches].mean(0))
         r = torch.sqrt((v + self.eps) / (self.running_var + self.eps)).clamp(1 / _R_MAX, _R_MAX)
         uncorrected = alone | (count <= self.r_warmup)
