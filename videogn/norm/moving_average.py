@@ -122,7 +122,7 @@ class MovingAverageBatchNorm3d(nn.Module):
     def _trained(self, x: Tensor) -> Tensor:
         batches = max(1, self.window // x.shape[0])  # K
         alone, v, r = self._statistics(x, batches)
-        return _MovingAverage.apply(x, self.weight * r, self.bias, v, alone, self.recent_products, batches, self.eps)
+        return _MovingAverage.apply(x, self.weight * r, self.bias, v, alone, self, batches)
 
     @torch.no_grad()
     def _statistics(self, x: Tensor, batches: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -168,24 +168,25 @@ class _MovingAverage(torch.autograd.Function):
         beta: Tensor,
         v: Tensor,
         alone: Tensor,
-        recent: Tensor,
+        layer: MovingAverageBatchNorm3d,
         batches: int,
-        eps: float,
     ) -> Tensor:
         ctx.save_for_backward(x, gamma, v, alone)
-        ctx.recent, ctx.batches, ctx.eps = recent, batches, eps
-        return F.batch_norm(x, torch.zeros_like(v), v, gamma, beta, False, 0.0, eps)
+        # Not its buffer: while a region of the network is computed again, copies stand in its place.
+        ctx.layer, ctx.batches = layer, batches
+        return F.batch_norm(x, torch.zeros_like(v), v, gamma, beta, False, 0.0, layer.eps)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
         x, gamma, v, alone = ctx.saved_tensors
+        recent, eps = ctx.layer.recent_products, ctx.layer.eps
         # BatchNorm's kernels of evaluation: dx = g / sqrt(v + eps), dgamma = the sum of dy z.
         dx, dgamma, dbeta = torch.ops.aten.native_batch_norm_backward(
-            dy, x, gamma, torch.zeros_like(v), v, None, None, False, ctx.eps, (True, True, True)
+            dy, x, gamma, torch.zeros_like(v), v, None, None, False, eps, (True, True, True)
         )
         psi = (gamma * dgamma / (x.numel() / len(v))).to(v.dtype)
-        _push(ctx.recent, psi)
-        psi = torch.where(alone, psi, ctx.recent[: ctx.batches].mean(0))
-        scale = (psi / (v + ctx.eps)).to(x.dtype).view(-1, *[1] * (x.ndim - 2))
-        return dx.addcmul_(x, scale, value=-1), dgamma, dbeta, None, None, None, None, None
+        _push(recent, psi)
+        psi = torch.where(alone, psi, recent[: ctx.batches].mean(0))
+        scale = (psi / (v + eps)).to(x.dtype).view(-1, *[1] * (x.ndim - 2))
+        return dx.addcmul_(x, scale, value=-1), dgamma, dbeta, None, None, None, None
