@@ -47,8 +47,7 @@ def mixed_statistics(layers: Mapping[str, nn.Module], share: float) -> Iterator[
         >>> with mixed_statistics(tracking_layers(network), share=1 / 2):
         ...     logits = network(torch.randn(1, 3, 8, 32, 32))
     """
-    if not 0 <= share <= 1:
-        raise ValueError(f"share must be from 0 to 1, got {share}")
+    require_share(share)
     hook = functools.partial(_mixed, share=share)
     handles = [layer.register_forward_pre_hook(hook) for layer in layers.values()]
     try:
@@ -56,6 +55,12 @@ def mixed_statistics(layers: Mapping[str, nn.Module], share: float) -> Iterator[
     finally:
         for handle in handles:
             handle.remove()
+
+
+def require_share(share: float) -> None:
+    """Raise ValueError unless a share is in [0, 1]."""
+    if not 0 <= share <= 1:
+        raise ValueError(f"share must be from 0 to 1, got {share}")
 
 
 def _mixed(layer: Any, inputs: tuple[Tensor, ...], *, share: float) -> Tensor | None:

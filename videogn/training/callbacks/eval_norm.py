@@ -8,8 +8,7 @@ from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 
-from videogn.norm.evaluation_mix import mixed_statistics
-from videogn.norm.precise_statistics import clips_of_statistics
+from videogn.norm.evaluation_mix import mixed_statistics, require_share
 from videogn.system.sizes import counted
 from videogn.training.callbacks.batches import updating_layers
 
@@ -23,16 +22,15 @@ class EvalNorm(Callback):
     statistics, where they are asked for too, are what the clip's own are mixed with.
 
     Args:
-        share: Share of the clip's own statistics, 0 to 1. Default: 1 / B for training batches of B clips a device (of
-            n for norms over sub-batches of n clips), with `--data.batch_size` as it was in training.
+        share: Share of the clip's own statistics, 0 to 1: 1 / B for a network that was trained with B clips a
+            normalisation batch.
 
     Raises:
-        ValueError: If the share is not in [0, 1]; at a test or validation without a share or a data module.
+        ValueError: If the share is not in [0, 1].
     """
 
-    def __init__(self, share: float | None = None) -> None:
-        if share is not None and not 0 <= share <= 1:
-            raise ValueError(f"share must be from 0 to 1, got {share}")
+    def __init__(self, share: float) -> None:
+        require_share(share)
         self.share = share
         self._mixing = ExitStack()
         self._told = False
@@ -54,18 +52,8 @@ class EvalNorm(Callback):
 
     def _start(self, trainer: Trainer, pl_module: Any) -> None:
         layers = updating_layers(pl_module)
-        share = self._share(trainer, layers) if layers else 0.0
-        self._mixing.enter_context(mixed_statistics(layers, share))
+        self._mixing.enter_context(mixed_statistics(layers, self.share))
         if not self._told:
             self._told = True
-            count = counted(len(layers), "layer")
-            told = f"{share:.4g} of each clip's own statistics in {count}" if layers else "no running statistics to mix"
-            _log.info("EvalNorm: %s", told)
-
-    def _share(self, trainer: Trainer, layers: Any) -> float:
-        if self.share is not None:
-            return self.share
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
-        if data is None:
-            raise ValueError("EvalNorm needs a share, or a data module that knows the training batch")
-        return 1 / clips_of_statistics(layers.values(), data.batch_size)
+            of = f"each clip has a share of {self.share:.4g} in the statistics of {counted(len(layers), 'layer')}"
+            _log.info("EvalNorm: %s", of if layers else "the network updates no running statistics, nothing to do")
