@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from videogn.norm.frozen import ChannelAffine
 from videogn.norm.pytorch_layers import number_of_groups
@@ -44,7 +44,13 @@ class RMSGroupNorm(ChannelAffine):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, T, H, W) -> the same shape and dtype."""
         grouped = x.reshape(x.shape[0], self.num_groups, -1)
-        return super().forward(F.rms_norm(grouped, grouped.shape[2:], eps=self.eps).view(x.shape))
+        # In float32 without a copy of x in it, and gamma in the small factor: of large tensors only x is kept.
+        root = torch.linalg.vector_norm(grouped, dim=2, dtype=torch.promote_types(x.dtype, torch.float32))
+        factor = torch.rsqrt(root.square() / grouped.shape[2] + self.eps)  # (N, G)
+        factor = (factor[:, :, None] * self.weight.view(self.num_groups, -1)).flatten(1)  # (N, C)
+        ones = [1] * (x.ndim - 2)
+        bias = self.bias.to(x.dtype).view(-1, *ones)
+        return torch.addcmul(bias, x, factor.to(x.dtype).view(*factor.shape, *ones))
 
     def extra_repr(self) -> str:
         """Options, for `print(layer)`."""
