@@ -8,8 +8,11 @@ from index_sets import randomised
 from videogn.norm import make_norm
 
 #: What makes every norm usable on 6 channels.
-OPTIONS = {"gn": {"groups": 2}, "ws+gn": {"groups": 2}, "bcn": {"groups": 2}, "sub_bn": {"clips": 2}}
-OPTIONS |= {"rms_gn": {"groups": 2}, "mabn": {"window": 4, "warmup": 0, "r_warmup": 0}}
+OPTIONS = {
+    **{name: {"groups": 2} for name in ("gn", "ws+gn", "bcn", "rms_gn", "evonorm_s0")},
+    "sub_bn": {"clips": 2},
+    "mabn": {"window": 4, "warmup": 0, "r_warmup": 0},
+}
 
 
 def small_layer(name, channels=6, **options):

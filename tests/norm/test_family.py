@@ -14,9 +14,22 @@ from videogn.norm import NORMS, make_norm
 
 SHAPES = [(4, 6, 3, 1, 5), (2, 6, 1, 3, 3)]
 #: The norms that compute in training what they compute in evaluation.
-SAME_IN_EVALUATION = {"gn", "ln", "in", "ws+gn", "rms_gn", "dyt", "derf", "frozen_bn", "none"}
+SAME_IN_EVALUATION = {
+    "gn",
+    "ln",
+    "in",
+    "ws+gn",
+    "rms_gn",
+    "evonorm_s0",
+    "frn",
+    "nf",
+    "dyt",
+    "derf",
+    "frozen_bn",
+    "none",
+}
 #: The norms that have no buffers.
-STATELESS = {"gn", "ln", "in", "ws+gn", "rms_gn", "dyt", "derf", "none"}
+STATELESS = SAME_IN_EVALUATION - {"frozen_bn"}
 #: The norms whose output for a clip depends on the rest of its batch, in training.
 OVER_THE_BATCH = {"bn", "brn", "sync_bn", "sub_bn", "bcn", "mabn"}
 
@@ -146,8 +159,9 @@ def test_functions_of_single_values(name, options):
     np.testing.assert_allclose(layer(x).detach().numpy(), wanted, rtol=1e-7, atol=1e-7)
 
 
-def test_no_norm_is_gamma_x_plus_beta():
-    layer, x = small_layer("none"), clips_like(2, 6, 1, 3, 2)
+@pytest.mark.parametrize("name", ["none", "nf"])
+def test_no_norm_is_gamma_x_plus_beta(name):
+    layer, x = small_layer(name), clips_like(2, 6, 1, 3, 2)
     wanted = affine(x.numpy(), layer.weight.detach().numpy(), layer.bias.detach().numpy())
     np.testing.assert_allclose(layer(x).detach().numpy(), wanted, rtol=1e-12)
 
@@ -255,7 +269,7 @@ def test_one_clip_with_one_position(name):
 # Options
 
 
-@pytest.mark.parametrize("name", ["gn", "ws+gn", "bcn", "rms_gn"])
+@pytest.mark.parametrize("name", ["gn", "ws+gn", "bcn", "rms_gn", "evonorm_s0"])
 @pytest.mark.parametrize(
     ("options", "channels", "words"),
     [
@@ -294,6 +308,9 @@ def test_a_batch_that_does_not_divide_into_sub_batches(batch):
         ("mabn", {"decay": 1}, "decay must be >= 0 and < 1, got 1"),
         ("dyt", {"eps": 1e-3}, r"'dyt' takes alpha, got option 'eps'"),
         ("ws+gn", {"groups": 2, "channels_per_group": 2}, "not both"),
+        ("evonorm_s0", {"groups": 2, "max_groups": 2}, "not both"),
+        ("frn", {"groups": 2}, r"'frn' takes eps, got option 'groups'"),
+        ("nf", {"eps": 1e-3}, r"'nf' takes no options, got option 'eps'"),
         ("none", {"groups": 2}, r"'none' takes no options, got option 'groups'"),
         ("ln", {"groups": 2}, r"'ln' takes eps, got option 'groups'"),
         ("ws-gn", {}, r"did you mean 'ws\+gn'"),

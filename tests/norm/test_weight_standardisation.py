@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from videogn.norm import NORMS, make_norm
 from videogn.norm.moving_average import CentralisedConv3d
+from videogn.norm.normaliser_free import ScaledStandardisedConv3d
 from videogn.norm.weight_standardisation import WeightStandardisedConv3d, standardise_weight
 
 
@@ -65,8 +66,8 @@ def test_bf16_autocast():
 
 @pytest.mark.parametrize("name", NORMS)
 def test_which_norms_have_another_convolution(name):
-    own = {"ws+gn": WeightStandardisedConv3d, "mabn": CentralisedConv3d}
-    assert make_norm(name).conv is own.get(name, nn.Conv3d)
+    convolutions = {"ws+gn": WeightStandardisedConv3d, "nf": ScaledStandardisedConv3d, "mabn": CentralisedConv3d}
+    assert make_norm(name).conv is convolutions.get(name, nn.Conv3d)
 
 
 def test_a_norm_from_outside_asks_for_its_convolution():

@@ -137,8 +137,9 @@ def assemble(
 
 def _stem(architecture: Architecture, norm: NormFactory, memory_mode: str) -> Stem:
     conv1, pool1 = architecture.conv1, architecture.pool1
-    conv = norm.conv(3, architecture.width, *conv1, bias=False)
-    return Stem(conv, norm(architecture.width), nn.MaxPool3d(*pool1), memory_mode)
+    width = architecture.width
+    conv = norm.conv(3, width, *conv1, bias=False)
+    return Stem(conv, norm(width), norm.activation(width), nn.MaxPool3d(*pool1), memory_mode)
 
 
 def _bottlenecks(
@@ -163,9 +164,9 @@ def _bottlenecks(
             norm.conv(inner, inner, (1, 3, 3), step, (0, 1, 1), bias=False),
             norm.conv(inner, outer, (1, 1, 1), bias=False),
         )
-        norms = (norm(inner), norm(inner), norm(outer))
-        branch = Bottleneck(convolutions, norms, (nn.ReLU(), nn.ReLU()), memory_mode)
-        yield ResidualBlock(projection, projection_norm, branch, memory_mode)
+        norms = (norm(inner), norm(inner), norm.last(outer))
+        branch = Bottleneck(convolutions, norms, (norm.activation(inner), norm.activation(inner)), memory_mode)
+        yield ResidualBlock(projection, projection_norm, branch, norm.sum_activation(outer), memory_mode)
 
 
 def _basic_blocks(
@@ -174,9 +175,9 @@ def _basic_blocks(
     """Make the blocks of a stage of two 3x3 convolutions each. Arguments as for bottlenecks."""
     for number, kernel in enumerate(temporal_kernels):
         step, before = (stride, channels) if number == 0 else (1, inner)
-        branch = BasicBranch(before, inner, kernel, step, norm, norm.conv, memory_mode)
+        branch = BasicBranch(before, inner, kernel, step, norm, memory_mode)
         projection, projection_norm = _shortcut(before, inner, (1, step, step), norm)
-        yield ResidualBlock(projection, projection_norm, branch, memory_mode)
+        yield ResidualBlock(projection, projection_norm, branch, norm.sum_activation(inner), memory_mode)
 
 
 def _shortcut(
@@ -185,4 +186,4 @@ def _shortcut(
     """Make the projection of a block whose shape changes, and its norm; elsewhere the shortcut is the identity."""
     if channels == out_channels and stride == (1, 1, 1):
         return None, None
-    return norm.conv(channels, out_channels, (1, 1, 1), stride, bias=False), norm(out_channels)
+    return norm.conv(channels, out_channels, (1, 1, 1), stride, bias=False), norm.shortcut(out_channels)
