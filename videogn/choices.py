@@ -57,7 +57,7 @@ ARCH = "i3d_r50"
 NORM = "gn"
 NUM_CLASSES = 400
 #: Norms that look at each clip alone: what a clip becomes does not depend on the others of its batch.
-CLIP_NORMS = ("gn", "ln", "in", "ws+gn", "frozen_bn", "evonorm_s0", "frn", "nf", "none")
+CLIP_NORMS = ("gn", "ln", "in", "ws+gn", "rms_gn", "evonorm_s0", "frn", "nf", "dyt", "derf", "frozen_bn", "none")
 #: Shares of a training run at which the `step` schedule lowers the learning rate.
 MILESTONES = (0.375, 0.75)
 #: Seconds that a video may take to decode.
