@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from videogn.checks import require_at_least
@@ -16,6 +16,7 @@ from videogn.study.cell_files import CellState, part_done, read_state, write_sta
 from videogn.study.engines import Engine
 from videogn.study.study_files import cell_folder, only_one
 from videogn.study.transfers import is_finished
+from videogn.system.room import NO_ROOM
 
 
 def run_cells(
@@ -28,6 +29,8 @@ def run_cells(
     report: Callable[[CellState], None] = lambda state: None,
 ) -> dict[Cell, CellState]:
     """Run every cell that is not finished. On Ctrl-C and SIGTERM training runs write a checkpoint and end.
+
+    Once a cell has failed for want of room on the disk no other is begun: those stay waiting.
 
     Args:
         cells: Cells in the order to begin them; their folders are prepared.
@@ -49,14 +52,16 @@ def run_cells(
     states = {cell: _state_before(cell, cell_folder(out, cell), retry_failed) for cell in cells}
     for state in states.values():
         report(state)
+    stop, full = threading.Event(), threading.Event()
     waiting = [cell for cell, state in states.items() if state.phase == "waiting"]
-    stop = threading.Event()
 
     def run(cell: Cell) -> CellState:
         for _ in range(retries + 1):
-            if stop.is_set():
+            if stop.is_set() or full.is_set():
                 return states[cell]
             state = _attempt(engine, cell, cell_folder(out, cell), stop, report)
+            if state.reason and NO_ROOM.search(state.reason):
+                full.set()  # the others would only meet it too
             if state.phase != "failed" or state.repeats:
                 break
         return state
@@ -75,7 +80,7 @@ def _state_before(cell: Cell, folder: Path, retry_failed: bool) -> CellState:
     if is_finished(folder):
         return CellState(cell, "finished", 1.0)
     before = read_state(folder)
-    if before["phase"] == "failed" and not retry_failed:
+    if before["phase"] == "failed" and not retry_failed and not NO_ROOM.search(before["reason"] or ""):
         return CellState(cell, "failed", reason=before["reason"])
     return CellState(cell, "waiting", part_done(folder))
 
@@ -93,7 +98,8 @@ def _attempt(
     except Exception as error:
         text = " ".join(str(error).split()) or type(error).__name__
         state = CellState(cell, "stopped" if stop.is_set() else "failed", reason=text)
-        write_state(folder, phase=state.phase, reason=state.reason)
+        with suppress(OSError):  # on a full disk; the next run goes by the files of the cell
+            write_state(folder, phase=state.phase, reason=state.reason)
         report(state)
         return state
 
