@@ -114,8 +114,13 @@ def naming(path: str | Path, written: Path | None = None) -> Iterator[None]:
     written = Path(path) if written is None else written
     try:
         yield
-    except WriteError:
-        raise
+    except WriteError as error:
+        if str(written) == str(path) or str(written) not in str(error):
+            raise
+        # A writer that itself writes to a temporary file has named the one that stands for it here.
+        made = WriteError(str(error).replace(str(written), str(path)))
+        made.errno = error.errno
+        raise made from error
     except Exception as error:
         cause = no_room(error)
         if cause is None and type(error) is RuntimeError and _is_full(written):
