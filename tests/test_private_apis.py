@@ -12,6 +12,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.loops.progress import _BatchProgress
 from torch import nn
 
@@ -112,3 +113,8 @@ def test_attributes_of_the_stateful_loader():
 def test_shared_storage_of_a_descriptor():
     storage = torch.UntypedStorage
     assert all(hasattr(storage, name) for name in ("_new_shared", "_new_shared_fd_cpu")), "torch has other names"
+
+
+def test_the_writer_of_metrics():
+    for name in ("_record_new_keys", "log_hparams", "save"):
+        assert hasattr(ExperimentWriter, name), f"lightning's ExperimentWriter.{name} is gone"

@@ -73,7 +73,11 @@ def test_an_open_file_is_written_on_from_where_it_stands(tmp_path):
     path = tmp_path / "log.txt"
     path.write_text("before\n")
     with path.open("a") as log:
-        for name in (f"/dev/fd/{log.fileno()}", f"/proc/self/fd/{log.fileno()}", f"/proc/{os.getpid()}/fd/{log.fileno()}"):
+        for name in (
+            f"/dev/fd/{log.fileno()}",
+            f"/proc/self/fd/{log.fileno()}",
+            f"/proc/{os.getpid()}/fd/{log.fileno()}",
+        ):
             assert destination(name).through
             write_text(name, "more\n")
     assert path.read_text() == "before\nmore\nmore\nmore\n"
@@ -216,7 +220,9 @@ def test_the_mode_is_kept(tmp_path, mode):
     path.write_text("old")
     path.chmod(mode)
     with replacing(path) as temporary:
-        assert not stat.S_IMODE(temporary.stat().st_mode) & ~mode & 0o077, "more users could read it while it is written"
+        assert not stat.S_IMODE(temporary.stat().st_mode) & ~mode & 0o077, (
+            "more users could read it while it is written"
+        )
         temporary.write_text("new")
     assert path.read_text() == "new"
     assert stat.S_IMODE(path.stat().st_mode) == mode

@@ -55,7 +55,10 @@ WRITERS = {
 def test_a_file_without_room_keeps_the_old_one(tmp_path, writer, together):
     path = tmp_path / "a.mp4"
     path.write_text("old")
-    with at_most(20_000), pytest.raises(WriteError, match=r"a\.mp4 cannot be written \(it is larger than") as refused:  # noqa: SIM117, PT012
+    with (
+        at_most(20_000),
+        pytest.raises(WriteError, match=r"a\.mp4 cannot be written \(File too large, see ulimit -f\)") as refused,
+    ):  # noqa: SIM117
         with (replacing_together if together else replacing)(path) as temporary:
             WRITERS[writer](temporary)
     assert refused.value.errno == errno.EFBIG
@@ -81,12 +84,12 @@ def test_what_is_free_and_what_is_needed(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     full = OSError(errno.ENOSPC, "")
     monkeypatch.setattr(room, "free_bytes", lambda place: 4096)
-    assert why(full, path) == "no space left on the disk, 4.0 KiB free"
-    assert why(full, path, needed=10_000) == "no space left on the disk, 4.0 KiB free and 9.8 KiB or more needed"
+    assert why(full, path) == "No space left on device, 4.0 KiB free"
+    assert why(full, path, needed=10_000) == "No space left on device, 4.0 KiB free and 9.8 KiB or more needed"
     monkeypatch.setattr(room, "free_bytes", lambda place: 1 << 30)
     assert why(full, path).endswith("1.0 GiB free: perhaps it holds as many files as it can, see df -i")
     monkeypatch.setattr(room, "free_bytes", lambda place: None)
-    assert why(full, path) == "no space left on the disk"
+    assert why(full, path) == "No space left on device"
 
 
 def test_free_space_of_what_does_not_exist_yet(tmp_path):
@@ -118,7 +121,7 @@ def test_other_errors_stay_what_they_are(tmp_path):
 
 def test_cplusplus_that_gives_no_reason(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "free_bytes", lambda place: 100)
-    with pytest.raises(WriteError, match=r"net\.xml cannot be written \(no space left"):  # noqa: SIM117
+    with pytest.raises(WriteError, match=r"net\.xml cannot be written \(No space left"):  # noqa: SIM117
         with replacing_together(tmp_path / "net.xml") as temporary:
             temporary.write_text("x")
             raise RuntimeError("Exception from serialize.cpp:1279: check failed")
@@ -129,7 +132,7 @@ def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "mkdir", full)
-    with pytest.raises(WriteError, match=r"a\.txt cannot be written \(no space left"):
+    with pytest.raises(WriteError, match=r"a\.txt cannot be written \(No space left"):
         write_text(tmp_path / "new" / "a.txt", "x")
 
 

@@ -14,7 +14,7 @@ from videogn.cli.score_output import Format, Output
 from videogn.inference.bulk.rows import Row
 from videogn.system.destination import open_through
 from videogn.system.files import displayable, replacing
-from videogn.system.room import write_error
+from videogn.system.room import WriteError, reason
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def pass_scores(
     except BrokenPipeError:
         return _NO_READER
     except OSError as error:
-        raise write_error(error, output.path) from error
+        raise WriteError(f"{output.path} cannot be written ({reason(error)})") from error
     return _end(progress.done, progress.failed)
 
 

@@ -12,18 +12,14 @@ from pathlib import Path
 from videogn.system.sizes import format_size
 
 #: Errors of a file that has no room, or that nothing can be written beside.
-_REASONS = {
-    errno.ENOSPC: "no space left on the disk",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "it is larger than a file may be here, see ulimit -f",
-    errno.EROFS: "the file system is read-only",
-}
+_REASONS = {number: os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)}
+_REASONS[errno.EFBIG] += ", see ulimit -f"
 #: Of these, those that the free space says something about.
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 #: Free bytes below which a writer that gives no reason has failed for want of room.
 _LITTLE = 1 << 20
 #: A message that says so, be it of ours or of the system.
-NO_ROOM = re.compile("|".join(map(re.escape, (*_REASONS.values(), *map(os.strerror, _REASONS)))))
+NO_ROOM = re.compile("|".join(map(re.escape, _REASONS.values())))
 
 
 class WriteError(OSError):
@@ -123,8 +119,8 @@ def naming(path: str | Path, written: Path | None = None) -> Iterator[None]:
         raise made from error
     except Exception as error:
         cause = no_room(error)
-        if cause is None and type(error) is RuntimeError and _is_full(written):
-            cause = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # C++ that says no more than that it failed
+        if cause is None and _gives_no_reason(error) and _is_full(written):
+            cause = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if cause is None:
             raise
         raise write_error(cause, path, written) from error
@@ -146,6 +142,11 @@ def _size(path: Path) -> int:
     with suppress(OSError):
         return sum(map(_size, path.iterdir())) if path.is_dir() else path.stat().st_size
     return 0
+
+
+def _gives_no_reason(error: Exception) -> bool:
+    """Whether it is one of C++, which says no more than that writing failed."""
+    return type(error) is RuntimeError or (isinstance(error, OSError) and error.errno is None)
 
 
 def _is_full(place: Path) -> bool:

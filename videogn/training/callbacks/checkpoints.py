@@ -267,7 +267,10 @@ class WholeFiles(TorchCheckpointIO):
             return
         # To an open file: of a name, torch says no more than that it failed.
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            torch.save(checkpoint, file)
+            try:
+                torch.save(checkpoint, file)
+            except RuntimeError as error:
+                raise OSError(f"{path} cannot be written ({str(error).splitlines()[0]})") from error
 
 
 def _begin_validation_again(progress: dict[str, Any]) -> None:
