@@ -73,11 +73,8 @@ def test_an_open_file_is_written_on_from_where_it_stands(tmp_path):
     path = tmp_path / "log.txt"
     path.write_text("before\n")
     with path.open("a") as log:
-        for name in (
-            f"/dev/fd/{log.fileno()}",
-            f"/proc/self/fd/{log.fileno()}",
-            f"/proc/{os.getpid()}/fd/{log.fileno()}",
-        ):
+        for folder in ("/dev/fd", "/proc/self/fd", f"/proc/{os.getpid()}/fd"):
+            name = f"{folder}/{log.fileno()}"
             assert destination(name).through
             write_text(name, "more\n")
     assert path.read_text() == "before\nmore\nmore\nmore\n"
@@ -132,10 +129,10 @@ def test_links_of_a_file_with_companions_are_followed(tmp_path):
 
 
 def test_a_file_with_companions_does_not_go_to_a_pipe(pipe):
-    with pytest.raises(OSError, match=r"pipe\.txt is a device or pipe, which cannot take 2 files: name a file"):  # noqa: SIM117
-        with replacing_together(pipe) as temporary:
-            temporary.write_text("graph")
-            temporary.with_suffix(".bin").write_text("weights")
+    refusal = r"pipe\.txt is a device or pipe, which cannot take 2 files: name a file"
+    with pytest.raises(OSError, match=refusal), replacing_together(pipe) as temporary:  # noqa: PT012
+        temporary.write_text("graph")
+        temporary.with_suffix(".bin").write_text("weights")
     reader = _Reader(pipe)
     with replacing_together(pipe) as temporary:
         temporary.write_text("graph")
@@ -190,7 +187,7 @@ def test_folders_are_refused_before_any_work(tmp_path):
     (tmp_path / "gone").symlink_to("nowhere")
     with pytest.raises(OSError, match="file must be a folder, and it is a file"):
         check_folder(tmp_path / "file")
-    with pytest.raises(OSError, match="a cannot be made: .*file is a file, not a folder"):
+    with pytest.raises(OSError, match=r"a cannot be made: .*file is a file, not a folder"):
         check_folder(tmp_path / "file" / "a")
     with pytest.raises(OSError, match="gone must be a folder, and it is a link to nothing"):
         check_folder(tmp_path / "gone")

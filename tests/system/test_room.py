@@ -55,12 +55,10 @@ WRITERS = {
 def test_a_file_without_room_keeps_the_old_one(tmp_path, writer, together):
     path = tmp_path / "a.mp4"
     path.write_text("old")
-    with (
-        at_most(20_000),
-        pytest.raises(WriteError, match=r"a\.mp4 cannot be written \(File too large, see ulimit -f\)") as refused,
-    ):  # noqa: SIM117
-        with (replacing_together if together else replacing)(path) as temporary:
-            WRITERS[writer](temporary)
+    said = r"a\.mp4 cannot be written \(File too large, see ulimit -f\)"
+    writing = replacing_together if together else replacing
+    with at_most(20_000), pytest.raises(WriteError, match=said) as refused, writing(path) as temporary:
+        WRITERS[writer](temporary)
     assert refused.value.errno == errno.EFBIG
     assert ".partial" not in str(refused.value).replace("a.mp4", "", 1)
     assert path.read_text() == "old"
@@ -84,8 +82,9 @@ def test_what_is_free_and_what_is_needed(tmp_path, monkeypatch):
     path = tmp_path / "a.txt"
     full = OSError(errno.ENOSPC, "")
     monkeypatch.setattr(room, "free_bytes", lambda place: 4096)
-    assert why(full, path) == "No space left on device, 4.0 KiB free"
-    assert why(full, path, needed=10_000) == "No space left on device, 4.0 KiB free and 9.8 KiB or more needed"
+    assert why(full, path) == "No space left on device, 4.0 KiB free and more needed"
+    assert why(full, path, written=1024) == "No space left on device, 5.0 KiB free and more needed"
+    assert why(full, path, needed=10_000) == "No space left on device, 4.0 KiB free and about 9.8 KiB needed"
     monkeypatch.setattr(room, "free_bytes", lambda place: 1 << 30)
     assert why(full, path).endswith("1.0 GiB free: perhaps it holds as many files as it can, see df -i")
     monkeypatch.setattr(room, "free_bytes", lambda place: None)
@@ -101,13 +100,9 @@ def test_free_space_of_what_does_not_exist_yet(tmp_path):
 def test_the_cause_of_an_error_of_others():
     """torch says RuntimeError where the system said that the disk is full."""
     cause = OSError(errno.ENOSPC, "")
-    try:
-        try:
-            raise cause
-        except OSError:
-            raise RuntimeError("unexpected pos 704 vs 598")  # noqa: B904  as torch does
-    except RuntimeError as error:
-        assert no_room(error) is cause
+    error = RuntimeError("unexpected pos 704 vs 598")
+    error.__context__ = cause
+    assert no_room(error) is cause
     assert no_room(OSError(errno.ENOENT, "")) is None
     assert no_room(None) is None
 
@@ -121,10 +116,10 @@ def test_other_errors_stay_what_they_are(tmp_path):
 
 def test_cplusplus_that_gives_no_reason(tmp_path, monkeypatch):
     monkeypatch.setattr(room, "free_bytes", lambda place: 100)
-    with pytest.raises(WriteError, match=r"net\.xml cannot be written \(No space left"):  # noqa: SIM117
-        with replacing_together(tmp_path / "net.xml") as temporary:
-            temporary.write_text("x")
-            raise RuntimeError("Exception from serialize.cpp:1279: check failed")
+    said = r"net\.xml cannot be written \(No space left"
+    with pytest.raises(WriteError, match=said), replacing_together(tmp_path / "net.xml") as temporary:  # noqa: PT012
+        temporary.write_text("x")
+        raise RuntimeError("Exception from serialize.cpp:1279: check failed")
 
 
 def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):

@@ -61,7 +61,8 @@ def run_cells(
                 return states[cell]
             state = _attempt(engine, cell, cell_folder(out, cell), stop, report)
             if state.reason and NO_ROOM.search(state.reason):
-                full.set()  # the others would only meet it too
+                full.set()  # another attempt, or another cell, would only meet it too
+                break
             if state.phase != "failed" or state.repeats:
                 break
         return state

@@ -56,23 +56,25 @@ def reason(error: OSError) -> str:
     return _REASONS.get(error.errno or 0) or error.strerror or str(error)
 
 
-def why(error: OSError, place: str | Path, *, needed: int = 0) -> str:
+def why(error: OSError, place: str | Path, *, written: int = 0, needed: int = 0) -> str:
     """Say in a few words why something could not be written; of a full disk also what is free.
 
     Args:
         error: Error of the system.
         place: File or folder that was written.
-        needed: Number of bytes that it needs at least, where they are known. Default: 0.
+        written: Bytes of it that are there and will be removed. Default: 0.
+        needed: Bytes that it needs, where they are known. Default: 0.
     """
-    if error.errno not in _FULL:
+    left = free_bytes(place) if error.errno in _FULL else None
+    if left is None:
         return reason(error)
-    free = free_bytes(place)
-    has = "" if free is None else f", {format_size(free)} free"
-    if free is not None and error.errno == errno.ENOSPC and free > max(needed, _LITTLE):
-        has += ": perhaps it holds as many files as it can, see df -i"
-    elif needed:
-        has += f" and {format_size(needed)} or more needed"
-    return f"{reason(error)}{has}"
+    free = left + written
+    has = f"{reason(error)}, {format_size(free)} free"
+    if error.errno == errno.ENOSPC and left > max(needed, _LITTLE):
+        return f"{has}: perhaps it holds as many files as it can, see df -i"
+    if needed > free:
+        return f"{has} and about {format_size(needed)} needed"
+    return f"{has} and more needed" if free else has
 
 
 def lack_of_room(place: Path) -> str | None:
@@ -129,10 +131,9 @@ def naming(path: str | Path, written: Path | None = None) -> Iterator[None]:
 def write_error(error: OSError, path: str | Path, written: Path | None = None) -> WriteError:
     """Make the error that names a file; see `naming`."""
     written = Path(path) if written is None else written
-    needed = _size(written) + 1 if error.errno in _FULL else 0
-    with suppress(OSError):
-        needed = max(needed, os.stat(path).st_size if error.errno in _FULL else 0)  # the one before it
-    made = WriteError(f"{path} cannot be written ({why(error, written, needed=needed)})")
+    partial = 0 if written == Path(path) else _size(written)
+    # It needs about as much as the one that it replaces.
+    made = WriteError(f"{path} cannot be written ({why(error, written, written=partial, needed=_size(Path(path)))})")
     made.errno = error.errno
     return made
 
