@@ -68,9 +68,9 @@ def replacing_together(path: str | Path) -> Iterator[Path]:
     if place.through:
         with _handing_over(path) as folder:
             yield folder / place.path.name
-            if len(made := list(folder.iterdir())) > 1:
-                raise OSError(f"{path} is a device or pipe, which cannot take {len(made)} files: name a file")
-            copy_through(made[0], place.path)
+            if len(files := list(folder.iterdir())) > 1:
+                raise OSError(f"{path} is a device or pipe, which cannot take {len(files)} files: name a file")
+            copy_through(files[0], place.path)
         return
     with naming(path):
         make_folder(place.path.parent, of=path)

@@ -57,7 +57,7 @@ def partial_file(place: Path, *, sweep: bool = True) -> Iterator[Path]:
         put_in_place(path, place)
     finally:
         path.unlink(missing_ok=True)
-        os.close(descriptor)
+        _unlock(descriptor)
 
 
 @contextmanager
@@ -73,7 +73,7 @@ def partial_folder(place: Path) -> Iterator[Path]:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-        os.close(descriptor)
+        _unlock(descriptor)
 
 
 def put_in_place(made: Path, place: Path) -> None:
@@ -130,21 +130,26 @@ def _new_path(place: Path, *, suffix: bool) -> Path:
     return place.with_name(f"{start}{secrets.token_hex(4)}{end}")
 
 
-def _locked_file(place: Path, mode: int) -> tuple[Path, int]:
+def _locked_file(place: Path, mode: int) -> tuple[Path, int | None]:
     while True:
         path = _new_path(place, suffix=True)
         with refusing(place):
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+        if fcntl is None:  # and an open file is not renamed
+            os.close(descriptor)
+            return path, None
         if _lock(descriptor) is not False and path.exists():
             return path, descriptor
         os.close(descriptor)  # another process has taken it for one left behind, before it was locked
 
 
-def _locked_folder(place: Path) -> tuple[Path, int]:
+def _locked_folder(place: Path) -> tuple[Path, int | None]:
     while True:
         path = _new_path(place, suffix=False)
         with refusing(place):
             path.mkdir(mode=0o700)
+        if fcntl is None:
+            return path, None
         with suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDONLY)
             if _lock(descriptor) is not False and path.exists():
@@ -163,6 +168,11 @@ def _lock(descriptor: int) -> bool | None:
     except OSError:
         return None
     return True
+
+
+def _unlock(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def _remove_unlocked(path: Path) -> None:
