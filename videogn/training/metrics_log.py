@@ -26,7 +26,7 @@ class MetricsLog(CSVLogger):
 
     @property
     @rank_zero_experiment
-    def experiment(self) -> ExperimentWriter:
+    def experiment(self) -> Any:
         """What writes the files; it makes their folder."""
         if self._experiment is None:
             self._fs.makedirs(self.root_dir, exist_ok=True)
