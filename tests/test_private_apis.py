@@ -12,6 +12,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.loops.progress import _BatchProgress
 from torch import nn
 
@@ -124,3 +125,8 @@ def test_handling_of_signals():
     connector.received_sigterm = True
     assert trainer.received_sigterm is True
     assert hasattr(trainer._accelerator_connector, "cluster_environment")
+
+
+def test_the_writer_of_metrics():
+    for name in ("_record_new_keys", "log_hparams", "save"):
+        assert hasattr(ExperimentWriter, name), f"lightning's ExperimentWriter.{name} is gone"

@@ -12,7 +12,7 @@ from typing import Any
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from videogn.checks import check_choice
 from videogn.choices import check_rate
@@ -20,7 +20,8 @@ from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
 from videogn.cli.lightning_lines import prepare
 from videogn.cli.logged_confusion import confusion_pictures
-from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
+from videogn.cli.saved_config import SaveConfigOfFit
+from videogn.cli.trainer_flags import check_flags, check_folders, complete_flags, one_reason
 from videogn.cli.training_bar import progress_bar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
 from videogn.cli.what_fits import saying_what_fits
@@ -47,14 +48,6 @@ from videogn.training.task import VideoClassifier
 _log = logging.getLogger(__name__)
 
 
-class _SaveConfigOfFit(SaveConfigCallback):
-    """Saves the configuration of a training run only, so that a test in the same folder does not overwrite it."""
-
-    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        if stage == "fit":
-            super().setup(trainer, pl_module, stage)
-
-
 class VideoCLI(LightningCLI):
     """The Lightning CLI with videogn's links, and with checkpoints that decide what the network is.
 
@@ -76,7 +69,7 @@ class VideoCLI(LightningCLI):
             VideoDataModule,
             parser_class=TrainingParser,
             parser_kwargs={command: self._parser_options},
-            save_config_callback=_SaveConfigOfFit,
+            save_config_callback=SaveConfigOfFit,
             save_config_kwargs={"overwrite": True},
             trainer_defaults={"callbacks": _callbacks(command), "enable_model_summary": False},
             seed_everything_default=0,
@@ -126,6 +119,7 @@ class VideoCLI(LightningCLI):
             raise ValueError(f"{config.model.engine_file} cannot be trained: an exported file can only be tested")
         check_rate("--data.fps", config.data.fps)
         check_flags(config.trainer, self._command)
+        check_folders(config, self._command)
         complete_flags(config.trainer)
         if self._command == "fit":
             choose_memory(config, self._resumed[0])

@@ -34,6 +34,7 @@ from videogn.study.training_log import LAST_CHECKPOINT, read_curve, resume_argum
 from videogn.study.transfers import Transfer, is_finished, remove_tests, transfer_commands, transfer_folder
 from videogn.system.leash import leashed
 from videogn.system.memory_errors import OUT_OF_MEMORY
+from videogn.system.room import NO_ROOM, lack_of_room, naming
 from videogn.system.stopping import STATUSES, StopEvent
 
 _POLL_SECONDS = 0.5
@@ -157,7 +158,7 @@ class _Run:
         """Run a command; the state that the cell ends in, or None where all is well."""
         write_state(self.folder, phase=phase)
         log = self.folder / LOG_FILE
-        with log.open("a", encoding="utf-8") as lines:
+        with naming(log), log.open("a", encoding="utf-8") as lines:
             lines.write(f"{_COMMAND_MARK}{' '.join(command)}\n")
 
         def tick() -> None:
@@ -180,7 +181,7 @@ class _Run:
         root = self.prepared["data_root"]
         both = [f"--config={self.folder / FIT_FILE}", *([] if root is None else [f"--data.root={root}"])]
         place = f"--trainer.default_root_dir={self.folder}"
-        logger = {"": "lightning.pytorch.loggers.CSVLogger", ".save_dir": self.folder, ".name": "", ".version": ""}
+        logger = {"": "videogn.training.metrics_log.MetricsLog", ".save_dir": self.folder, ".name": "", ".version": ""}
         fit = [place, *(f"--trainer.logger{option}={value}" for option, value in logger.items())]
         # Always last.ckpt, also where the folder has moved since it was begun.
         fit.append("--checkpoint.enable_version_counter=false")
@@ -288,7 +289,10 @@ def explain(status: int, log: Path) -> str:
         name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
         hint = " (the system kills so when memory runs out)" if name == "SIGKILL" else ""
         return f"killed by {name}{hint} (see {log})"
-    return f"{lines[-1] if lines else 'no output'} (see {log})"
+    said = lines[-1] if lines else "no output"
+    if not NO_ROOM.search(said) and (lack := lack_of_room(log)):  # the log may have had no room for the reason
+        said = f"{said}; {lack}"
+    return f"{said} (see {log})"
 
 
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -256,10 +254,6 @@ def _score_of_past(path: Path, key: str, step: int) -> torch.Tensor | None:
         return None
 
 
-#: Free bytes below which a failed write counts as a full disk.
-_ROOM = 1 << 20
-
-
 class WholeFiles(TorchCheckpointIO):
     """Writes a checkpoint to a temporary name in its own folder and renames it.
 
@@ -271,13 +265,12 @@ class WholeFiles(TorchCheckpointIO):
         if is_url(str(path)):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
-        with replacing(path) as temporary:
+        # To an open file: of a name, torch says no more than that it failed.
+        with replacing(path) as temporary, open(temporary, "wb") as file:
             try:
-                torch.save(checkpoint, temporary)
-            except RuntimeError as error:  # all that torch says of a full disk
-                full = shutil.disk_usage(temporary.parent).free < temporary.stat().st_size + _ROOM
-                reason = os.strerror(errno.ENOSPC) if full else str(error).splitlines()[0]
-                raise OSError(f"{path}: the checkpoint cannot be written ({reason})") from error
+                torch.save(checkpoint, file)
+            except RuntimeError as error:
+                raise OSError(f"{path} cannot be written ({str(error).splitlines()[0]})") from error
 
 
 def _begin_validation_again(progress: dict[str, Any]) -> None:
