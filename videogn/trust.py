@@ -36,7 +36,10 @@ _NAMING = ("class_path", "arch", "norm", "optimizer", "scheduler")
 _NAMING_OPTIONS = re.compile(
     r"--(model\.(arch|norm|optimizer|scheduler)|trainer\.(callbacks|logger|strategy|profiler|plugins|accelerator)\b)"
 )
-_DOTTED = re.compile(r"[^\W\d]\w*(?:[.:][^\W\d]\w*)+")
+_PATH = r"[^\W\d]\w*(?:[.:][^\W\d]\w*)+"
+_DOTTED = re.compile(_PATH)
+_CLASS_PATH = re.compile(rf"class_path['\"]?\s*:\s*['\"]?({_PATH})")
+_FRAMEWORKS = {name.partition(".")[0] for name in KNOWN}
 
 
 def is_dotted(name: str) -> bool:
@@ -51,12 +54,18 @@ def is_trusted(name: str, trusted: Iterable[str]) -> bool:
     return any(path == prefix or path.startswith(f"{prefix}.") for prefix in prefixes)
 
 
-def refusal(source: object, name: str) -> str:
-    """Say that a file names code that is not trusted, and what would trust it."""
-    package = re.split("[.:]", name)[0]
-    if package in sys.stdlib_module_names:
-        return f"{source} names {name}, a part of Python itself, which no file may call"
-    return f"{source} names {name}, code that is imported only if you trust it: add --trust {package}"
+def refusal(source: object, names: Sequence[str]) -> str:
+    """Say that a file names code that is not trusted, and what would trust it.
+
+    Args:
+        source: The file, or what stands for it.
+        names: Dotted paths that are not trusted, at least one.
+    """
+    own = [name for name in names if re.split("[.:]", name)[0] in sys.stdlib_module_names]
+    if own:
+        return f"{source} names {own[0]}, a part of Python itself, which no option takes"
+    packages = " ".join(dict.fromkeys(map(typed_as, names)))
+    return f"{source} names {names[0]}, code that is imported only if you trust it: add --trust {packages}"
 
 
 def check_trusted(source: str | Path, names: Iterable[str], trusted: Collection[str]) -> None:
@@ -72,28 +81,28 @@ def check_trusted(source: str | Path, names: Iterable[str], trusted: Collection[
     Raises:
         ValueError: A dotted path lies outside what is trusted.
     """
-    for name in filter(is_dotted, names):
-        if not is_trusted(name, trusted):
-            raise ValueError(refusal(source, name))
+    if refused := [name for name in filter(is_dotted, names) if not is_trusted(name, trusted)]:
+        raise ValueError(refusal(source, refused))
 
 
-def names_in(content: Any) -> Iterator[str]:
+def names_in(content: Any, *, naming: bool = False) -> Iterator[str]:
     """Find the dotted paths that a configuration names where a class, norm or network is expected.
 
     Args:
         content: Content of a YAML file, or a part of it.
+        naming: Whether a text here is such a name.
 
     Yields:
         Each path as it is written.
     """
     if isinstance(content, Mapping):
         for key, value in content.items():
-            if key in _NAMING and isinstance(value, str) and is_dotted(value):
-                yield value
-            yield from names_in(value)
+            yield from names_in(value, naming=key in _NAMING or (naming and key == "name"))
     elif isinstance(content, list | tuple):
         for value in content:
-            yield from names_in(value)
+            yield from names_in(value, naming=naming)
+    elif naming and isinstance(content, str) and is_dotted(content):
+        yield content
 
 
 def trusted_by(words: Sequence[str]) -> tuple[str, ...]:
@@ -124,13 +133,15 @@ def _trusted_words(words: Sequence[str]) -> Iterator[str]:
         if option == "--trust":
             yield value
         elif _NAMING_OPTIONS.match(option):
-            yield from (typed_as(path) for path in _DOTTED.findall(value))
+            yield from map(typed_as, [value] if _DOTTED.fullmatch(value) else _CLASS_PATH.findall(value))
 
 
 def typed_as(path: str) -> str:
-    """What a dotted path that is typed trusts: its package, of which it may be no more than a second name.
+    """What a dotted path that is typed trusts: its package, since the thing may be defined in another module of it.
 
-    Of Python itself it is no more than the path: who types `builtins.print` does not mean all of `builtins`.
+    Of PyTorch and the like it is the module, and of Python itself no more than the path.
     """
-    package = re.split("[.:]", path)[0]
-    return path if package in sys.stdlib_module_names else package
+    package, *parts = re.split("[.:]", path)
+    if package in sys.stdlib_module_names or (package in _FRAMEWORKS and len(parts) == 1):
+        return path
+    return ".".join([package, *parts[:-1]]) if package in _FRAMEWORKS else package

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from videogn.checks import expanded
 
@@ -21,9 +21,11 @@ class Options:
 
     Attributes:
         folder: Folder of the cell, STUDY/cells/NAME.
+        trust (PACKAGE): Packages that its configuration may name a norm, a network and so on from.
     """
 
     folder: str
+    trust: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 def run(options: Options) -> int:
@@ -40,6 +42,6 @@ def run(options: Options) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    state = run_cell(expanded(options.folder).resolve(), stop=stop)
+    state = run_cell(expanded(options.folder).resolve(), trust=options.trust, stop=stop)
     print(f"{state.cell.name} {state.phase}" + (f": {state.reason}" if state.reason else ""), file=sys.stderr)
     return {"finished": 0, "stopped": STOPPED}.get(state.phase, 1)
