@@ -12,10 +12,10 @@ from videogn.trust import KNOWN
 
 @contextmanager
 def only_names_of(trusted: Collection[str]) -> Iterator[None]:
-    """Let values name classes and functions of `KNOWN` and of what is trusted, wherever a class or function is expected.
+    """Let values name classes and functions of `KNOWN` and of what is trusted, and no others.
 
-    A name is looked at twice, as it is written and where the thing is defined, so that `torch.nn.modules.module.os.system`
-    is what it is. A value whose type is anything at all stays the value that it is: no class is made of it.
+    A name is looked at twice, as it is written and where the thing is defined: `torch.nn.modules.module.warnings.warn`
+    is what it is. Where an option takes any value at all, no class is made of it.
 
     Args:
         trusted: Packages, modules or full paths.

@@ -98,9 +98,8 @@ class Grid:
     @property
     def names(self) -> tuple[str, ...]:
         """Every norm, network, optimiser and so on that the cells name by a dotted path."""
-        return tuple(
-            dict.fromkeys([*names_in(self.base), *names_in([{"norm": cell.norm.name} for cell in self.cells])])
-        )
+        norms = [{"norm": cell.norm.name} for cell in self.cells]
+        return tuple(dict.fromkeys(names_in([self.base, norms])))
 
 
 def read_grid(
