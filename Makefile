@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 
 # Lock files with the hashes of all files of every package, for all platforms: what a container and the development need.
 LOCKS := requirements/package.txt requirements/dev.txt
-COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 	--constraints $(VENV)/tested.txt pyproject.toml requirements/build.in
 # The environment of the lowest supported versions.
 LOWEST := .venv-lowest
