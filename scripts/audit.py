@@ -2,8 +2,8 @@
 
     python scripts/audit.py requirements/package.txt requirements/dev.txt
 
-Status 0: none is known. 1: some are, and they are listed. 3: the service could not be asked about every package, so that
-nothing is known; pip-audit itself ends with 1 then, or with 0 where it has skipped packages.
+Status 0: none is known. 1: some are, and they are listed. 3: the service could not be asked about every package;
+pip-audit itself ends with 1 then, or with 0 where it has skipped packages.
 """
 
 from __future__ import annotations

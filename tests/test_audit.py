@@ -44,7 +44,7 @@ def _report(*packages):
         (_stand_in(_report()), 3, "could not be asked"),
         (_stand_in("<html>Service unavailable</html>", status=0), 3, "could not be asked"),
         # A mirror that knows nothing answers "not found" for each: pip-audit skips them and ends with 0.
-        (_stand_in(_report(FINE, SKIPPED)), 3, "could not be asked about 1 packages, such as lost: Dependency not found on PyPI"),
+        (_stand_in(_report(FINE, SKIPPED)), 3, "could not be asked about 1 packages, such as lost: Depend"),
         (_stand_in(_report(BAD, SKIPPED), status=1), 1, "1 of 2 packages asked about, 1 with known"),
     ],
 )  # fmt: skip

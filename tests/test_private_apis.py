@@ -112,3 +112,9 @@ def test_attributes_of_the_stateful_loader():
 def test_shared_storage_of_a_descriptor():
     storage = torch.UntypedStorage
     assert all(hasattr(storage, name) for name in ("_new_shared", "_new_shared_fd_cpu")), "torch has other names"
+
+
+def test_working_directory_of_rays_jobs():
+    """Ray puts it on the module path of its workers unless the job says that it has one of its own."""
+    job_config = pytest.importorskip("ray.job_config")
+    assert job_config.JobConfig()._runtime_env_has_working_dir() is False
