@@ -21,8 +21,3 @@ def leave_out_working_directory() -> None:
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     if os.path.abspath(first) == package and package not in sys.path:
         sys.path.append(first)
-
-
-def keep_it_out_of_processes() -> None:
-    """Let every Python that this process starts leave it out: ranks, loaders, decoders, Ray, compilers."""
-    os.environ["PYTHONSAFEPATH"] = "1"
