@@ -117,7 +117,7 @@ def _own_ray(shares: Shares) -> dict[str, Any]:
 
 
 def _start(ray: Any, options: Mapping[str, Any]) -> None:
-    class Job(ray.job_config.JobConfig):  # type: ignore[misc, name-defined]
+    class Job(ray.job_config.JobConfig):
         """Keeps the working directory, and a queue.py there, off the module path of the workers, where Ray adds it."""
 
         def _runtime_env_has_working_dir(self) -> bool:
