@@ -10,6 +10,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--constraints $(VENV)/tested.txt pyproject.toml requirements/build.in
 # The environment of the lowest supported versions.
 LOWEST := .venv-lowest
+LOWEST_TESTS := tests/test_extensions.py tests/test_trust.py tests/norm tests/evaluation tests/video/test_clips.py tests/video/test_crops.py
 
 .PHONY: demo test test-lowest lint types install lock audit clean
 
