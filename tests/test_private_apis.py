@@ -130,3 +130,9 @@ def test_handling_of_signals():
 def test_the_writer_of_metrics():
     for name in ("_record_new_keys", "log_hparams", "save"):
         assert hasattr(ExperimentWriter, name), f"lightning's ExperimentWriter.{name} is gone"
+
+
+def test_working_directory_of_rays_jobs():
+    """Ray puts it on the module path of its workers unless the job says that it has one of its own."""
+    job_config = pytest.importorskip("ray.job_config")
+    assert job_config.JobConfig()._runtime_env_has_working_dir() is False

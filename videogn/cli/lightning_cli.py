@@ -44,6 +44,7 @@ from videogn.training.labelling import OneLabel
 from videogn.training.newest_checkpoint import find_checkpoint
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
+from videogn.trust import KNOWN, check_trusted, is_dotted, trusted_by, typed_as
 
 _log = logging.getLogger(__name__)
 
@@ -177,8 +178,9 @@ class VideoCLI(LightningCLI):
         from videogn.cli.closing_lines import closing_lines
 
         trainer: Any = self.trainer
-        given = self._given()
-        lines = closing_lines(trainer, given.get("data", Namespace()).as_dict(), given.get("trust", []))
+        model = self.config[self._command].model
+        trust = list(dict.fromkeys(typed_as(name) for name in (model.arch, model.norm) if is_dotted(name)))
+        lines = closing_lines(trainer, self._given().get("data", Namespace()).as_dict(), trust)
         if trainer.is_global_zero:
             for line in lines:
                 _log.info("%s", line)
@@ -220,6 +222,8 @@ class VideoCLI(LightningCLI):
         Lightning would override the command line silently.
         """
         command, config = self._command, self.config[self._command]
+        trust = trusted_by(sys.argv[2:])  # a file that says `trust` cannot decide it
+        check_trusted("a configuration", [config.model.arch, config.model.norm], [*KNOWN, *trust])
         if command != "fit" and config.engine_file is not None:
             adopt_exported(config, config.engine_file, self._given())
             return
@@ -237,7 +241,6 @@ class VideoCLI(LightningCLI):
         if config.ckpt_path in ("hpc", "registry"):
             return
         given = self._given()
-        trust = [*config.trust, *(given[key] for key in ("model.arch", "model.norm") if given.get(key))]
         network = published_network(config.ckpt_path, trust=trust)
         if network is not None:
             adopt_published(config, network, given, training=command == "fit")

@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     from videogn.system.stopping import Stopped, stoppable
 
     open_closed_streams()
+    # Ranks, loaders, decoders, Ray: no Python that this process starts looks for modules in the working directory.
+    os.environ["PYTHONSAFEPATH"] = "1"
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         print(f"videogn {__version__}")

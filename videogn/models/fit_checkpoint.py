@@ -6,8 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from videogn.extensions import check_trusted
 from videogn.models.weight_sources import read_checkpoint
+from videogn.trust import check_trusted
 
 #: Some hyper-parameters that every such checkpoint has.
 _REQUIRED = {"arch", "norm", "class_names", "mean", "std"}

@@ -15,11 +15,11 @@ import torch
 from torch import Tensor
 
 from videogn.checks import expanded
-from videogn.extensions import check_trusted
 from videogn.models.architectures import MODELS, make_model
 from videogn.models.pretrained_config import CONFIG, PretrainedConfig, read_config
 from videogn.norm.table import NORMS
 from videogn.source_names import HubId, hub_id
+from videogn.trust import check_trusted
 
 WEIGHTS = "model.safetensors"
 _COMMIT = re.compile("[0-9a-f]{40}")

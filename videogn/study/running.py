@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ from videogn.study.training_log import LAST_CHECKPOINT, read_curve, resume_argum
 from videogn.study.transfers import Transfer, is_finished, remove_tests, transfer_commands, transfer_folder
 from videogn.system.leash import leashed
 from videogn.system.memory_errors import OUT_OF_MEMORY
+from videogn.system.module_path import SAFELY
 from videogn.system.room import NO_ROOM, lack_of_room, naming
 from videogn.system.stopping import STATUSES, StopEvent
 
@@ -51,6 +52,7 @@ def run_cell(
     folder: str | Path,
     *,
     environment: Mapping[str, str] | None = None,
+    trust: Collection[str] = (),
     stop: StopEvent | None = None,
     report: Callable[[CellState], None] = lambda state: None,
 ) -> CellState:
@@ -59,6 +61,7 @@ def run_cell(
     Args:
         folder: Folder of the cell, as `prepare` left it.
         environment: Variables of its processes besides this one's: devices, threads.
+        trust: Packages that its configuration may name code from besides the known ones.
         stop: Once set, the training run writes a checkpoint and the cell can be resumed another time.
         report: Called twice a second.
 
@@ -76,7 +79,8 @@ def run_cell(
             return CellState(cell, "finished", 1.0)
         # Within a Slurm job Lightning would take the cell for the whole of it; it leaves jobs of this name alone.
         slurm = {"SLURM_JOB_NAME": "interactive"} if "SLURM_JOB_ID" in os.environ else {}
-        run = _Run(folder, {**os.environ, **slurm, **(environment or {})}, stop or StopEvent(), report)
+        variables = {**os.environ, **slurm, **(environment or {})}
+        run = _Run(folder, variables, trust, stop or StopEvent(), report)
         write_state(folder, attempts=read_state(folder)["attempts"] + 1, reason=None)
         state = CellState(cell, "stopped")
         try:
@@ -94,11 +98,17 @@ class _Run:
     """One attempt at a cell."""
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str], stop: StopEvent, report: Callable[[CellState], None]
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        trust: Collection[str],
+        stop: StopEvent,
+        report: Callable[[CellState], None],
     ) -> None:
         self.folder = folder
         self.cell, self.prepared = read_cell(folder)
         self.environment = environment
+        self.trust = trust
         self.stop = stop
         self.report = report
 
@@ -188,6 +198,7 @@ class _Run:
         checkpoint = f"--ckpt_path={self.folder / LAST_CHECKPOINT}"
         results = [f"--model.results_dir={self.folder}", "--model.save_clip_probabilities=true"]
         test = [checkpoint, *results, place, "--trainer.logger=false", "--no-report"]
+        both += ["--trust", *self.trust] if self.trust else []
         return [*_videogn("fit"), *both, *fit], [*_videogn("test"), *both, *test]
 
 
@@ -303,4 +314,4 @@ def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def _videogn(command: str) -> list[str]:
-    return [sys.executable, "-m", "videogn", command]
+    return [sys.executable, *SAFELY, command]
