@@ -15,12 +15,12 @@ from videogn.norm import NORMS
 from videogn.training.parameter_groups import parameter_groups
 
 #: What norms have beside gamma and beta: bcn those of its first stage, evonorm_s0 the v of x sigmoid(v x), frn the
-#: thresholds of its activation, which stands in the place of every ReLU.
-MORE = ("batch_weight", "batch_bias", ".v", ".tau")
+#: thresholds of its activation, which stands in the place of every ReLU, dyt and derf scalars of every layer.
+MORE = ("batch_weight", "batch_bias", ".v", ".tau", ".alpha", ".shift")
 #: Tensors of them in i3d_tiny and i3d_r50, and their parameters in i3d_r50: 26,560 channels are normalised, of them
 #: 15,104 at the end of a block and 3,840 behind a projection; a sum has as many channels as its block's end.
 MORE_OF = {"bcn": (34, 106, 2 * 26_560), "evonorm_s0": (9, 33, 26_560 - 15_104 - 3_840),
-           "frn": (13, 49, 26_560 - 3_840)}  # fmt: skip
+           "frn": (13, 49, 26_560 - 3_840), "dyt": (17, 53, 53), "derf": (34, 106, 106)}  # fmt: skip
 
 
 def _network(norm, builder=i3d_tiny, **options):
@@ -217,7 +217,7 @@ def test_weights_of_group_norm_fit_weight_standardisation():
 # Options
 
 
-@pytest.mark.parametrize("norm", ["gn", "ws+gn", "bcn", "evonorm_s0"])
+@pytest.mark.parametrize("norm", ["gn", "ws+gn", "bcn", "rms_gn", "evonorm_s0"])
 def test_i3d_tiny_has_4_groups_unless_told_otherwise(norm):
     def groups(options):
         return {
@@ -253,11 +253,11 @@ def test_an_unknown_name_on_the_command_line(videogn, capsys, motion, tmp_path):
     assert "got 'ws-gn'; did you mean 'ws+gn'?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("norm", ["ws+gn", "bcn"])
+@pytest.mark.parametrize("norm", ["ws+gn", "bcn", "mabn"])
 def test_training_from_the_command_line(norm, videogn, motion, tmp_path):
     """One epoch of two batches; the checkpoint keeps the norm's state."""
     assert videogn(*fit_arguments(motion, tmp_path, "--model.norm", norm)) == 0
     checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["hyper_parameters"]["norm"] == norm
     counts = [v for k, v in checkpoint["state_dict"].items() if k.endswith("num_batches_tracked")]
-    assert [int(count) for count in counts] == [2] * (17 if norm == "bcn" else 0)
+    assert [int(count) for count in counts] == [2] * (0 if norm == "ws+gn" else 17)

@@ -14,12 +14,15 @@ from torchvision.models import video
 
 from videogn.models import convert_norm, i3d_tiny
 from videogn.norm import NORMS, make_norm
+from videogn.norm.moving_average import CentralisedConv3d
 from videogn.norm.weight_standardisation import WeightStandardisedConv3d
 
 #: Norms that are layers only; the others need more than a layer's place.
 LAYERS = [norm for norm in NORMS if norm not in ("evonorm_s0", "frn", "nf")]
 #: Norms that evaluate as BatchNorm with the same statistics.
 KIN = ["bn", "sync_bn", "frozen_bn", "brn", "sub_bn"]
+#: Norms with a convolution of their own.
+OF_3D = ["ws+gn", "mabn"]
 
 
 def _network():
@@ -59,8 +62,18 @@ def test_every_norm_can_be_replaced_again(norm, back):
     network = convert_norm(convert_norm(_network(), norm), back)
     kinds = {type(layer) for layer in network.modules()}
     assert {nn.BatchNorm3d, nn.GroupNorm} & kinds == {nn.BatchNorm3d if back == "bn" else nn.GroupNorm}
-    assert WeightStandardisedConv3d not in kinds
+    assert not {WeightStandardisedConv3d, CentralisedConv3d} & kinds
     network(torch.randn(1, 3, 4, 5, 5))
+
+
+@pytest.mark.parametrize(("old", "norm"), [("bn", "mabn"), ("mabn", "bn"), ("mabn", "brn")])
+def test_statistics_of_another_kind_are_not_kept(old, norm):
+    """mabn's is a mean square, and its count says how full its window is."""
+    network = convert_norm(_network(), old).train()
+    network(torch.randn(2, 3, 4, 5, 5))
+    layer = convert_norm(network, norm)[1]
+    assert (layer.running_var == 1).all()
+    assert layer.num_batches_tracked == 0
 
 
 def test_mode_dtype_and_trainability_are_kept():
@@ -103,10 +116,10 @@ def test_a_factory_is_any_function():
 
 @pytest.mark.parametrize("norm", LAYERS)
 def test_a_2d_network(norm):
-    """Except for weight standardisation, whose convolutions are 3D."""
+    """Except for norms with convolutions of their own, which are 3D."""
     network = bn_network()
     images = torch.randn(2, 3, 64, 64)
-    if norm == "ws+gn":
+    if norm in OF_3D:
         with pytest.raises(ValueError, match="goes with 3D convolutions"):
             convert_norm(network, norm)
         return
@@ -119,7 +132,7 @@ def test_a_2d_network(norm):
 
 @pytest.mark.parametrize("norm", LAYERS)
 def test_one_dimensional_features(norm):
-    if norm != "ws+gn":
+    if norm not in OF_3D:
         network = convert_norm(nn.Sequential(nn.Conv1d(3, 8, 3), nn.BatchNorm1d(8)), norm)
         assert network(torch.randn(4, 3, 9)).shape == (4, 8, 7)
 

@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from videogn.norm import NORMS, make_norm
+from videogn.norm.moving_average import CentralisedConv3d
 from videogn.norm.normaliser_free import ScaledStandardisedConv3d
 from videogn.norm.weight_standardisation import WeightStandardisedConv3d, standardise_weight
 
@@ -65,7 +66,7 @@ def test_bf16_autocast():
 
 @pytest.mark.parametrize("name", NORMS)
 def test_which_norms_have_another_convolution(name):
-    convolutions = {"ws+gn": WeightStandardisedConv3d, "nf": ScaledStandardisedConv3d}
+    convolutions = {"ws+gn": WeightStandardisedConv3d, "nf": ScaledStandardisedConv3d, "mabn": CentralisedConv3d}
     assert make_norm(name).conv is convolutions.get(name, nn.Conv3d)
 
 
