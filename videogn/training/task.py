@@ -127,10 +127,9 @@ class VideoClassifier(pl.LightningModule):
             report = load_weights(self.net, init_from, class_names=class_names, norm=own_norm, mean=mean, std=std)
             _log.log(logging.WARNING if report.notes else logging.INFO, "init_from %s: %s", init_from, report)
             mean, std = mean or report.mean, std or report.std
-        clip = self.settings.adaptive_clip
-        clip = make_norm(norm, **(norm_options or {})).adaptive_clip if clip is None else clip
-        normalisation = {"mean": mean or DEFAULT.mean, "std": std or DEFAULT.std}
-        self.settings = replace(self.settings, **normalisation, adaptive_clip=clip)
+        self.settings = replace(self.settings, mean=mean or DEFAULT.mean, std=std or DEFAULT.std)
+        if self.settings.adaptive_clip is None:
+            self.settings = replace(self.settings, adaptive_clip=make_norm(norm, **(norm_options or {})).adaptive_clip)
         # Buffers, so that no step waits for a transfer; a checkpoint has them as hyper-parameters.
         self.register_buffer("input_mean", torch.tensor(self.settings.mean), persistent=False)
         self.register_buffer("input_std", torch.tensor(self.settings.std), persistent=False)
