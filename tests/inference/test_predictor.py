@@ -121,10 +121,17 @@ def test_a_loaded_network_needs_nothing_else(last, tmp_path, monkeypatch):
     assert len(about["class_names"]) == 8
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 half a zip file"])
-def test_not_a_checkpoint(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "damaged: it is empty"),
+        (b"text", "not a checkpoint"),
+        (b"PK\x03\x04 half a zip file", "damaged: its end is missing"),
+    ],
+)
+def test_not_a_checkpoint(tmp_path, content, reason):
     (tmp_path / "bad.ckpt").write_bytes(content)
-    with pytest.raises(ValueError, match=r"bad\.ckpt is not a checkpoint"):
+    with pytest.raises(ValueError, match=rf"bad\.ckpt is {reason}"):
         Predictor(tmp_path / "bad.ckpt")
 
 

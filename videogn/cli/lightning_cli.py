@@ -41,6 +41,7 @@ from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.labelling import OneLabel
 from videogn.training.newest_checkpoint import find_checkpoint
+from videogn.training.restoring import check_progress, restoring
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
 
@@ -207,7 +208,7 @@ class VideoCLI(LightningCLI):
     def _run_subcommand(self, subcommand: str) -> None:
         """Run it; where it ends early, draw its curve, say how it goes on, or what would fit where memory ran out."""
         try:
-            with saying_what_fits(self, subcommand):
+            with saying_what_fits(self, subcommand), restoring(self.config[subcommand].ckpt_path):
                 super()._run_subcommand(subcommand)
         except BaseException as error:
             from videogn.cli.closing_lines import interrupted_lines
@@ -261,7 +262,8 @@ class VideoCLI(LightningCLI):
                     f"{config.ckpt_path} holds a network and no training run to go on with; start from it with "
                     "--model.init_from"
                 )
-            options = content["hyper_parameters"]["arch_options"] or {}
+            check_progress(config.ckpt_path, content)
+            options = content["hyper_parameters"].get("arch_options") or {}
             facts = {**content.get("training", {}), "memory_mode": options.get("memory_mode", "plain")}
             self._resumed = (facts, stopped_in_epoch(content))
         self._several_labels = content["hyper_parameters"].get("several_labels", False)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics import MeanMetric
 
@@ -26,7 +27,6 @@ from videogn.choices import (
 )
 from videogn.evaluation import score_views
 from videogn.models import make_model
-from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
@@ -39,6 +39,7 @@ from videogn.training.labelling import Labelling, OneLabel, SeveralLabels
 from videogn.training.multigrid_training import MultigridTraining, follow_cycles
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
+from videogn.training.restoring import copy_of_network, leave_weights
 from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
 from videogn.training.task_settings import TaskSettings
 from videogn.video.transforms import normalise, view_chunks, views_of
@@ -153,9 +154,11 @@ class VideoClassifier(pl.LightningModule):
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, trust: Collection[str] = (), **options: Any) -> Any:
-        """Load a task as Lightning does; `trust` names the packages that the checkpoint may import from outside."""
-        read_fit_checkpoint(checkpoint_path, trust=trust)
-        return super().load_from_checkpoint(checkpoint_path, *args, **options)
+        """Load a task as Lightning does, on the CPU unless `map_location` says otherwise, of what `fit` writes alone.
+
+        `trust` names the packages that the checkpoint may import from outside.
+        """
+        return super().load_from_checkpoint(copy_of_network(checkpoint_path, trust=trust), *args, **options)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Compute logits (B, K, T', H', W') of normalised clips (B, 3, T, H, W)."""
@@ -196,8 +199,10 @@ class VideoClassifier(pl.LightningModule):
         checkpoint["training"] = {"seed": self._seed, **self._run}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep these facts until the run starts."""
+        """Keep these facts until the run starts; a test needs nothing else of that run than its weights."""
         self._restored = checkpoint.get("training")
+        if self._trainer is not None and self._trainer.state.fn != TrainerFn.FITTING:
+            leave_weights(checkpoint)
 
     def configure_callbacks(self) -> list[pl.Callback]:
         """Count failed videos and those of another decoder, look for numbers not finite; what the settings ask for."""
