@@ -61,7 +61,7 @@ def run(options: Options) -> int:
     from videogn.study.planning import count_videos, plan_cells, total_seconds
     from videogn.study.transfers import other_clips
 
-    check_known(grid.base)
+    check_known(grid)
     videos = count_videos(grid)
     with bar("Planning cells") as progress:
         plans = plan_cells(grid, videos, measure=timed, device=device, progress=progress)
