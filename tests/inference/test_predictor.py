@@ -164,14 +164,16 @@ def test_names_that_are_no_text_are_never_called(last, tmp_path, name, value):
     """torch.load allows a few functions even where it reads plain values only."""
     path = _changed(last, tmp_path / "odd.ckpt", **{name: value})
     with pytest.raises(
-        ValueError, match=r"odd\.ckpt is not a checkpoint .* does not name its network and norm in text"
+        ValueError, match=rf"odd\.ckpt is not a checkpoint of `videogn fit`: {name} must be a name, such"
     ):
         Predictor(path)
 
 
 def test_weights_of_another_network(last, tmp_path):
     other = _changed(last, tmp_path / "other.ckpt", arch_options={"width": 4})
-    with pytest.raises(ValueError, match=r"other\.ckpt does not hold the weights of the network that it names"):
+    with pytest.raises(
+        ValueError, match=r"other\.ckpt: blocks.* is float32 .* the network that it names it is float32"
+    ):
         Predictor(other)
 
 

@@ -7,7 +7,7 @@ import sys
 from argparse import SUPPRESS
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
@@ -44,6 +44,9 @@ from videogn.training.newest_checkpoint import find_checkpoint
 from videogn.training.restoring import check_progress, restoring
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
+
+if TYPE_CHECKING:
+    from videogn.training.video_test import Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -291,9 +294,15 @@ def run_lightning(command: str, description: str, help_section: str, *, cli: typ
 
     Returns:
         0, or 1 if a validation or test lost more videos than --data.max_failures; its results are written.
+
+    Raises:
+        FloatingPointError: No video of a test got a score; its results say so.
     """
     prepare(command)
     with one_reason():
-        trainer = cli(command, description, help_section).trainer
-    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        made = cli(command, description, help_section)
+    outcome: Outcome | None = made.model.outcome
+    if outcome is not None and outcome.failure is not None:
+        raise FloatingPointError(outcome.failure)
+    callbacks: list[Any] = made.trainer.callbacks  # type: ignore[attr-defined]
     return int(any(isinstance(callback, FailurePolicy) and callback.exceeded for callback in callbacks))

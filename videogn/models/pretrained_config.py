@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from videogn.choices import CropsName, EvaluationViews, ProtocolName
+from videogn.models.checkpoint_file import nearby_checkpoint
 from videogn.models.stated_values import (
     MAX_CLASSES,
     MAX_LETTERS,
@@ -92,9 +93,10 @@ def read_config(folder: Path) -> PretrainedConfig:
     """
     path = folder / CONFIG
     if not path.is_file():
-        last = folder / "checkpoints" / "last.ckpt"
-        hint = f"; did you mean {last}?" if last.is_file() else ", so it holds no network in the Hugging Face layout"
-        raise ValueError(f"{folder} has no {CONFIG}{hint}")
+        raise ValueError(
+            f"{folder} is a folder without {CONFIG}, so it holds no network in the Hugging Face layout"
+            f"{nearby_checkpoint(folder)}"
+        )
     try:
         return checked(_json(path))
     except ValueError as error:

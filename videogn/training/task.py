@@ -45,7 +45,7 @@ from videogn.training.task_settings import TaskSettings
 from videogn.video.transforms import normalise, view_chunks, views_of
 
 if TYPE_CHECKING:
-    from videogn.training.video_test import VideoTest
+    from videogn.training.video_test import Outcome, VideoTest
 
 _log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ class VideoClassifier(pl.LightningModule):
         self._augmentation = Augmentation(self.settings, num_classes=len(class_names), mean=self.input_mean.tolist())
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
-        self._outcome: str | None = None  # of a test, in words
+        self.outcome: Outcome | None = None  # of the last test
         self._restored: dict[str, Any] | None = None  # from the checkpoint, facts of its run
 
     @classmethod
@@ -249,15 +249,16 @@ class VideoClassifier(pl.LightningModule):
         from videogn.training.tested_network import describe_tested
 
         about = describe_tested(self, source=self.source, training=self._restored, engine_file=self._engine_file)
-        logged, self._outcome = self._test.finish(self.trainer, self.results_dir, classes=self.class_names, about=about)
-        self.log_dict(logged, rank_zero_only=True)
+        self.outcome = self._test.finish(self.trainer, self.results_dir, classes=self.class_names, about=about)
+        self.log_dict(self.outcome.logged, rank_zero_only=True)
         del self._test  # and its file
 
     def teardown(self, stage: str) -> None:
         """Log the outcome of a test, when the progress bar is closed."""
-        if self._outcome is not None:
-            _log.info("%s", self._outcome)
-            self._outcome = None
+        if stage == "test" and self.outcome is not None and self.outcome.line is not None:
+            _log.info("%s", self.outcome.line)
+            if self.outcome.warning is not None:
+                _log.warning("%s", self.outcome.warning)
 
     def clip_probabilities(self, sample: Sample) -> Tensor:
         """Compute the probabilities of each clip, averaged over its crops, `clips_per_forward` views at a time.
