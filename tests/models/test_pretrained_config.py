@@ -139,7 +139,9 @@ def test_no_configuration(tmp_path, content, message):
 
 
 def test_a_folder_of_a_training_run_names_its_checkpoint(tmp_path):
-    with pytest.raises(ValueError, match=r"is a folder without config\.json, so it holds no network in the Hugging Face layout"):
+    with pytest.raises(
+        ValueError, match=r"is a folder without config\.json, so it holds no network in the Hugging Face layout"
+    ):
         read_config(tmp_path)
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last.ckpt").touch()

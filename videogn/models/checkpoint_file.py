@@ -15,8 +15,8 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-#: Most bytes of pickles, and of a zip archive's directory: a network of 100,000 classes and its optimiser need a tenth.
-_MAX_PLAIN = 64 << 20
+#: Most bytes of pickles, and of a zip archive's directory: a network of 100,000 classes and its optimiser need a quarter.
+_MAX_PLAIN = 16 << 20
 _ZIP = b"PK\x03\x04"
 #: What a zip archive ends with: the end of its directory, and before that, of a large one, where its own end is.
 _END = struct.Struct("<4s4H2LH")

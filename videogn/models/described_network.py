@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from videogn.models.architectures import MODELS, make_model
+from videogn.models.stated_values import shown
 from videogn.norm.table import NORMS
 
 
@@ -90,4 +91,4 @@ def check_tensors_fit(path: Path, described: str, wanted: Mapping[str, Tensor], 
                 f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
             )
     if unknown := [name for name in given if name not in wanted]:
-        raise ValueError(f"{path} has a tensor {unknown[0][:200]} that the network of {described} lacks")
+        raise ValueError(f"{path} has a tensor {shown(unknown[0])} that the network of {described} lacks")
