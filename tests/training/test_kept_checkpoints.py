@@ -44,7 +44,7 @@ def test_paths_elsewhere_are_left_out():
     ]
     state = {
         "dirpath": "/runs/checkpoints",
-        "best_k_models": {path: 0.1 for path in outside},
+        "best_k_models": dict.fromkeys(outside, 0.1),
         "last_model_path": "/home/a",
     }
     state["best_k_models"]["/runs/checkpoints/best.ckpt"] = 0.5

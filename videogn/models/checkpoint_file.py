@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-#: Most bytes of pickles, and of a zip archive's directory: a network of 100,000 classes and its optimiser need a quarter.
+#: Most bytes of pickles, and of a zip archive's directory: a network of 100,000 classes needs a quarter of it.
 _MAX_PLAIN = 16 << 20
 _ZIP = b"PK\x03\x04"
 #: What a zip archive ends with: the end of its directory, and before that, of a large one, where its own end is.

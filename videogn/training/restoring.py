@@ -16,6 +16,7 @@ from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.stated_values import count, truth
 from videogn.models.weight_sources import read_checkpoint
 from videogn.system.memory_errors import out_of_memory
+from videogn.training.resuming import stopped_in_epoch
 
 #: Entries of a checkpoint that a use of its network needs.
 _NETWORK = {"state_dict", "hyper_parameters", "training"}
@@ -88,6 +89,9 @@ def check_progress(path: str | Path, content: Mapping[str, Any]) -> None:
     try:
         count("global_step", content.get("global_step"), _MOST, least=0)
         _check_counts(content["loops"])
+        stopped_in_epoch(content)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no training run to go on with: it does not say how far it is") from error
     except ValueError as error:
         raise ValueError(f"{path} is no training run to go on with: {error}") from error
 
