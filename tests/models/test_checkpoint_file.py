@@ -77,6 +77,8 @@ def test_plain_values_without_end(tmp_path):
     lists = b"\x80\x02" + b"]" * (17 << 20) + b"."
     with pytest.raises(ValueError, match="bytes of it are no tensors, at most"):
         read_checkpoint(_archive(tmp_path / "new.ckpt", {"a/data.pkl": lists}))
+    with pytest.raises(ValueError, match="it holds millions of values that are no tensors"):
+        read_checkpoint(_archive(tmp_path / "less.ckpt", {"a/data.pkl": lists[: 3 << 20]}))
     head = b"".join(pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001, {}))
     (tmp_path / "old.pth").write_bytes(head + lists[:1000] + b"\x8a\xff" * 10)
     with pytest.raises(ValueError, match="is not a checkpoint"):

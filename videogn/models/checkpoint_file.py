@@ -9,6 +9,7 @@ from __future__ import annotations
 import pickletools
 import struct
 import zipfile
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +18,8 @@ from torch import Tensor
 
 #: Most bytes of pickles, and of a zip archive's directory: a network of 100,000 classes needs a quarter of it.
 _MAX_PLAIN = 16 << 20
+#: Most steps of pickles; each may make an object, from a byte. A name of a class takes two or three.
+_MAX_STEPS = 2_000_000
 _ZIP = b"PK\x03\x04"
 #: What a zip archive ends with: the end of its directory, and before that, of a large one, where its own end is.
 _END = struct.Struct("<4s4H2LH")
@@ -65,7 +68,7 @@ def _check_container(path: Path) -> None:
             _check_archive(path, file, size)
         else:
             file.seek(0)
-            _check_pickles(path, file)
+            _check_pickles(path, file, _OLD_PICKLES)
 
 
 def check_tensors(path: Path, content: Any) -> None:
@@ -116,6 +119,10 @@ def _check_archive(path: Path, file: BinaryIO, size: int) -> None:
         raise ValueError(f"{path} is damaged: what is in it does not lie where its directory says") from error
     if wrong is not None:
         raise ValueError(f"{path} is damaged: the check sum of {wrong.partition('/')[2][:100]!r} in it is wrong")
+    for each in members:
+        if each.filename.endswith(".pkl"):
+            with archive.open(each) as pickled:
+                _check_pickles(path, pickled, 1)
 
 
 def _ends_in_directory(file: BinaryIO, size: int) -> bool:
@@ -158,15 +165,16 @@ class _Bounded:
         return read
 
 
-def _check_pickles(path: Path, file: BinaryIO) -> None:
-    """Walk through the pickles of an old file without making what is in them."""
+def _check_pickles(path: Path, file: Any, number: int) -> None:
+    """Walk through pickles without making what is in them."""
     bounded: Any = _Bounded(file, _MAX_PLAIN)
     try:
-        for _ in range(_OLD_PICKLES):
-            for _ in pickletools.genops(bounded):
-                pass
+        steps = (step for _ in range(number) for step in pickletools.genops(bounded))
+        endless = next(islice(steps, _MAX_STEPS, None), None)
     except Exception as error:  # of a dozen types
         raise ValueError(f"{path} is not a checkpoint: it is damaged or was not written by torch.save") from error
+    if endless is not None:
+        raise ValueError(f"{path} is not a checkpoint: it holds millions of values that are no tensors")
 
 
 def nearby_checkpoint(folder: Path) -> str:
