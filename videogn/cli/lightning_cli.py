@@ -7,7 +7,7 @@ import sys
 from argparse import SUPPRESS
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
@@ -42,9 +42,13 @@ from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.labelling import OneLabel
 from videogn.training.newest_checkpoint import find_checkpoint
+from videogn.training.restoring import check_progress, restoring
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
 from videogn.trust import KNOWN, check_trusted, is_dotted, trusted_by, typed_as
+
+if TYPE_CHECKING:
+    from videogn.training.video_test import Outcome
 
 _log = logging.getLogger(__name__)
 
@@ -204,7 +208,11 @@ class VideoCLI(LightningCLI):
         """Run it; where it is asked to end, in good order; where memory runs out, say what would fit."""
         from videogn.cli.stopped_training import stopping_in_order
 
-        with saying_what_fits(self, subcommand), stopping_in_order(self.trainer, subcommand):
+        with (
+            saying_what_fits(self, subcommand),
+            restoring(self.config[subcommand].ckpt_path),
+            stopping_in_order(self.trainer, subcommand),
+        ):
             super()._run_subcommand(subcommand)
 
     def _given(self, words: Sequence[str] | None = None) -> Namespace:
@@ -252,7 +260,8 @@ class VideoCLI(LightningCLI):
                     f"{config.ckpt_path} holds a network and no training run to go on with; start from it with "
                     "--model.init_from"
                 )
-            options = content["hyper_parameters"]["arch_options"] or {}
+            check_progress(config.ckpt_path, content)
+            options = content["hyper_parameters"].get("arch_options") or {}
             facts = {**content.get("training", {}), "memory_mode": options.get("memory_mode", "plain")}
             self._resumed = (facts, stopped_in_epoch(content))
         self._several_labels = content["hyper_parameters"].get("several_labels", False)
@@ -280,9 +289,15 @@ def run_lightning(command: str, description: str, help_section: str, *, cli: typ
 
     Returns:
         0, or 1 if a validation or test lost more videos than --data.max_failures; its results are written.
+
+    Raises:
+        FloatingPointError: No video of a test got a score; its results say so.
     """
     prepare(command)
     with one_reason():
-        trainer = cli(command, description, help_section).trainer
-    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        made = cli(command, description, help_section)
+    outcome: Outcome | None = made.model.outcome
+    if outcome is not None and outcome.failure is not None:
+        raise FloatingPointError(outcome.failure)
+    callbacks: list[Any] = made.trainer.callbacks  # type: ignore[attr-defined]
     return int(any(isinstance(callback, FailurePolicy) and callback.exceeded for callback in callbacks))
