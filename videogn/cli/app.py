@@ -12,7 +12,7 @@ from videogn.choices import PredictPrecisionName
 from videogn.cli.exits import fail
 from videogn.cli.predictor_settings import predictor_settings
 from videogn.source_names import check_source
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from videogn.choices import TIME_LIMIT
 from videogn.cli.view_options import ViewOptions
 from videogn.cli.worker_counts import worker_counts
 from videogn.system.cores import available_cores
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -13,7 +13,7 @@ from videogn.cli.predictor_settings import predictor_settings
 from videogn.cli.worker_counts import worker_counts
 from videogn.source_names import check_source
 from videogn.system.cores import available_cores
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 
 if TYPE_CHECKING:
     from videogn.bench.predicting import PredictionReport

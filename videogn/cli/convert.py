@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from videogn.checks import expanded, require_positive
 from videogn.choices import NORM, TIME_LIMIT, EvaluationViews, chosen
 from videogn.source_names import check_not_exported, check_source
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 
 if TYPE_CHECKING:
     import torch

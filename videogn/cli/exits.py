@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import NoReturn
 
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 
 #: Exit status of any error that the user can correct.
 USER_ERROR = 2

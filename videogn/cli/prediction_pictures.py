@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from videogn.axes import Sample, VideoRecord
 from videogn.checks import did_you_mean, expanded
 from videogn.cli.exits import fail
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from videogn.evaluation.anytime import StoppingRule

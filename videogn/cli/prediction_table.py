@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from videogn.data.stored_paths import opened_path
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from videogn.inference.bulk.rows import Row

@@ -26,7 +26,7 @@ from videogn.choices import (
 )
 from videogn.cli.predictor_settings import predictor_settings
 from videogn.source_names import check_not_exported, check_source
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -12,7 +12,8 @@ from videogn.cli.exits import fail
 from videogn.cli.row_formats import RowFormats
 from videogn.cli.score_output import Format, Output
 from videogn.inference.bulk.rows import Row
-from videogn.system.files import displayable, replacing
+from videogn.system.displayable import displayable
+from videogn.system.files import replacing
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:

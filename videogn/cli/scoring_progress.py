@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from videogn.data.fallbacks import Fallbacks

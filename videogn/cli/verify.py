@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 from videogn.system.sizes import counted
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from videogn.system.files import displayable, write_text
+from videogn.system.displayable import displayable
+from videogn.system.files import write_text
 
 #: Name of the list of failed videos in the log folder.
 FILE_NAME = "failures.csv"

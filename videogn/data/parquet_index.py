@@ -20,7 +20,7 @@ from videogn.data.layouts import SPLIT_NAMES, split_name
 from videogn.data.records import Records
 from videogn.data.stored_paths import opened_path
 from videogn.data.video_index import VideoIndex
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 from videogn.video.storage import exists, is_url
 
 SUFFIX = ".parquet"

@@ -15,7 +15,8 @@ from videogn.evaluation.collection import ResultCollection
 from videogn.evaluation.joined_labels import join_labels
 from videogn.evaluation.result_folder import FILES, PAGES
 from videogn.evaluation.results import TOP_K, VideoResult, calibrated, per_class, summarise
-from videogn.system.files import displayable, remove_unfinished, replacing, write_json
+from videogn.system.displayable import displayable
+from videogn.system.files import remove_unfinished, replacing, write_json
 from videogn.system.versions import package_versions
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from videogn.checks import existing_path, expanded, require_positive
 from videogn.choices import FRAME_RATE, TIME_LIMIT, DecoderName, NetworkInput
 from videogn.cli.view_options import ViewOptions
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 from videogn.system.sizes import counted
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from videogn.choices import FRAME_RATE, MIN_FRAMES, TIME_LIMIT
 from videogn.system.cores import available_cores
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 
 if TYPE_CHECKING:
     from videogn.indexing.building import Built

@@ -106,7 +106,7 @@ def _show_splits(splits: Mapping[str, VideoIndex]) -> None:
 def _by_class(split: str, index: VideoIndex) -> dict[str, tuple[int, int]]:
     """Print the totals of a split; returns class, also with blanks for "_" -> number of videos, and of missing ones."""
     from videogn.data.records import Records
-    from videogn.system.files import displayable
+    from videogn.system.displayable import displayable
     from videogn.system.sizes import counted
 
     lost = replace(index, records=Records.of(index.missing()))

@@ -110,7 +110,7 @@ def _shares(options: Options) -> list[float]:
 def _table(index: VideoIndex, divided: Divided, shares: Sequence[float]) -> list[str]:
     """Videos of each class and split, in the form of `data show`, and the shares that were reached."""
     from videogn.data.split_lists import SPLITS
-    from videogn.system.files import displayable
+    from videogn.system.displayable import displayable
 
     names = [*map(displayable, index.classes), "all"]
     rows = ["".join(f"{count:8d}" for count in counts) for counts in divided.counts.T]
@@ -125,7 +125,7 @@ def _remarks(index: VideoIndex, divided: Divided, options: Options) -> list[str]
     """Classes that a split lacks, the number of groups, and groups that file names suggest."""
     from videogn.data.groups import suggested_pattern
     from videogn.data.split_lists import SPLITS
-    from videogn.system.files import displayable
+    from videogn.system.displayable import displayable
     from videogn.system.sizes import counted
 
     lines = []

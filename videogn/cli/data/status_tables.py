@@ -13,7 +13,7 @@ from videogn.data.parquet_index import usable
 from videogn.data.records import segment_of
 from videogn.data.stored_paths import opened_path
 from videogn.indexing.catalogue import STATUSES, files_of, late_parts
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 from videogn.system.sizes import counted, format_size
 
 if TYPE_CHECKING:

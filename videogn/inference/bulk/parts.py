@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from videogn.inference.bulk.rows import Row
+from videogn.system.displayable import displayable
 from videogn.system.exclusive import only_writer
-from videogn.system.files import displayable, remove_unfinished, write_json
+from videogn.system.files import remove_unfinished, write_json
 
 #: Rows of a part.
 PART_ROWS = 256
