@@ -187,7 +187,7 @@ class VideoCLI(LightningCLI):
         lines = closing_lines(trainer, given.get("data", Namespace()).as_dict(), given.get("trust", []))
         if trainer.is_global_zero:
             for line in lines:
-                _log.info("%s", line)
+                _log.info(line)  # the command may be of several lines, which a name cannot make
             for callback in trainer.callbacks:
                 if isinstance(callback, FeaturePercentiles) and callback.path.is_file():
                     from videogn.report.percentile_figure import plot_percentiles

@@ -12,7 +12,7 @@ from videogn import __version__
 from videogn.checks import did_you_mean
 from videogn.cli.exits import fail
 from videogn.system.memory_errors import out_of_memory
-from videogn.system.standard_streams import open_closed_streams
+from videogn.system.standard_streams import guard_streams, open_closed_streams
 
 #: Command -> (module, summary). A module holds a dataclass `Options` and `run(options)`, or a table ACTIONS of its own;
 #: that of the training commands has `run(command, argv)`.
@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         SystemExit: Always, with a status: 0 done, 1 done in part, 2 wrong input, 130 interrupted.
     """
     open_closed_streams()
+    guard_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         print(f"videogn {__version__}")

@@ -103,9 +103,9 @@ def _input(clip: NetworkInput) -> dict[str, Any]:
 
 
 def _print(architectures: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]]) -> None:
-    from rich.console import Console
+    from videogn.cli.plain_console import PlainConsole
 
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    console = PlainConsole(width=None if sys.stdout.isatty() else 100, highlight=False)
     table = _table("architecture", "<parameters", "<multiply-adds", "clip", "<crop", "norms")
     for row in architectures:
         size = (f"{row['parameters'] / 1e6:.2f} M", f"{row['multiply_adds'] / 1e9:.3f} G")

@@ -180,7 +180,7 @@ class _Pictures:
             draw(safe_name(record.name))
         except VideoDecodeError as error:
             self.failed += 1
-            print(f"{one_line(record.name)}: no pictures of it: {error.reason}", file=sys.stderr)
+            print(one_line(f"{record.name}: no pictures of it: {error.reason}"), file=sys.stderr)
 
     def _of_clips(self, record: VideoRecord, sample: Sample, found: Prediction, name: str) -> None:
         from videogn.pictures.of_video import explain_video, overlay_video, plot_video

@@ -8,6 +8,7 @@ import threading
 from dataclasses import dataclass
 
 from videogn.checks import expanded
+from videogn.system.displayable import one_line
 
 #: Exit status of a cell that was stopped and can be resumed: sysexits' "temporary failure".
 STOPPED = 75
@@ -41,5 +42,6 @@ def run(options: Options) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     state = run_cell(expanded(options.folder).resolve(), stop=stop)
-    print(f"{state.cell.name} {state.phase}" + (f": {state.reason}" if state.reason else ""), file=sys.stderr)
+    said = f"{state.cell.name} {state.phase}" + (f": {state.reason}" if state.reason else "")
+    print(one_line(said), file=sys.stderr)
     return {"finished": 0, "stopped": STOPPED}.get(state.phase, 1)
