@@ -71,10 +71,12 @@ class Failures:
         Returns:
             Path of the file.
         """
+        from videogn.system.spreadsheet_text import for_spreadsheet  # few runs write this file
+
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["path", "reason"])
-        writer.writerows([displayable(path), reason] for path, reason in self.reasons.items())
+        writer.writerows(map(for_spreadsheet, (displayable(path), reason)) for path, reason in self.reasons.items())
         write_text(Path(folder) / FILE_NAME, text.getvalue())
         return Path(folder) / FILE_NAME
 

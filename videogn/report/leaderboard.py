@@ -15,6 +15,7 @@ from videogn.study.cell import Cell
 from videogn.study.cell_files import CellResult
 from videogn.study.study_files import Study
 from videogn.study.transfers import read_transfers
+from videogn.system.spreadsheet_text import for_spreadsheet
 
 #: Columns in their order; docs/study.md says what each holds. New ones come last, and none is renamed.
 COLUMNS = (
@@ -51,9 +52,14 @@ def leaderboard_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    # 97 of 160 videos are 60.625 %, and 60.62499999999999 in float64.
-    writer.writerows({key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in rows)
+    writer.writerows({key: _csv_cell(value) for key, value in row.items()} for row in rows)
     return text.getvalue()
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)  # 97 of 160 videos are 60.625 %, and 60.62499999999999 in float64
+    return for_spreadsheet(value) if isinstance(value, str) else value
 
 
 def leaderboard_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
