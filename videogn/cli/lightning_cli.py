@@ -18,6 +18,7 @@ from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
+from videogn.cli.largest_values import check_largest
 from videogn.cli.lightning_lines import prepare
 from videogn.cli.logged_confusion import confusion_pictures
 from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
@@ -124,6 +125,8 @@ class VideoCLI(LightningCLI):
         config = self.config[self._command]
         if self._command == "fit" and config.model.engine_file is not None:
             raise ValueError(f"{config.model.engine_file} cannot be trained: an exported file can only be tested")
+        for group in ("model", "data", "checkpoint", "trainer"):
+            check_largest(vars(config.get(group, Namespace())), group)
         check_rate("--data.fps", config.data.fps)
         check_flags(config.trainer, self._command)
         complete_flags(config.trainer)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -71,10 +70,10 @@ class Failures:
         Returns:
             Path of the file.
         """
-        from videogn.system.spreadsheet_text import for_spreadsheet  # few runs write this file
+        from videogn.system.spreadsheet_text import csv_writer, for_spreadsheet  # few runs write this file
 
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv_writer(text)
         writer.writerow(["path", "reason"])
         writer.writerows(map(for_spreadsheet, (displayable(path), reason)) for path, reason in self.reasons.items())
         write_text(Path(folder) / FILE_NAME, text.getvalue())

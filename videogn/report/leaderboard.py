@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from videogn.study.cell import Cell
 from videogn.study.cell_files import CellResult
 from videogn.study.study_files import Study
 from videogn.study.transfers import read_transfers
-from videogn.system.spreadsheet_text import for_spreadsheet
+from videogn.system.spreadsheet_text import csv_writer, for_spreadsheet
 
 #: Columns in their order; docs/study.md says what each holds. New ones come last, and none is renamed.
 COLUMNS = (
@@ -50,9 +49,9 @@ def leaderboard_rows(studies: Iterable[Study]) -> list[dict[str, Any]]:
 def leaderboard_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Write rows as CSV with every column; an unknown value is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: _csv_cell(value) for key, value in row.items()} for row in rows)
+    writer = csv_writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows([_csv_cell(row[name]) for name in COLUMNS] for row in rows)
     return text.getvalue()
 
 

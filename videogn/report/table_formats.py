@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections.abc import Callable, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from videogn.report.document_blocks import DASH, Block, Heading, Table, printable
 from videogn.report.number_format import MINUS
 from videogn.system.files import write_text
-from videogn.system.spreadsheet_text import for_spreadsheet
+from videogn.system.spreadsheet_text import csv_writer, for_spreadsheet
 
 #: Characters that LaTeX understands, and how they are written to stand for themselves.
 _LATEX = {
@@ -27,7 +26,7 @@ def csv_table(table: Table) -> str:
     A name that a spreadsheet would take for a formula begins with an apostrophe.
     """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv_writer(text)
     names = table.text_columns
     writer.writerow(for_spreadsheet(printable(title)) for title in table.head)
     rows = [[_plain(cell) for cell in row] for row in table.rows]

@@ -6,12 +6,29 @@ such an apostrophe already gets one more, so that `text_of` gives back exactly w
 
 from __future__ import annotations
 
+import csv
 import re
+from typing import Any, TextIO
 
 #: What a spreadsheet takes for a formula, also after apostrophes of ours; and the full-width forms that some take too.
 FORMULA = "'*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]"
 NUMBER = r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?"
 _FORMULA, _PROTECTED, _NUMBER = re.compile(FORMULA), re.compile(f"'{FORMULA}"), re.compile(NUMBER)
+
+
+class _Lines:
+    """Puts a newline after each row, where `csv` has written a return and a newline."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> None:
+        self._file.write(row.removesuffix("\r\n") + "\n")
+
+
+def csv_writer(file: TextIO) -> Any:
+    """Return a `csv.writer` of rows that end in a newline. Of itself it would not quote a return, then, in a name."""
+    return csv.writer(_Lines(file), lineterminator="\r\n")
 
 
 def for_spreadsheet(text: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import itertools
 import json
@@ -12,7 +11,7 @@ from typing import BinaryIO
 
 from videogn.inference.bulk.label_formats import fiftyone_labels, label_studio_tasks
 from videogn.inference.bulk.rows import Row
-from videogn.system.spreadsheet_text import for_spreadsheet
+from videogn.system.spreadsheet_text import csv_writer, for_spreadsheet
 
 #: Rows that go into a Parquet file together.
 _ROWS_AT_ONCE = 4096
@@ -38,7 +37,7 @@ def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
     A name that a spreadsheet would take for a formula begins with an apostrophe (`for_spreadsheet`).
     """
     text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
+    lines = csv_writer(text)
     lines.writerow(["path", "rank", "label", "score", "error", "truncated", "clips"])
     for row in rows:
         path = for_spreadsheet(row["path"])
