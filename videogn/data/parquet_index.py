@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from videogn.checks import existing_path, read_json
-from videogn.data.index_values import check_rows, check_values
 from videogn.data.labels import class_names, number_labels
 from videogn.data.layouts import SPLIT_NAMES, split_name
 from videogn.data.records import Records
@@ -150,6 +149,8 @@ def came_along(source: Path, folder: str) -> bool:
 
 
 def _read(source: Path, wanted: Sequence[str] = _READ) -> tuple[pa.Table, dict[str, Any]]:
+    from videogn.data.index_values import check_rows, check_values  # other sources do without
+
     try:
         with pq.ParquetFile(source, memory_map=True) as file:
             names = file.schema_arrow.names
