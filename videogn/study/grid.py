@@ -160,11 +160,11 @@ def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = 
     )
 
 
-def check_known(base: Mapping[str, Any]) -> None:
+def check_known(grid: Grid) -> None:
     """Refuse options that `videogn fit` does not have, before the first cell finds out.
 
     Args:
-        base: Configuration of all cells.
+        grid: Grid, with the configuration of all cells and those of its norms.
 
     Raises:
         ValueError: An option is unknown; the message offers the nearest known one.
@@ -175,16 +175,19 @@ def check_known(base: Mapping[str, Any]) -> None:
     from videogn.training.task import VideoClassifier
     from videogn.training.task_settings import TaskSettings
 
-    check_keys("section of `videogn fit`", base, ("seed_everything", "trainer", "model", "data", "checkpoint"))
     owners: dict[str, list[type]] = {
         "trainer": [Trainer],
         "model": [VideoClassifier, TaskSettings],
         "data": [VideoDataModule, EvaluationViews],
     }
+    bases = [grid.base, *(norm.configured({}) for norm in dict.fromkeys(cell.norm for cell in grid.cells))]
+    for base in bases:
+        check_keys("section of `videogn fit`", base, ("seed_everything", *owners, "checkpoint"))
     for part, classes in owners.items():
         parameters = [p for owner in classes for p in inspect.signature(owner).parameters.values()]
         names = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
-        check_keys(f"option of {part}", section(base, part), names)
+        for base in bases:
+            check_keys(f"option of {part}", section(base, part), names)
 
 
 def _check_undecided(fit: Mapping[str, Any], *, motion: bool) -> None:
@@ -222,6 +225,8 @@ def _sections(content: Mapping[str, Any], base: Mapping[str, Any]) -> tuple[Sect
     if not budgets:
         raise ValueError(f"a grid needs a budget: one of {', '.join(KINDS)}, for instance budget: {{epochs: 24}}")
     points = combinations(section(content, "axes"), base)
+    for norm in dict.fromkeys(point.norm for point in points):
+        _check_undecided(norm.configured({}), motion=content.get("motion") is not None)
     sections = []
     for entry in budgets:
         budget, scaling = _budget(entry)
