@@ -43,7 +43,9 @@ def read_json(text: str | bytes, where: object) -> Any:
         return json.loads(text)
     except RecursionError:
         raise ValueError(f"{where} cannot be read as JSON (nested too deeply)") from None
-    except ValueError as error:
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where} is not JSON ({error})") from None
+    except ValueError as error:  # of a number, or bytes that are no text
         raise ValueError(f"{where} cannot be read as JSON ({str(error).partition(';')[0]})") from None
 
 

@@ -28,9 +28,9 @@ def _lines(*labels):
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
-        ("a.txt", _lines(0, 1, 1530000000), "line 3: label 1530000000 in a list of 3 different labels; a class has a"),
-        ("a.txt", _lines(0, 1, 999999), "line 3: label 999999 in a list of 3 different labels"),
-        ("a.txt", _lines(0, 1, DIGITS), "line 3: label '9"),
+        ("a.txt", _lines(0, 1, 1530000000), "line 3: label 1530000000; a class has a number from 0 on"),
+        ("a.txt", _lines(0, 1, 999999), "line 3: label 999999; a class has"),
+        ("a.txt", _lines(0, 1, DIGITS), "line 3: label 9999999999999999999999999999999999999999; a class"),
         ("a.txt", _lines(0) + "x" * 1_000_000, "line 2: 1,000,000 letters; a line of a list is about one video"),
         ("a.csv", "path,label\n" + '"' + "x" * 200_000 + '",1\n', "line 2: 200,004 letters"),
         ("a.txt", "a.mp4 0\nb\0.mp4 1\n", "line 2: a NUL byte is in no list"),
@@ -141,5 +141,5 @@ def test_a_place_beyond_the_shard(tmp_path):
 def test_json_is_read_as_before(tmp_path):
     content = {"a": [1, 2.5, None, "ü"]}
     assert read_json(json.dumps(content), "x") == content
-    with pytest.raises(ValueError, match=r"^x cannot be read as JSON \(Expecting value"):
+    with pytest.raises(ValueError, match=r"^x is not JSON \(Expecting value"):
         read_json("", "x")
