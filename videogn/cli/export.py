@@ -9,6 +9,8 @@ from videogn.checks import existing_path, expanded
 from videogn.choices import DynamicName, ExportFormatName
 from videogn.cli.exits import fail, name_failure
 from videogn.source_names import check_source
+from videogn.system.destination import check_file, check_folder
+from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from videogn.exporting.check import Agreement
@@ -79,6 +81,7 @@ def run(options: Options) -> int:
         return _as_folder(options)
     if options.push is not None or options.results is not None:
         raise ValueError("--push and --results go with --format hf")
+    check_file(expanded(options.out))
     from videogn.exporting.check import CheckFailedError
 
     common = {
@@ -92,7 +95,7 @@ def run(options: Options) -> int:
     except CheckFailedError as error:
         fail(error, status=1)
     if made.note is not None:
-        print(made.note)
+        print(one_line(made.note))
     for name, found in made.checks.items():
         print(_line(name, found, made.metadata["output"]["name"]))
     if small is not None:
@@ -100,7 +103,7 @@ def run(options: Options) -> int:
             f"in 8 bits: {small.share:.0%} of the size; {small.clips} calibration clips: largest difference "
             f"{small.max_difference:.2g}, top-1 the same for {small.same_top1}"
         )
-    print(f"{options.out}: {_shape(made.metadata['input'])} -> {_shape(made.metadata['output'])}")
+    print(one_line(f"{options.out}: {_shape(made.metadata['input'])} -> {_shape(made.metadata['output'])}"))
     return 0
 
 
@@ -126,6 +129,7 @@ def _exported(
 def _as_folder(options: Options) -> int:
     if options.dynamic is not None or options.with_preprocessing or options.videos or options.int8:
         raise ValueError("--dynamic, --with-preprocessing, --int8 and --videos are for files, not for --format hf")
+    check_folder(expanded(options.out))
     from videogn.cli.export_folder import export_folder
 
     export_folder(

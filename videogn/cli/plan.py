@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from videogn.checks import require_positive
+from videogn.checks import expanded, require_positive
 from videogn.choices import ARCH, NORM, NUM_CLASSES, DeviceName, MemoryModeName, PrecisionName
+from videogn.system.destination import check_file
 from videogn.system.sizes import format_size, parse_size
 
 #: Batch sizes where neither these nor a memory is given.
@@ -89,11 +90,13 @@ def run(options: Options) -> int:
         require_positive("--batch-size", size)
     if "memory_mode" in options.arch_options:
         raise ValueError("of --arch-options, memory_mode is --memory-mode here")
+    if options.plot is not None:
+        check_file(expanded(options.plot))
     rows = _rows(options, limits)
     if options.plot is not None:
         from videogn.report.frontier import plot_frontier
 
-        plot_frontier(rows, limits[0], options.plot)
+        plot_frontier(rows, limits[0], expanded(options.plot))
     if options.json:
         print(json.dumps(rows, indent=2))
     else:
@@ -142,8 +145,9 @@ def _length_and_interval(text: str) -> tuple[int, int]:
 
 def _print_table(rows: Sequence[Mapping[str, Any]], device: str) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Column, Table
+
+    from videogn.cli.plain_console import PlainConsole
 
     texts = [{**row, "clips": f"{row['clip_length']}x{row['interval']}"} for row in rows]
     columns = {
@@ -159,7 +163,7 @@ def _print_table(rows: Sequence[Mapping[str, Any]], device: str) -> None:
     table = Table(*titles, box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     for cells in zip(*columns.values(), strict=True):
         table.add_row(*cells)
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = PlainConsole(width=None if sys.stdout.isatty() else 140)
     console.print(f"For {device}: {caption}", highlight=False)
     console.print("", table, "")
     for model, length, crop in dict.fromkeys((row["model"], row["clip_length"], row["crop"]) for row in rows):

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from videogn.axes import Sample, VideoRecord
 from videogn.checks import did_you_mean, expanded
 from videogn.cli.exits import fail
-from videogn.system.files import one_line
+from videogn.system.destination import check_folder
+from videogn.system.displayable import one_line
+from videogn.system.files import make_folder
 
 if TYPE_CHECKING:
     from videogn.evaluation.anytime import StoppingRule
@@ -71,7 +73,8 @@ def check_pictures(options: PictureOptions, total: int | None) -> None:
     for flag, folder in folders.items():
         if folder.exists() and not folder.is_dir():
             raise ValueError(f"{flag} must be a folder, got the file {folder}")
-        folder.mkdir(parents=True, exist_ok=True)
+        check_folder(folder)
+        make_folder(folder)
     if folders and total is not None and total > _MANY:
         print(f"{', '.join(folders)} makes a picture of each of {total:,} videos; this takes time", file=sys.stderr)
 
@@ -180,7 +183,7 @@ class _Pictures:
             draw(safe_name(record.name))
         except VideoDecodeError as error:
             self.failed += 1
-            print(f"{one_line(record.name)}: no pictures of it: {error.reason}", file=sys.stderr)
+            print(one_line(f"{record.name}: no pictures of it: {error.reason}"), file=sys.stderr)
 
     def _of_clips(self, record: VideoRecord, sample: Sample, found: Prediction, name: str) -> None:
         from videogn.pictures.of_video import explain_video, overlay_video, plot_video

@@ -18,6 +18,7 @@ from videogn.study.planning import count_videos, equal_memory_rows, plan_cells, 
 from videogn.study.study_files import (
     MOTION_FOLDER,
     PLAN_FILE,
+    STUDY_FILE,
     cell_folder,
     place_of_study,
     read_sections,
@@ -28,6 +29,7 @@ from videogn.study.transfers import ClipOfTest, other_clips
 from videogn.system.cores import available_cores
 from videogn.system.files import write_json
 from videogn.system.versions import package_versions
+from videogn.trust import KNOWN, check_trusted
 
 _log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -65,6 +67,7 @@ def make_study(
     if grid.motion is None:
         _check_videos(grid.base)
     given, grid = grid, with_other_cells(grid, out)
+    check_trusted(out / STUDY_FILE, grid.names, [*KNOWN, *grid.trust, *given.names])
     videos = count_videos(grid)
     plans = plan_cells(grid, videos, measure=False, progress=planning)
     configs = {cell: cell.fit_config(grid.base) for cell in plans}
