@@ -6,7 +6,7 @@ One process trains, validates, predicts and indexes again and again through the 
 generated videos; and in every cycle one command in a process of its own is ended by a signal and run again. Meanwhile
 files are damaged and vanish, and decoders are killed, hang and are slow. After every cycle the memory, open files,
 processes, threads and shared memory of all processes are read, and their largest values during it. Writes
-OUT/soak.json and OUT/soak.md; the exit status is 1 if a measure grows, or a command does something unexpected.
+OUT/soak.json, soak.md and output.txt; the exit status is 1 if a measure grows, or a command does something unexpected.
 Linux only.
 """
 
@@ -55,19 +55,20 @@ class Soak:
     Args:
         folder: Folder of the data set and of all that is written.
         seed: Seed of data set and faults.
+        log: File for what the commands print.
 
     Attributes:
         counts: How often each thing was done.
         surprises: What should not have happened.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, log: Path) -> None:
         from videogn.choices import MotionSettings
         from videogn.data.synthetic.writing import write_motion_dataset
         from videogn.inference import Predictor
 
         self._folder, self._seed = folder, seed
-        self._log = (folder / "output.txt").open("a")
+        self._log = log.open("a", encoding="utf-8", errors="replace")
         self.counts: Counter[str] = Counter()
         self.surprises: list[str] = []
         settings = MotionSettings(videos_per_class=4, val_videos_per_class=2, size=36, frames=32, seed=seed)
@@ -231,7 +232,7 @@ def main() -> int:
     started, cycles = time.monotonic(), []
     machine = f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores, Python {platform.python_version()}"
     with tempfile.TemporaryDirectory() as folder:
-        soak = Soak(Path(folder), options.seed)
+        soak = Soak(Path(folder), options.seed, options.out / "output.txt")
         while (minutes := (time.monotonic() - started) / 60) < options.minutes or not cycles:
             cycles.append(soak.cycle(len(cycles)))
             rest = " ".join(f"{name} {value:.0f}" for name, value in cycles[-1]["rest"].items())
