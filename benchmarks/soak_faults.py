@@ -14,7 +14,7 @@ from pathlib import Path
 from soak_measures import decoders
 
 #: Seconds between two faults of processes, at least and at most.
-_BETWEEN = (0.5, 2.5)
+_BETWEEN = (1.0, 3.0)
 #: Seconds for which a slow decoder does nothing.
 _SLOW = 0.8
 
@@ -77,14 +77,18 @@ class Faults:
             shutil.copy2(self._aside / str(number), video)
 
     def _disturb(self) -> None:
+        seen: list[int] = []
         while not self._ended.wait(self._draw.uniform(*_BETWEEN)):
             if self.happened["vanished files"] == 0:
                 self.hit[0].unlink()
                 self.happened["vanished files"] += 1
                 continue
             running = decoders()
-            if running:
-                self._fault(self._draw.choice(running))
+            # Not while it starts: what is killed three times before it is ready is given up, as it should be.
+            ready = [pid for pid in running if pid in seen]
+            if ready:
+                self._fault(self._draw.choice(ready))
+            seen = running
 
     def _fault(self, pid: int) -> None:
         kind = self._draw.choice(("killed decoders", "hanging decoders", "slow decoders"))

@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fuzzing import fuzzed, mutants, outcome
-from hypothesis import assume
+from hypothesis import example
 from hypothesis import strategies as st
 
 from videogn.data.parquet_index import parquet_splits
 from videogn.data.sources import read_index
+from videogn.indexing.catalogue import read_catalogue
 from videogn.system.killable import KillableProcess
 
 _LIMIT = 60.0
@@ -38,8 +39,8 @@ class IndexReader:
     def read(self, path: str) -> str:
         """Read everything of an index; returns what it came to, and raises what must not be raised."""
         outcome(parquet_splits, Path(path))
-        found = outcome(read_everything, path)
-        return str(found)
+        outcome(read_catalogue, path)
+        return str(outcome(read_everything, path))
 
 
 def read_everything(path: str) -> int:
@@ -100,10 +101,12 @@ _ANY = st.one_of(
                             min_size=1, max_size=3),
     left_out=st.sampled_from([None, *_COLUMNS]),
 )  # fmt: skip
+@example(changed={"path": [None, None, None]}, left_out=None)
+@example(changed={"labels": [[], [], []]}, left_out=None)
+@example(changed={"sha256": [None, None, None]}, left_out=None)
 def test_columns_of_any_kind(tmp_path, changed, left_out):
     columns = {name: values for name, values in {**_COLUMNS, **changed}.items() if name != left_out}
-    assume(columns)
-    outcome(read_everything, str(written(tmp_path / "index.parquet", columns)))
+    _read_both(written(tmp_path / "index.parquet", columns))
 
 
 _JSON = st.recursive(
@@ -114,10 +117,20 @@ _JSON = st.recursive(
 
 
 @fuzzed(0.7, stored=_JSON | st.tuples(st.sampled_from([*_STORED, "facts"]), _JSON).map(lambda one: {**_STORED, one[0]: one[1]}))
+@example(stored=None)
+@example(stored={**_STORED, "root": ["a"]})
+@example(stored={**_STORED, "classes": {"a": 1}})
+@example(stored={**_STORED, "classes": [1, 2]})
 def test_metadata_of_any_kind(tmp_path, stored):
-    outcome(read_everything, str(written(tmp_path / "index.parquet", _COLUMNS, stored)))
+    _read_both(written(tmp_path / "index.parquet", _COLUMNS, stored))
 
 
 @pytest.mark.parametrize("stored", [b"", b"\xff", b"[" * 100_000, b'{"version": ' + b"9" * 5000 + b"}", b'{"version": 1e999}'])
 def test_metadata_that_is_no_json(tmp_path, stored):
-    outcome(read_everything, str(written(tmp_path / "index.parquet", _COLUMNS, stored)))
+    _read_both(written(tmp_path / "index.parquet", _COLUMNS, stored))
+
+
+def _read_both(path: Path) -> None:
+    """As what is trained on, and as what `videogn data index` goes on with."""
+    outcome(read_everything, str(path))
+    outcome(read_catalogue, path)
