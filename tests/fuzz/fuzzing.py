@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -80,21 +80,27 @@ class Refused(str):
     __slots__ = ()
 
 
-def mutants(original: bytes, *, inserts: tuple[bytes, ...] = ()) -> st.SearchStrategy[bytes]:
+def mutants(
+    original: bytes, *, inserts: Sequence[bytes] = (), places: Sequence[int] = ()
+) -> st.SearchStrategy[bytes]:
     """Draw what becomes of a file's bytes: one to four of flips, cuts, repeats, zeros, moved parts, and inserts.
 
     Args:
         original: The bytes.
         inserts: Parts that mean something in the format. Default: none.
+        places: Where changes begin and end. Default: anywhere.
     """
-    parts = st.sampled_from(inserts) if inserts else st.binary(max_size=64)
+    anywhere = st.integers(0, len(original))
+    ends = st.sampled_from([0, *places, len(original)]) if places else anywhere
     step = st.tuples(
         st.sampled_from(("flip", "cut", "repeat", "zero", "remove", "swap", "insert")),
-        st.integers(0, len(original)),
-        st.one_of(st.integers(0, 64), st.integers(0, len(original))),
-        parts | st.binary(max_size=16),
+        ends,
+        ends if places else st.one_of(anywhere, st.integers(0, 64)),
+        st.sampled_from(inserts) | st.binary(max_size=16) if inserts else st.binary(max_size=64),
         st.integers(0, 7),
     )
+    if places:  # the second number is the end
+        step = step.map(lambda drawn: (drawn[0], drawn[1], abs(drawn[2] - drawn[1]), *drawn[3:]))
     return st.lists(step, min_size=1, max_size=4).map(lambda steps: functools.reduce(_mutated, steps, original))
 
 
