@@ -77,18 +77,14 @@ class Faults:
             shutil.copy2(self._aside / str(number), video)
 
     def _disturb(self) -> None:
-        seen: list[int] = []
         while not self._ended.wait(self._draw.uniform(*_BETWEEN)):
             if self.happened["vanished files"] == 0:
                 self.hit[0].unlink()
                 self.happened["vanished files"] += 1
                 continue
             running = decoders()
-            # Not while it starts: what is killed three times before it is ready is given up, as it should be.
-            ready = [pid for pid in running if pid in seen]
-            if ready:
-                self._fault(self._draw.choice(ready))
-            seen = running
+            if running:
+                self._fault(self._draw.choice(running))
 
     def _fault(self, pid: int) -> None:
         kind = self._draw.choice(("killed decoders", "hanging decoders", "slow decoders"))

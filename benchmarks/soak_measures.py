@@ -60,8 +60,12 @@ def own_processes() -> list[int]:
 
 
 def decoders() -> list[int]:
-    """Return those of the soak's processes that decode for another one."""
-    return [pid for pid in own_processes() if b"videogn.system.killable" in _read(pid, "cmdline")]
+    """Return those of the soak's processes that decode for another one and have started.
+
+    One that is killed three times while it starts, or hangs then, is not a decoder that fails: it ends the run.
+    """
+    found = [pid for pid in own_processes() if b"videogn.system.killable" in _read(pid, "cmdline")]
+    return [pid for pid in found if b"libavcodec" in _read(pid, "maps")]
 
 
 def read_processes() -> Reading:

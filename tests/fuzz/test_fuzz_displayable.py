@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from videogn.system.displayable import displayable, harmless, one_line
 
-_CONTROL = st.sampled_from([*map(chr, range(32)), "\x7f", "\x85", "\x9b", "\u2028", "\u202e", "\ufeff", "\udcff", "\ud800", "🙂"])
+_CONTROL = st.sampled_from(
+    [*map(chr, range(32)), "\x7f", "\x85", "\x9b", "\u2028", "\u202e", "\ufeff", "\udcff", "\ud800", "🙂"]
+)
 _NAME = st.one_of(
     st.text(max_size=40),
     st.lists(_CONTROL | st.characters(), max_size=20).map("".join),

@@ -116,7 +116,10 @@ _JSON = st.recursive(
 )
 
 
-@fuzzed(0.7, stored=_JSON | st.tuples(st.sampled_from([*_STORED, "facts"]), _JSON).map(lambda one: {**_STORED, one[0]: one[1]}))
+@fuzzed(
+    0.7,
+    stored=_JSON | st.tuples(st.sampled_from([*_STORED, "facts"]), _JSON).map(lambda one: {**_STORED, one[0]: one[1]}),
+)
 @example(stored=None)
 @example(stored={**_STORED, "root": ["a"]})
 @example(stored={**_STORED, "classes": {"a": 1}})
@@ -125,7 +128,9 @@ def test_metadata_of_any_kind(tmp_path, stored):
     _read_both(written(tmp_path / "index.parquet", _COLUMNS, stored))
 
 
-@pytest.mark.parametrize("stored", [b"", b"\xff", b"[" * 100_000, b'{"version": ' + b"9" * 5000 + b"}", b'{"version": 1e999}'])
+@pytest.mark.parametrize(
+    "stored", [b"", b"\xff", b"[" * 100_000, b'{"version": ' + b"9" * 5000 + b"}", b'{"version": 1e999}']
+)
 def test_metadata_that_is_no_json(tmp_path, stored):
     _read_both(written(tmp_path / "index.parquet", _COLUMNS, stored))
 

@@ -305,7 +305,7 @@ def video_guard(limit: float, frame_rate: float = FRAME_RATE) -> VideoGuard | Un
 
 
 def video_opener(limit: float, frame_rate: float = FRAME_RATE) -> Opener:
-    """Make the function that opens videos, where what it belongs to lives as long as the function; see `video_guard`."""
+    """Make the function that opens videos: `open` of a `video_guard`, which lives as long as the function."""
     return video_guard(limit, frame_rate).open
 
 
