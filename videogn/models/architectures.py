@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from videogn.choices import NORM
 from videogn.extensions import check_options, find
-from videogn.models import i3d, pytorchvideo_mvit, pytorchvideo_networks, slowfast, torchvision_networks
+from videogn.models import (
+    i3d,
+    image_networks,
+    pytorchvideo_mvit,
+    pytorchvideo_networks,
+    slowfast,
+    torchvision_networks,
+    vgg,
+)
 from videogn.norm import make_norm
 
 _BUILDERS: tuple[Callable[..., nn.Module], ...] = (
@@ -40,6 +48,11 @@ _BUILDERS: tuple[Callable[..., nn.Module], ...] = (
     torchvision_networks.swin3d_t,
     torchvision_networks.swin3d_s,
     torchvision_networks.swin3d_b,
+    image_networks.resnet50,
+    image_networks.resnet101,
+    image_networks.resnet_tiny,
+    image_networks.resnet_cifar,
+    vgg.vgg16,
 )
 #: Architecture name -> builder `(num_classes, norm, ...) -> nn.Module`; the names that `--model.arch` takes.
 MODELS = {builder.__name__: builder for builder in _BUILDERS}
