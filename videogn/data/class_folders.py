@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from videogn.data.archives import is_archive
-from videogn.data.image_files import walk_images, without_images
 from videogn.data.layouts import LAYOUTS, SPLIT_NAMES, Row, split_name
 from videogn.data.left_out import SYSTEM, LeftOut, are_notes, in_words
 from videogn.data.video_files import is_system_folder, is_video_name, walk_videos
@@ -64,6 +63,8 @@ def read_class_folders(source: Path) -> ClassFolders:
             left_out[folder.name].update(path.suffix.lower() for path in folder.iterdir())
         rows += [Row(path, folder.name, str(folder)) for path in videos]
     if not rows:
+        from videogn.data.image_files import walk_images, without_images  # no data set of videos needs it
+
         rows = [Row(path, folder.name, str(folder)) for folder in folders for path in walk_images(str(folder))]
         left_out = {name: without_images(kinds) for name, kinds in left_out.items()}
     if not rows:

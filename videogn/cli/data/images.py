@@ -14,7 +14,7 @@ class Options(ImageSettings):
     The official test images of Fashion-MNIST and CIFAR-10 go to val; of the digits, a fifth.
 
     Attributes:
-        name: `digits` (scikit-learn's 8 x 8), `textures` (drawn, 32 x 32), `fashion_mnist` or `cifar10` (torchvision's).
+        name: `digits` (scikit-learn's 8 x 8), `textures` (drawn, 32 x 32), `fashion_mnist` or `cifar10`.
         out: Folder to write to, new or empty.
         source: Folder with the files of Fashion-MNIST or CIFAR-10; what is not there is fetched by torchvision.
     """

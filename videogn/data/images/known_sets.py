@@ -8,11 +8,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from videogn.choices import VAL_FRACTION, ImageSettings, ImageSetName
+from videogn.choices import VAL_FRACTION, ImageSetName, ImageSettings
 from videogn.data.images.textures import TEXTURES, draw_texture
 
 #: Images of a class of a drawn set that are for training, unless told otherwise.
 _DRAWN = 200
+#: Images of each class for training and for validation in the sets that are not drawn.
+_SIZES: dict[ImageSetName, tuple[list[int], list[int]]] = {
+    "digits": ([142, 146, 142, 146, 145, 146, 145, 143, 139, 144], [36, 36, 35, 37, 36, 36, 36, 36, 35, 36]),
+    "fashion_mnist": ([6000] * 10, [1000] * 10),
+    "cifar10": ([5000] * 10, [1000] * 10),
+}
 
 
 class Images(NamedTuple):
@@ -57,10 +63,27 @@ def read_image_set(settings: ImageSettings, source: str | None = None) -> ImageS
     return found._replace(train=_first(found.train, settings.images_per_class))
 
 
+def class_sizes(settings: ImageSettings) -> tuple[list[int], list[int]]:
+    """Count the training and the validation images of each class, without reading or drawing any.
+
+    Args:
+        settings: Name, number of images and seed.
+    """
+    if settings.name == "textures":
+        count = settings.images_per_class or _DRAWN
+        return [count] * len(TEXTURES), [_held_out(count)] * len(TEXTURES)
+    train, val = _SIZES[settings.name]
+    return [min(size, settings.images_per_class or size) for size in train], val
+
+
+def _held_out(drawn: int) -> int:
+    return max(drawn // 4, 1)
+
+
 def _textures(settings: ImageSettings, source: str) -> ImageSet:
     count = settings.images_per_class or _DRAWN
     parts = []
-    for number, each in enumerate((count, max(count // 4, 1))):
+    for number, each in enumerate((count, _held_out(count))):
         drawn = [
             draw_texture(name, np.random.default_rng((settings.seed, number, label, index)))
             for label, name in enumerate(TEXTURES)

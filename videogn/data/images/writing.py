@@ -56,19 +56,17 @@ def write_image_set(
     folders = [name.replace("/", " or ") for name in found.classes]  # Fashion-MNIST's "T-shirt/top"
     done = 0
     for split, images in (("train", found.train), ("val", found.val)):
-        done = _write_split(out / split, images, folders, lambda written, before=done: progress(before + written, total))
     write_json(out / _MANIFEST, {**manifest, "complete": True})
     return out
 
 
-def _write_split(folder: Path, images: Images, classes: list[str], progress: Callable[[int], None]) -> int:
-    """Write the images of a split, numbered in the order of the set; return how many."""
+def _write_split(folder: Path, images: Images, classes: list[str], progress: Callable[[int], None]) -> None:
+    """Write the images of a split, numbered in the order of the set."""
     for name in classes:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for number, (pixels, label) in enumerate(zip(images.pixels, images.labels, strict=True)):
         Image.fromarray(np.ascontiguousarray(pixels)).save(folder / classes[label] / f"{number:06d}.png")
         progress(number + 1)
-    return len(images.labels)
 
 
 def _is_complete(out: Path, manifest: dict[str, Any]) -> bool:
