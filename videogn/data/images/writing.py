@@ -54,8 +54,9 @@ def write_image_set(
     write_json(out / _MANIFEST, {**manifest, "complete": False})  # from now on the folder is known to be ours
     total = len(found.train.labels) + len(found.val.labels)
     folders = [name.replace("/", " or ") for name in found.classes]  # Fashion-MNIST's "T-shirt/top"
-    done = 0
-    for split, images in (("train", found.train), ("val", found.val)):
+    before = len(found.train.labels)
+    _write_split(out / "train", found.train, folders, lambda done: progress(done, total))
+    _write_split(out / "val", found.val, folders, lambda done: progress(before + done, total))
     write_json(out / _MANIFEST, {**manifest, "complete": True})
     return out
 
