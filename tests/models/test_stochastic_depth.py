@@ -41,7 +41,7 @@ def test_transformers_have_theirs(arch, blocks):
 
 def test_a_clip_leaves_out_a_branch_as_a_whole():
     """What is kept is divided by the probability of keeping it, so that the mean stays."""
-    block = ResidualBlock(None, None, nn.Conv3d(2, 2, 1), "plain")
+    block = ResidualBlock(None, None, nn.Conv3d(2, 2, 1), nn.ReLU(), "plain")
     leave_out([nn.Module(), block], 0.25)
     x = torch.randn(4000, 2, 1, 2, 2)
     shortcut, branch = x, block.branch2(x)

@@ -8,7 +8,10 @@ from index_sets import randomised
 from videogn.norm import make_norm
 
 #: What makes every norm usable on 6 channels.
-OPTIONS = {"gn": {"groups": 2}, "ws+gn": {"groups": 2}, "bcn": {"groups": 2}, "sub_bn": {"clips": 2}}
+OPTIONS = {
+    **dict.fromkeys(("gn", "ws+gn", "bcn", "evonorm_s0"), {"groups": 2}),
+    "sub_bn": {"clips": 2},
+}
 
 
 def small_layer(name, channels=6, **options):

@@ -109,7 +109,8 @@ class AllocationLog(FakeTensorMode):
     def _result(self, func: Any, types: Sequence[type], args: Any, kwargs: Any) -> Any:
         if func.namespace != "aten" or func is torch.ops.aten.lift_fresh.default:
             return super().dispatch(func, types, args, kwargs)
-        if any(returned.alias_info is not None for returned in func._schema.returns):  # a view, or in place
+        in_place = any(returned.alias_info is not None for returned in func._schema.returns)  # or a view
+        if in_place or func is torch.ops.aten._unsafe_view.default:  # which its schema does not call a view
             with in_kernel_invocation_manager(self):
                 result = func(*args, **kwargs)
             return _map(self._wrapped, result, Tensor)

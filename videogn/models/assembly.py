@@ -138,9 +138,10 @@ def assemble(
 
 
 def _stem(architecture: Architecture, norm: NormFactory, memory_mode: str) -> Stem:
-    conv = norm.conv(3, architecture.width, *architecture.conv1, bias=False)
+    width = architecture.width
+    conv = norm.conv(3, width, *architecture.conv1, bias=False)
     pool = nn.Identity() if architecture.pool1 is None else nn.MaxPool3d(*architecture.pool1)
-    return Stem(conv, norm(architecture.width), pool, memory_mode)
+    return Stem(conv, norm(width), norm.activation(width), pool, memory_mode)
 
 
 def _bottlenecks(
@@ -165,9 +166,9 @@ def _bottlenecks(
             norm.conv(inner, inner, (1, 3, 3), step, (0, 1, 1), bias=False),
             norm.conv(inner, outer, (1, 1, 1), bias=False),
         )
-        norms = (norm(inner), norm(inner), norm(outer))
-        branch = Bottleneck(convolutions, norms, (nn.ReLU(), nn.ReLU()), memory_mode)
-        yield ResidualBlock(projection, projection_norm, branch, memory_mode)
+        norms = (norm(inner), norm(inner), norm.last(outer))
+        branch = Bottleneck(convolutions, norms, (norm.activation(inner), norm.activation(inner)), memory_mode)
+        yield ResidualBlock(projection, projection_norm, branch, norm.sum_activation(outer), memory_mode)
 
 
 def _basic_blocks(
@@ -176,9 +177,9 @@ def _basic_blocks(
     """Make the blocks of a stage of two 3x3 convolutions each. Arguments as for bottlenecks."""
     for number, kernel in enumerate(temporal_kernels):
         step, before = (stride, channels) if number == 0 else (1, inner)
-        branch = BasicBranch(before, inner, kernel, step, norm, norm.conv, memory_mode)
+        branch = BasicBranch(before, inner, kernel, step, norm, memory_mode)
         projection, projection_norm = _shortcut(before, inner, (1, step, step), norm)
-        yield ResidualBlock(projection, projection_norm, branch, memory_mode)
+        yield ResidualBlock(projection, projection_norm, branch, norm.sum_activation(inner), memory_mode)
 
 
 def _shortcut(
@@ -187,4 +188,4 @@ def _shortcut(
     """Make the projection of a block whose shape changes, and its norm; elsewhere the shortcut is the identity."""
     if channels == out_channels and stride == (1, 1, 1):
         return None, None
-    return norm.conv(channels, out_channels, (1, 1, 1), stride, bias=False), norm(out_channels)
+    return norm.conv(channels, out_channels, (1, 1, 1), stride, bias=False), norm.shortcut(out_channels)

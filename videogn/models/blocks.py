@@ -6,29 +6,33 @@ Parameters and buffers have pytorchvideo's names, so that its checkpoints fit.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 
 from videogn.models.head import FullyConvolutionalHead
 from videogn.models.recompute import recompute
+from videogn.norm import NormFactory
 
 
 class Stem(nn.Module):
-    """Convolution, norm, ReLU, max pool.
+    """Convolution, norm, activation, max pool.
 
     The convolution has a quarter of the network's multiply-adds, so only the mode stage runs it again.
 
     Args:
         conv: Convolution.
         norm: Norm of its output.
+        activation: Activation of what the norm gives.
         pool: Max pool; the identity where there is none.
         memory_mode: plain; lean or block, which keep the output of the convolution; or stage, which keeps the clips.
     """
 
-    def __init__(self, conv: nn.Module, norm: nn.Module, pool: nn.Module, memory_mode: str) -> None:
+    def __init__(
+        self, conv: nn.Module, norm: nn.Module, activation: nn.Module, pool: nn.Module, memory_mode: str
+    ) -> None:
         super().__init__()
-        self.conv, self.norm, self.activation, self.pool = conv, norm, nn.ReLU(), pool
+        self.conv, self.norm, self.activation, self.pool = conv, norm, activation, pool
         self.memory_mode = memory_mode
 
     def forward(self, x: Tensor) -> Tensor:
@@ -114,15 +118,14 @@ class Bottleneck(nn.Module):
 
 
 class BasicBranch(nn.Module):
-    """Two 3x3 convolutions, the first with an extent in time, each with its norm; ReLU after the first.
+    """Two 3x3 convolutions, the first with an extent in time, each with its norm; an activation after the first.
 
     Args:
         channels: Number of input channels.
         out_channels: Number of channels of both convolutions.
         kernel: Temporal kernel of the first convolution.
         stride: Stride over H and W of the first convolution.
-        norm: Factory `(num_channels) -> nn.Module`.
-        conv: Class of the convolutions.
+        norm: Norm; its convolution is that of both layers.
         memory_mode: lean keeps the outputs of the convolutions. In the other modes the branch keeps everything, unless
             the block around it runs again.
     """
@@ -133,16 +136,15 @@ class BasicBranch(nn.Module):
         out_channels: int,
         kernel: int,
         stride: int,
-        norm: Callable[[int], nn.Module],
-        conv: type[nn.Conv3d],
+        norm: NormFactory,
         memory_mode: str,
     ) -> None:
         super().__init__()
         padding = (kernel // 2, 1, 1)
-        self.conv_a = conv(channels, out_channels, (kernel, 3, 3), (1, stride, stride), padding, bias=False)
-        self.norm_a, self.act_a = norm(out_channels), nn.ReLU()
-        self.conv_b = conv(out_channels, out_channels, (1, 3, 3), 1, (0, 1, 1), bias=False)
-        self.norm_b = norm(out_channels)
+        self.conv_a = norm.conv(channels, out_channels, (kernel, 3, 3), (1, stride, stride), padding, bias=False)
+        self.norm_a, self.act_a = norm(out_channels), norm.activation(out_channels)
+        self.conv_b = norm.conv(out_channels, out_channels, (1, 3, 3), 1, (0, 1, 1), bias=False)
+        self.norm_b = norm.last(out_channels)
         self.memory_mode = memory_mode
 
     @property
@@ -162,12 +164,13 @@ class BasicBranch(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """ReLU of the sum of a shortcut and a branch of convolutions.
+    """Activation of the sum of a shortcut and a branch of convolutions.
 
     Args:
         branch1_conv: Projection shortcut, or None for the identity.
         branch1_norm: Norm of the projection, or None.
         branch2: Bottleneck or basic branch.
+        activation: Activation of the sum.
         memory_mode: block and stage keep the input of the block; plain and lean leave it to its layers.
     """
 
@@ -176,13 +179,14 @@ class ResidualBlock(nn.Module):
         branch1_conv: nn.Module | None,
         branch1_norm: nn.Module | None,
         branch2: Bottleneck | BasicBranch,
+        activation: nn.Module,
         memory_mode: str,
     ) -> None:
         super().__init__()
         self.branch1_conv, self.branch1_norm = branch1_conv, branch1_norm
         self.branch2 = branch2
         self.drop: nn.Module | None = None  # leaves out the branch of some clips, see stochastic_depth.py
-        self.activation = nn.ReLU()
+        self.activation = activation
         self.memory_mode = memory_mode
 
     def forward(self, x: Tensor) -> Tensor:
@@ -193,7 +197,7 @@ class ResidualBlock(nn.Module):
             shortcut, features = self._branches(x)
         if self.drop is not None:
             features = self.drop(features)
-        # The sum and its ReLU never run again: they keep nothing but the next block's input.
+        # The sum and its activation never run again: they keep nothing but the next block's input.
         return self.activation(shortcut + features)
 
     def _branches(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,10 @@ from torch import nn
 from videogn.norm import NormFactory, make_norm
 from videogn.norm.batch_channel import BatchChannelNorm3d
 from videogn.norm.batch_renorm import BatchRenorm3d
+from videogn.norm.evonorm import EvoNormS03d
+from videogn.norm.filter_response import FilterResponseNorm3d
 from videogn.norm.frozen import ChannelAffine, FrozenBatchNorm3d
+from videogn.norm.normaliser_free import NormaliserFree3d
 from videogn.norm.sub_batch import SlowFastSubBatchNorm3d, SubBatchNorm3d, SyncBatchNorm3d
 from videogn.norm.weight_standardisation import WeightStandardisedConv3d, WeightStandardisedGroupNorm
 
@@ -34,6 +37,8 @@ _CHANNELS: dict[type[nn.Module], str] = {
     SlowFastSubBatchNorm3d: "num_channels",
     ChannelAffine: "num_channels",
 }
+#: Layers that go with activations of their own, which would stay.
+_WITH_MORE = (EvoNormS03d, FilterResponseNorm3d, NormaliserFree3d)
 #: What a layer may hold; a tensor is kept where the new layer has one of the same name and shape.
 _KEPT = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 #: Options that are taken over from the old layer, unless the factory sets them.
@@ -85,8 +90,9 @@ def convert_norm(network: nn.Module, factory: str | Callable[..., nn.Module]) ->
         The network, or the new layer if `network` is itself a normalisation layer.
 
     Raises:
-        ValueError: There is nothing to replace, a layer does more than to normalise, or the norm does not take a
-            layer's number of channels. The network is unchanged.
+        ValueError: There is nothing to replace, a layer does more than to normalise, the new norm needs more than a
+            layer's place (an activation of its own, for instance), or it does not take a layer's number of channels.
+            The network is unchanged.
 
     Example:
         >>> from torchvision.models.video import r3d_18
@@ -97,13 +103,18 @@ def convert_norm(network: nn.Module, factory: str | Callable[..., nn.Module]) ->
         GroupNorm(16, 64, eps=1e-05, affine=True)
     """
     norm = make_norm(factory)
+    if not norm.is_layer_only:
+        raise ValueError(
+            f"norm {norm.name!r} has an activation or ends of branches of its own, so that it cannot take the place of "
+            f"the norms of {type(network).__name__} alone: it goes with the networks i3d_*, slow_r50 and c2d_r50"
+        )
     if not norm.options.keys() & {"groups", "channels_per_group", "max_groups"}:
         norm = norm.with_defaults(max_groups=_GROUPS)
     new: dict[nn.Module, nn.Module] = {}  # of every layer once, also of one that the network uses in several places
     for name, layer in network.named_modules():
         if type(layer) in _CHANNELS:
             new[layer] = _replacement(name, layer, norm)
-        elif isinstance(layer, tuple(_CHANNELS)):
+        elif isinstance(layer, (*_CHANNELS, *_WITH_MORE)):
             raise ValueError(f"{name or 'the network'} is a {type(layer).__name__}, which does more than to normalise")
     if not new:
         raise ValueError(f"{type(network).__name__} has no BatchNorm, InstanceNorm or GroupNorm to replace")

@@ -194,7 +194,7 @@ def _network(
 def stem_of(stem: Any, memory_mode: str) -> Stem:
     """Take over the layers of pytorchvideo's stem, with a memory mode."""
     pool = stem.pool or nn.Identity()  # X3D and R(2+1)D have none
-    return Stem(stem.conv, stem.norm, pool, memory_mode)
+    return Stem(stem.conv, stem.norm, nn.ReLU(), pool, memory_mode)
 
 
 def stage_of(stage: Any, memory_mode: str) -> ResidualStage:
@@ -211,4 +211,4 @@ def _block(block: ResBlock, memory_mode: str) -> ResidualBlock:
     if block.branch1_conv is not None:
         # pytorchvideo's are NumPy's numbers, which torch.compile takes for unknown ones.
         block.branch1_conv.stride = tuple(map(int, block.branch1_conv.stride))
-    return ResidualBlock(block.branch1_conv, block.branch1_norm, branch, memory_mode)
+    return ResidualBlock(block.branch1_conv, block.branch1_norm, branch, nn.ReLU(), memory_mode)

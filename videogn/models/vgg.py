@@ -110,6 +110,6 @@ def vgg16(
 def _stage(channels: int, outputs: list[int], norm: NormFactory) -> nn.Sequential:
     layers: list[nn.Module] = []
     for out in outputs:
-        layers += [norm.conv(channels, out, (1, 3, 3), padding=(0, 1, 1), bias=False), norm(out), nn.ReLU()]
+        layers += [norm.conv(channels, out, (1, 3, 3), padding=(0, 1, 1), bias=False), norm(out), norm.activation(out)]
         channels = out
     return nn.Sequential(*layers, nn.MaxPool3d(*_POOL))

@@ -13,7 +13,10 @@ from torch import nn
 from videogn.extensions import check_options, find
 from videogn.norm.batch_channel import BatchChannelNorm3d
 from videogn.norm.batch_renorm import BatchRenorm3d
+from videogn.norm.evonorm import EvoNormS03d
+from videogn.norm.filter_response import FilterResponseNorm3d
 from videogn.norm.frozen import ChannelAffine, FrozenBatchNorm3d
+from videogn.norm.normaliser_free import NormaliserFree3d
 from videogn.norm.pytorch_layers import batch_norm, group_norm, instance_norm, layer_norm
 from videogn.norm.sub_batch import SyncBatchNorm3d, sub_batch_norm
 from videogn.norm.weight_standardisation import WeightStandardisedGroupNorm
@@ -30,13 +33,30 @@ NORMS: dict[str, Callable[..., nn.Module]] = {
     "sub_bn": sub_batch_norm,
     "ws+gn": WeightStandardisedGroupNorm,
     "bcn": BatchChannelNorm3d,
+    "evonorm_s0": EvoNormS03d,
+    "frn": FilterResponseNorm3d,
+    "nf": NormaliserFree3d,
     "none": ChannelAffine,
 }
+
+#: Attributes by which a norm says what belongs where in a network, see `NormFactory`.
+_PLACES = ("activation", "sum_activation", "last", "shortcut")
 
 
 @dataclass(frozen=True)
 class NormFactory:
     """A norm with its options: called with a number of channels, it makes a layer. It can be pickled.
+
+    What a norm needs beside its layers, it says by attributes of its class or function, so that no network tests for a
+    kind of norm. Each is optional:
+
+        conv            subclass of `nn.Conv3d` that the networks are built from
+        activation      function (num_channels) -> what follows the layers, in place of ReLU
+        sum_activation  the same for what follows the sum of a residual block
+        last            function (num_channels, **options) -> the layer at the end of a residual branch, which no
+                        activation follows; its gamma starts at 0
+        shortcut        the same for the layer behind a projection shortcut
+        adaptive_clip   adaptive gradient clipping, as a share of the weights
 
     Attributes:
         name: Name of the norm.
@@ -49,13 +69,32 @@ class NormFactory:
     options: Mapping[str, Any]
 
     def __call__(self, num_channels: int) -> nn.Module:
-        """Make the layer for a tensor (B, num_channels, T, H, W).
+        """Make the layer for a tensor (B, num_channels, T, H, W), which an activation follows.
 
         Raises:
             ValueError: The norm does not take so many channels, or, from outside the package, fails in any way.
         """
+        return self._made(self.norm, num_channels)
+
+    def last(self, num_channels: int) -> nn.Module:
+        """Make the layer at the end of a residual branch. Raises: as a call."""
+        return self._made(getattr(self.norm, "last", self.norm), num_channels)
+
+    def shortcut(self, num_channels: int) -> nn.Module:
+        """Make the layer behind a projection shortcut. Raises: as a call."""
+        return self._made(getattr(self.norm, "shortcut", self.norm), num_channels)
+
+    def activation(self, num_channels: int) -> nn.Module:
+        """Make what follows a layer: ReLU, unless the norm has another one."""
+        return getattr(self.norm, "activation", _relu)(num_channels)
+
+    def sum_activation(self, num_channels: int) -> nn.Module:
+        """Make what follows the sum of a residual block: ReLU, unless the norm has another one."""
+        return getattr(self.norm, "sum_activation", _relu)(num_channels)
+
+    def _made(self, make: Callable[..., nn.Module], num_channels: int) -> nn.Module:
         try:
-            return self.norm(num_channels, **self.options)
+            return make(num_channels, **self.options)
         except Exception as error:
             if self.name in NORMS:
                 raise
@@ -73,6 +112,20 @@ class NormFactory:
     def conv(self) -> type[nn.Conv3d]:
         """The convolution that goes with the norm: its attribute `conv`, a subclass of `nn.Conv3d`, if it has one."""
         return getattr(self.norm, "conv", nn.Conv3d)
+
+    @property
+    def adaptive_clip(self) -> float:
+        """The adaptive gradient clipping that goes with the norm, 0 for none."""
+        return getattr(self.norm, "adaptive_clip", 0.0)
+
+    @property
+    def is_layer_only(self) -> bool:
+        """Whether the same layer belongs everywhere, with ReLU behind it, as that of BatchNorm."""
+        return not any(hasattr(self.norm, place) for place in _PLACES)
+
+
+def _relu(num_channels: int) -> nn.Module:
+    return nn.ReLU()
 
 
 def make_norm(norm: str | Callable[..., nn.Module], **options: Any) -> NormFactory:
