@@ -10,7 +10,7 @@ from typing import NamedTuple
 from videogn.data.archives import is_archive
 from videogn.data.layouts import LAYOUTS, SPLIT_NAMES, Row, split_name
 from videogn.data.left_out import SYSTEM, LeftOut, are_notes, in_words
-from videogn.data.video_files import is_system_folder, is_video_name, walk_videos
+from videogn.data.video_files import is_image_name, is_system_folder, is_video_name, walk_images, walk_videos
 from videogn.video.decoders.image_folder import has_numbered_images
 
 
@@ -63,10 +63,11 @@ def read_class_folders(source: Path) -> ClassFolders:
             left_out[folder.name].update(path.suffix.lower() for path in folder.iterdir())
         rows += [Row(path, folder.name, str(folder)) for path in videos]
     if not rows:
-        from videogn.data.image_files import walk_images, without_images  # no data set of videos needs it
-
         rows = [Row(path, folder.name, str(folder)) for folder in folders for path in walk_images(str(folder))]
-        left_out = {name: without_images(kinds) for name, kinds in left_out.items()}
+        left_out = {
+            name: Counter({kind: count for kind, count in kinds.items() if not is_image_name(kind)})
+            for name, kinds in left_out.items()
+        }
     if not rows:
         there = in_words(sum(left_out.values(), Counter()))
         raise ValueError(f"no video in {source}{f', only {there}' if there else ''}; expected {LAYOUTS}")
