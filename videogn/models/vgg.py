@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from videogn.choices import IMAGE_CLASSES, NORM
-from videogn.models.input_size import InputSize, Layer
+from videogn.models.input_size import Layer, SizeLimits
 from videogn.models.recompute import with_memory_mode
 from videogn.norm import NormFactory, make_norm
 
@@ -50,7 +50,8 @@ class VGG(nn.Module):
             nn.Dropout(dropout),
             nn.Conv3d(hidden, num_classes, 1),
         )
-        self.input_size = InputSize([_POOL] * len(_STAGES), (1, window, window))
+        side = window * 2 ** len(_STAGES)
+        SizeLimits((1, side, side)).declare(self)
         self.stage_names = {f"stage{number + 1}": f"features.{number}" for number in range(len(_STAGES))}
         self._initialise()
 

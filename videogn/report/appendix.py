@@ -67,8 +67,8 @@ def _groups_of(material: Material) -> list[Block]:
 
 def _classes(materials: Materials) -> list[Block]:
     explained = (
-        f"Top-1 accuracy of each class over its {example_of(materials)}s that decode, mean over seeds; the class at the top has the "
-        "largest differences between the columns."
+        f"Top-1 accuracy of each class over its {example_of(materials)}s that decode, mean over seeds; the class at "
+        "the top has the largest differences between the columns."
     )
     return _below("Classes", explained, each_budget(materials, _classes_of))
 
@@ -101,8 +101,8 @@ def _differences_of(material: Material) -> list[Block]:
 
 def _curves(materials: Materials) -> list[Block]:
     explained = (
-        f"Validation error of one {_view(materials)} during training, as in the paper's Figure 7.{_seeds(materials)} Where "
-        "there are many validations, markers stand at some of them only."
+        f"Validation error of one {_view(materials)} during training, as in the paper's Figure 7.{_seeds(materials)} "
+        "Where there are many validations, markers stand at some of them only."
     )
     return _below("During training", explained, each_budget(materials, _curves_of))
 

@@ -103,9 +103,9 @@ def explanation(found: Sequence[Difference], example: str = "video") -> str:
     if any(one.contrast.over_seeds.count > 1 for one in found):
         intervals = (
             "The interval over seeds is Student's t of the seeds' differences; it covers how training runs differ, for "
-            f"these test {example}s, and is wide with few seeds. The interval over {example}s is a percentile bootstrap "
-            f"of the test {example}s ({RESAMPLES:,} resamples of the difference averaged over seeds); {over_videos} "
-            "Neither covers"
+            f"these test {example}s, and is wide with few seeds. The interval over {example}s is a percentile "
+            f"bootstrap of the test {example}s ({RESAMPLES:,} resamples of the difference averaged over seeds); "
+            f"{over_videos} Neither covers"
         )
     else:
         intervals = (
@@ -152,9 +152,9 @@ def mcnemar_table(layout: Layout, found: Sequence[Difference]) -> Table | None:
     number = sum(len(one.contrast.tests) for one in found)
     caption = (
         f"McNemar's exact test of each seed: {layout.example}s that only the first norm has right / only the second, "
-        f"and the two-sided p value. It compares two trained networks, not two methods. {number} p values, not corrected for "
-        f"their number: with no difference anywhere, at most about {0.05 * number:.1f} of them would be expected below "
-        "0.05."
+        f"and the two-sided p value. It compares two trained networks, not two methods. {number} p values, not "
+        f"corrected for their number: with no difference anywhere, at most about {0.05 * number:.1f} of them would be "
+        "expected below 0.05."
     )
     head = [*layout.place_head, "norm"]
     return Table([*head, *(f"seed {seed}" for seed in seeds)], rows, caption, len(head))

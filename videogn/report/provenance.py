@@ -100,11 +100,12 @@ def _test_set(results: Iterable[CellResult]) -> list[str]:
     """Describe the test, with a warning where not all cells were tested alike."""
     results = list(results)
     videos = sorted({result.test["counts"]["expected"] for result in results})
+    classes = sorted({len(result.test["per_class"]) for result in results})
     seeds = sorted({result.cell.seed for result in results})
     protocols = _distinct(protocol_in_words(result.test["protocol"]) for result in results)
     images = all(are_images(result.test["protocol"]) for result in results)
     items = [
-        f"Test: {listing(videos)} {'images' if images else 'videos'} of {listing(sorted({len(r.test['per_class']) for r in results}))} classes.",
+        f"Test: {listing(videos)} {'images' if images else 'videos'} of {listing(classes)} classes.",
         f"Protocol: {'; or '.join(protocols)}{'' if images else '; clip length and interval as trained'}.",
         f"Seeds: {listing(seeds)}.",
     ]
