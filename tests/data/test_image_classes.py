@@ -106,7 +106,5 @@ def test_videos_come_first(tmp_path):
 
 
 def test_longer_clips_of_images(imagenet):
-    with pytest.raises(
-        ValueError, match=r"clip_length must be 1 for images such as .*\.PNG, got 8; where they are the"
-    ):
+    with pytest.raises(ValueError, match=r"clip_length must be 1 for images such as .*\.PNG, got 8; where they"):
         VideoDataModule(root=str(imagenet), **{**VIEWS, "clip_length": 8})

@@ -30,7 +30,8 @@ def run_ablation(name: str, about: str | None, data_sets: Sequence[str] = VIDEOS
         print(about)
         raise SystemExit(0)
     if data not in data_sets:
-        print(f"{about}\nthe first argument must be {' or '.join(data_sets)}, got {data!r}", file=sys.stderr)
+        *others, last = data_sets
+        print(f"{about}\nthe first argument must be {', '.join(others)} or {last}, got {data!r}", file=sys.stderr)
         raise SystemExit(2)
     sys.argv = ["videogn", "study", "run", f"{data}_{name}", *arguments]
     main()
