@@ -9,12 +9,8 @@ import pytest
 from videogn.cli.ablation import IMAGES, VIDEOS
 from videogn.study import read_grid
 
-VIDEOS = [
-    (name, data) for name in ("clip_length", "batch_size", "norm", "groups") for data in ("motion", "kinetics400")
-]
-IMAGES = [
-    (name, data) for name in ("image_batch", "image_norm", "image_groups") for data in ("digits", "cifar10", "imagenet")
-]
+OF_VIDEOS = [(name, data) for name in ("clip_length", "batch_size", "norm", "groups") for data in VIDEOS]
+OF_IMAGES = [(name, data) for name in ("image_batch", "image_norm", "image_groups") for data in IMAGES]
 
 
 def _call(request, monkeypatch, name, *arguments):
