@@ -1,7 +1,8 @@
 """Residual networks for images: those of i3d.py without an extent in time, so that an image is a clip of one frame.
 
 `resnet50` and `resnet101` are the networks of section 4.1 of the GN paper, in torchvision's layout (the stride is in
-the 3x3 convolutions). Longer clips work, too: every frame goes through by itself, and the head averages over them.
+the 3x3 convolutions). They take longer clips, too: convolutions see each frame by itself, norms that look at all of
+them do so, and the head averages over them.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ _R50 = Architecture(
 _R101 = replace(_R50, temporal_kernels=((1,) * 3, (1,) * 4, (1,) * 23, (1,) * 3))
 _TINY = replace(TINY, conv1=_R50.conv1, pool1=_R50.pool1, pool2=None, temporal_kernels=((1,),) * 4)
 _CIFAR = Architecture(conv1=Layer((1, 3, 3), (1, 1, 1), (0, 1, 1)), pool1=None, pool2=None, bottlenecks=False)
+#: Network for images -> side of the images that its size is stated for.
+IMAGE_SIDES = {"resnet50": 224, "resnet101": 224, "vgg16": 224, "resnet_tiny": 32, "resnet_cifar": 32}
 #: Stages of `resnet_cifar`; a basic block has two convolutions, and there are two layers besides.
 _CIFAR_STAGES = 3
 
