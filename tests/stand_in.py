@@ -23,7 +23,7 @@ if command == "fit":
     last.parent.mkdir(exist_ok=True)
     last.touch()
     (folder / "metrics.csv").write_text("epoch,step,train/loss_step,val/top1\\n0,1,2.0,\\n0,1,,0.25\\n1,3,1.0,0.75\\n")
-    (folder / "cost.json").write_text(json.dumps({"training_seconds": 2.0, "steps": 4}))
+    (folder / "cost.json").write_text(json.dumps({"training_seconds": 2.0, "steps": 4, "ended_by": "max_epochs"}))
 else:
     place = pathlib.Path(options["model.results_dir"])
     place.mkdir(parents=True, exist_ok=True)

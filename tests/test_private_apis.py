@@ -112,3 +112,15 @@ def test_attributes_of_the_stateful_loader():
 def test_shared_storage_of_a_descriptor():
     storage = torch.UntypedStorage
     assert all(hasattr(storage, name) for name in ("_new_shared", "_new_shared_fd_cpu")), "torch has other names"
+
+
+def test_handling_of_signals():
+    """A training run handles signals itself, and ends by Lightning's own end on SIGTERM."""
+    trainer = pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
+    connector = trainer._signal_connector
+    assert list(inspect.signature(connector.register_signal_handlers).parameters) == []
+    assert list(inspect.signature(connector._slurm_sigusr_handler_fn).parameters) == ["signum", "_"]
+    assert trainer.received_sigterm is False
+    connector.received_sigterm = True
+    assert trainer.received_sigterm is True
+    assert hasattr(trainer._accelerator_connector, "cluster_environment")

@@ -60,7 +60,7 @@ NUM_CLASSES = 400
 #: Number of classes of a network for images unless told otherwise (ImageNet).
 IMAGE_CLASSES = 1000
 #: Norms that look at each clip alone: what a clip becomes does not depend on the others of its batch.
-CLIP_NORMS = ("gn", "ln", "in", "ws+gn", "frozen_bn", "none")
+CLIP_NORMS = ("gn", "ln", "in", "ws+gn", "rms_gn", "evonorm_s0", "frn", "nf", "dyt", "derf", "frozen_bn", "none")
 #: Shares of a training run at which the `step` schedule lowers the learning rate.
 MILESTONES = (0.375, 0.75)
 #: Seconds that a video may take to decode.
@@ -170,6 +170,7 @@ class MotionSettings:
         size: Height and width of the videos, in pixels; even.
         frames: Number of frames per video.
         seed: Seed of everything random. The same seed gives the same files.
+        noise: Standard deviation of the pixels' noise in the noisiest videos, in grey levels. The higher, the harder.
 
     Raises:
         ValueError: If a number is out of range.
@@ -180,9 +181,10 @@ class MotionSettings:
     size: int = 40
     frames: int = 32
     seed: int = 0
+    noise: int = 90
 
     def __post_init__(self) -> None:
-        for name, least in (("videos_per_class", 1), ("size", 16), ("frames", 1), ("seed", 0)):
+        for name, least in (("videos_per_class", 1), ("size", 16), ("frames", 1), ("seed", 0), ("noise", 2)):
             require_at_least(name, getattr(self, name), least)
         require_at_least("val_videos_per_class", self.val_count, 1)
         if self.size % 2:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import shlex
+import signal
 
 import pytest
+import torch
 from PIL import Image
 from training import evaluation_arguments, fit_arguments
 
@@ -84,21 +87,25 @@ def test_a_resumed_run_knows_what_was_before(videogn, motion, tmp_path, caplog):
         assert places.startswith(f"best checkpoint: {best};")
 
 
-def test_an_interrupted_run_says_how_it_goes_on(videogn, motion, tmp_path, monkeypatch, caplog):
+def test_an_interrupted_run_says_how_it_goes_on(videogn, motion, tmp_path, monkeypatch, caplog, capsys):
+    """And writes what it has trained, after the step in which it is asked to end."""
     train = closing_lines.RunHistory.on_train_batch_end
 
     def interrupt(callback, trainer, *rest):
         train(callback, trainer, *rest)
         if trainer.current_epoch == 1:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr("videogn.training.callbacks.RunHistory.on_train_batch_end", interrupt)
     with caplog.at_level(logging.INFO):
-        assert videogn(*fit_arguments(motion, tmp_path, "--trainer.max_epochs=3")) == 1
-    accuracies, how = caplog.messages[-2:]
-    assert accuracies.startswith("val/top1: best ")
-    assert how == f"to go on: the same command with --ckpt_path {tmp_path / 'checkpoints' / 'last.ckpt'}"
+        assert videogn(*fit_arguments(motion, tmp_path, "--trainer.max_epochs=3")) == 143
+    assert caplog.messages[-1].startswith("val/top1: best ")
+    last = tmp_path / "checkpoints" / "last.ckpt"
+    how = f"videogn: error: interrupted: the same command with --ckpt_path {last} goes on"
+    assert capsys.readouterr().err.splitlines()[-1] == how
+    assert torch.load(last, weights_only=True)["global_step"] == 4  # asked after the hook of step 3
     assert (tmp_path / "curve.png").is_file()
+    assert not (tmp_path / "cost.json").exists()
 
 
 def test_a_curve_that_cannot_be_drawn_is_one_line(tmp_path, caplog):

@@ -116,7 +116,7 @@ def test_a_signal_while_printing(videogn, stub, capsys, checkpoint, listed):
     assert videogn("predict", "--list", listed, "--checkpoint", checkpoint, "--format=jsonl") == 143
     printed = capsys.readouterr()
     assert len(printed.out.splitlines()) == 2
-    assert printed.err.splitlines()[-1] == "videogn: error: interrupted"
+    assert printed.err.splitlines()[-1] == "videogn: error: interrupted: the same command begins anew"
 
 
 def test_another_checkpoint_or_protocol_is_refused(run, stub, capsys, tmp_path):

@@ -190,8 +190,7 @@ def test_an_interrupt(videogn, capsys, stand_in, grid, reported, tmp_path):
     assert videogn("study", "run", grid, "--out", out, "--jobs", "1", "--threads", "1") == 130
     thread.join()
     lines = capsys.readouterr().err.splitlines()
-    assert "stopped; the same command resumes it" in lines
-    assert lines[-1] == "videogn: error: interrupted"
+    assert lines[-1] == "videogn: error: interrupted: 0 of 2 cells finished; the same command goes on"
     rows = _json(videogn, capsys, "status", out)
     assert [row["phase"] for row in rows] == ["stopped", "waiting"]
     assert reported == []

@@ -23,8 +23,9 @@ TIMES = (0, 5, 12)
 VIDEOS = 300
 
 
-def _draw(name, seed, *, size=32, num_frames=16):
-    return draw_video(MOTIONS[name], size=size, num_frames=num_frames, rng=np.random.default_rng(seed))
+def _draw(name, seed, *, size=32, num_frames=16, noise=90):
+    rng = np.random.default_rng(seed)
+    return draw_video(MOTIONS[name], size=size, num_frames=num_frames, rng=rng, noise=noise)
 
 
 def _statistics(frame):
@@ -111,7 +112,7 @@ def test_the_codec_does_not_tell_opposites_apart_either(pair, tmp_path):
         rows = {1: [], 11: []}
         for index in range(VIDEOS // 2):
             entropy = (5, list(MOTIONS).index(name), index)
-            _write_one(_Video(tmp_path / "a.mp4", name, 32, 13, entropy))
+            _write_one(_Video(tmp_path / "a.mp4", name, 32, 13, 90, entropy))
             for t, frame in zip(rows, decode_frames(tmp_path / "a.mp4", list(rows)), strict=True):
                 rows[t].append(_statistics(frame))
         measured.append({t: {key: np.array([row[key] for row in rows[t]]) for key in rows[t][0]} for t in rows})
@@ -135,7 +136,7 @@ def _shift(frames, gap, reach):
 
 
 def _without_noise(monkeypatch):
-    monkeypatch.setattr(motion, "_NOISES", (0.0, 0.0))
+    monkeypatch.setattr(motion, "_LEAST_NOISE", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +147,7 @@ def test_the_content_drifts_to_where_the_name_says(name, axis, sign, monkeypatch
     """By 1.28 to 2.24 pixels a frame at 64 x 64, so 2.56 to 4.48 in two; rows count downwards. Twelve videos, all."""
     _without_noise(monkeypatch)
     for seed in range(12):
-        shift = _shift(_draw(name, seed, size=64), gap=2, reach=6)
+        shift = _shift(_draw(name, seed, size=64, noise=0), gap=2, reach=6)
         assert 2 <= sign * shift[axis] <= 5, (seed, shift)
         assert abs(shift[1 - axis]) <= 1, (seed, shift)  # noise
 
@@ -186,7 +187,7 @@ def test_zooms_and_rotations_go_where_their_names_say(names, number, least, most
     _without_noise(monkeypatch)
     for seed in range(20):
         for name, sign in zip(names, (1, -1), strict=True):
-            rates = _rates(_draw(name, seed, size=64, num_frames=24)[::interval])
+            rates = _rates(_draw(name, seed, size=64, num_frames=24, noise=0)[::interval])
             assert 0.9 * least < sign * rates[number] / interval < excess * most, (name, seed, rates)
             assert abs(rates[1 - number]) < 0.5 * abs(rates[number]), (name, seed, rates)
 
@@ -238,3 +239,21 @@ def test_drawing_is_a_function_of_the_generator(name):
 
 def test_eight_classes_in_pairs():
     assert list(MOTIONS) == [name for pair in OPPOSITES for name in pair]
+
+
+def test_noise_is_as_strong_as_asked():
+    """The deviation of the frames' change in time where nothing moves: sqrt(2) x a uniform from 2 to `noise`."""
+    for noise in (20, 60):
+        still = [
+            draw_video(
+                lambda scene, t: np.zeros((32, 32, 3)),
+                size=32,
+                num_frames=2,
+                rng=np.random.default_rng(seed),
+                noise=noise,
+            )
+            for seed in range(200)
+        ]
+        deviations = [np.diff(frames.astype(float)[..., 0], axis=0).std() / 2**0.5 for frames in still]
+        assert np.mean(deviations) == pytest.approx((2 + noise) / 2, rel=0.1)
+        assert max(deviations) == pytest.approx(noise, rel=0.1)

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 
 import av
 import numpy as np
@@ -100,6 +101,16 @@ def test_a_complete_one_is_left_alone(small):
     before = {path: os.stat(path).st_mtime_ns for path in small.rglob("*")}
     assert write_motion_dataset(small, MotionSettings(**SMALL)) == small
     assert {path: os.stat(path).st_mtime_ns for path in small.rglob("*")} == before
+
+
+def test_one_of_a_version_without_the_option_noise_is_the_same(small, tmp_path):
+    out = shutil.copytree(small, tmp_path / "old")
+    manifest = json.loads((out / "motion.json").read_text())
+    assert manifest.pop("noise") == 90
+    (out / "motion.json").write_text(json.dumps(manifest))
+    assert write_motion_dataset(out, MotionSettings(**SMALL)) == out
+    with pytest.raises(ValueError, match="holds a motion data set made with"):
+        write_motion_dataset(out, MotionSettings(**SMALL, noise=120))
 
 
 def test_an_interrupted_one_is_completed(small, tmp_path):

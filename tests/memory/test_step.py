@@ -54,7 +54,7 @@ def test_64_frames_in_less_than_32_take_in_plain(mode):
 
 
 @pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
-@pytest.mark.parametrize("norm", ["bn", "gn", "brn", "sub_bn", "ws+gn"])
+@pytest.mark.parametrize("norm", ["bn", "gn", "brn", "sub_bn", "ws+gn", "evonorm_s0", "frn", "nf"])
 @pytest.mark.parametrize("mode", ["plain", "lean", "block", "stage"])
 def test_planned_against_measured(mode, norm, precision):
     """Within 5 % of the CPU allocator's peak, temporaries inside of kernels included."""

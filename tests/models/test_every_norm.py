@@ -14,8 +14,13 @@ from videogn.models import i3d_r50, i3d_tiny
 from videogn.norm import NORMS
 from videogn.training.parameter_groups import parameter_groups
 
-#: bcn has a second gamma and beta in every norm, that of its first stage.
-FIRST_STAGE = ("batch_weight", "batch_bias")
+#: What norms have beside gamma and beta: bcn those of its first stage, evonorm_s0 the v of x sigmoid(v x), frn the
+#: thresholds of its activation, which stands in the place of every ReLU, dyt and derf scalars of every layer.
+MORE = ("batch_weight", "batch_bias", ".v", ".tau", ".alpha", ".shift")
+#: Tensors of them in i3d_tiny and i3d_r50, and their parameters in i3d_r50: 26,560 channels are normalised, of them
+#: 15,104 at the end of a block and 3,840 behind a projection; a sum has as many channels as its block's end.
+MORE_OF = {"bcn": (34, 106, 2 * 26_560), "evonorm_s0": (9, 33, 26_560 - 15_104 - 3_840),
+           "frn": (13, 49, 26_560 - 3_840), "dyt": (17, 53, 53), "derf": (34, 106, 106)}  # fmt: skip
 
 
 def _network(norm, builder=i3d_tiny, **options):
@@ -43,8 +48,8 @@ def _open(model):
 
 
 def _common(parameters):
-    """Names and shapes of the parameters, without those that only bcn has."""
-    return [(name, tuple(p.shape)) for name, p in parameters if not name.endswith(FIRST_STAGE)]
+    """Names and shapes of the parameters, without those that only some norms have."""
+    return [(name, tuple(p.shape)) for name, p in parameters if not name.endswith(MORE)]
 
 
 def _train_step(model, clips):
@@ -96,7 +101,7 @@ def test_every_block_starts_as_its_shortcut(norm):
 @pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("build", [_network, _r50_on_meta])
 def test_the_same_parameters_decay(build, norm):
-    """The same tensors with weight decay, and the same without but for bcn's, which are one-dimensional too."""
+    """The same tensors with weight decay, and the same without but for what few norms have, one-dimensional too."""
 
     def grouped(model):
         names = {id(p): (name, p) for name, p in model.named_parameters()}
@@ -107,17 +112,17 @@ def test_the_same_parameters_decay(build, norm):
 
     found, wanted = grouped(build(norm)), grouped(build("bn"))
     assert [_common(group) for group in found] == [_common(group) for group in wanted]
-    extra = [name for name, _ in found[1] if name.endswith(FIRST_STAGE)]
+    extra = [name for name, _ in found[1] if name.endswith(MORE)]
     norms = 53 if build is _r50_on_meta else 17
-    assert len(extra) == (2 * norms if norm == "bcn" else 0)
+    assert len(extra) == MORE_OF.get(norm, (0, 0))[build is _r50_on_meta]
     assert (len(found[0]), len(found[1])) == (norms + 1, 2 * norms + 1 + len(extra))
 
 
 @pytest.mark.parametrize("norm", NORMS)
 def test_the_same_number_of_parameters(norm):
-    """28,043,472; bcn has 2 more for each of the 26,560 normalised channels."""
+    """28,043,472, and what few norms have beside."""
     count = sum(p.numel() for p in _r50_on_meta(norm).parameters() if p.requires_grad)
-    assert count == 28_043_472 + (2 * 26_560 if norm == "bcn" else 0)
+    assert count == 28_043_472 + MORE_OF.get(norm, (0, 0, 0))[2]
 
 
 # Training
@@ -212,7 +217,7 @@ def test_weights_of_group_norm_fit_weight_standardisation():
 # Options
 
 
-@pytest.mark.parametrize("norm", ["gn", "ws+gn", "bcn"])
+@pytest.mark.parametrize("norm", ["gn", "ws+gn", "bcn", "rms_gn", "evonorm_s0"])
 def test_i3d_tiny_has_4_groups_unless_told_otherwise(norm):
     def groups(options):
         return {
@@ -224,7 +229,8 @@ def test_i3d_tiny_has_4_groups_unless_told_otherwise(norm):
     assert groups(None) == {4}
     assert groups({"eps": 1e-3}) == {4}
     assert groups({"groups": 8}) == {8}
-    assert groups({"channels_per_group": 16}) == {1, 2, 4, 8, 16, 32}
+    # evonorm_s0 has no groups at the ends of the blocks, which are the widest.
+    assert groups({"channels_per_group": 16}) == {1, 2, 4, 8, *(() if norm == "evonorm_s0" else (16, 32))}
 
 
 @pytest.mark.parametrize("norm", NORMS)
@@ -247,11 +253,11 @@ def test_an_unknown_name_on_the_command_line(videogn, capsys, motion, tmp_path):
     assert "got 'ws-gn'; did you mean 'ws+gn'?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("norm", ["ws+gn", "bcn"])
+@pytest.mark.parametrize("norm", ["ws+gn", "bcn", "mabn"])
 def test_training_from_the_command_line(norm, videogn, motion, tmp_path):
     """One epoch of two batches; the checkpoint keeps the norm's state."""
     assert videogn(*fit_arguments(motion, tmp_path, "--model.norm", norm)) == 0
     checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
     assert checkpoint["hyper_parameters"]["norm"] == norm
     counts = [v for k, v in checkpoint["state_dict"].items() if k.endswith("num_batches_tracked")]
-    assert [int(count) for count in counts] == [2] * (17 if norm == "bcn" else 0)
+    assert [int(count) for count in counts] == [2] * (0 if norm == "ws+gn" else 17)

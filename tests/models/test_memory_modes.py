@@ -19,6 +19,7 @@ MODES = [mode for mode in MEMORY_MODES if mode != "plain"]
 WITH_ALL_MODES = [builder for name, builder in MODELS.items() if name not in AS_A_WHOLE]
 #: Options under which a norm depends on its running statistics in training, or has something to get wrong.
 OPTIONS = {"brn": {"r_max": 3.0, "d_max": 5.0, "warmup": 4}, "sub_bn": {"clips": 2}}
+OPTIONS["mabn"] = {"window": 8, "warmup": 0, "r_warmup": 1, "decay": 0.5}
 
 
 def _network(memory_mode, norm="gn", builder=i3d_tiny, **options):
@@ -89,7 +90,7 @@ def test_the_real_network_too(mode):
     _assert_same_bits(found, wanted)
 
 
-@pytest.mark.parametrize("norm", ["bn", "brn", "sync_bn", "sub_bn", "bcn"])
+@pytest.mark.parametrize("norm", ["bn", "brn", "sync_bn", "sub_bn", "bcn", "mabn"])
 @pytest.mark.parametrize("mode", MODES)
 def test_running_statistics_are_updated_once(mode, norm):
     model = _network(mode, norm)
@@ -118,7 +119,7 @@ def _fail(*_):
     raise ArithmeticError("stopped")
 
 
-@pytest.mark.parametrize("norm", ["gn", "bn", "brn"])
+@pytest.mark.parametrize("norm", ["gn", "bn", "brn", "mabn"])
 @pytest.mark.parametrize("mode", MODES)
 def test_two_backward_passes_through_one_graph(mode, norm):
     """And through two graphs of one network, in the order of accumulation and in the other."""

@@ -14,10 +14,15 @@ from torchvision.models import video
 
 from videogn.models import convert_norm, i3d_tiny
 from videogn.norm import NORMS, make_norm
+from videogn.norm.moving_average import CentralisedConv3d
 from videogn.norm.weight_standardisation import WeightStandardisedConv3d
 
+#: Norms that are layers only; the others need more than a layer's place.
+LAYERS = [norm for norm in NORMS if norm not in ("evonorm_s0", "frn", "nf")]
 #: Norms that evaluate as BatchNorm with the same statistics.
 KIN = ["bn", "sync_bn", "frozen_bn", "brn", "sub_bn"]
+#: Norms with a convolution of their own.
+OF_3D = ["ws+gn", "mabn"]
 
 
 def _network():
@@ -39,7 +44,7 @@ def test_the_kin_of_batch_norm_computes_the_same(norm):
     torch.testing.assert_close(converted(x), wanted)
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", LAYERS)
 def test_gamma_and_beta_are_kept(norm):
     network = _network()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -51,14 +56,24 @@ def test_gamma_and_beta_are_kept(norm):
     assert type(network[3]) is nn.Conv3d  # the classifier
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", LAYERS)
 @pytest.mark.parametrize("back", ["bn", "gn"])
 def test_every_norm_can_be_replaced_again(norm, back):
     network = convert_norm(convert_norm(_network(), norm), back)
     kinds = {type(layer) for layer in network.modules()}
     assert {nn.BatchNorm3d, nn.GroupNorm} & kinds == {nn.BatchNorm3d if back == "bn" else nn.GroupNorm}
-    assert WeightStandardisedConv3d not in kinds
+    assert not {WeightStandardisedConv3d, CentralisedConv3d} & kinds
     network(torch.randn(1, 3, 4, 5, 5))
+
+
+@pytest.mark.parametrize(("old", "norm"), [("bn", "mabn"), ("mabn", "bn"), ("mabn", "brn")])
+def test_statistics_of_another_kind_are_not_kept(old, norm):
+    """mabn's is a mean square, and its count says how full its window is."""
+    network = convert_norm(_network(), old).train()
+    network(torch.randn(2, 3, 4, 5, 5))
+    layer = convert_norm(network, norm)[1]
+    assert (layer.running_var == 1).all()
+    assert layer.num_batches_tracked == 0
 
 
 def test_mode_dtype_and_trainability_are_kept():
@@ -99,12 +114,12 @@ def test_a_factory_is_any_function():
     assert network[1].num_groups == 2
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", LAYERS)
 def test_a_2d_network(norm):
-    """Except for weight standardisation, whose convolutions are 3D."""
+    """Except for norms with convolutions of their own, which are 3D."""
     network = bn_network()
     images = torch.randn(2, 3, 64, 64)
-    if norm == "ws+gn":
+    if norm in OF_3D:
         with pytest.raises(ValueError, match="goes with 3D convolutions"):
             convert_norm(network, norm)
         return
@@ -115,9 +130,9 @@ def test_a_2d_network(norm):
     network.train()(images).sum().backward()
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", LAYERS)
 def test_one_dimensional_features(norm):
-    if norm != "ws+gn":
+    if norm not in OF_3D:
         network = convert_norm(nn.Sequential(nn.Conv1d(3, 8, 3), nn.BatchNorm1d(8)), norm)
         assert network(torch.randn(4, 3, 9)).shape == (4, 8, 7)
 
@@ -140,6 +155,17 @@ def test_a_refusal_changes_nothing():
 def test_networks_without_a_layer_to_replace(make, message):
     with pytest.raises(ValueError, match=message):
         convert_norm(make(), "gn")
+
+
+@pytest.mark.parametrize("norm", [norm for norm in NORMS if norm not in LAYERS])
+def test_norms_that_need_more_than_a_layers_place(norm):
+    """Neither in, nor out again: the activations of the network would be another norm's."""
+    network = _network()
+    with pytest.raises(ValueError, match=f"^norm '{norm}' has an activation or ends of branches of its own, so"):
+        convert_norm(network, norm)
+    assert type(network[1]) is nn.BatchNorm3d
+    with pytest.raises(ValueError, match=r"^blocks\.0\.norm is a \w+, which does more than to normalise"):
+        convert_norm(i3d_tiny(norm=norm), "gn")
 
 
 def test_one_of_our_own_networks():

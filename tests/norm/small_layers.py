@@ -9,8 +9,9 @@ from videogn.norm import make_norm
 
 #: What makes every norm usable on 6 channels.
 OPTIONS = {
-    **dict.fromkeys(("gn", "ws+gn", "bcn", "evonorm_s0"), {"groups": 2}),
+    **{name: {"groups": 2} for name in ("gn", "ws+gn", "bcn", "rms_gn", "evonorm_s0")},
     "sub_bn": {"clips": 2},
+    "mabn": {"window": 4, "warmup": 0, "r_warmup": 0},
 }
 
 

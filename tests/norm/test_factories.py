@@ -106,14 +106,24 @@ def test_group_norm_is_the_same_in_training_and_evaluation_and_has_no_state():
     assert not list(layer.buffers())
 
 
+#: Parameters beside gamma and beta: BatchNorm's before GroupNorm's, and the v of x sigmoid(v x).
+MORE = {"bcn": ["batch_bias", "batch_weight"], "evonorm_s0": ["v"], "dyt": ["alpha"], "derf": ["alpha", "shift"]}
+#: Those of a whole layer, where they start.
+SCALARS = {"alpha": [0.5], "shift": [0.0]}
+#: eps of the norms that have another one than 1e-5, or none.
+EPS = {"frn": 1e-6, "nf": None, "none": None, "dyt": None, "derf": None}
+
+
 @pytest.mark.parametrize("name", NORMS)
-def test_every_norm_starts_as_the_identity_map_with_one_gamma_and_beta_a_channel(name):
+def test_every_norm_starts_with_gamma_1_and_beta_0_for_every_channel(name):
     layer = make_norm(name)(64)
-    first_pair = ["batch_bias", "batch_weight"] if name == "bcn" else []  # BatchNorm's, before GroupNorm's
-    assert sorted(key for key, _ in layer.named_parameters()) == [*first_pair, "bias", "weight"]
+    assert sorted(key for key, _ in layer.named_parameters()) == sorted([*MORE.get(name, []), "bias", "weight"])
     for key, parameter in layer.named_parameters():
-        assert torch.equal(parameter, torch.ones(64) if key.endswith("weight") else torch.zeros(64))
-    assert name == "none" or layer.eps == 1e-5
+        if key in SCALARS:
+            assert parameter.tolist() == SCALARS[key]
+        else:
+            assert torch.equal(parameter, torch.zeros(64) if key.endswith("bias") else torch.ones(64))
+    assert getattr(layer, "eps", None) == EPS.get(name, 1e-5)
 
 
 @pytest.mark.parametrize(("name", "options"), [("gn", {"groups": 2}), ("gn", {"channels_per_group": 1}), ("bn", {})])
@@ -172,7 +182,8 @@ def test_a_mistyped_name_gets_the_nearest_valid_one(name, options, hint):
 @pytest.mark.parametrize("name", NORMS)
 def test_factories_and_layers_can_be_pickled(name):
     """A factory copied into another process makes the same layers; so do options."""
-    options = {"groups": 4} if name in ("gn", "ws+gn", "bcn") else {} if name == "none" else {"eps": 1e-3}
+    grouped = name in ("gn", "ws+gn", "bcn", "rms_gn", "evonorm_s0")
+    options = {"groups": 4} if grouped else {} if EPS.get(name, 1e-5) is None else {"eps": 1e-3}
     factory = make_norm(name, **options)
     copied = pickle.loads(pickle.dumps(factory))
     assert copied == factory

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
-from index_sets import affine, batch_sets, group_sets, moments, normalised, tensor_sets
+from index_sets import affine, batch_sets, group_sets, moments, normalised, randomised, tensor_sets
 from small_layers import OPTIONS, clips_like, small_layer, with_statistics
 
 from videogn.norm import NORMS, make_norm
 
 SHAPES = [(4, 6, 3, 1, 5), (2, 6, 1, 3, 3)]
 #: The norms that compute in training what they compute in evaluation.
-SAME_IN_EVALUATION = {"gn", "ln", "in", "ws+gn", "frozen_bn", "none"}
+SAME_IN_EVALUATION = {
+    "gn",
+    "ln",
+    "in",
+    "ws+gn",
+    "rms_gn",
+    "evonorm_s0",
+    "frn",
+    "nf",
+    "dyt",
+    "derf",
+    "frozen_bn",
+    "none",
+}
 #: The norms that have no buffers.
-STATELESS = {"gn", "ln", "in", "ws+gn", "none"}
+STATELESS = SAME_IN_EVALUATION - {"frozen_bn"}
 #: The norms whose output for a clip depends on the rest of its batch, in training.
-OVER_THE_BATCH = {"bn", "brn", "sync_bn", "sub_bn", "bcn"}
+OVER_THE_BATCH = {"bn", "brn", "sync_bn", "sub_bn", "bcn", "mabn"}
 
 
 def _numbers(layer):
@@ -115,8 +130,38 @@ def test_batch_channel_norm_is_its_formula():
         np.testing.assert_allclose(layer.running_var.numpy(), variance, rtol=1e-12)
 
 
-def test_no_norm_is_gamma_x_plus_beta():
-    layer, x = small_layer("none"), clips_like(2, 6, 1, 3, 2)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("options", "groups"), [({"groups": 2}, 2), ({"channels_per_group": 2}, 3), ({"max_groups": 5}, 3)]
+)
+def test_rms_group_norm_divides_by_the_root_of_the_mean_square(options, groups, shape):
+    layer, x = randomised(make_norm("rms_gn", **options)(6)), clips_like(*shape)
+    y = np.empty_like(x.numpy())
+    for where in group_sets(shape, groups):
+        values = [float(v) for v in x.numpy()[where].ravel()]
+        y[where] = x.numpy()[where] / (sum(v * v for v in values) / len(values) + 1e-5) ** 0.5
+    wanted = affine(y, layer.weight.detach().numpy(), layer.bias.detach().numpy())
+    np.testing.assert_allclose(layer(x).detach().numpy(), wanted, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("dyt", {}), ("dyt", {"alpha": 2.0}), ("derf", {}), ("derf", {"alpha": 1.5, "shift": -0.3})]
+)
+def test_functions_of_single_values(name, options):
+    """gamma tanh(alpha x) + beta and gamma erf(alpha x + shift) + beta, one number after the other."""
+    layer, x = make_norm(name, **options)(6).double(), clips_like(2, 6, 1, 3, 2)
+    alpha, shift = options.get("alpha", 0.5), options.get("shift", 0.0)
+    for parameter in (layer.weight, layer.bias):
+        parameter.data = torch.randn(6, dtype=torch.float64)
+    of_one = {"dyt": lambda v: math.tanh(alpha * v), "derf": lambda v: math.erf(alpha * v + shift)}[name]
+    y = np.vectorize(of_one)(x.numpy())
+    wanted = affine(y, layer.weight.detach().numpy(), layer.bias.detach().numpy())
+    np.testing.assert_allclose(layer(x).detach().numpy(), wanted, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["none", "nf"])
+def test_no_norm_is_gamma_x_plus_beta(name):
+    layer, x = small_layer(name), clips_like(2, 6, 1, 3, 2)
     wanted = affine(x.numpy(), layer.weight.detach().numpy(), layer.bias.detach().numpy())
     np.testing.assert_allclose(layer(x).detach().numpy(), wanted, rtol=1e-12)
 
@@ -153,7 +198,8 @@ def test_state_changes_in_training_only(name):
     assert all(np.array_equal(before[key], value) for key, value in _numbers(layer).items())
     layer.train()(x)
     changed = {key for key, value in _numbers(layer).items() if not np.array_equal(before[key], value)}
-    statistics = {"running_mean", "running_var", "num_batches_tracked"}
+    mean = "recent_squares" if name == "mabn" else "running_mean"
+    statistics = {mean, "running_var", "num_batches_tracked"}
     assert changed == (statistics if name in OVER_THE_BATCH else set())
     assert bool(list(layer.buffers())) == (name not in STATELESS)
 
@@ -223,7 +269,7 @@ def test_one_clip_with_one_position(name):
 # Options
 
 
-@pytest.mark.parametrize("name", ["gn", "ws+gn", "bcn"])
+@pytest.mark.parametrize("name", ["gn", "ws+gn", "bcn", "rms_gn", "evonorm_s0"])
 @pytest.mark.parametrize(
     ("options", "channels", "words"),
     [
@@ -255,7 +301,16 @@ def test_a_batch_that_does_not_divide_into_sub_batches(batch):
         ("brn", {"warmup": -1}, "warmup must be >= 0, got -1"),
         ("sub_bn", {"clips": 0}, "clips must be > 0, got 0"),
         ("bcn", {"groups": 0}, "groups must be > 0, got 0"),
+        ("rms_gn", {"groups": 2, "max_groups": 2}, "not both"),
+        ("mabn", {"window": 0}, "window must be > 0, got 0"),
+        ("mabn", {"warmup": -1}, "warmup must be >= 0, got -1"),
+        ("mabn", {"r_warmup": -1}, "r_warmup must be >= 0, got -1"),
+        ("mabn", {"decay": 1}, "decay must be >= 0 and < 1, got 1"),
+        ("dyt", {"eps": 1e-3}, r"'dyt' takes alpha, got option 'eps'"),
         ("ws+gn", {"groups": 2, "channels_per_group": 2}, "not both"),
+        ("evonorm_s0", {"groups": 2, "max_groups": 2}, "not both"),
+        ("frn", {"groups": 2}, r"'frn' takes eps, got option 'groups'"),
+        ("nf", {"eps": 1e-3}, r"'nf' takes no options, got option 'eps'"),
         ("none", {"groups": 2}, r"'none' takes no options, got option 'groups'"),
         ("ln", {"groups": 2}, r"'ln' takes eps, got option 'groups'"),
         ("ws-gn", {}, r"did you mean 'ws\+gn'"),

@@ -13,6 +13,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from videogn.norm import NORMS, make_norm
+from videogn.norm.moving_average import CentralisedConv3d
+from videogn.norm.normaliser_free import ScaledStandardisedConv3d
 from videogn.norm.weight_standardisation import WeightStandardisedConv3d, standardise_weight
 
 
@@ -63,8 +65,9 @@ def test_bf16_autocast():
 
 
 @pytest.mark.parametrize("name", NORMS)
-def test_only_one_norm_has_another_convolution(name):
-    assert make_norm(name).conv is (WeightStandardisedConv3d if name == "ws+gn" else nn.Conv3d)
+def test_which_norms_have_another_convolution(name):
+    convolutions = {"ws+gn": WeightStandardisedConv3d, "nf": ScaledStandardisedConv3d, "mabn": CentralisedConv3d}
+    assert make_norm(name).conv is convolutions.get(name, nn.Conv3d)
 
 
 def test_a_norm_from_outside_asks_for_its_convolution():

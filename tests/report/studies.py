@@ -152,7 +152,7 @@ def _write_cell(place, cell, with_clips, failed_videos, classes, on_device):
 
 def write_transfer(study, cell, clip, top1):
     """A finished test of a cell at other clips, (length, interval); accuracy in [0, 1]."""
-    test = {"over_all": {"top1": top1}}
+    test = {"over_all": {"videos": 200, "top1": top1}}
     Transfer(ClipOfTest(*clip), test, 3.0, ("videogn", "test")).write(cell_folder(study.folder, cell))
 
 

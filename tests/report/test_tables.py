@@ -66,9 +66,9 @@ def test_top_5_of_five_classes_is_left_out(tmp_path):
 def test_seeds_are_averaged_with_their_interval(tmp_path):
     cells = [Cell(NORMS[1], 8, 2, 8, 1, Budget("epochs", 9), seed=seed) for seed in range(4)]
     results = {cell: _result(tmp_path, cell, top1, 99) for cell, top1 in zip(cells, (70, 72, 74), strict=False)}
-    assert accuracy_table(_layout(results)).rows == [["8 x 2", "8", "72.0 ± 5.0 / 99.0"]]
+    assert accuracy_table(_layout(results)).rows == [["8 x 2", "8", "72.0 [66.8, 76.7] / 99.0"]]
     table = accuracy_table(_layout(results, cells))
-    assert table.rows == [["8 x 2", "8", "72.0 ± 5.0 / 99.0 (n = 3)"]]
+    assert table.rows == [["8 x 2", "8", "72.0 [66.8, 76.7] / 99.0 (n = 3)"]]
     assert "n is said where not all seeds are finished" in table.caption
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import asdict
 
 import pytest
 import yaml
 
-from videogn.study import Budget, Norm, read_grid
+from videogn.study import Budget, Cell, Norm, read_grid
 from videogn.study.grid import check_known, make_grid
 
 AXES = {"norm": ["bn", "gn"], "clip": ["8x2", "16x1"], "batch_size": [8, 2]}
@@ -318,5 +319,35 @@ def test_a_grid_takes_the_options_of_optimisation_as_any_other():
     model = {"optimizer": "AdamW", "lr": 0.001, "layer_decay": 0.75, "warmup_epochs": 1, "ema": 0.99}
     model |= {"early_stopping": 3, "arch_options": {"stochastic_depth": 0.1}}
     grid = make_grid({**CONTENT, "fit": {"model": model}})
-    check_known(grid.base)
+    check_known(grid)
     assert all(grid.base["model"][name] == value for name, value in model.items())
+
+
+def test_a_norm_may_have_options_of_fit_that_only_its_cells_have():
+    slow = {"name": "gn", "variant": "lr 0.01", "fit": {"model": {"lr": 0.01, "arch_options": {"dropout": 0.1}}}}
+    fit = {"model": {"lr": 0.1, "arch_options": {"width": 8}}}
+    grid = _grid(axes={**AXES, "norm": ["gn", slow], "batch_size": 8, "clip": "8x2"}, fit=fit)
+    check_known(grid)
+    plain, varied = grid.cells
+    assert plain.fit_config(grid.base)["model"]["lr"] == 0.1
+    assert varied.fit_config(grid.base)["model"]["lr"] == 0.01
+    assert varied.fit_config(grid.base)["model"]["arch_options"] == {"width": 8, "dropout": 0.1}
+    assert plain.name == "gn_8x2_batch8_3epochs_seed0"
+    assert varied.name == "gn-lr-0.01_8x2_batch8_3epochs_seed0"
+    assert [cell.norm.label for cell in grid.cells] == ["GN", "GN, lr 0.01"]
+    assert Cell.read(json.loads(json.dumps(asdict(varied)))) == varied
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"fit": {"model": {"lr": 0.01}}}, "norm gn with options of fit needs a variant, which names it in the report"),
+        ({"variant": "a", "fit": {"model": {"norm": "bn"}}}, "model.norm cannot be set .* decided by the axis norm"),
+        ({"variant": "a", "fit": {"model": {"rate": 1}}}, "option of model must be .* got 'rate'"),
+        ({"variant": "a", "fit": {"models": {"lr": 1}}}, "section of `videogn fit` must be .* got 'models'"),
+        ({"variant": "a", "fit": 3}, "fit must be"),
+    ],
+)
+def test_wrong_options_of_a_norm_are_refused(entry, message):
+    with pytest.raises(ValueError, match=message):
+        check_known(_with_axes(norm=[{"name": "gn", **entry}]))

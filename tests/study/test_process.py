@@ -17,6 +17,7 @@ from videogn.study import running
 from videogn.study.running import Ended, explain, run_command
 from videogn.system import leash
 from videogn.system.leash import leashed
+from videogn.system.stopping import StopEvent
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal")
 
@@ -24,7 +25,7 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-
 def _run(tmp_path, code, *, stop=None, **options):
     environment = options.pop("environment", os.environ)
     command = [sys.executable, "-u", "-c", code]
-    stop = stop or threading.Event()
+    stop = stop or StopEvent()
     return run_command(command, tmp_path / "log.txt", environment=environment, stop=stop, **options)
 
 
@@ -97,7 +98,7 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN); print("ready"); time.sleep(60)
 
 
 def test_a_stop_lets_it_end_itself(tmp_path):
-    stop = threading.Event()
+    stop = StopEvent()
     thread = _when(tmp_path, "ready", stop.set)
     assert _run(tmp_path, GENTLE, stop=stop) == Ended(143, stopped=True)
     thread.join()
@@ -106,14 +107,14 @@ def test_a_stop_lets_it_end_itself(tmp_path):
 
 def test_a_stop_ends_what_does_not_end_itself(tmp_path, monkeypatch):
     monkeypatch.setattr(running, "_PATIENCE", 0.2)
-    stop = threading.Event()
+    stop = StopEvent()
     thread = _when(tmp_path, "ready", stop.set)
     assert _run(tmp_path, STUBBORN, stop=stop) == Ended(-signal.SIGKILL, stopped=True)
     thread.join()
 
 
 def test_a_stop_that_was_there_before(tmp_path):
-    stop = threading.Event()
+    stop = StopEvent()
     stop.set()
     assert _run(tmp_path, "import time; time.sleep(60)", stop=stop).stopped
 

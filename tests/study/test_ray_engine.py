@@ -24,6 +24,7 @@ from videogn.study.ray_engine import RayEngine, read_progress
 from videogn.study.schedule import run_cells
 from videogn.study.study_files import cell_folder
 from videogn.study.training_log import LAST_CHECKPOINT
+from videogn.system.stopping import StopEvent
 
 needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
 
@@ -155,7 +156,7 @@ def test_a_training_that_is_stopped_goes_on_later(motion, ray_engine, stand_in, 
     """It is asked to stop, and has the time to write its checkpoint."""
     (cell,), out = _make(motion, tmp_path / "study", norms=["gn"])
     folder = cell_folder(out, cell)
-    stop = threading.Event()
+    stop = StopEvent()
     leave = "signal.signal(signal.SIGTERM, lambda *_: (last.parent.mkdir(), last.touch(), sys.exit()))"
     stand_in.tell({"fit": f"{leave}; (folder / 'begun').touch(); time.sleep(60)"})
 
@@ -170,7 +171,7 @@ def test_a_training_that_is_stopped_goes_on_later(motion, ray_engine, stand_in, 
     assert _training(folder) is None
     assert CellResult.read(folder) is None
     stand_in.tell({})
-    assert ray_engine.run(folder, threading.Event(), lambda state: None).phase == "finished"
+    assert ray_engine.run(folder, StopEvent(), lambda state: None).phase == "finished"
     assert read_state(folder)["attempts"] == 2
     calls = [(call["command"], call["resumed"], call["OMP_NUM_THREADS"]) for call in stand_in.calls]
     assert calls == [("fit", False, "1"), ("fit", True, "1"), ("test", True, "1")]
@@ -182,7 +183,7 @@ def test_a_cell_that_waits_for_room_does_not_begin_once_stopped(motion, ray_engi
     """Two cells for one place; both threads of a schedule wait."""
     cells, out = _make(motion, tmp_path / "study")
     stand_in.tell({"fit": "time.sleep(60)"})
-    stop = threading.Event()
+    stop = StopEvent()
     states = {}
 
     def run(cell):
@@ -202,9 +203,9 @@ def test_a_cell_that_waits_for_room_does_not_begin_once_stopped(motion, ray_engi
 def test_the_reason_of_a_failure_comes_from_the_worker(motion, ray_engine, stand_in, tmp_path):
     cells, out = _make(motion, tmp_path / "study", norms=["gn"])
     with pytest.raises(ValueError, match="is not the folder of a cell"):
-        ray_engine.run(out, threading.Event(), lambda state: None)
+        ray_engine.run(out, StopEvent(), lambda state: None)
     stand_in.tell({"fit": "sys.exit('videogn: error: no norms')"})
     folder = cell_folder(out, cells[0])
-    state = ray_engine.run(folder, threading.Event(), lambda state: None)
+    state = ray_engine.run(folder, StopEvent(), lambda state: None)
     assert state.phase == "failed"
     assert state.reason == f"videogn: error: no norms (see {folder / 'log.txt'})"

@@ -15,6 +15,8 @@ from videogn.study import engines as engines_module
 from videogn.study.cell_files import prepare, read_state, write_state
 from videogn.study.engines import LocalEngine
 from videogn.study.running import machine
+from videogn.study.transfers import is_finished, unfinished_state
+from videogn.system.stopping import StopEvent
 
 CELL = Cell(Norm("gn"), 8, 2, 8, 1, Budget("epochs", 2))
 CURVE = (CurvePoint(1, 2, 2 * 8 * 8, 0.75, 2.0), CurvePoint(2, 4, 4 * 8 * 8, 0.25, 1.0))
@@ -109,7 +111,7 @@ def test_a_training_goes_on_from_its_checkpoint(stand_in, folder):
     stand_in.tell({"fit": f"{died}; os.kill(os.getpid(), 9)"})
     assert run_cell(folder).phase == "failed"
     after = "(folder / 'metrics.csv').write_text('epoch,step,val/top1\\n1,3,0.5\\n')"
-    stand_in.tell({"fit": f"{after}; (folder / 'cost.json').write_text('{{}}'); sys.exit(0)"})
+    stand_in.tell({"fit": f"{after}; (folder / 'cost.json').write_text('{{\"steps\": 4}}'); sys.exit(0)"})
     assert run_cell(folder).phase == "finished"
     assert _commands(stand_in) == [("fit", False), ("fit", True), ("test", True)]
     assert [(p.epoch, p.val_error) for p in CellResult.read(folder).curve] == [(1, 0.875), (2, 0.5)]
@@ -117,7 +119,7 @@ def test_a_training_goes_on_from_its_checkpoint(stand_in, folder):
 
 def test_a_stop_leaves_the_cell_to_go_on(stand_in, folder):
     stand_in.tell({"fit": "(folder / 'begun').touch(); time.sleep(60)"})
-    stop = threading.Event()
+    stop = StopEvent()
 
     def report(state):
         if (folder / "begun").exists():
@@ -125,18 +127,52 @@ def test_a_stop_leaves_the_cell_to_go_on(stand_in, folder):
 
     assert run_cell(folder, stop=stop, report=report).phase == "stopped"
     assert read_state(folder) == {"phase": "stopped", "attempts": 1, "reason": None}
-    assert not (folder / "trained").exists()
     stand_in.tell({})
     assert run_cell(folder).phase == "finished"
 
 
-@pytest.mark.parametrize("file", ["cost.json", "results.json"])
-def test_a_command_that_leaves_half_of_what_it_should_makes_no_result(stand_in, folder, file):
-    name = "fit" if file == "cost.json" else "test"
-    stand_in.tell({name: "last.parent.mkdir(exist_ok=True); last.touch(); sys.exit(0)"})
-    with pytest.raises(FileNotFoundError, match=file):
+def test_a_test_that_leaves_nothing_makes_no_result(stand_in, folder):
+    stand_in.tell({"test": "sys.exit(0)"})
+    with pytest.raises(FileNotFoundError, match=r"results\.json"):
         run_cell(folder)
     assert CellResult.read(folder) is None
+
+
+STOPPED = "last.parent.mkdir(exist_ok=True); last.touch(); sys.exit(0)"
+SHORT = """(folder / 'cost.json').write_text('{"steps": 1}')"""
+
+
+@pytest.mark.parametrize(
+    ("fit", "reason"),
+    [(STOPPED, "its training has not come to its end"), (f"{SHORT}; {STOPPED}", "it was trained for 1 of 4 steps")],
+)
+def test_half_a_training_is_not_tested(stand_in, folder, fit, reason):
+    """Whatever its exit status; also where an earlier version has marked it as trained. The next run goes on."""
+    (folder / "trained").touch()
+    stand_in.tell({"fit": fit})
+    assert run_cell(folder).reason == f"{reason} (see {folder / 'log.txt'})"
+    assert _commands(stand_in) == [("fit", False)]
+    stand_in.tell({})
+    assert run_cell(folder).phase == "finished"
+    assert _commands(stand_in) == [("fit", False), ("fit", True), ("test", True)]
+
+
+def test_a_result_of_half_a_training_is_mended(stand_in, folder):
+    """As earlier versions left it; a training that ends early by itself is a whole one."""
+    assert run_cell(folder).phase == "finished"
+    result = json.loads((folder / "result.json").read_text())
+    halved = {**result, "cost": {**result["cost"], "steps": 1}, "curve": result["curve"][:1]}
+    (folder / "result.json").write_text(json.dumps(halved))
+    assert is_finished(folder)
+    del halved["cost"]["ended_by"]
+    (folder / "result.json").write_text(json.dumps(halved))
+    (folder / "cost.json").write_text(json.dumps(halved["cost"]))
+    (folder / "metrics.csv").unlink()
+    assert not is_finished(folder)
+    assert unfinished_state(folder)[0] == "waiting"
+    assert run_cell(folder).phase == "finished"
+    assert CellResult.read(folder).cost["steps"] == 4
+    assert _commands(stand_in)[2:] == [("fit", True), ("test", True)]
 
 
 def test_an_error_of_the_study_is_recorded(stand_in, folder, monkeypatch):
@@ -199,7 +235,7 @@ def _environments(engine, stand_in, tmp_path):
     for cell in cells:
         place = tmp_path / "cells" / cell.name
         prepare(place, cell, cell.fit_config({}), own_data=None, data_root=None, planned={})
-        run = threading.Thread(target=engine.run, args=(place, threading.Event(), lambda state: None))
+        run = threading.Thread(target=engine.run, args=(place, StopEvent(), lambda state: None))
         threads.append(run)
         run.start()
     for thread in threads:
@@ -249,8 +285,8 @@ def test_a_slot_is_free_again_after_a_failure(stand_in, folder):
     engine = LocalEngine(1, gpus=["0"])
     for _ in range(3):
         with pytest.raises(ValueError, match="is not the folder of a cell"):
-            engine.run(folder.parent, threading.Event(), lambda state: None)
-    assert engine.run(folder, threading.Event(), lambda state: None).phase == "finished"
+            engine.run(folder.parent, StopEvent(), lambda state: None)
+    assert engine.run(folder, StopEvent(), lambda state: None).phase == "finished"
 
 
 @pytest.mark.parametrize(

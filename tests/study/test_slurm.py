@@ -27,7 +27,7 @@ JOB = Job(time="24:00:00", gpus=2, cpus=12)
 # Stands for python -m videogn study cell: ends with a status of its own, also when it is asked to stop.
 STAND_IN = """#!/bin/bash
 echo "$PWD|$*|$OMP_NUM_THREADS|$SLURM_JOB_NAME" >> calls.txt
-trap 'echo TERM >> calls.txt; sleep 0.5; exit 75' TERM
+trap 'echo TERM >> calls.txt; sleep 0.5; exit 143' TERM
 if [ -n "$STAND_IN_WAITS" ]; then echo waiting >> calls.txt; for i in {1..100}; do sleep 0.1; done; fi
 exit "${STAND_IN_STATUS:-0}"
 """
@@ -133,7 +133,7 @@ def test_times_as_slurm_writes_them(limit):
     assert Job(time=limit, gpus=0, cpus=1).time == limit
 
 
-@pytest.mark.parametrize(("status", "requeued"), [(0, False), (1, False), (75, True)])
+@pytest.mark.parametrize(("status", "requeued"), [(0, False), (1, False), (143, True)])
 def test_a_task_runs_its_cell(tmp_path, cluster, status, requeued):
     script, folders, directory = _array(tmp_path)
     for task, folder in enumerate(folders, start=1):
@@ -153,7 +153,7 @@ def test_signals_reach_the_cell_once(tmp_path, cluster, number, requeued):
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(number)
-    assert process.wait(20) == 75
+    assert process.wait(20) == 143
     assert _calls(directory)[2:] == ["TERM"] + ["scontrol requeue 12_1"] * requeued
 
 
@@ -237,7 +237,7 @@ def test_a_real_cell_at_its_time_limit(motion, tmp_path, cluster, monkeypatch):
         assert time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(signal.SIGUSR1)
-    assert process.wait(90) == 75
+    assert process.wait(90) == 143
     assert read_state(folder)["phase"] == "stopped"
     assert _calls(directory) == ["scontrol requeue 12_2"]
     assert _start(script, cluster, task=2, **slurm).wait(180) == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import itertools
+import json
 import logging
 import math
 from types import SimpleNamespace
@@ -75,6 +76,24 @@ def test_precise_batch_norm_before_a_test(videogn, motion, tmp_path, caplog):
         assert videogn(*arguments, *more) == 0
     assert "measured on 1 training batches" in caplog.text
     assert '"seed": 0' in (tmp_path / "results.json").read_text()
+
+
+def test_eval_norm_changes_validations_and_tests_and_nothing_of_the_training(videogn, motion, tmp_path, caplog):
+    plain = _fit(videogn, motion, tmp_path / "plain", epochs=1)
+    with caplog.at_level(logging.INFO):
+        mixed = _fit(videogn, motion, tmp_path / "mixed", *_callback("EvalNorm", share=0.25), epochs=1)
+    assert "EvalNorm: each clip has a share of 0.25 in the statistics of 17 layers" in caplog.messages
+    assert all(torch.equal(plain[name], mixed[name]) for name in plain)
+    assert _column(tmp_path / "plain", "val/loss") != _column(tmp_path / "mixed", "val/loss")
+    scores = []
+    for share in (None, 0, 1):
+        out = tmp_path / f"test_{share}"
+        more = [] if share is None else _callback("EvalNorm", share=share)
+        checkpoint = tmp_path / "plain" / "checkpoints" / "last.ckpt"
+        assert videogn(*evaluation_arguments("test", motion, out, checkpoint), *more) == 0
+        scores.append(json.loads((out / "results.json").read_text())["calibration"]["nll"])
+    assert scores[1] == pytest.approx(scores[0], rel=1e-5)
+    assert scores[2] != pytest.approx(scores[0], rel=1e-4)
 
 
 def test_precise_batch_norm_without_training_videos(videogn, motion, tmp_path, capsys):

@@ -13,7 +13,8 @@ from training import fit_arguments
 from videogn.training.callbacks import TrainingCost
 from videogn.training.callbacks import training_cost as cost_module
 
-KEYS = ["training_seconds", "validation_seconds", "steps", "clips", "frames", "peak_device_bytes", "peak_process_bytes"]
+KEYS = ["training_seconds", "validation_seconds", "steps", "clips", "frames"]
+KEYS += ["peak_device_bytes", "peak_process_bytes", "ended_by"]
 
 
 class _Clock:
@@ -40,6 +41,9 @@ def _trainer(tmp_path, *, step=0, processes=2):
         fast_dev_run=False,
         log_dir=str(tmp_path),
         default_root_dir="elsewhere",
+        max_steps=-1,
+        max_epochs=1,
+        current_epoch=1,
     )
 
 

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 from videogn.checks import require_positive
 from videogn.choices import PredictPrecisionName
-from videogn.cli.exits import fail
 from videogn.cli.predictor_settings import predictor_settings
 from videogn.source_names import check_source
 from videogn.system.files import one_line
-from videogn.system.stopping import Stopped, stoppable
+from videogn.system.stopping import going_on
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -71,14 +70,11 @@ def run(options: Options) -> int:
         raise ModuleNotFoundError("the page needs gradio: pip install 'videogn[app]'")
     from videogn.webpage.server import gradio_set_up, listening, serve
 
-    try:
-        with stoppable(), listening(options.host, options.port) as listener, gradio_set_up():
-            page = _page(options)
-            host = f"[{options.host}]" if ":" in options.host else options.host
-            print(f"http://{host}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True)
-            serve(page, listener, max_bytes=round(options.max_mb * 2**20))
-    except Stopped as stop:
-        fail("interrupted", stop.status)
+    with going_on("the page is no longer served"), listening(options.host, options.port) as listener, gradio_set_up():
+        page = _page(options)
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        print(f"http://{host}:{listener.getsockname()[1]} (Ctrl-C ends it)", flush=True)
+        serve(page, listener, max_bytes=round(options.max_mb * 2**20))
     return 0
 
 

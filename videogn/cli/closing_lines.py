@@ -63,23 +63,28 @@ def closing_lines(trainer: Trainer, data: Mapping[str, Any], trust: Sequence[str
 
 
 def interrupted_lines(trainer: Trainer) -> list[str]:
-    """Say how a training run that was interrupted goes on, and draw its curve so far; other processes may be gone.
+    """Say what a training run that was interrupted has come to, and draw its curve so far; others may be gone.
 
     Args:
         trainer: Trainer whose fit was interrupted.
 
     Returns:
-        The lines: the accuracies so far, if there are any, and what to do.
+        A line with the accuracies so far, if there are any.
     """
     if trainer.fast_dev_run or not trainer.is_global_zero:  # type: ignore[attr-defined]
         return []
     history, kept = history_of(trainer), _kept(trainer)
     if (folder := _folder_above(kept)) is not None:
         draw_curve(history, folder)
-    lines = [_accuracies(history, kept)] if history.accuracies else []
-    if kept is not None and kept.last_model_path:
-        lines.append(f"to go on: the same command with --ckpt_path {shlex.quote(kept.last_model_path)}")
-    return lines
+    return [_accuracies(history, kept)] if history.accuracies else []
+
+
+def how_to_go_on(trainer: Trainer) -> str:
+    """Say how a training run that was interrupted goes on; nothing where it has written no checkpoint."""
+    kept = _kept(trainer)
+    if kept is None or not kept.last_model_path:
+        return ""
+    return f"the same command with --ckpt_path {shlex.quote(kept.last_model_path)} goes on"
 
 
 def draw_curve(history: History, folder: str) -> Path | None:

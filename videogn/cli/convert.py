@@ -45,7 +45,7 @@ class Options:
         data (PATH): Videos like those that the network is for; labels are not used. Files, folders of videos, lists,
             Kinetics CSVs or indices (.parquet).
         out (FILE): Checkpoint to write.
-        norm: Norm without running statistics, by name or dotted path.
+        norm: Norm without running statistics and without an activation of its own, by name or dotted path.
         norm_options: Options of the norm, for instance {groups: 16}.
         clips: Number of clips that gamma and beta are set on; as many others compare the two networks. Each is from
             another video as long as there are enough. Every norm takes a pass of the network over them.
@@ -127,10 +127,12 @@ def _check_norms(network: nn.Module, reference: nn.Module, name: str, options: O
             f"{options.source} has norm {name}, which keeps no running statistics: only BatchNorm and its kin are "
             "converted; fine-tune it as it is, with --model.init_from"
         )
-    if has_running_statistics(network):
-        others = [norm for norm in NORMS if not has_running_statistics(make_norm(norm)(64))]
+    if has_running_statistics(network) or not make_norm(options.norm).is_layer_only:
+        layers = [norm for norm in NORMS if make_norm(norm).is_layer_only]
+        others = [norm for norm in layers if not has_running_statistics(make_norm(norm)(64))]
         raise ValueError(
-            f"--norm must be one without running statistics, such as {', '.join(others)}, got {options.norm!r}"
+            "--norm must be one without running statistics and without an activation of its own, such as "
+            f"{', '.join(others)}, got {options.norm!r}"
         )
 
 

@@ -16,13 +16,11 @@ from videogn.choices import (
     ProtocolName,
     check_rate,
 )
-from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
 from videogn.cli.predictor_settings import predictor_settings
 from videogn.cli.score_output import Format, checked_output
 from videogn.cli.video_inputs import named_inputs
 from videogn.source_names import check_source
-from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
     from videogn.inference.bulk.rows import Row
@@ -131,10 +129,7 @@ def run(options: Options) -> int:
     def write(rows: Iterable[Row], form: Format, file: BinaryIO) -> None:
         write_features(rows, file, size=size, per_video=options.per == "video")
 
-    try:
-        with stoppable(), opened_parts(output.path, what, overwrite=options.overwrite) as parts:
-            scoring = Scoring(inputs, parts, feature_row_of, retry_failed=options.retry_failed)
-            progress = ScoringProgress(total, Fallbacks(options.decoder), "Computing features")
-            return keep_scores(features, scoring, parts, progress, output, write)
-    except Stopped as stop:
-        fail("interrupted", stop.status)
+    with opened_parts(output.path, what, overwrite=options.overwrite) as parts:
+        scoring = Scoring(inputs, parts, feature_row_of, retry_failed=options.retry_failed)
+        progress = ScoringProgress(total, Fallbacks(options.decoder), "Computing features")
+        return keep_scores(features, scoring, parts, progress, output, write)

@@ -205,17 +205,11 @@ class VideoCLI(LightningCLI):
             write_page(folder)
 
     def _run_subcommand(self, subcommand: str) -> None:
-        """Run it; where it ends early, draw its curve, say how it goes on, or what would fit where memory ran out."""
-        try:
-            with saying_what_fits(self, subcommand):
-                super()._run_subcommand(subcommand)
-        except BaseException as error:
-            from videogn.cli.closing_lines import interrupted_lines
+        """Run it; where it is asked to end, in good order; where memory runs out, say what would fit."""
+        from videogn.cli.stopped_training import stopping_in_order
 
-            lines = interrupted_lines(self.trainer) if subcommand == "fit" else []
-            for line in lines if isinstance(error, SystemExit | KeyboardInterrupt) else []:
-                _log.info("%s", line)
-            raise
+        with saying_what_fits(self, subcommand), stopping_in_order(self.trainer, subcommand):
+            super()._run_subcommand(subcommand)
 
     def _given(self, words: Sequence[str] | None = None) -> Namespace:
         """Parse the command line, or some words of it, without defaults: what the user has set."""

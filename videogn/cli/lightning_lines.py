@@ -21,6 +21,7 @@ _NOISE = (
     "Using bfloat16 Automatic Mixed Precision",  # as the configuration or command line says
     "Using 16bit Automatic Mixed Precision",
     "`Trainer.fit` stopped",
+    "\nDetected KeyboardInterrupt",
 )
 #: Lightning's warnings without consequence here: our loader resumes by itself, and a small data set has few batches.
 #: The training loss in the log is that of one process; the counts are added up before they are logged.

@@ -44,6 +44,9 @@ _NOISE = (
     "This DataLoader will create .* worker processes",  # more than cores, as asked for; once for every loader
     "The dirpath has changed.*",
 )
+_ABOUT = "Video classification with any normalisation over (T, H, W)."
+#: How a command goes on that was stopped and has kept nothing of what it did.
+_ANEW = "the same command begins anew"
 #: Environment variable: set it to see where an error comes from.
 _TRACEBACK = "VIDEOGN_TRACEBACK"
 
@@ -55,8 +58,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv: Arguments without the program's name. Default: those of the process.
 
     Raises:
-        SystemExit: Always, with a status: 0 done, 1 done in part, 2 wrong input, 130 interrupted.
+        SystemExit: Always, with a status: 0 done, 1 done in part, 2 wrong input; 130, 143 or 129 stopped by Ctrl-C,
+            `kill` or a closed terminal, 128 + N by another signal N that asks to end.
     """
+    from videogn.system.stopping import Stopped, stoppable
+
     open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
@@ -65,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for message in _NOISE:
         warnings.filterwarnings("ignore", message=message)
     try:
-        status = _run("videogn", arguments, COMMANDS, "Video classification with any normalisation over (T, H, W).")
+        with stoppable():
+            status = _run("videogn", arguments, COMMANDS, _ABOUT)
     except (ValueError, OSError, ModuleNotFoundError) as error:
         if os.environ.get(_TRACEBACK):
             raise
@@ -82,8 +89,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         if type(error).__name__ != "MisconfigurationException" or os.environ.get(_TRACEBACK):
             raise
         fail(_one_line(error))
+    except Stopped as stop:
+        fail(f"interrupted: {stop.how or _ANEW}", stop.status)
     except KeyboardInterrupt:
-        fail("interrupted", status=130)
+        fail(f"interrupted: {_ANEW}", status=130)
     raise SystemExit(status)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,8 @@ from videogn.choices import ARCH, NetworkInput
 
 _LEGEND = """
 Multiply-adds are those of one clip of that size. Clips are frames x interval,
-or frames at a rate. Norm `every`: each that --model.norm takes.
+or frames at a rate. Norms: `every` one that --model.norm takes, or `most`, not
+{others}, which need more than a layer's place.
 Top-1 is in percent on Kinetics-400, as its publishers state it, with so many
 views (clips x crops) of a video; it was not measured here."""
 
@@ -84,13 +84,11 @@ def _has(parts: Sequence[str], *names: str) -> bool:
 
 def _architecture(arch: str, clip: NetworkInput) -> dict[str, Any]:
     from videogn.models import MODELS
+    from videogn.models.architectures import norms_of
     from videogn.models.network_size import network_size
-    from videogn.models.norm_conversion import OWN_NORM
-    from videogn.norm import NORMS
 
     parameters, multiply_adds = network_size(MODELS[arch], (clip.clip_length, clip.crop_size, clip.crop_size))
-    own = inspect.signature(MODELS[arch]).parameters["norm"].default == OWN_NORM
-    size = {"parameters": parameters, "multiply_adds": multiply_adds, "norms": [OWN_NORM] if own else list(NORMS)}
+    size = {"parameters": parameters, "multiply_adds": multiply_adds, "norms": norms_of(arch)}
     return {"name": arch, **size, **_input(clip)}
 
 
@@ -108,11 +106,14 @@ def _input(clip: NetworkInput) -> dict[str, Any]:
 def _print(architectures: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]]) -> None:
     from rich.console import Console
 
+    from videogn.norm import NORMS, make_norm
+
     console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
     table = _table("architecture", "<parameters", "<multiply-adds", "clip", "<crop", "norms")
+    most = len(NORMS)
     for row in architectures:
         size = (f"{row['parameters'] / 1e6:.2f} M", f"{row['multiply_adds'] / 1e9:.3f} G")
-        norms = "every" if len(row["norms"]) > 1 else row["norms"][0]
+        norms = {most: "every", 1: row["norms"][0]}.get(len(row["norms"]), "most")
         table.add_row(row["name"], *size, _clip(row), str(row["crop_size"]), norms)
     console.print(table)
     kinds = dict.fromkeys(row["name"].partition(":")[0] for row in sources)
@@ -125,7 +126,8 @@ def _print(architectures: Sequence[Mapping[str, Any]], sources: Sequence[Mapping
             top1 = f"{row['published_top1']:.1f}"
             table.add_row(row["name"].removeprefix(f"{kind}:"), _clip(row), str(row["crop_size"]), views, top1)
         console.print(table)
-    console.print(_LEGEND)
+    others = ", ".join(norm for norm in NORMS if not make_norm(norm).is_layer_only)
+    console.print(_LEGEND.format(others=others))
 
 
 def _table(*titles: str) -> Any:

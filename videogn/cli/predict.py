@@ -28,7 +28,6 @@ from videogn.cli.anytime import (
     most_clips,
     stopping_rule,
 )
-from videogn.cli.exits import fail
 from videogn.cli.parsing import POSITIONAL
 from videogn.cli.predict_engine import EngineOptions, check_engine, opened_predictor
 from videogn.cli.prediction_pictures import PictureOptions, check_pictures, say_unpictured, with_pictures
@@ -37,7 +36,6 @@ from videogn.cli.score_output import Format, Output, checked_output
 from videogn.cli.timeline import Timeline
 from videogn.cli.video_inputs import named_inputs
 from videogn.source_names import check_source
-from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
     from videogn.evaluation.anytime import StoppingRule
@@ -196,28 +194,25 @@ def run(options: Options) -> int:
     from videogn.inference.bulk.scoring import Scoring
 
     settings = predictor_settings(options) | {"num_clips": most_clips(clips, test)}
-    try:
-        with stoppable(), opened_predictor(engine, options.checkpoint, settings) as predictor:
-            progress = ScoringProgress(total, Fallbacks(options.decoder))  # its time begins when networks are loaded
-            rule = stopping_rule(clips, test, predictor.views)
-            if timeline.timeline is None:
-                formats, predict = PREDICTIONS, _predict(options, predictor, rule)
-            else:
-                formats, predict = SEGMENTS, timeline.segmenting(predictor, progress, options.batch_clips)
-            with with_pictures(pictures, predictor, predict, rule) as predict:
-                predict = counting_clips(predict, rule)
-                if output is None:
-                    return print_scores(predict, inputs, progress, options.format or "table", formats)
-                if not output.kept:
-                    return pass_scores(predict, inputs, progress, output, formats)
-                about = _identity(options, predictor, rule)
-                with opened_parts(output.path, about, overwrite=options.overwrite) as parts:
-                    scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
-                    status = keep_scores(predict, scoring, parts, progress, output, formats.write)
-                    say_unpictured(pictures, scoring.known)
-                    return status
-    except Stopped as stop:
-        fail("interrupted", stop.status)
+    with opened_predictor(engine, options.checkpoint, settings) as predictor:
+        progress = ScoringProgress(total, Fallbacks(options.decoder))  # its time begins when networks are loaded
+        rule = stopping_rule(clips, test, predictor.views)
+        if timeline.timeline is None:
+            formats, predict = PREDICTIONS, _predict(options, predictor, rule)
+        else:
+            formats, predict = SEGMENTS, timeline.segmenting(predictor, progress, options.batch_clips)
+        with with_pictures(pictures, predictor, predict, rule) as predict:
+            predict = counting_clips(predict, rule)
+            if output is None:
+                return print_scores(predict, inputs, progress, options.format or "table", formats)
+            if not output.kept:
+                return pass_scores(predict, inputs, progress, output, formats)
+            about = _identity(options, predictor, rule)
+            with opened_parts(output.path, about, overwrite=options.overwrite) as parts:
+                scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
+                status = keep_scores(predict, scoring, parts, progress, output, formats.write)
+                say_unpictured(pictures, scoring.known)
+                return status
 
 
 def _predict(options: Options, predictor: Predictor, rule: StoppingRule | None) -> Predict[Any]:

@@ -29,7 +29,7 @@ _TUNING = {
     *(f"model.{field.name}" for field in fields(AugmentationSettings)),
     *(f"model.{field.name}" for field in fields(ObjectiveSettings)),
     *(f"model.{field.name}" for field in fields(FreezingSettings)),
-    *("model.layer_decay", "model.warmup_epochs", "model.ema", "model.early_stopping"),
+    *("model.layer_decay", "model.warmup_epochs", "model.ema", "model.adaptive_clip", "model.early_stopping"),
     *("data.sampling", "data.random_resized_crop", "data.random_resized_crop_ratio", "data.multigrid"),
 }
 #: What nobody writes on a command line: --engine-file stands for the one, --config for the others.

@@ -19,9 +19,13 @@ from videogn.models import (
     torchvision_networks,
     vgg,
 )
-from videogn.norm import make_norm
+from videogn.models.norm_conversion import OWN_NORM
+from videogn.norm import NORMS, make_norm
 
-_BUILDERS: tuple[Callable[..., nn.Module], ...] = (
+_Builders = tuple[Callable[..., nn.Module], ...]
+
+#: Networks of our own blocks, which ask the norm what belongs where: any norm fits.
+_OF_BLOCKS: _Builders = (
     i3d.i3d_r50,
     i3d.i3d_r50_8x8,
     i3d.i3d_r50_8x8_unpadded,
@@ -30,6 +34,14 @@ _BUILDERS: tuple[Callable[..., nn.Module], ...] = (
     i3d.i3d_tiny,
     i3d.slow_r50,
     i3d.c2d_r50,
+    image_networks.resnet50,
+    image_networks.resnet101,
+    image_networks.resnet_tiny,
+    image_networks.resnet_cifar,
+    vgg.vgg16,
+)
+#: Networks whose BatchNorm layers are replaced: norms that are layers only fit.
+_CONVERTED: _Builders = (
     pytorchvideo_networks.x3d_xs,
     pytorchvideo_networks.x3d_s,
     pytorchvideo_networks.x3d_m,
@@ -37,25 +49,34 @@ _BUILDERS: tuple[Callable[..., nn.Module], ...] = (
     pytorchvideo_networks.r2plus1d_r50,
     pytorchvideo_networks.csn_r101,
     slowfast.slowfast_r50,
-    pytorchvideo_mvit.mvit_base_16x4,
-    pytorchvideo_mvit.mvit_base_32x3,
     torchvision_networks.r3d_18,
     torchvision_networks.mc3_18,
     torchvision_networks.r2plus1d_18,
     torchvision_networks.s3d,
+)
+#: Transformers, which keep their own.
+_WITH_THEIR_OWN: _Builders = (
+    pytorchvideo_mvit.mvit_base_16x4,
+    pytorchvideo_mvit.mvit_base_32x3,
     torchvision_networks.mvit_v1_b,
     torchvision_networks.mvit_v2_s,
     torchvision_networks.swin3d_t,
     torchvision_networks.swin3d_s,
     torchvision_networks.swin3d_b,
-    image_networks.resnet50,
-    image_networks.resnet101,
-    image_networks.resnet_tiny,
-    image_networks.resnet_cifar,
-    vgg.vgg16,
 )
 #: Architecture name -> builder `(num_classes, norm, ...) -> nn.Module`; the names that `--model.arch` takes.
-MODELS = {builder.__name__: builder for builder in _BUILDERS}
+MODELS = {builder.__name__: builder for builder in (*_OF_BLOCKS, *_CONVERTED, *_WITH_THEIR_OWN)}
+
+
+def norms_of(arch: str) -> list[str]:
+    """List the norms of `videogn.norm.NORMS` that a network takes.
+
+    Args:
+        arch: A key of `MODELS`.
+    """
+    if MODELS[arch] in _WITH_THEIR_OWN:
+        return [OWN_NORM]
+    return [name for name in NORMS if MODELS[arch] in _OF_BLOCKS or make_norm(name).is_layer_only]
 
 
 def make_model(

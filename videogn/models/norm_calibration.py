@@ -30,8 +30,8 @@ from videogn.checks import check_choice
 
 MatchName = Literal["moments", "least_squares"]
 
-#: Buffer that tells norms with running statistics from the others.
-_RUNNING_MEAN = "running_mean"
+#: Buffer that tells norms with running statistics from the others; one that does not centre has no mean.
+_RUNNING_VAR = "running_var"
 #: A channel whose variance is a smaller share of its mean square is constant, but for rounding.
 _CONSTANT = 1e-12
 
@@ -203,7 +203,7 @@ def has_running_statistics(network: nn.Module) -> bool:
 
 
 def _has_statistics(layer: nn.Module) -> bool:
-    return dict(layer.named_buffers(recurse=False)).get(_RUNNING_MEAN) is not None
+    return dict(layer.named_buffers(recurse=False)).get(_RUNNING_VAR) is not None
 
 
 class _Reached(Exception):

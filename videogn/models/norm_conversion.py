@@ -11,10 +11,13 @@ from torch import nn
 from videogn.norm import NormFactory, make_norm
 from videogn.norm.batch_channel import BatchChannelNorm3d
 from videogn.norm.batch_renorm import BatchRenorm3d
+from videogn.norm.element_wise import DynamicErf, DynamicTanh
 from videogn.norm.evonorm import EvoNormS03d
 from videogn.norm.filter_response import FilterResponseNorm3d
 from videogn.norm.frozen import ChannelAffine, FrozenBatchNorm3d
+from videogn.norm.moving_average import CentralisedConv3d, MovingAverageBatchNorm3d
 from videogn.norm.normaliser_free import NormaliserFree3d
+from videogn.norm.root_mean_square import RMSGroupNorm
 from videogn.norm.sub_batch import SlowFastSubBatchNorm3d, SubBatchNorm3d, SyncBatchNorm3d
 from videogn.norm.weight_standardisation import WeightStandardisedConv3d, WeightStandardisedGroupNorm
 
@@ -35,12 +38,20 @@ _CHANNELS: dict[type[nn.Module], str] = {
     FrozenBatchNorm3d: "num_channels",
     SubBatchNorm3d: "num_channels",
     SlowFastSubBatchNorm3d: "num_channels",
+    MovingAverageBatchNorm3d: "num_channels",
+    RMSGroupNorm: "num_channels",
+    DynamicTanh: "num_channels",
+    DynamicErf: "num_channels",
     ChannelAffine: "num_channels",
 }
 #: Layers that go with activations of their own, which would stay.
 _WITH_MORE = (EvoNormS03d, FilterResponseNorm3d, NormaliserFree3d)
 #: What a layer may hold; a tensor is kept where the new layer has one of the same name and shape.
-_KEPT = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+_KEPT = ("weight", "bias")
+#: What it may hold too, and is kept where both layers have them all: without a mean they are of another kind.
+_STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+#: Convolutions that can take one another's place.
+_CONVOLUTIONS: tuple[type[nn.Conv3d], ...] = (nn.Conv3d, WeightStandardisedConv3d, CentralisedConv3d)
 #: Options that are taken over from the old layer, unless the factory sets them.
 _OPTIONS = ("eps", "momentum")
 #: Most groups of a layer, where the factory says nothing of groups (GN paper, section 3.1).
@@ -77,7 +88,8 @@ def convert_norm(network: nn.Module, factory: str | Callable[..., nn.Module]) ->
     gamma, beta and running statistics are kept where the new layer has a place for them, and so are device, dtype,
     training mode, `requires_grad`, and eps and momentum unless the factory sets them. Norms with groups have the
     largest number of groups up to 32 that divides a layer's channels, unless the factory says how many. Norms that go
-    with a convolution of their own (`ws+gn`) replace the 3D convolutions without a bias too, whose weights are kept.
+    with a convolution of their own (`ws+gn`, `mabn`) replace the 3D convolutions without a bias too, whose weights are
+    kept.
 
     LayerNorm stays: it normalises the last axes of tokens, not channels at axis 1. Forward hooks of the replaced layers
     are not kept.
@@ -143,9 +155,11 @@ def _replacement(name: str, layer: nn.Module, norm: NormFactory) -> nn.Module:
     held = {key: tensor for key, tensor in _tensors(layer).items() if tensor.is_floating_point()}
     for tensor in held.values():
         made.to(device=tensor.device, dtype=tensor.dtype)
+    both = _tensors(made).keys() & _tensors(layer).keys()
+    kept = {*_KEPT, *_STATISTICS} if both >= set(_STATISTICS) else set(_KEPT)
     for key, tensor in _tensors(made).items():
         old = _tensors(layer).get(key)
-        if key in _KEPT and old is not None and old.shape == tensor.shape:
+        if key in kept and old is not None and old.shape == tensor.shape:
             tensor.copy_(old)
             tensor.requires_grad_(old.requires_grad)
     return made.train(layer.training)
@@ -156,12 +170,11 @@ def _tensors(layer: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _differs(layer: nn.Module, conv: type[nn.Conv3d]) -> bool:
-    """Whether a layer is a plain or standardised 3D convolution in front of a norm, but not the norm's own."""
+    """Whether a layer is a 3D convolution in front of a norm, plain or some norm's, but not this norm's own."""
     if not isinstance(layer, nn.Conv3d) or layer.bias is not None:
         return False
-    return type(layer).forward in (nn.Conv3d.forward, WeightStandardisedConv3d.forward) and (
-        type(layer).forward is not conv.forward
-    )
+    known = type(layer).forward in [convolution.forward for convolution in _CONVOLUTIONS]
+    return known and type(layer).forward is not conv.forward
 
 
 def _convolution(layer: Any, conv: type[nn.Conv3d]) -> nn.Conv3d:

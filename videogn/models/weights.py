@@ -20,8 +20,8 @@ from videogn.models.weight_sources import SourceWeights, read_checkpoint, read_s
 
 __all__ = ["WeightReport", "load_weights", "read_checkpoint"]
 
-#: Suffix that tells the norms with running statistics (BN and its kin) from those without (GN, LN, IN).
-_RUNNING = ".running_mean"
+#: Suffixes that tell the norms with running statistics (BN and its kin) from those without (GN, LN, IN).
+_RUNNING = (".running_mean", ".running_var")
 #: Suffix of counters of batches, which some norms lack.
 _COUNTER = ".num_batches_tracked"
 #: Suffixes of tensors that are no weights: counters, Caffe2's momentum, statistics of single sub-batches.
@@ -188,7 +188,7 @@ def _require_same_norms(model: nn.Module, own: Mapping[str, Tensor], named: Mapp
         return
     name = (given or wanted)[0]
     layers = dict(model.named_modules())
-    layer = layers.get(name.removesuffix(_RUNNING))
+    layer = layers.get(name.rpartition(".")[0])
     kind = "a norm that the weights do not know" if layer is None else type(layer).__name__
     theirs = "one with running statistics (BatchNorm and its kin)"
     ours = "one without running statistics (GroupNorm and its kin)"

@@ -6,7 +6,8 @@ Every norm computes
 
 with gamma and beta per channel. Norms differ in S_i, the set of positions that share mu_i and var_i (GN paper,
 equations 1 to 3), or in the origin of mu_i and var_i. For video the paper's (H, W) becomes (T, H, W). A position is
-k = (k_N, k_C, k_T, k_H, k_W). Every variance that normalises is the biased one.
+k = (k_N, k_C, k_T, k_H, k_W). Every variance that normalises is the biased one. A few have another formula, which their
+docstrings state, and an activation of their own in place of ReLU.
 """
 
 from videogn.norm.table import NORMS, NormFactory, make_norm

@@ -6,7 +6,8 @@ evaluation (lib/utils/bn_helper.py, 200 iterations); Wu & Johnson 2021, "Rethink
 call it PreciseBN.
 
 A tracking layer is a module with buffers `running_mean` and `running_var` and an attribute `momentum`, PyTorch's
-convention. A layer without `momentum` has fixed statistics (a frozen BatchNorm) and is left alone.
+convention. A layer that does not centre its input has no `running_mean`: its mean counts as 0, and `running_var` is the
+mean square. A layer without `momentum` has fixed statistics (a frozen BatchNorm) and is left alone.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from videogn.system.ranks import world_size
 
 #: Estimators of `running_var`; see `precise_statistics`.
 VARIANCES = ("population", "batch")
+#: Names of the buffers.
+_MEAN, _VARIANCE = "running_mean", "running_var"
 
 
 class Statistics(NamedTuple):
@@ -67,7 +70,7 @@ def running_statistics(layers: Mapping[str, nn.Module]) -> dict[str, Statistics]
     Returns:
         Name -> current statistics.
     """
-    return {name: Statistics(*(_double(buffer) for buffer in _buffers(layer))) for name, layer in layers.items()}
+    return {name: _statistics(layer) for name, layer in layers.items()}
 
 
 @contextmanager
@@ -158,7 +161,7 @@ def precise_statistics(
     if not layers:
         return {}
     forward = forward or model
-    widths = [sum(buffer.numel() for buffer in _buffers(layer)) // 2 for layer in layers.values()]
+    widths = [layer.get_buffer(_VARIANCE).numel() for layer in layers.values()]
     sums = torch.zeros(3, sum(widths), dtype=torch.float64)  # of means, variances and squared means
     count = 0
     with torch.no_grad(), _uncorrected(layers), batch_statistics(layers) as take:
@@ -168,7 +171,7 @@ def precise_statistics(
             means, variances = (torch.cat(part) for part in zip(*taken, strict=True))
             sums += torch.stack([means, variances, means.square()])
             count += 1
-    sums, count = _over_processes(sums, count, next(_buffers(next(iter(layers.values())))).device)
+    sums, count = _over_processes(sums, count, next(iter(layers.values())).get_buffer(_VARIANCE).device)
     if not count:
         raise ValueError("precise statistics need at least one batch, got none")
     mean, var, square = sums / count
@@ -193,17 +196,18 @@ def _uncorrected(layers: Mapping[str, nn.Module]) -> Iterator[None]:
 
 
 def _tracks(layer: nn.Module) -> bool:
-    buffers = dict(layer.named_buffers(recurse=False))
-    return all(buffers.get(name) is not None for name in ("running_mean", "running_var")) and hasattr(layer, "momentum")
+    return _VARIANCE in _buffers(layer) and hasattr(layer, "momentum")
 
 
-def _buffers(layer: nn.Module) -> Iterator[Tensor]:
-    yield from (layer.get_buffer("running_mean"), layer.get_buffer("running_var"))
+def _buffers(layer: nn.Module) -> dict[str, Tensor]:
+    return dict(layer.named_buffers(recurse=False))  # without those that are None
 
 
-def _double(buffer: Tensor) -> Tensor:
+def _statistics(layer: nn.Module) -> Statistics:
     # First to the CPU: some devices have no float64.
-    return buffer.detach().cpu().double().clone()
+    buffers = {name: buffer.detach().cpu().double().clone() for name, buffer in _buffers(layer).items()}
+    var = buffers[_VARIANCE]
+    return Statistics(buffers.get(_MEAN, torch.zeros_like(var)), var)
 
 
 def _over_processes(sums: Tensor, count: int, device: torch.device) -> tuple[Tensor, int]:
@@ -220,5 +224,7 @@ def _write(layers: Mapping[str, nn.Module], found: Mapping[str, Statistics]) -> 
     # In place: tensors made in Lightning's inference mode could not be trained on.
     with torch.no_grad():
         for name, layer in layers.items():
-            for buffer, value in zip(_buffers(layer), found[name], strict=True):
-                buffer.copy_(value.view_as(buffer))
+            buffers = _buffers(layer)
+            for key, value in zip((_MEAN, _VARIANCE), found[name], strict=True):
+                if key in buffers:
+                    buffers[key].copy_(value.view_as(buffers[key]))

@@ -13,11 +13,14 @@ from torch import nn
 from videogn.extensions import check_options, find
 from videogn.norm.batch_channel import BatchChannelNorm3d
 from videogn.norm.batch_renorm import BatchRenorm3d
+from videogn.norm.element_wise import DynamicErf, DynamicTanh
 from videogn.norm.evonorm import EvoNormS03d
 from videogn.norm.filter_response import FilterResponseNorm3d
 from videogn.norm.frozen import ChannelAffine, FrozenBatchNorm3d
+from videogn.norm.moving_average import MovingAverageBatchNorm3d
 from videogn.norm.normaliser_free import NormaliserFree3d
 from videogn.norm.pytorch_layers import batch_norm, group_norm, instance_norm, layer_norm
+from videogn.norm.root_mean_square import RMSGroupNorm
 from videogn.norm.sub_batch import SyncBatchNorm3d, sub_batch_norm
 from videogn.norm.weight_standardisation import WeightStandardisedGroupNorm
 
@@ -33,6 +36,10 @@ NORMS: dict[str, Callable[..., nn.Module]] = {
     "sub_bn": sub_batch_norm,
     "ws+gn": WeightStandardisedGroupNorm,
     "bcn": BatchChannelNorm3d,
+    "mabn": MovingAverageBatchNorm3d,
+    "rms_gn": RMSGroupNorm,
+    "dyt": DynamicTanh,
+    "derf": DynamicErf,
     "evonorm_s0": EvoNormS03d,
     "frn": FilterResponseNorm3d,
     "nf": NormaliserFree3d,

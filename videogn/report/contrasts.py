@@ -10,7 +10,7 @@ import numpy as np
 
 from videogn.report.clip_counts import ClipFiles, ClipHits
 from videogn.report.layout import accuracy
-from videogn.report.statistics import Interval, bootstrap_interval, mcnemar_p, t_interval
+from videogn.report.statistics import Interval, bootstrap_interval, mcnemar_p, paired_t_p, t_interval
 from videogn.study.cell_files import CellResult
 
 #: +1 or -1, and seed -> result.
@@ -40,11 +40,13 @@ class Contrast:
 
     Attributes:
         over_seeds: Mean of the seeds' own contrasts, with Student's interval.
+        p: p value of Student's paired t test over the seeds; None for one seed, or where all seeds differ equally.
         over_videos: The same mean, with the bootstrap's interval over the videos; None without clip files.
         tests: McNemar's test of each seed, for a difference of two; empty without clip files.
     """
 
     over_seeds: Interval
+    p: float | None
     over_videos: Interval | None
     tests: tuple[Discordance, ...] = ()
 
@@ -73,14 +75,14 @@ def contrast(terms: Sequence[Term], files: ClipFiles) -> Contrast | None:
     hits = [[files.hits(results[seed]) for _, results in terms] for seed in seeds]
     paired = _paired(hits)
     if paired is None:
-        return Contrast(t_interval(values), None)
+        return Contrast(t_interval(values), paired_t_p(values), None)
     signs = np.array([sign for sign, _ in terms])
     correct = np.array([[one.correct for one in of_seed] for of_seed in paired], dtype=np.int64)  # (S, terms, N)
     by_video = np.einsum("t,stn->n", signs, correct) * 100 / len(seeds)
     tests = (
         tuple(_discordance(seed, *pair) for seed, pair in zip(seeds, correct, strict=True)) if len(terms) == 2 else ()
     )
-    return Contrast(t_interval(values), bootstrap_interval(by_video), tests)
+    return Contrast(t_interval(values), paired_t_p(values), bootstrap_interval(by_video), tests)
 
 
 def _accuracy(results: Mapping[int, CellResult], seed: int) -> float | None:

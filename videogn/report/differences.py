@@ -10,8 +10,8 @@ from videogn.report.clip_counts import ClipFiles
 from videogn.report.contrasts import Contrast, Term, contrast
 from videogn.report.document_blocks import DASH, Table
 from videogn.report.layout import Clip, Layout, Row
-from videogn.report.number_format import MINUS, between, p_value, with_interval
-from videogn.report.statistics import RESAMPLES
+from videogn.report.number_format import MINUS, between, p_number, p_value, with_interval
+from videogn.report.statistics import RESAMPLES, holm
 from videogn.study.cell import Norm
 
 #: Row, row before, name, and the terms of the contrast.
@@ -103,7 +103,9 @@ def explanation(found: Sequence[Difference], example: str = "video") -> str:
     if any(one.contrast.over_seeds.count > 1 for one in found):
         intervals = (
             "The interval over seeds is Student's t of the seeds' differences; it covers how training runs differ, for "
-            f"these test {example}s, and is wide with few seeds. The interval over {example}s is a percentile "
+            f"these test {example}s, and is wide with few seeds. p is that of the same t: were there no difference, one "
+            "as large would be this likely; p (Holm) is corrected for the number of rows of its table, so that with no "
+            f"difference anywhere one below 0.05 is at most 5 % likely. The interval over {example}s is a percentile "
             f"bootstrap of the test {example}s ({RESAMPLES:,} resamples of the difference averaged over seeds); "
             f"{over_videos} Neither covers"
         )
@@ -130,14 +132,17 @@ def difference_table(layout: Layout, found: Sequence[Difference], caption: str) 
     Returns:
         A row for each difference.
     """
-    rows = [
-        [*_setting(layout, one), one.name, with_interval(one.contrast.over_seeds), between(one.contrast.over_videos)]
-        for one in found
-    ]
     several = any(one.contrast.over_seeds.count > 1 for one in found)
-    mean = "mean ± 95 % over seeds" if several else "difference (one seed)"
+    corrected = iter(holm([one.contrast.p for one in found if one.contrast.p is not None]))
+    rows = []
+    for one in found:
+        p = one.contrast.p
+        tested = [DASH, DASH] if p is None else [p_number(p), p_number(next(corrected))]
+        over_seeds, over_videos = with_interval(one.contrast.over_seeds), between(one.contrast.over_videos)
+        rows.append([*_setting(layout, one), one.name, over_seeds, *(tested if several else []), over_videos])
+    means = ["mean ± 95 % over seeds", "p", "p (Holm)"] if several else ["difference (one seed)"]
     head = [*layout.place_head, "norm"]
-    return Table([*head, mean, f"95 % over {layout.example}s"], rows, caption, len(head))
+    return Table([*head, *means, f"95 % over {layout.example}s"], rows, caption, len(head))
 
 
 def mcnemar_table(layout: Layout, found: Sequence[Difference]) -> Table | None:
@@ -145,16 +150,19 @@ def mcnemar_table(layout: Layout, found: Sequence[Difference]) -> Table | None:
     seeds = sorted({test.seed for one in found for test in one.contrast.tests})
     if not seeds:
         return None
+    corrected = iter(holm([test.p for one in found for test in one.contrast.tests]))
     rows = []
     for one in found:
-        tests = {t.seed: f"{t.only_first} / {t.only_second}, {p_value(t.p)}" for t in one.contrast.tests}
+        tests = {
+            t.seed: f"{t.only_first} / {t.only_second}, {p_value(t.p)} ({p_number(next(corrected))})"
+            for t in one.contrast.tests
+        }
         rows.append([*_setting(layout, one), one.name, *(tests.get(seed, DASH) for seed in seeds)])
     number = sum(len(one.contrast.tests) for one in found)
     caption = (
         f"McNemar's exact test of each seed: {layout.example}s that only the first norm has right / only the second, "
-        f"and the two-sided p value. It compares two trained networks, not two methods. {number} p values, not "
-        f"corrected for their number: with no difference anywhere, at most about {0.05 * number:.1f} of them would be "
-        "expected below 0.05."
+        f"and the two-sided p value; in brackets, corrected by Holm for all {number} of the table. It compares two "
+        "trained networks, not two methods."
     )
     head = [*layout.place_head, "norm"]
     return Table([*head, *(f"seed {seed}" for seed in seeds)], rows, caption, len(head))

@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from videogn.report import paper
 from videogn.report.clip_counts import ClipFiles
-from videogn.report.layout import Layout, Row, accuracies
-from videogn.report.statistics import t_interval
+from videogn.report.layout import Layout, Row, accuracies, mean_accuracy
+from videogn.report.statistics import Interval
 from videogn.report.style import (
     Styles,
     legend_below,
@@ -136,22 +136,27 @@ def _plot_points(
     axes: Axes, points: Mapping[int, Mapping[int, CellResult]], style: dict[str, Any], label: str, shift: float
 ) -> None:
     """Mean, 95 % interval, and the seeds as small dots; `shift` is a factor, since the axis is logarithmic."""
-    finished = [(x * shift, values) for x, results in points.items() if (values := accuracies(results))]
+    means = {x: mean_accuracy(result.test for result in results.values()) for x, results in points.items()}
+    finished = [(x * shift, mean, accuracies(points[x])) for x, mean in means.items() if mean is not None]
     if not finished:
         return
-    intervals = [t_interval(values) for _, values in finished]
     axes.errorbar(
-        [x for x, _ in finished],
-        [interval.mean for interval in intervals],
-        yerr=[interval.half_width or 0.0 for interval in intervals],
+        [x for x, _, _ in finished],
+        [mean.mean for _, mean, _ in finished],
+        yerr=np.transpose([_bar(mean) for _, mean, _ in finished]),
         capsize=3,
         elinewidth=1.0,
         **{**style, "label": "_bars"},
     )
     axes.plot([], [], **style, label=label)  # the legend's, without bars
-    for x, values in finished:
+    for x, _, values in finished:
         if len(values) > 1:
             axes.plot([x] * len(values), values, ".", color=style["color"], alpha=0.45, markersize=4, label="_seeds")
+
+
+def _bar(mean: Interval) -> tuple[float, float]:
+    """How far the interval reaches below and above the mean."""
+    return (0.0, 0.0) if mean.low is None or mean.high is None else (mean.mean - mean.low, mean.high - mean.mean)
 
 
 def _plot_paper_table_2(axes: Axes, layout: Layout, styles: Styles) -> None:

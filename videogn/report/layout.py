@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from videogn.report.statistics import Interval, accuracy_interval
 from videogn.study.cell import Cell, Norm, Section, norm_labels
 from videogn.study.cell_files import CellResult
 from videogn.study.study_files import Study
@@ -185,6 +186,19 @@ def accuracy(result: CellResult, name: str = "top1") -> float | None:
     """Accuracy of a cell over all test videos, per cent; None where not all were tested."""
     value = result.test["over_all"][name]
     return None if value is None else 100 * float(value)
+
+
+def mean_accuracy(tests: Iterable[Mapping[str, Any]]) -> Interval | None:
+    """Mean top-1 accuracy with its interval over the seeds, per cent.
+
+    Args:
+        tests: Summary of each seed's test, as in results.json.
+
+    Returns:
+        The mean over those in which all test videos were tested; None where there are none.
+    """
+    over_all = [test["over_all"] for test in tests if test["over_all"]["top1"] is not None]
+    return accuracy_interval([100 * o["top1"] for o in over_all], over_all[0]["videos"]) if over_all else None
 
 
 def accuracies(results: Mapping[int, CellResult]) -> list[float]:

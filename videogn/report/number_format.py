@@ -26,10 +26,10 @@ def with_interval(interval: Interval | None) -> str:
     return signed(interval.mean) if half is None else f"{signed(interval.mean)} ± {half:.1f}"
 
 
-def plus_minus(interval: Interval) -> str:
-    """Write a mean: "74.2 ± 5.7", or "74.2" without an interval."""
-    half = interval.half_width
-    return f"{interval.mean:.1f}" + ("" if half is None else f" ± {half:.1f}")
+def mean_within(interval: Interval) -> str:
+    """Write an accuracy: "74.2 [68.1, 79.5]", or "74.2" without an interval."""
+    ends = "" if interval.low is None or interval.high is None else f" [{interval.low:.1f}, {interval.high:.1f}]"
+    return f"{interval.mean:.1f}{ends}"
 
 
 def between(interval: Interval | None) -> str:
@@ -41,7 +41,12 @@ def between(interval: Interval | None) -> str:
 
 def p_value(p: float) -> str:
     """Write a p value: "p = 0.012", "p < 0.001"."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
+    return f"p {p_number(p)}" if p < 0.001 else f"p = {p_number(p)}"
+
+
+def p_number(p: float) -> str:
+    """Write a p value in a column of them: "0.012", "< 0.001"."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}" if p < 0.0995 else f"{p:.2f}"
 
 
 def listing(items: Iterable[object]) -> str:

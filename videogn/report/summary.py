@@ -30,7 +30,7 @@ def summarise(layout: Layout, found: Differences) -> list[str]:
     if said:
         said.append(
             "An interval that includes 0 is compatible with no difference; it does not show that there is none. The "
-            "intervals are not corrected for their number."
+            "intervals are not corrected for their number; the p values beside the differences below are, by Holm."
         )
     return [_completeness(layout), *said]
 

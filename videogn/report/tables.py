@@ -6,9 +6,8 @@ import statistics
 from collections.abc import Iterable
 
 from videogn.report.document_blocks import DASH, Table
-from videogn.report.layout import Layout, Row, accuracies, accuracy
-from videogn.report.number_format import listing, plus_minus
-from videogn.report.statistics import t_interval
+from videogn.report.layout import Layout, Row, accuracies, accuracy, mean_accuracy
+from videogn.report.number_format import listing, mean_within
 from videogn.study.cell import Norm
 from videogn.study.cell_files import CellResult
 
@@ -74,8 +73,8 @@ def _caption(layout: Layout) -> str:
     if len(layout.seeds) == 1:
         return f"{over}. Seed {layout.seeds[0]} only{missing}, so that there is no spread to give."
     seeds = f"Seeds {listing(layout.seeds)}{missing}"
-    spread = "mean ± half of the 95 % interval over seeds for top-1 (Student's t, seeds - 1 degrees of freedom)"
-    agree = " ± 0.0: the seeds happen to agree, which few seeds may do by chance." if _any_equal(layout) else ""
+    spread = "mean and 95 % interval over seeds for top-1 (Student's t on logits, seeds - 1 degrees of freedom)"
+    agree = " Without width: the seeds happen to agree, as few may by chance." if _any_equal(layout) else ""
     fewer = " n is said where not all seeds are finished." if _some_missing(layout) else ""
     return f"{over}: {spread}. {seeds}.{fewer}{agree}"
 
@@ -103,10 +102,10 @@ def _with_top_k(results: Iterable[CellResult]) -> bool:
 
 def _accuracy(layout: Layout, row: Row, norm: Norm, with_top_k: bool) -> str:
     results = layout.results(row, norm)
-    top1 = accuracies(results)
-    if not top1:
+    top1 = mean_accuracy(result.test for result in results.values())
+    if top1 is None:
         return DASH
-    text = plus_minus(t_interval(top1))
+    text = mean_within(top1)
     top_k = [value for result in results.values() if (value := accuracy(result, "top5")) is not None]
     text += f" / {statistics.mean(top_k):.1f}" if with_top_k and top_k else ""
-    return text + (f" (n = {len(top1)})" if len(top1) < layout.planned(row, norm) else "")
+    return text + (f" (n = {top1.count})" if top1.count < layout.planned(row, norm) else "")

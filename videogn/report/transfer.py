@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from videogn.report.document_blocks import DASH, Block, Heading, Table
-from videogn.report.layout import Layout, Row, accuracies
+from videogn.report.layout import Layout, Row, mean_accuracy
 from videogn.report.material import Material, Materials, each_budget
-from videogn.report.number_format import plus_minus
-from videogn.report.statistics import t_interval
+from videogn.report.number_format import mean_within
+from videogn.report.statistics import Interval
 from videogn.study.cell import Norm
 from videogn.study.transfers import ClipOfTest, read_transfers
 
@@ -42,7 +44,7 @@ def transfer_table(layout: Layout) -> Table | None:
         if tested
     ]
     head = [*(f"trained on {title}" if number == 0 else title for number, title in enumerate(layout.head)), "norm"]
-    spread = ": mean ± half of the 95 % interval over seeds" if len(layout.seeds) > 1 else ""
+    spread = ": mean and 95 % interval over seeds" if len(layout.seeds) > 1 else ""
     caption = (
         f"Top-1 accuracy (%) of the same networks, tested on clips of other lengths{spread}. In brackets: the clips "
         "that a network was trained on. A dash: not tested."
@@ -50,22 +52,19 @@ def transfer_table(layout: Layout) -> Table | None:
     return Table([*head, *(f"tested on {clip.length} x {clip.interval}" for clip in clips)], rows, caption, len(head))
 
 
-def _tested(layout: Layout, row: Row, norm: Norm) -> dict[ClipOfTest, list[float]]:
-    """Clips -> accuracy of each seed, per cent; with the clips of the training."""
-    results = layout.results(row, norm)
-    found: dict[ClipOfTest, list[float]] = {}
-    if own := accuracies(results):
-        found[ClipOfTest(row.clip.length, row.clip.interval)] = own
-    for result in results.values():
+def _tested(layout: Layout, row: Row, norm: Norm) -> dict[ClipOfTest, Interval]:
+    """Clips -> accuracy over the seeds; with the clips of the training."""
+    tests: dict[ClipOfTest, list[dict[str, Any]]] = {}
+    for result in layout.results(row, norm).values():
+        tests.setdefault(ClipOfTest(row.clip.length, row.clip.interval), []).append(result.test)
         for clip, transfer in read_transfers(result.folder).items():
-            top1 = transfer.test["over_all"]["top1"]
-            if top1 is not None:
-                found.setdefault(clip, []).append(100 * float(top1))
-    return found
+            tests.setdefault(clip, []).append(transfer.test)
+    found = {clip: mean_accuracy(of_clip) for clip, of_clip in tests.items()}
+    return {clip: interval for clip, interval in found.items() if interval is not None}
 
 
-def _accuracy(row: Row, tested: dict[ClipOfTest, list[float]], clip: ClipOfTest) -> str:
+def _accuracy(row: Row, tested: dict[ClipOfTest, Interval], clip: ClipOfTest) -> str:
     if clip not in tested:
         return DASH
-    text = plus_minus(t_interval(tested[clip]))
+    text = mean_within(tested[clip])
     return f"({text})" if clip == (row.clip.length, row.clip.interval) else text

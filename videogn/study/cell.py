@@ -27,10 +27,14 @@ class Norm:
     Attributes:
         name: Name in `videogn.norm.NORMS`, or dotted path of a factory.
         options: (name, value) of `--model.norm_options`, sorted by name.
+        variant: What tells its cells from others with the norm, for instance "AdamW 0.001"; empty in most studies.
+        fit: Options of `videogn fit` that only its cells have, as JSON, nested as in a configuration.
     """
 
     name: str
     options: tuple[tuple[str, Any], ...] = ()
+    variant: str = ""
+    fit: str = "{}"
 
     @property
     def short_name(self) -> str:
@@ -40,13 +44,19 @@ class Norm:
     @property
     def label(self) -> str:
         """Name for people, for instance "GN" or "GN, groups 8"; see `norm_labels` for those of several norms."""
-        return ", ".join([self.short_name, *(f"{name.replace('_', ' ')} {value}" for name, value in self.options)])
+        options = [f"{name.replace('_', ' ')} {value}" for name, value in self.options]
+        return ", ".join([self.short_name, *options, *([self.variant] if self.variant else [])])
+
+    def configured(self, base: Mapping[str, Any]) -> dict[str, Any]:
+        """Add the options of `fit` that only the norm's cells have to the configuration of all cells."""
+        return merge(base, json.loads(self.fit))
 
     @property
     def slug(self) -> str:
         """Part of a folder's name, for instance gn-groups8; a dotted path is its last part and a hash."""
         name = f"{self.short_name}-{_hash(self.name)[:6]}" if is_dotted(self.name) else self.name
-        return _slug("-".join([name, *(f"{option}{value}" for option, value in self.options)]))
+        variant = [self.variant] if self.variant else []
+        return _slug("-".join([name, *(f"{option}{value}" for option, value in self.options), *variant]))
 
 
 def norm_labels(norms: Iterable[Norm]) -> dict[Norm, str]:
@@ -163,7 +173,9 @@ class Cell:
     @staticmethod
     def read(content: Mapping[str, Any]) -> Cell:
         """Read a cell that `dataclasses.asdict` and JSON have written."""
-        norm = Norm(content["norm"]["name"], tuple((name, value) for name, value in content["norm"]["options"]))
+        norm = Norm(
+            **{**content["norm"], "options": tuple((name, value) for name, value in content["norm"]["options"])}
+        )
         return Cell(**{**content, "norm": norm, "budget": Budget(**content["budget"])})
 
     def fit_config(self, base: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,7 +209,7 @@ class Cell:
                 "enable_progress_bar": False,
             },
         }
-        return merge(base, own)
+        return merge(self.norm.configured(base), own)
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,7 @@ FIT_FILE = "fit.yaml"
 CELL_FILE = "cell.json"
 STATE_FILE = "state.json"
 LOG_FILE = "log.txt"
-#: A cell with this file is trained, but perhaps not tested.
-TRAINED_FILE = "trained"
-#: A cell with this file is finished.
+#: A cell with this file is finished, unless `videogn.study.trained` says that its training was not.
 RESULT_FILE = "result.json"
 CLIPS_FILE = "clip_probabilities.parquet"
 _LOCK_FILE = ".lock"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, get_args
 
@@ -105,10 +106,16 @@ def _norms(axes: Mapping[str, Any]) -> list[Norm]:
         if "name" not in options:
             raise ValueError(f"a norm with options needs a name, for instance {{name: gn, groups: 8}}, got {entry}")
         name = str(options.pop("name"))
+        variant, fit = str(options.pop("variant", "")), section(options, "fit")
+        options.pop("fit", None)
+        if fit and not variant:
+            raise ValueError(
+                f"norm {name} with options of fit needs a variant, which names it in the report, got {fit}"
+            )
         for option, value in options.items():
             if isinstance(value, list | Mapping):
                 raise ValueError(f"{option} of norm {name} must be one value, got {value!r}")
-        norms.append(Norm(name, tuple(sorted(options.items()))))
+        norms.append(Norm(name, tuple(sorted(options.items())), variant, json.dumps(fit, sort_keys=True)))
     return norms
 
 

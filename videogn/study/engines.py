@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +11,7 @@ from videogn.checks import require_at_least
 from videogn.study.cell_files import CellState
 from videogn.study.running import run_cell
 from videogn.system.cores import available_cores
+from videogn.system.stopping import StopEvent
 
 
 class Engine(Protocol):
@@ -23,7 +23,7 @@ class Engine(Protocol):
 
     slots: int
 
-    def run(self, folder: Path, stop: threading.Event, report: Callable[[CellState], None]) -> CellState:
+    def run(self, folder: Path, stop: StopEvent, report: Callable[[CellState], None]) -> CellState:
         """Run the prepared cell in a folder to its end; called from `slots` threads."""
         ...
 
@@ -72,7 +72,7 @@ class LocalEngine:
                 environment["CUDA_VISIBLE_DEVICES"] = ",".join(groups[number])
             self._free.put(environment)
 
-    def run(self, folder: Path, stop: threading.Event, report: Callable[[CellState], None]) -> CellState:
+    def run(self, folder: Path, stop: StopEvent, report: Callable[[CellState], None]) -> CellState:
         """Run the cell on the devices of a free slot."""
         environment = self._free.get()
         try:

@@ -155,18 +155,18 @@ def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = 
         base=base,
         own_data=own_data,
         videos=Videos(**{name: integer(name, number, least=1) for name, number in videos.items()}),
-        sections=_sections(content, base),
+        sections=_sections(content, base, own_data),
         memory=None if memory is None else str(memory),
         text=yaml.safe_dump({key: value for key, value in content.items() if value}, sort_keys=False),
         test_clips=clips_of_tests(section(content, "axes")),
     )
 
 
-def check_known(base: Mapping[str, Any]) -> None:
+def check_known(grid: Grid) -> None:
     """Refuse options that `videogn fit` does not have, before the first cell finds out.
 
     Args:
-        base: Configuration of all cells.
+        grid: Grid, with the configuration of all cells and those of its norms.
 
     Raises:
         ValueError: An option is unknown; the message offers the nearest known one.
@@ -177,16 +177,19 @@ def check_known(base: Mapping[str, Any]) -> None:
     from videogn.training.task import VideoClassifier
     from videogn.training.task_settings import TaskSettings
 
-    check_keys("section of `videogn fit`", base, ("seed_everything", "trainer", "model", "data", "checkpoint"))
     owners: dict[str, list[type]] = {
         "trainer": [Trainer],
         "model": [VideoClassifier, TaskSettings],
         "data": [VideoDataModule, EvaluationViews],
     }
+    bases = [grid.base, *(norm.configured({}) for norm in dict.fromkeys(cell.norm for cell in grid.cells))]
+    for base in bases:
+        check_keys("section of `videogn fit`", base, ("seed_everything", *owners, "checkpoint"))
     for part, classes in owners.items():
         parameters = [p for owner in classes for p in inspect.signature(owner).parameters.values()]
         names = [parameter.name for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
-        check_keys(f"option of {part}", section(base, part), names)
+        for base in bases:
+            check_keys(f"option of {part}", section(base, part), names)
 
 
 def _check_undecided(fit: Mapping[str, Any], own_data: OwnData | None) -> None:
@@ -199,13 +202,15 @@ def _check_undecided(fit: Mapping[str, Any], own_data: OwnData | None) -> None:
             raise ValueError(f"{option} cannot be set for all cells: it is decided by {by}")
 
 
-def _sections(content: Mapping[str, Any], base: Mapping[str, Any]) -> tuple[Section, ...]:
+def _sections(content: Mapping[str, Any], base: Mapping[str, Any], own_data: OwnData | None) -> tuple[Section, ...]:
     """The cells of each budget."""
     devices = _devices(content.get("devices"), base)
     budgets = as_list(content.get("budget"))
     if not budgets:
         raise ValueError(f"a grid needs a budget: one of {', '.join(KINDS)}, for instance budget: {{epochs: 24}}")
     points = combinations(section(content, "axes"), base)
+    for norm in dict.fromkeys(point.norm for point in points):
+        _check_undecided(norm.configured({}), own_data)
     sections = []
     for entry in budgets:
         budget, scaling = _budget(entry)

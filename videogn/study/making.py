@@ -57,7 +57,7 @@ def make_study(
             be compared, or a name or number is wrong.
     """
     out = place_of_study(out)
-    check_known(grid.base)
+    check_known(grid)
     if grid.own_data is None:
         _check_videos(grid.base)
     given, grid = grid, with_other_cells(grid, out)

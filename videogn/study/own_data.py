@@ -12,6 +12,8 @@ from videogn.study.yaml_values import check_keys, integer, mapping
 from videogn.system.cores import available_cores
 
 Progress = Callable[[int, int], None]
+#: Numbers that may be left to the data set.
+_OPTIONAL = ("val_videos_per_class", "images_per_class")
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def read_own_data(content: Mapping[str, Any]) -> OwnData | None:
         if needed not in parameters:
             raise ValueError(f"{kind} must say {needed}, got {parameters}")
         for name, value in parameters.items():
-            if name != "name" and (value is not None or name in ("videos_per_class", "size", "frames", "seed")):
+            if name != "name" and (value is not None or name not in _OPTIONAL):
                 integer(name, value, least=0)
         settings(**parameters)
         return OwnData(kind, parameters)

@@ -147,7 +147,8 @@ def plan_entry(plan: CellPlan) -> dict[str, Any]:
 
 def _setting(base: Mapping[str, Any], cell: Cell, num_classes: int) -> StepSetting | None:
     """Settings of a cell's training step; None where its number format cannot be planned."""
-    given = {name: value for name, value in (base.get("model") or {}).items() if value is not None}
+    base = cell.norm.configured(base)
+    given = {name: value for name, value in section(base, "model").items() if value is not None}
     options = {**(given.get("arch_options") or {}), "memory_mode": cell.memory_mode}
     model = {"arch": ARCH, "crop_size": NetworkInput.crop_size, **given, "arch_options": options}
     model |= {"norm": cell.norm.name, "norm_options": cell.norm.options, "clip_length": cell.clip_length}

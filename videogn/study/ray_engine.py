@@ -7,7 +7,6 @@ about a cell stays in its folder.
 from __future__ import annotations
 
 import os
-import signal
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 from videogn.study.cell_files import CellState, is_running, part_done, read_cell, read_state, write_state
 from videogn.study.running import run_cell
 from videogn.system.ray_connection import RayConnection, first_line
+from videogn.system.stopping import StopEvent, asking
 
 _POLL_SECONDS = 0.5
 
@@ -61,7 +61,7 @@ class RayEngine:
             num_cpus=shares.threads, num_gpus=shares.gpus
         )
 
-    def run(self, folder: Path, stop: threading.Event, report: Callable[[CellState], None]) -> CellState:
+    def run(self, folder: Path, stop: StopEvent, report: Callable[[CellState], None]) -> CellState:
         """Run the cell wherever there is room for it.
 
         Args:
@@ -85,6 +85,8 @@ class RayEngine:
         while not self._ray.wait([task], timeout=_POLL_SECONDS)[0]:
             if stop.is_set():
                 self._cancel_all()
+            if stop.urgent.is_set():
+                self._ray.cancel(task, force=True)  # its worker ends, and on its leash the training run
             if (state := read_progress(folder)) is not None:
                 report(state)
         try:
@@ -130,10 +132,6 @@ def read_progress(folder: Path) -> CellState | None:
 
 def _run_in_worker(folder: str, environment: Mapping[str, str], directory: str) -> CellState:
     """The task. Cancelling it sends SIGINT, which is no exception here: the run is to write its checkpoint."""
-    stop = threading.Event()
     os.chdir(directory)
-    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
-    try:
+    with asking(StopEvent()) as stop:
         return run_cell(folder, environment=environment, stop=stop)
-    finally:
-        signal.signal(signal.SIGINT, before)

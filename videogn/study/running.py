@@ -11,7 +11,6 @@ import platform
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -22,7 +21,6 @@ from typing import Any
 from videogn.study.cell_files import (
     FIT_FILE,
     LOG_FILE,
-    TRAINED_FILE,
     CellResult,
     CellState,
     locked,
@@ -31,14 +29,18 @@ from videogn.study.cell_files import (
     read_state,
     write_state,
 )
+from videogn.study.trained import half_trained, missing_training
 from videogn.study.training_log import LAST_CHECKPOINT, read_curve, resume_arguments, write_curve
-from videogn.study.transfers import Transfer, is_finished, transfer_commands, transfer_folder
+from videogn.study.transfers import Transfer, is_finished, remove_tests, transfer_commands, transfer_folder
 from videogn.system.leash import leashed
 from videogn.system.memory_errors import OUT_OF_MEMORY
+from videogn.system.stopping import STATUSES, StopEvent
 
 _POLL_SECONDS = 0.5
 #: Seconds within which a training run that is asked to stop finishes its step and writes a checkpoint.
 _PATIENCE = 60.0
+#: Seconds within which a signal to all processes reaches all of them.
+_SAME_SIGNAL = 1.0
 _LOG_TAIL = 200
 #: A line of a log that begins with it is a command; its output follows.
 _COMMAND_MARK = "$ "
@@ -48,7 +50,7 @@ def run_cell(
     folder: str | Path,
     *,
     environment: Mapping[str, str] | None = None,
-    stop: threading.Event | None = None,
+    stop: StopEvent | None = None,
     report: Callable[[CellState], None] = lambda state: None,
 ) -> CellState:
     """Train and test a cell, unless it is finished; resume where it stopped.
@@ -73,7 +75,7 @@ def run_cell(
             return CellState(cell, "finished", 1.0)
         # Within a Slurm job Lightning would take the cell for the whole of it; it leaves jobs of this name alone.
         slurm = {"SLURM_JOB_NAME": "interactive"} if "SLURM_JOB_ID" in os.environ else {}
-        run = _Run(folder, {**os.environ, **slurm, **(environment or {})}, stop or threading.Event(), report)
+        run = _Run(folder, {**os.environ, **slurm, **(environment or {})}, stop or StopEvent(), report)
         write_state(folder, attempts=read_state(folder)["attempts"] + 1, reason=None)
         state = CellState(cell, "stopped")
         try:
@@ -91,7 +93,7 @@ class _Run:
     """One attempt at a cell."""
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str], stop: threading.Event, report: Callable[[CellState], None]
+        self, folder: Path, environment: Mapping[str, str], stop: StopEvent, report: Callable[[CellState], None]
     ) -> None:
         self.folder = folder
         self.cell, self.prepared = read_cell(folder)
@@ -102,15 +104,18 @@ class _Run:
     def to_the_end(self) -> CellState:
         """Do what is missing: the training and its test, then the tests at other clip lengths."""
         fit, test = self.commands()
+        if half_trained(self.folder):
+            remove_tests(self.folder)
         problem = None if CellResult.read(self.folder) is not None else self.train_and_test(fit, test)
         return problem or self.transfer(test) or CellState(self.cell, "finished", 1.0)
 
     def train_and_test(self, fit: list[str], test: list[str]) -> CellState | None:
         """Train, unless that is done; test; write the result. None where all is well."""
-        if not (self.folder / TRAINED_FILE).exists():
+        if missing_training(self.folder) is not None:
             if problem := self.run("training", [*fit, *resume_arguments(self.folder)]):
                 return problem
-            (self.folder / TRAINED_FILE).touch()
+            if missing := missing_training(self.folder):
+                return CellState(self.cell, "failed", reason=f"{missing} (see {self.folder / LOG_FILE})")
         started = time.monotonic()
         if problem := self.run("testing", test):
             return problem
@@ -216,7 +221,7 @@ def run_command(
     log: Path,
     *,
     environment: Mapping[str, str],
-    stop: threading.Event,
+    stop: StopEvent,
     tick: Callable[[], None] = lambda: None,
 ) -> Ended:
     """Run a command to its end, or ask it to stop.
@@ -227,7 +232,7 @@ def run_command(
         command: Program and arguments.
         log: File that its output is appended to.
         environment: Variables of the process.
-        stop: Once set, the command gets SIGTERM, and SIGKILL a minute later.
+        stop: Once set, the command gets SIGTERM, and SIGKILL a minute later, or when it is urgent.
         tick: Called twice a second while it runs.
 
     Returns:
@@ -246,15 +251,19 @@ def run_command(
         while not _ended(process, _POLL_SECONDS) and not stop.is_set():
             tick()
     finally:
-        stopped = process.poll() is None
-        if stopped:
+        running = process.poll() is None
+        if running:
             process.terminate()
-            _ended(process, _PATIENCE)
+            left = _PATIENCE
+            while left > 0 and not _ended(process, _POLL_SECONDS) and not stop.urgent.is_set():
+                left -= _POLL_SECONDS
         # What is left of its session, be it the command or other ranks and decoders of one that died, holds memory and
         # devices that the next cell needs.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+    # A batch system signals all processes; the command may be the first to end.
+    stopped = running or (process.returncode in STATUSES and stop.wait(_SAME_SIGNAL))
     return Ended(process.returncode, stopped)
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from videogn.checks import require_at_least
@@ -16,6 +12,7 @@ from videogn.study.cell_files import CellState, part_done, read_state, write_sta
 from videogn.study.engines import Engine
 from videogn.study.study_files import cell_folder, only_one
 from videogn.study.transfers import is_finished
+from videogn.system.stopping import StopEvent, Stopped, asking
 
 
 def run_cells(
@@ -27,7 +24,9 @@ def run_cells(
     retry_failed: bool = True,
     report: Callable[[CellState], None] = lambda state: None,
 ) -> dict[Cell, CellState]:
-    """Run every cell that is not finished. On Ctrl-C and SIGTERM training runs write a checkpoint and end.
+    """Run every cell that is not finished. On a signal that asks to end, training runs write a checkpoint and end.
+
+    A second one ends them at once.
 
     Args:
         cells: Cells in the order to begin them; their folders are prepared.
@@ -42,7 +41,7 @@ def run_cells(
         The state of every cell.
 
     Raises:
-        KeyboardInterrupt: It was stopped; everything has been written by then.
+        Stopped: It was asked to end; everything has been written by then.
         ValueError: Another run is at work in the folder.
     """
     require_at_least("retries", retries, 0)
@@ -50,7 +49,7 @@ def run_cells(
     for state in states.values():
         report(state)
     waiting = [cell for cell, state in states.items() if state.phase == "waiting"]
-    stop = threading.Event()
+    stop = StopEvent()
 
     def run(cell: Cell) -> CellState:
         for _ in range(retries + 1):
@@ -61,12 +60,12 @@ def run_cells(
                 break
         return state
 
-    with only_one(out), _signals_set(stop), ThreadPoolExecutor(max(engine.slots, 1)) as pool:
+    with only_one(out), asking(stop), ThreadPoolExecutor(max(engine.slots, 1)) as pool:
         futures = {cell: pool.submit(run, cell) for cell in waiting}
         for cell, future in futures.items():
             states[cell] = future.result()
     if stop.is_set():
-        raise KeyboardInterrupt
+        raise Stopped(stop.number)
     return states
 
 
@@ -81,7 +80,7 @@ def _state_before(cell: Cell, folder: Path, retry_failed: bool) -> CellState:
 
 
 def _attempt(
-    engine: Engine, cell: Cell, folder: Path, stop: threading.Event, report: Callable[[CellState], None]
+    engine: Engine, cell: Cell, folder: Path, stop: StopEvent, report: Callable[[CellState], None]
 ) -> CellState:
     """One attempt; whatever goes wrong with one cell is that cell's failure, and the others go on."""
     try:
@@ -96,24 +95,3 @@ def _attempt(
         write_state(folder, phase=state.phase, reason=state.reason)
         report(state)
         return state
-
-
-@contextmanager
-def _signals_set(stop: threading.Event) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM set `stop` rather than end this process; a second Ctrl-C ends it at once."""
-    if threading.current_thread() is not threading.main_thread():  # only that one may change handlers
-        yield
-        return
-
-    def on_signal(number: int, frame: object) -> None:
-        if stop.is_set():
-            # Training runs are on a leash: they end with this process.
-            os._exit(130)
-        stop.set()
-
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,7 +2,7 @@
 
 How the time limit reaches a training run: Slurm sends SIGUSR1 to the batch shell alone (`--signal=B:`), three minutes
 before the end. The shell sends SIGTERM to `videogn study cell`, and to nothing else, which asks the training run for a
-checkpoint and waits for it; it then ends with status 75, and the shell requeues the task. Without "B:" Slurm would
+checkpoint and waits for it; it then ends with status 143, and the shell requeues the task. Without "B:" Slurm would
 signal what `srun` started, loader processes and decoders included, and never the shell; here nothing runs under `srun`,
 which a cell on one machine does not need. `scancel`, a preemption and Slurm's own end of the job send SIGTERM to all
 processes: the training run still writes its checkpoint, but the shell does not requeue what somebody cancelled.

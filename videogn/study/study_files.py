@@ -14,6 +14,7 @@ from videogn.checks import existing_path, expanded
 from videogn.study.cell import Cell, Section
 from videogn.study.cell_files import LOCK_PATIENCE, CellResult, read_json
 from videogn.study.own_data import OWN_DATA
+from videogn.study.trained import half_trained
 from videogn.study.transfers import missing_clips, unfinished_state
 from videogn.system.files import write_json
 
@@ -180,7 +181,8 @@ def read_study(out: str | Path) -> Study:
     results, unfinished = {}, {}
     for cell in dict.fromkeys(cell for section in sections for cell in section.cells):
         folder = cell_folder(out, cell)
-        if (result := CellResult.read(folder)) is not None:
+        result = None if half_trained(folder) else CellResult.read(folder)
+        if result is not None:
             results[cell] = result
         if result is None or missing_clips(folder):
             unfinished[cell] = unfinished_state(folder)

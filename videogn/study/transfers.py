@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from videogn.study.cell import Cell
 from videogn.study.cell_files import CELL_FILE, RESULT_FILE, read_json, read_state
+from videogn.study.trained import half_trained
 from videogn.system.files import write_json
 
 #: Folder of a cell's further tests, one folder each.
@@ -90,7 +91,7 @@ def missing_clips(folder: Path) -> list[ClipOfTest]:
 
 def is_finished(folder: Path) -> bool:
     """Whether the cell in a folder has its result and all its further tests."""
-    return (folder / RESULT_FILE).is_file() and not missing_clips(folder)
+    return (folder / RESULT_FILE).is_file() and not missing_clips(folder) and not half_trained(folder)
 
 
 def unfinished_state(folder: Path) -> tuple[str, str | None]:
@@ -98,9 +99,17 @@ def unfinished_state(folder: Path) -> tuple[str, str | None]:
     state = read_state(folder)
     if not (folder / RESULT_FILE).is_file():
         return state["phase"], state["reason"]
+    if half_trained(folder):
+        return "waiting", "its training was stopped before its end, and goes on"
     clips = ", ".join(clip.name for clip in missing_clips(folder))
     phase = "waiting" if state["phase"] == "finished" else state["phase"]
     return phase, state["reason"] or f"its test on clips of {clips} is missing"
+
+
+def remove_tests(folder: Path) -> None:
+    """Remove what tests of a cell have left: they are those of a network that is trained further."""
+    for left in (folder / RESULT_FILE, *(folder / TESTS_FOLDER).glob(f"*/{TRANSFER_FILE}")):
+        left.unlink(missing_ok=True)
 
 
 def transfer_commands(test: Sequence[str], folder: Path) -> Iterator[tuple[ClipOfTest, list[str]]]:

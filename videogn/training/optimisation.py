@@ -58,6 +58,8 @@ class Optimisation:
             (ReduceLROnPlateau: after every epoch with a validation).
         ema: Decay of an exponential moving average of the weights, taken after every optimiser step and used by
             validation, test, predict and export; for instance 0.999 for runs of several thousand steps. Default: none.
+        adaptive_clip: Adaptive gradient clipping: a unit's gradient is at most this share of its weights, by length;
+            0.01 is usual, 0 none. Default: what the norm asks for, 0.01 for `nf` and 0 for the others.
         early_stopping: Number of validations, one an epoch as a rule, without a better val/top1 (val/map) after which
             the training run ends. Default: it does not.
 
@@ -79,12 +81,13 @@ class Optimisation:
     warmup_epochs: float = 0.0
     scheduler: LRSchedulerCallable | None = None
     ema: float | None = None
+    adaptive_clip: float | None = None
     early_stopping: int | None = None
 
     def __post_init__(self) -> None:
         check_choice("scaling", self.scaling, get_args(ScalingName))
-        for name, value in {"lr": self.lr, "weight_decay": self.weight_decay}.items():
-            if value is not None:
+        for name in ("lr", "weight_decay", "adaptive_clip"):
+            if (value := getattr(self, name)) is not None:
                 require_at_least(name, value, 0)
         if self.base_batch is not None:
             require_positive("base_batch", self.base_batch)
@@ -163,9 +166,10 @@ class Optimisation:
         schedule = f"{self.schedule} schedule" if self.scheduler is None else type(scheduler).__name__
         if self.warmup_epochs:
             schedule += f" after {self.warmup_epochs:g} epochs of warm-up"
+        clipping = f", adaptive gradient clipping {self.adaptive_clip:g}" if self.adaptive_clip else ""
         return (
             f"{type(optimizer).__name__}, weight decay {decay:g} ({weights} weights, not "
-            f"{len(dimensions) - weights} norms and biases){self._layer_rates(groups)}, {schedule}"
+            f"{len(dimensions) - weights} norms and biases){self._layer_rates(groups)}, {schedule}{clipping}"
         )
 
     def _layer_rates(self, groups: list[dict[str, Any]]) -> str:
@@ -187,6 +191,10 @@ class Optimisation:
             from videogn.training.callbacks.weight_average import WeightAverage
 
             made.append(WeightAverage(self.ema))
+        if self.adaptive_clip:
+            from videogn.training.callbacks.adaptive_clipping import AdaptiveClipping
+
+            made.append(AdaptiveClipping(self.adaptive_clip))
         if self.early_stopping is not None:
             from videogn.training.callbacks.early_stop import EarlyStop
 

@@ -30,6 +30,7 @@ from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
+from videogn.norm import make_norm
 from videogn.training.augmentation import Augmentation
 from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
@@ -55,8 +56,8 @@ class VideoClassifier(pl.LightningModule):
     Args:
         arch: Architecture: `i3d_r50`, `i3d_r50_8x8`, `i3d_tiny`, `x3d_s`, `r2plus1d_18` and so on (docs/models.md), or
             the dotted path of a builder of your own.
-        norm: Normalisation over (T, H, W): `bn`, `gn`, `ln`, `in`, `brn`, `frozen_bn`, `sync_bn`, `sub_bn`, `ws+gn`,
-            `bcn`, `none`, or the dotted path of a factory of your own.
+        norm: Normalisation over (T, H, W): bn, gn, ln, in, brn, frozen_bn, sync_bn, sub_bn, ws+gn, bcn, mabn, rms_gn,
+            evonorm_s0, frn, nf, dyt, derf, none (docs/models.md), or the dotted path of a factory of your own.
         norm_options: Options of the norm, for instance {groups: 32} or {channels_per_group: 16}.
         arch_options: Further arguments of the architecture, for instance {dropout: 0.5, pool_window: [null, 4, 4]}.
         class_names: Class names in the order of the class numbers. The command line takes them from the data.
@@ -127,6 +128,8 @@ class VideoClassifier(pl.LightningModule):
             _log.log(logging.WARNING if report.notes else logging.INFO, "init_from %s: %s", init_from, report)
             mean, std = mean or report.mean, std or report.std
         self.settings = replace(self.settings, mean=mean or DEFAULT.mean, std=std or DEFAULT.std)
+        if self.settings.adaptive_clip is None:
+            self.settings = replace(self.settings, adaptive_clip=make_norm(norm, **(norm_options or {})).adaptive_clip)
         # Buffers, so that no step waits for a transfer; a checkpoint has them as hyper-parameters.
         self.register_buffer("input_mean", torch.tensor(self.settings.mean), persistent=False)
         self.register_buffer("input_std", torch.tensor(self.settings.std), persistent=False)

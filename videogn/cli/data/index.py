@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from videogn.choices import FRAME_RATE, MIN_FRAMES, TIME_LIMIT
 from videogn.system.cores import available_cores
 from videogn.system.files import displayable
+from videogn.system.stopping import going_on
 
 if TYPE_CHECKING:
     from videogn.indexing.building import Built
@@ -71,7 +72,7 @@ def run(options: Options) -> int:
         workers=options.workers,
         frame_rate=options.frame_rate,
     )
-    with bar("Checking files") as advance:
+    with going_on("what was checked is kept; the same command goes on"), bar("Checking files") as advance:
         built = build_index(
             options.source,
             options.out,

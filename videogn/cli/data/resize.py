@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from videogn.choices import NetworkInput
 from videogn.system.cores import available_cores
+from videogn.system.stopping import going_on
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -64,7 +65,7 @@ def run(options: Options) -> int:
 
     settings = CopySettings(short_side=options.short_side, crf=options.crf, gop=options.gop)
     copying = Copying(settings=settings, timeout=options.timeout, workers=options.workers)
-    with bar("Copying") as advance:
+    with going_on("what was copied is kept; the same command goes on"), bar("Copying") as advance:
         resized = resize_index(options.index, options.out, copying, advance)
     console = Console(highlight=False)
     console.print(summary_table(resized))

@@ -14,6 +14,7 @@ from videogn.cli.study.grid_options import GridOptions
 from videogn.system.sizes import counted, format_size
 
 if TYPE_CHECKING:
+    from videogn.report.power import Spread
     from videogn.study import Cell
     from videogn.study.planning import CellPlan
     from videogn.study.transfers import ClipOfTest
@@ -28,9 +29,11 @@ class Options(GridOptions):
     Attributes:
         no_time: Leave out the prediction of time; no step is run.
         device: Device of the timed steps. By default the one that the grid trains on, if it is here.
+        spread_of (DIR): Folder of an earlier study, whose spread over seeds says how many seeds show a difference.
         json: Print the rows as JSON, in bytes and seconds.
     """
 
+    spread_of: str | None = None
     no_time: bool = False
     device: DeviceName | None = None
     json: bool = False
@@ -57,20 +60,36 @@ def run(options: Options) -> int:
         raise ValueError("--device cuda: there is no GPU here; take --device cpu, or --no-time")
     timed = here and not options.no_time
     from videogn.cli.progress import bar
+    from videogn.report.power import power_lines, seeds_needed
     from videogn.study.grid import check_known
     from videogn.study.planning import count_videos, plan_cells, total_seconds
     from videogn.study.transfers import other_clips
 
-    check_known(grid.base)
+    check_known(grid)
+    spread = None if options.spread_of is None else _spread(options.spread_of)
     videos = count_videos(grid)
     with bar("Planning cells") as progress:
         plans = plan_cells(grid, videos, measure=timed, device=device, progress=progress)
     rows = [_row(cell, plan, other_clips(cell, grid.test_clips)) for cell, plan in plans.items()]
     if options.json:
-        print(json.dumps(rows, indent=2))
-    else:
-        _print_table(rows, total_seconds(list(plans.values())), device if timed else None)
+        needed = None if spread is None else seeds_needed(spread.pooled)
+        print(json.dumps([{**row, "seeds_needed": needed} for row in rows], indent=2))
+        return 0
+    _print_table(rows, total_seconds(list(plans.values())), device if timed else None)
+    if spread is not None:
+        print("", *power_lines(spread, str(options.spread_of)), sep="\n")
     return 0
+
+
+def _spread(folder: str) -> Spread:
+    """Spread of the study in a folder; without one, the question cannot be answered."""
+    from videogn.report.power import spread_of
+    from videogn.study import read_study
+
+    spread = spread_of(read_study(folder))
+    if spread is None:
+        raise ValueError(f"--spread-of {folder}: no two norms have two seeds in common whose difference varies")
+    return spread
 
 
 def _row(cell: Cell, plan: CellPlan, tested: Sequence[ClipOfTest]) -> dict[str, Any]:

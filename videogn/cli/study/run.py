@@ -13,7 +13,8 @@ from videogn.checks import require_at_least
 from videogn.choices import EngineName
 from videogn.cli.study.grid_options import GridOptions
 from videogn.cli.study.report import write_and_print
-from videogn.system.sizes import parse_size
+from videogn.system.sizes import counted, parse_size
+from videogn.system.stopping import Stopped
 
 if TYPE_CHECKING:
     from videogn.study import Grid
@@ -83,7 +84,8 @@ def run_and_report(grid: Grid, options: RunOptions) -> int:
     """
     from videogn.cli.progress import StudyProgress
     from videogn.study.schedule import run_cells
-    from videogn.study.study_files import only_one, place_of_study
+    from videogn.study.study_files import cell_folder, only_one, place_of_study
+    from videogn.study.transfers import is_finished
 
     require_at_least("--retries", options.retries, 0)
     memory = memory_limit(options.memory or grid.memory)
@@ -101,8 +103,9 @@ def run_and_report(grid: Grid, options: RunOptions) -> int:
                     retry_failed=not options.skip_failed,
                     report=progress,
                 )
-    except KeyboardInterrupt:
-        print("\nstopped; the same command resumes it", file=sys.stderr)
+    except Stopped as stop:
+        done = sum(is_finished(cell_folder(out, cell)) for cell in grid.cells)
+        stop.how = f"{done:,} of {counted(len(grid.cells), 'cell')} finished; the same command goes on"
         raise
     finally:
         engine.close()

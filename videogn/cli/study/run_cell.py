@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from dataclasses import dataclass
 
 from videogn.checks import expanded
-
-#: Exit status of a cell that was stopped and can be resumed: sysexits' "temporary failure".
-STOPPED = 75
+from videogn.system.stopping import StopEvent, Stopped, asking
 
 
 @dataclass(frozen=True)
 class Options:
     """Train and test one cell, from wherever it stopped; a finished cell is left as it is.
 
-    On SIGTERM and Ctrl-C the training run writes a checkpoint and the exit status is 75.
+    When it is asked to end, by `kill` (status 143) or Ctrl-C (130), the training run writes a checkpoint first.
 
     Attributes:
         folder: Folder of the cell, STUDY/cells/NAME.
@@ -33,13 +29,16 @@ def run(options: Options) -> int:
         options: Options of the command.
 
     Returns:
-        0 finished, 1 failed, 75 stopped.
+        0 finished, 1 failed.
+
+    Raises:
+        Stopped: It was asked to end; the same command goes on.
     """
     from videogn.study.running import run_cell
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    state = run_cell(expanded(options.folder).resolve(), stop=stop)
+    with asking(StopEvent()) as stop:
+        state = run_cell(expanded(options.folder).resolve(), stop=stop)
+    if state.phase == "stopped":
+        raise Stopped(stop.number, f"{state.cell.name} is not finished; the same command goes on")
     print(f"{state.cell.name} {state.phase}" + (f": {state.reason}" if state.reason else ""), file=sys.stderr)
-    return {"finished": 0, "stopped": STOPPED}.get(state.phase, 1)
+    return int(state.phase != "finished")

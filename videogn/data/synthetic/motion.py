@@ -43,7 +43,7 @@ _ROTATION_PERIODS = (60.0, 120.0)  # frames for a full turn
 # differences that a faint texture may be lost in.
 _BRIGHTNESSES = (112.0, 118.0)  # grey levels
 _CONTRASTS = (7.0, 40.0)  # standard deviation of the texture, grey levels; its logarithm is uniform
-_NOISES = (2.0, 90.0)  # standard deviation of the noise of every pixel, grey levels
+_LEAST_NOISE = 2.0  # standard deviation of the noise of every pixel in the clearest videos, grey levels
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,9 @@ MOTIONS: dict[str, Motion] = {
 }
 
 
-def draw_video(motion: Motion, *, size: int, num_frames: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def draw_video(
+    motion: Motion, *, size: int, num_frames: int, rng: np.random.Generator, noise: float = 90.0
+) -> NDArray[np.uint8]:
     """Draw one video.
 
     Args:
@@ -122,6 +124,7 @@ def draw_video(motion: Motion, *, size: int, num_frames: int, rng: np.random.Gen
         size: Height and width in pixels.
         num_frames: Number of frames, N.
         rng: Random generator for all randomness of the video.
+        noise: Largest standard deviation of the noise of a pixel, in grey levels. Default: 90.
 
     Returns:
         RGB frames, uint8 (N, H, W, 3).
@@ -136,11 +139,11 @@ def draw_video(motion: Motion, *, size: int, num_frames: int, rng: np.random.Gen
     )
     brightness = rng.uniform(*_BRIGHTNESSES)
     contrast = np.exp(rng.uniform(*np.log(_CONTRASTS)))
-    noise = rng.uniform(*_NOISES)
+    deviation = rng.uniform(_LEAST_NOISE, noise)
     frames = np.empty((num_frames, size, size, 3), np.uint8)
     for t in range(num_frames):
         grain = rng.standard_normal((size, size, 1), dtype=np.float32)  # grey: chroma is stored at half size
-        frames[t] = np.clip(brightness + contrast * motion(scene, t) + noise * grain, 0, 255).round()
+        frames[t] = np.clip(brightness + contrast * motion(scene, t) + deviation * grain, 0, 255).round()
     return frames
 
 

@@ -32,6 +32,7 @@ class _Video(NamedTuple):
     motion: str
     size: int
     frames: int
+    noise: int
     entropy: tuple[int, ...]
 
 
@@ -73,7 +74,8 @@ def write_motion_dataset(
                 youtube_id = f"{split[0]}{label:02d}{index:08d}"  # eleven characters, as YouTube's
                 name = f"{youtube_id}_{0:06d}_{_seconds(settings.frames):06d}.mp4"
                 entropy = (settings.seed, number, label, index)
-                videos.append(_Video(out / split / motion / name, motion, settings.size, settings.frames, entropy))
+                path = out / split / motion / name
+                videos.append(_Video(path, motion, settings.size, settings.frames, settings.noise, entropy))
                 rows.append([motion, youtube_id, 0, _seconds(settings.frames), split])
         write_text(out / f"{split}.csv", _kinetics_csv(rows))
     _write_videos(videos, workers, progress)
@@ -88,6 +90,7 @@ def _is_complete(out: Path, manifest: dict[str, int]) -> bool:
         raise ValueError(f"{out} holds something else than a motion data set: name a new or an empty folder")
     found = json.loads((out / _MANIFEST).read_text(encoding="utf-8"))
     complete = found.pop("complete")
+    found.setdefault("noise", MotionSettings.noise)  # of a version that had no other
     if found != manifest:
         raise ValueError(f"{out} holds a motion data set made with {found}: name another folder, or remove that one")
     return complete
@@ -121,6 +124,7 @@ def _write_videos(videos: list[_Video], workers: int, progress: Callable[[int, i
 
 def _write_one(video: _Video) -> None:
     rng = np.random.default_rng(video.entropy)
-    frames = draw_video(MOTIONS[video.motion], size=video.size, num_frames=video.frames, rng=rng)
+    motion = MOTIONS[video.motion]
+    frames = draw_video(motion, size=video.size, num_frames=video.frames, rng=rng, noise=video.noise)
     # All frames are coded with equal quality, so that the codec does not distinguish a class from its opposite.
     write_video(video.path, frames, _FPS, crf=16, gop=12, options={"preset": "veryfast"})

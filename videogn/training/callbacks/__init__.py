@@ -2,6 +2,7 @@
 
 from videogn.training.callbacks.diagnosis import BatchNormDiagnosis
 from videogn.training.callbacks.effective_batch import EffectiveBatch
+from videogn.training.callbacks.eval_norm import EvalNorm
 from videogn.training.callbacks.expected_time import ExpectedTime
 from videogn.training.callbacks.feature_percentiles import FeaturePercentiles
 from videogn.training.callbacks.planned_memory import PlannedMemory
@@ -15,6 +16,7 @@ from videogn.training.callbacks.training_cost import TrainingCost
 __all__ = [
     "BatchNormDiagnosis",
     "EffectiveBatch",
+    "EvalNorm",
     "ExpectedTime",
     "FeaturePercentiles",
     "PlannedMemory",

@@ -47,7 +47,7 @@ class BatchNormDiagnosis(StatisticsCallback):
     `bn/std_distance_max`. Top-1 of the same clips: `bn/top1_batch_statistics` as in training,
     `bn/top1_running_statistics` as in evaluation, and their difference `bn/top1_gap`; dropout is off in both. The clips
     are the same at every epoch, and no statistics change. A norm that trains with moving estimates (bcn) is measured
-    with the batch's own statistics in their place.
+    with the batch's own statistics in their place, one that trains with those of several batches (mabn) with them.
 
     Args:
         every_n_epochs: Number of epochs between two diagnoses. A validation outside a training run is always diagnosed.

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, Timer
 
 from videogn.system.files import write_json
 from videogn.system.sizes import counted
@@ -21,6 +22,8 @@ FILE_NAME = "cost.json"
 
 class TrainingCost(Callback):
     """Counts seconds, optimiser steps, clips and their frames across interruptions, and writes `cost.json` at the end.
+
+    The file also says what the end was: a run that was stopped has not come to one, and leaves none.
 
     Validation time is counted separately. Work since the last checkpoint of a killed run is not counted. On CUDA the
     peak is that of PyTorch's allocator on the device that uses most. The peak of the process is its resident memory,
@@ -91,6 +94,7 @@ class TrainingCost(Callback):
             **self._counts,
             "peak_device_bytes": peak,
             "peak_process_bytes": self._process_peak(),
+            "ended_by": _end_of(trainer),
         }
         write_json(folder / FILE_NAME, cost)
         rate = self._counts["clips"] / max(self._seconds["training"], 1e-9)
@@ -119,3 +123,13 @@ class TrainingCost(Callback):
         if own is None:
             return self._earlier_peak
         return max(1024 * int(own[1]), self._earlier_peak or 0)
+
+
+def _end_of(trainer: Trainer) -> str:
+    """Option or callback by which a training run has come to its end."""
+    if trainer.max_steps >= 0 and trainer.global_step >= trainer.max_steps:
+        return "max_steps"
+    if trainer.max_epochs is not None and 0 <= trainer.max_epochs <= trainer.current_epoch:
+        return "max_epochs"
+    stopped = [type(each).__name__ for each in trainer.callbacks if isinstance(each, EarlyStopping | Timer)]  # type: ignore[attr-defined]
+    return " or ".join(stopped) or "a callback"
