@@ -1,9 +1,18 @@
-# Two commands for a machine with Python 3.11+ and make: `make demo` and `make test`.
+# Two commands for a machine with Python 3.11+ and make: `make demo` and `make test`. For those who release:
+# `make lock`, `make audit` and `make test-lowest`.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint types install clean
+# Lock files with the hashes of all files of every package, for all platforms: what a container and the development need.
+LOCKS := requirements/package.txt requirements/dev.txt
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+	--constraints $(VENV)/tested.txt pyproject.toml requirements/build.in
+# The environment of the lowest supported versions.
+LOWEST := .venv-lowest
+LOWEST_TESTS := tests/test_extensions.py tests/test_trust.py tests/norm tests/evaluation tests/video/test_clips.py tests/video/test_crops.py
+
+.PHONY: demo test test-lowest lint types install lock audit clean
 
 demo: install
 	$(BIN)/videogn demo
@@ -29,5 +38,24 @@ $(VENV)/installed: pyproject.toml setup.py
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	touch $@
 
+# Pins the versions that are installed here: run it after `make test`.
+lock: install
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/python -m pip freeze --exclude-editable > $(VENV)/tested.txt
+	$(COMPILE) --output-file requirements/package.txt
+	$(COMPILE) --extra dev --output-file requirements/dev.txt
+
+# Status 3 of the script: the service could not be asked, which is not to be taken for "none known".
+audit: install
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/python scripts/audit.py $(LOCKS)
+
+# What pyproject.toml promises of old versions: the lowest of each dependency, and a part of the tests that needs no more.
+test-lowest: install
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv venv --quiet --clear --python $(PYTHON) $(LOWEST)
+	$(BIN)/uv pip install --quiet --python $(LOWEST) --resolution lowest-direct --editable . -r requirements/lowest.in
+	$(LOWEST)/bin/python -m pytest --quiet -m "not slow" $(LOWEST_TESTS)
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -59,7 +59,7 @@ def main() -> None:
         task = VideoClassifier(arch, class_names=names)
         checkpoint = {"hyper_parameters": dict(task.hparams), "state_dict": task.state_dict()}
         torch.save(checkpoint, folder / "network.ckpt")
-        command = [sys.executable, "-m", "videogn", "predict", "long.mp4", "--checkpoint", "network.ckpt"]
+        command = [sys.executable, "-P", "-m", "videogn", "predict", "long.mp4", "--checkpoint", "network.ckpt"]
         command += ["--timeline", stride, "--output", "segments.csv", "--windows", "windows"]
         process = subprocess.Popen(command, cwd=folder)
         _, status, used = os.wait4(process.pid, 0)

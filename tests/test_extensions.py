@@ -10,9 +10,10 @@ import torch
 from torch import nn
 
 from videogn import extensions
-from videogn.extensions import check_trusted, find, is_dotted
+from videogn.extensions import find
 from videogn.models import make_model
 from videogn.norm import NORMS, make_norm
+from videogn.trust import check_trusted, is_dotted
 
 TABLE = {"one": int, "two": str}
 

@@ -16,7 +16,7 @@ PACKAGE = Path(videogn.__file__).parent
 
 # Rooms, from the ground up: a module imports from its own layer or a lower one.
 LAYERS = (
-    ("axes", "choices", "checks", "extensions", "source_names", "system", "norm", "evaluation"),
+    ("axes", "choices", "checks", "trust", "extensions", "source_names", "system", "norm", "evaluation"),
     ("video", "models", "engine_files"),
     ("data", "memory", "indexing"),
     ("training", "inference"),
@@ -118,7 +118,7 @@ def test_reports_need_no_torch():
 @pytest.mark.parametrize(
     ("module", "most", "foreign"),
     [
-        ("videogn.cli.lightning_cli", 170, {"videogn.report", "videogn.study", "videogn.inference"}),
+        ("videogn.cli.lightning_cli", 182, {"videogn.report", "videogn.study", "videogn.inference"}),
         ("videogn.inference.predictor", 100, {"videogn.training", "lightning", "torchmetrics", "matplotlib"}),
     ],
 )

@@ -12,6 +12,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
 from lightning.pytorch.demos.boring_classes import BoringModel
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.loops.progress import _BatchProgress
 from torch import nn
 
@@ -124,3 +125,14 @@ def test_handling_of_signals():
     connector.received_sigterm = True
     assert trainer.received_sigterm is True
     assert hasattr(trainer._accelerator_connector, "cluster_environment")
+
+
+def test_the_writer_of_metrics():
+    for name in ("_record_new_keys", "log_hparams", "save"):
+        assert hasattr(ExperimentWriter, name), f"lightning's ExperimentWriter.{name} is gone"
+
+
+def test_working_directory_of_rays_jobs():
+    """Ray puts it on the module path of its workers unless the job says that it has one of its own."""
+    job_config = pytest.importorskip("ray.job_config")
+    assert job_config.JobConfig()._runtime_env_has_working_dir() is False

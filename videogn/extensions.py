@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import Any
 
 from videogn.checks import check_choice, did_you_mean
-
-
-def is_dotted(name: str) -> bool:
-    """Whether a name is a path to import, `package.module.attribute` or `package.module:attribute`."""
-    return "." in name or ":" in name
+from videogn.trust import is_dotted
 
 
 def find(kind: str, name: str, table: Mapping[str, Callable[..., Any]], group: str) -> Callable[..., Any]:
@@ -66,28 +61,6 @@ def check_options(what: str, function: Callable[..., Any], options: Iterable[str
         if option not in valid:
             taken = ", ".join(valid) or "no options"
             raise ValueError(f"{what} takes {taken}, got option {option!r}{did_you_mean(option, valid)}")
-
-
-def check_trusted(source: str | Path, names: Iterable[str], trusted: Collection[str]) -> None:
-    """Refuse dotted paths from a file unless the user trusts their package. Nothing is imported.
-
-    Built-in names and entry points need no trust: the user installed what they stand for.
-
-    Args:
-        source: File that the names come from, for the error message.
-        names: Names of norms, networks and so on, dotted or not.
-        trusted: Packages, modules or full paths that may be imported.
-
-    Raises:
-        ValueError: A dotted path lies outside what is trusted.
-    """
-    prefixes = [prefix.replace(":", ".") for prefix in trusted]
-    for name in filter(is_dotted, names):
-        path = name.replace(":", ".")
-        if not any(path == prefix or path.startswith(f"{prefix}.") for prefix in prefixes):
-            raise ValueError(
-                f"{source} names {name}, code that is imported only if you trust it: add --trust {path.split('.')[0]}"
-            )
 
 
 def _imported(kind: str, name: str, path: str) -> Any:

@@ -211,7 +211,8 @@ def test_a_study_takes_them_from_its_grid(videogn, tmp_path, outside, monkeypatc
     }
     (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))
     out = tmp_path / "study"
-    assert videogn("study", "run", str(tmp_path / "grid.yaml"), "--out", str(out), "--jobs", "1") == 0
+    trust = ["--trust", "own_nets", "own_norms", "own_optim"]
+    assert videogn("study", "run", str(tmp_path / "grid.yaml"), "--out", str(out), "--jobs", "1", *trust) == 0
     found = {path.parent.name: json.loads(path.read_text()) for path in out.glob("cells/*/results.json")}
     assert len(found) == 2
     assert {result["model"]["norm"] for result in found.values()} == {"gn", "own_norms.rms_group_norm"}

@@ -138,7 +138,7 @@ def test_another_checkpoint_or_protocol_is_refused(run, stub, capsys, tmp_path):
         ("scores", "--output must end in"),
         ("nowhere/scores.csv", "no such file or folder: "),
         (".", "--output must be a file, got the folder"),
-        ("0.mp4/scores.csv", "0.mp4 cannot be written"),
+        ("0.mp4/scores.csv", "scores.csv lies in a file, not in a folder"),
         ("scores.parquet --format=csv", "--format csv contradicts the suffix .parquet of --output "),
         ("scores.csv --format=parquet", "--format parquet contradicts the suffix .csv of --output "),
         ("old.csv", "old.csv exists, and without old.csv.parts beside it nothing says what it is"),

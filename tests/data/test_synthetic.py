@@ -7,6 +7,8 @@ import hashlib
 import json
 import os
 import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import av
 import numpy as np
@@ -15,8 +17,10 @@ import pytest
 from videogn.choices import MotionSettings
 from videogn.data.data_layout import find_splits
 from videogn.data.sources import read_index
+from videogn.data.synthetic import writing
 from videogn.data.synthetic.motion import MOTIONS
 from videogn.data.synthetic.writing import write_motion_dataset
+from videogn.system.room import WriteError
 from videogn.video import decode_frames, read_frame_table
 
 SMALL = {"videos_per_class": 2, "val_videos_per_class": 1, "size": 16, "frames": 4}
@@ -190,3 +194,29 @@ def test_wrong_numbers(tmp_path, change, words):
     with pytest.raises(ValueError, match=words):
         write_motion_dataset(tmp_path / "b", MotionSettings(**SMALL | change))
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_full_disk_ends_it_at_once(tmp_path, monkeypatch, workers):
+    """No other video is begun, and the next run makes all of them."""
+    begun = []
+
+    def full(video):
+        begun.append(video)
+        raise WriteError(f"{video.path} cannot be written (No space left on device, 0 B free)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writing, "_write_one", full)
+        patched.setattr(writing, "ProcessPoolExecutor", lambda workers, mp_context: _Slow(workers))
+        with pytest.raises(WriteError, match=r"\.mp4 cannot be written"):
+            write_motion_dataset(tmp_path, MotionSettings(**SMALL | {"videos_per_class": 5}), workers=workers)
+    assert len(begun) <= 4 * workers
+    write_motion_dataset(tmp_path, MotionSettings(**SMALL | {"videos_per_class": 5}))
+    assert len(list(tmp_path.rglob("*.mp4"))) == 6 * len(MOTIONS)
+
+
+class _Slow(ThreadPoolExecutor):
+    """Threads in the place of processes; as there, other work is queued while one piece is done."""
+
+    def submit(self, work, video):
+        return super().submit(lambda: time.sleep(0.1) or work(video))

@@ -96,7 +96,7 @@ def test_a_full_disk_loses_no_row_before(videos, output, monkeypatch):
         scoring = Scoring(videos, parts, row_of).run(predicted)
         list(islice(scoring, 10))
         monkeypatch.setattr(parts, "_file", Full(parts.folder / "unfinished.jsonl", "ab+"))
-        with pytest.raises(OSError, match=r"scores\.jsonl\.parts cannot be written \(No space left on device\)"):
+        with pytest.raises(OSError, match=r"scores\.jsonl\.parts cannot be written \(No space left on device"):
             next(scoring)
     rows, scored = score(videos, output)
     assert len(scored) == len(videos) - 10

@@ -121,10 +121,17 @@ def test_a_loaded_network_needs_nothing_else(last, tmp_path, monkeypatch):
     assert len(about["class_names"]) == 8
 
 
-@pytest.mark.parametrize("content", [b"", b"text", b"PK\x03\x04 half a zip file"])
-def test_not_a_checkpoint(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "damaged: it is empty"),
+        (b"text", "not a checkpoint"),
+        (b"PK\x03\x04 half a zip file", "damaged: its end is missing"),
+    ],
+)
+def test_not_a_checkpoint(tmp_path, content, reason):
     (tmp_path / "bad.ckpt").write_bytes(content)
-    with pytest.raises(ValueError, match=r"bad\.ckpt is not a checkpoint"):
+    with pytest.raises(ValueError, match=rf"bad\.ckpt is {reason}"):
         Predictor(tmp_path / "bad.ckpt")
 
 
@@ -157,14 +164,16 @@ def test_names_that_are_no_text_are_never_called(last, tmp_path, name, value):
     """torch.load allows a few functions even where it reads plain values only."""
     path = _changed(last, tmp_path / "odd.ckpt", **{name: value})
     with pytest.raises(
-        ValueError, match=r"odd\.ckpt is not a checkpoint .* does not name its network and norm in text"
+        ValueError, match=rf"odd\.ckpt is not a checkpoint of `videogn fit`: {name} must be a name, such"
     ):
         Predictor(path)
 
 
 def test_weights_of_another_network(last, tmp_path):
     other = _changed(last, tmp_path / "other.ckpt", arch_options={"width": 4})
-    with pytest.raises(ValueError, match=r"other\.ckpt does not hold the weights of the network that it names"):
+    with pytest.raises(
+        ValueError, match=r"other\.ckpt: blocks.* is float32 .* the network that it names it is float32"
+    ):
         Predictor(other)
 
 

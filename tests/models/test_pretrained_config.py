@@ -63,7 +63,8 @@ WRONG = [
     ({"norm": "a" * 5000}, r"norm must be a name.*\.\.\.$"),
     ({"norm_options": [1]}, "norm_options must be null or an object"),
     ({"norm_options": {"groups": 10**12}}, r"norm_options\.groups must be a plain value of moderate size"),
-    ({"norm_options": {"groups": {"a": 1}}}, r"norm_options\.groups must be a plain value"),
+    ({"norm_options": {"groups": {"a": {"a": {"a": {"a": {"a": 1}}}}}}}, r"norm_options\.groups must be a plain value"),
+    ({"arch_options": {"sizes": [[0] * 900] * 900}}, r"arch_options\.sizes must be a plain value of moderate size"),
     ({"arch_options": {"pool_window": [[[[[[1]]]]]]}}, r"arch_options\.pool_window must be a plain value"),
     ({"arch_options": {"dropout": float("nan")}}, r"arch_options\.dropout must be a plain value"),
     ({"arch_options": {"a b": 1}}, "arch_options must be null or an object"),
@@ -80,6 +81,7 @@ WRONG = [
     ({"fps": 10**6}, "fps must be >= 0 .* and <= 1000"),
     ({"fps": float("inf")}, "fps must be a number"),
     ({"fps": "25"}, "fps must be a number"),
+    ({"fps": 10**400}, "fps must be a number"),
     ({"mean": [0.45, 0.45]}, "mean must hold three numbers"),
     ({"mean": "0.45"}, "mean must hold three numbers"),
     ({"mean": [0.45, 0.45, float("nan")]}, "mean must hold three numbers"),
@@ -137,7 +139,9 @@ def test_no_configuration(tmp_path, content, message):
 
 
 def test_a_folder_of_a_training_run_names_its_checkpoint(tmp_path):
-    with pytest.raises(ValueError, match=r"has no config\.json, so it holds no network in the Hugging Face layout"):
+    with pytest.raises(
+        ValueError, match=r"is a folder without config\.json, so it holds no network in the Hugging Face layout"
+    ):
         read_config(tmp_path)
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last.ckpt").touch()

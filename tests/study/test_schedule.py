@@ -13,12 +13,13 @@ import time
 import pytest
 from filelock import FileLock
 
-from videogn.study import CellResult, CellState, cell_files, study_files
+from videogn.study import CellResult, CellState, cell_files, running, schedule, study_files
 from videogn.study.cell_files import prepare, read_state, write_state
 from videogn.study.engines import LocalEngine
 from videogn.study.grid import make_grid
 from videogn.study.schedule import run_cells
 from videogn.study.study_files import cell_folder
+from videogn.system.room import WriteError
 from videogn.system.stopping import Stopped
 
 GRID = make_grid({"axes": {"norm": ["bn", "gn"], "clip": "8x2", "batch_size": [8, 2]}, "budget": {"epochs": 2}})
@@ -101,6 +102,36 @@ def test_a_cell_that_dies_is_named_and_the_others_go_on(stand_in, out, death):
     assert DEATHS[death] in states[CELLS[0]].reason
     state = read_state(cell_folder(out, CELLS[0]))
     assert state == {"phase": "failed", "attempts": 1, "reason": states[CELLS[0]].reason}
+
+
+@pytest.mark.parametrize("retry_failed", [True, False])
+def test_a_full_disk_begins_no_other_cell_and_is_no_fault_of_one(stand_in, out, retry_failed):
+    """The next run trains the cell, whose checkpoint could not be written, and those that have not begun."""
+    line = "videogn: error: runs/last.ckpt cannot be written (No space left on device, 0 B free)"
+    stand_in.tell({f"fit {CELLS[1].name}": f"print({line!r}); sys.exit(2)"})
+    states = _run(out, jobs=1, retries=2)
+    assert _phases(states) == ["finished", "failed", "waiting", "waiting"]
+    assert states[CELLS[1]].reason.startswith(line)
+    assert not (cell_folder(out, CELLS[1]) / "trained").exists()
+    assert read_state(cell_folder(out, CELLS[1]))["attempts"] == 1
+    stand_in.tell({})
+    assert _phases(_run(out, retry_failed=retry_failed)) == ["finished"] * 4
+
+
+def test_a_cell_whose_state_cannot_be_written(stand_in, out, monkeypatch):
+    """Its process is not even started, and neither are those of the others."""
+
+    def full(folder, **changes):
+        raise WriteError(f"{folder}/state.json cannot be written (No space left on device, 0 B free)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(running, "write_state", full)
+        patched.setattr(schedule, "write_state", full)
+        states = _run(out, jobs=1)
+    assert _phases(states) == ["failed", "waiting", "waiting", "waiting"]
+    assert "state.json cannot be written" in states[CELLS[0]].reason
+    assert stand_in.calls == []
+    assert _phases(_run(out)) == ["finished"] * 4
 
 
 @pytest.mark.parametrize("retries", [0, 1, 2])

@@ -139,7 +139,7 @@ def test_a_task_runs_its_cell(tmp_path, cluster, status, requeued):
     for task, folder in enumerate(folders, start=1):
         (directory / "calls.txt").unlink(missing_ok=True)
         assert _start(script, cluster, task, STAND_IN_STATUS=str(status)).wait(20) == status
-        expected = [f"{directory}|-m videogn study cell {folder}|12|interactive"]
+        expected = [f"{directory}|-P -m videogn study cell {folder}|12|interactive"]
         assert _calls(directory) == expected + [f"scontrol requeue 12_{task}"] * requeued
 
 
@@ -197,6 +197,13 @@ def test_export_from_the_command_line(videogn, motion, tmp_path, capsys):
     assert videogn("study", "export-slurm", grid, "--out", tmp_path / "gpus") == 0
     assert {"gres": "gpu:4", "cpus-per-task": "16"}.items() <= _options(tmp_path / "gpus" / "array.sbatch").items()
     assert "OMP_NUM_THREADS=4 " in (tmp_path / "gpus" / "array.sbatch").read_text()
+
+
+def test_what_is_trusted_reaches_the_tasks(motion, tmp_path):
+    grid = make_grid(_content(motion))
+    out = make_study(grid, tmp_path / "study", command="test")
+    script = write_array(unfinished_cells(grid, out), out, JOB, directory=tmp_path, trust=["mine", "a.b"])
+    assert '-P -m videogn study cell "$cell" --trust mine a.b &' in script.read_text()
 
 
 def test_wrong_arguments_before_anything_is_written(videogn, motion, tmp_path, capsys):

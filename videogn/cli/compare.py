@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videogn.checks import existing_path, expanded
+from videogn.system.destination import check_folder
 
 if TYPE_CHECKING:
     from videogn.report.comparison.comparison import Comparison, Pair
@@ -53,8 +54,8 @@ def run(options: Options) -> int:
     folders = [existing_path(source) for source in options.sources]
     studies = [folder for folder in folders if (folder / STUDY_FILE).is_file()]
     out = None if options.out is None else expanded(options.out)
-    if out is not None and out.is_file():
-        raise ValueError(f"--out {out} is a file: name a folder")
+    if out is not None:
+        check_folder(out)
     if not studies:
         return _compare_tests(options, out)
     if len(studies) < len(folders):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from videogn.checks import expanded, require_positive
 from videogn.choices import NORM, TIME_LIMIT, EvaluationViews, chosen
 from videogn.source_names import check_not_exported, check_source
+from videogn.system.destination import check_file
 from videogn.system.files import displayable
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def run(options: Options) -> int:
         raise ValueError(f"--out must be a file, got the folder {options.out}")
     check_source(options.source)  # before the seconds that the imports take
     check_not_exported(options.source)
+    check_file(out)
     if out.exists() and out.resolve() == expanded(options.source).resolve():
         raise ValueError(f"--out is the source, {options.out}, which would be lost: name another file")
     from videogn.cli.progress import bars

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import NoReturn
 
 from videogn.system.files import displayable
@@ -31,5 +32,6 @@ def fail(reason: object, status: int = USER_ERROR) -> NoReturn:
     Raises:
         SystemExit: Always.
     """
-    print(f"videogn: error: {' '.join(str(reason).split())}", file=sys.stderr)
+    with suppress(OSError):  # standard error may be a log on a full disk; the status says it all the same
+        print(f"videogn: error: {' '.join(str(reason).split())}", file=sys.stderr)
     raise SystemExit(status)

@@ -9,6 +9,7 @@ from videogn.checks import existing_path, expanded
 from videogn.choices import DynamicName, ExportFormatName
 from videogn.cli.exits import fail, name_failure
 from videogn.source_names import check_source
+from videogn.system.destination import check_file, check_folder
 
 if TYPE_CHECKING:
     from videogn.exporting.check import Agreement
@@ -79,6 +80,7 @@ def run(options: Options) -> int:
         return _as_folder(options)
     if options.push is not None or options.results is not None:
         raise ValueError("--push and --results go with --format hf")
+    check_file(expanded(options.out))
     from videogn.exporting.check import CheckFailedError
 
     common = {
@@ -126,6 +128,7 @@ def _exported(
 def _as_folder(options: Options) -> int:
     if options.dynamic is not None or options.with_preprocessing or options.videos or options.int8:
         raise ValueError("--dynamic, --with-preprocessing, --int8 and --videos are for files, not for --format hf")
+    check_folder(expanded(options.out))
     from videogn.cli.export_folder import export_folder
 
     export_folder(

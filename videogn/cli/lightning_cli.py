@@ -7,12 +7,12 @@ import sys
 from argparse import SUPPRESS
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks import ProgressBar
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 from videogn.checks import check_choice
 from videogn.choices import check_rate
@@ -20,7 +20,8 @@ from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
 from videogn.cli.lightning_lines import prepare
 from videogn.cli.logged_confusion import confusion_pictures
-from videogn.cli.trainer_flags import check_flags, complete_flags, one_reason
+from videogn.cli.saved_config import SaveConfigOfFit
+from videogn.cli.trainer_flags import check_flags, check_folders, complete_flags, one_reason
 from videogn.cli.training_bar import progress_bar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
 from videogn.cli.what_fits import saying_what_fits
@@ -41,18 +42,15 @@ from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.labelling import OneLabel
 from videogn.training.newest_checkpoint import find_checkpoint
+from videogn.training.restoring import check_progress, restoring
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
+from videogn.trust import KNOWN, check_trusted, is_dotted, trusted_by, typed_as
+
+if TYPE_CHECKING:
+    from videogn.training.video_test import Outcome
 
 _log = logging.getLogger(__name__)
-
-
-class _SaveConfigOfFit(SaveConfigCallback):
-    """Saves the configuration of a training run only, so that a test in the same folder does not overwrite it."""
-
-    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        if stage == "fit":
-            super().setup(trainer, pl_module, stage)
 
 
 class VideoCLI(LightningCLI):
@@ -76,7 +74,7 @@ class VideoCLI(LightningCLI):
             VideoDataModule,
             parser_class=TrainingParser,
             parser_kwargs={command: self._parser_options},
-            save_config_callback=_SaveConfigOfFit,
+            save_config_callback=SaveConfigOfFit,
             save_config_kwargs={"overwrite": True},
             trainer_defaults={"callbacks": _callbacks(command), "enable_model_summary": False},
             seed_everything_default=0,
@@ -126,6 +124,7 @@ class VideoCLI(LightningCLI):
             raise ValueError(f"{config.model.engine_file} cannot be trained: an exported file can only be tested")
         check_rate("--data.fps", config.data.fps)
         check_flags(config.trainer, self._command)
+        check_folders(config, self._command)
         complete_flags(config.trainer)
         if self._command == "fit":
             choose_memory(config, self._resumed[0])
@@ -183,8 +182,9 @@ class VideoCLI(LightningCLI):
         from videogn.cli.closing_lines import closing_lines
 
         trainer: Any = self.trainer
-        given = self._given()
-        lines = closing_lines(trainer, given.get("data", Namespace()).as_dict(), given.get("trust", []))
+        model = self.config[self._command].model
+        trust = list(dict.fromkeys(typed_as(name) for name in (model.arch, model.norm) if is_dotted(name)))
+        lines = closing_lines(trainer, self._given().get("data", Namespace()).as_dict(), trust)
         if trainer.is_global_zero:
             for line in lines:
                 _log.info("%s", line)
@@ -208,7 +208,11 @@ class VideoCLI(LightningCLI):
         """Run it; where it is asked to end, in good order; where memory runs out, say what would fit."""
         from videogn.cli.stopped_training import stopping_in_order
 
-        with saying_what_fits(self, subcommand), stopping_in_order(self.trainer, subcommand):
+        with (
+            saying_what_fits(self, subcommand),
+            restoring(self.config[subcommand].ckpt_path),
+            stopping_in_order(self.trainer, subcommand),
+        ):
             super()._run_subcommand(subcommand)
 
     def _given(self, words: Sequence[str] | None = None) -> Namespace:
@@ -226,6 +230,8 @@ class VideoCLI(LightningCLI):
         Lightning would override the command line silently.
         """
         command, config = self._command, self.config[self._command]
+        trust = trusted_by(sys.argv[2:])  # a file that says `trust` cannot decide it
+        check_trusted("a configuration", [config.model.arch, config.model.norm], [*KNOWN, *trust])
         if command != "fit" and config.engine_file is not None:
             adopt_exported(config, config.engine_file, self._given())
             return
@@ -243,7 +249,6 @@ class VideoCLI(LightningCLI):
         if config.ckpt_path in ("hpc", "registry"):
             return
         given = self._given()
-        trust = [*config.trust, *(given[key] for key in ("model.arch", "model.norm") if given.get(key))]
         network = published_network(config.ckpt_path, trust=trust)
         if network is not None:
             adopt_published(config, network, given, training=command == "fit")
@@ -255,7 +260,8 @@ class VideoCLI(LightningCLI):
                     f"{config.ckpt_path} holds a network and no training run to go on with; start from it with "
                     "--model.init_from"
                 )
-            options = content["hyper_parameters"]["arch_options"] or {}
+            check_progress(config.ckpt_path, content)
+            options = content["hyper_parameters"].get("arch_options") or {}
             facts = {**content.get("training", {}), "memory_mode": options.get("memory_mode", "plain")}
             self._resumed = (facts, stopped_in_epoch(content))
         self._several_labels = content["hyper_parameters"].get("several_labels", False)
@@ -283,9 +289,15 @@ def run_lightning(command: str, description: str, help_section: str, *, cli: typ
 
     Returns:
         0, or 1 if a validation or test lost more videos than --data.max_failures; its results are written.
+
+    Raises:
+        FloatingPointError: No video of a test got a score; its results say so.
     """
     prepare(command)
     with one_reason():
-        trainer = cli(command, description, help_section).trainer
-    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        made = cli(command, description, help_section)
+    outcome: Outcome | None = made.model.outcome
+    if outcome is not None and outcome.failure is not None:
+        raise FloatingPointError(outcome.failure)
+    callbacks: list[Any] = made.trainer.callbacks  # type: ignore[attr-defined]
     return int(any(isinstance(callback, FailurePolicy) and callback.exceeded for callback in callbacks))

@@ -12,7 +12,8 @@ from videogn import __version__
 from videogn.checks import did_you_mean
 from videogn.cli.exits import fail
 from videogn.system.memory_errors import out_of_memory
-from videogn.system.standard_streams import open_closed_streams
+from videogn.system.room import WriteError, no_room, reason, write_error
+from videogn.system.standard_streams import flush_output, open_closed_streams
 
 #: Command -> (module, summary). A module holds a dataclass `Options` and `run(options)`, or a table ACTIONS of its own;
 #: that of the training commands has `run(command, argv)`.
@@ -64,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     from videogn.system.stopping import Stopped, stoppable
 
     open_closed_streams()
+    # Ranks, loaders, decoders, Ray: no Python that this process starts looks for modules in the working directory.
+    os.environ["PYTHONSAFEPATH"] = "1"
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments == ["--version"]:
         print(f"videogn {__version__}")
@@ -73,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         with stoppable():
             status = _run("videogn", arguments, COMMANDS, _ABOUT)
+        flush_output()
     except (ValueError, OSError, ModuleNotFoundError) as error:
         if os.environ.get(_TRACEBACK):
             raise
@@ -117,8 +121,21 @@ def _run(prog: str, argv: Sequence[str], commands: Mapping[str, tuple[str, str]]
 
 def _one_line(error: Exception) -> str:
     """The reason alone, without the traceback of a loader process."""
+    if isinstance(error, OSError) and no_room(error) is error and not isinstance(error, WriteError):
+        error = _of_full_disk(error)
     text = str(error) or type(error).__name__
     return text.strip().splitlines()[-1].partition(": ")[2] if "Original Traceback" in text else text
+
+
+def _of_full_disk(error: OSError) -> OSError:
+    """The error that says what could not be written, and what is free."""
+    try:
+        flush_output()
+    except OSError as of_output:  # what has been printed has no room
+        return of_output
+    if error.filename is None:  # files of ours have names: this was printed, and is in no buffer any more
+        return OSError(f"standard output or a file cannot be written ({reason(error)})")
+    return write_error(error, error.filename)
 
 
 def _help(prog: str, commands: Mapping[str, tuple[str, str]], about: str) -> str:

@@ -21,12 +21,14 @@ from jsonargparse import ArgumentParser
 
 from videogn.checks import did_you_mean, existing_path
 from videogn.cli.exits import fail
+from videogn.trust import refusal
 
 Options = TypeVar("Options")
 #: Key of a field's metadata: a tuple with a default is positional nevertheless, and may be left out.
 POSITIONAL = "positional"
 
 #: Messages of argparse and jsonargparse about unknown options, keys, files and classes, and wrong values.
+_NOT_TRUSTED = re.compile(r"Importing '(?P<name>[^']+)' is not allowed")
 _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
 _UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P<key>[^']+)' is not expected")
 _UNKNOWN_OF_CLASS = re.compile(r"Option '(?P<name>[^']+)' is not accepted")
@@ -177,6 +179,8 @@ def _value_type(hint: Any) -> tuple[bool, Any]:
 
 
 def _reword(message: str, parser: argparse.ArgumentParser) -> str:
+    if found := _NOT_TRUSTED.search(message):
+        return refusal("a configuration", [found["name"]])
     if "NestedArg" in message:  # jsonargparse's, of an option that takes no mapping
         return "options with a dot, as --model.arch, are those of `videogn fit`; see --help for the options here"
     if found := _UNKNOWN_OPTION.search(message):

@@ -11,8 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from videogn.checks import require_positive
+from videogn.checks import expanded, require_positive
 from videogn.choices import ARCH, NORM, NUM_CLASSES, DeviceName, MemoryModeName, PrecisionName
+from videogn.system.destination import check_file
 from videogn.system.sizes import format_size, parse_size
 
 #: Batch sizes where neither these nor a memory is given.
@@ -89,11 +90,13 @@ def run(options: Options) -> int:
         require_positive("--batch-size", size)
     if "memory_mode" in options.arch_options:
         raise ValueError("of --arch-options, memory_mode is --memory-mode here")
+    if options.plot is not None:
+        check_file(expanded(options.plot))
     rows = _rows(options, limits)
     if options.plot is not None:
         from videogn.report.frontier import plot_frontier
 
-        plot_frontier(rows, limits[0], options.plot)
+        plot_frontier(rows, limits[0], expanded(options.plot))
     if options.json:
         print(json.dumps(rows, indent=2))
     else:

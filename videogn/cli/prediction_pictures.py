@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from videogn.axes import Sample, VideoRecord
 from videogn.checks import did_you_mean, expanded
 from videogn.cli.exits import fail
-from videogn.system.files import one_line
+from videogn.system.destination import check_folder
+from videogn.system.files import make_folder, one_line
 
 if TYPE_CHECKING:
     from videogn.evaluation.anytime import StoppingRule
@@ -71,7 +72,8 @@ def check_pictures(options: PictureOptions, total: int | None) -> None:
     for flag, folder in folders.items():
         if folder.exists() and not folder.is_dir():
             raise ValueError(f"{flag} must be a folder, got the file {folder}")
-        folder.mkdir(parents=True, exist_ok=True)
+        check_folder(folder)
+        make_folder(folder)
     if folders and total is not None and total > _MANY:
         print(f"{', '.join(folders)} makes a picture of each of {total:,} videos; this takes time", file=sys.stderr)
 

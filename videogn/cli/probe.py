@@ -26,6 +26,7 @@ from videogn.choices import (
 )
 from videogn.cli.predictor_settings import predictor_settings
 from videogn.source_names import check_not_exported, check_source
+from videogn.system.destination import check_file
 from videogn.system.files import displayable
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ def run(options: Options) -> int:
     out = expanded(options.output)
     if out.is_dir():
         raise ValueError(f"--output must be a file, got the folder {options.output}")
+    check_file(out)
     if out.exists() and out.resolve() == expanded(options.checkpoint).resolve():
         raise ValueError(f"--output is the checkpoint, {options.output}, which would be lost: name another file")
     output = checked_output(f"{options.output}{_FEATURES}", "parquet", overwrite=options.overwrite)

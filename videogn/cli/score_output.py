@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from videogn.checks import existing_path, expanded
+from videogn.system.destination import check_file, destination
 
 Format = Literal["table", "json", "jsonl", "csv", "parquet", "fiftyone", "labelstudio"]
 
@@ -50,11 +51,13 @@ def checked_output(name: str, form: Format | None, *, overwrite: bool = False) -
     """
     from videogn.inference.bulk.parts import parts_folder
 
-    path = Path(os.path.realpath(expanded(name)))
-    if path.is_dir():
+    if (path := expanded(name)).is_dir():
         raise ValueError(f"--output must be a file, got the folder {name}")
-    folder = existing_path(path.parent)
-    kept = path.is_file() or not path.exists()
+    path, through = destination(path)
+    kept = not through
+    if kept:
+        path = Path(os.path.realpath(existing_path(path.parent)), path.name)
+    check_file(path)
     usual = SUFFIXES.get(path.suffix.lower())
     if form and usual and "parquet" in {form, usual} and form != usual:
         raise ValueError(f"--format {form} contradicts the suffix {path.suffix} of --output {name}")
@@ -63,8 +66,6 @@ def checked_output(name: str, form: Format | None, *, overwrite: bool = False) -
         raise ValueError(f"--output must end in {', '.join(SUFFIXES)}, or --format say what to write, got {name}")
     if not kept:
         return Output(path, form, kept)
-    if not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise OSError(f"{folder} cannot be written; name an --output in another folder")
     if path.exists() and not parts_folder(path).is_dir() and not overwrite:
         raise ValueError(
             f"{name} exists, and without {parts_folder(path).name} beside it nothing says what it is: name another "

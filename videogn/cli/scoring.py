@@ -12,7 +12,9 @@ from videogn.cli.exits import fail
 from videogn.cli.row_formats import RowFormats
 from videogn.cli.score_output import Format, Output
 from videogn.inference.bulk.rows import Row
+from videogn.system.destination import open_through
 from videogn.system.files import displayable, replacing
+from videogn.system.room import WriteError, reason
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
@@ -71,12 +73,12 @@ def pass_scores(
         Exit status.
     """
     try:
-        with open(output.path, "wb", buffering=0) as file, progress:
+        with open_through(output.path) as file, progress:
             formats.write(_counted(predict, inputs, progress, formats), output.format, file)
     except BrokenPipeError:
         return _NO_READER
     except OSError as error:
-        raise OSError(f"{output.path} cannot be written ({error.strerror or error})") from error
+        raise WriteError(f"{output.path} cannot be written ({reason(error)})") from error
     return _end(progress.done, progress.failed)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from videogn.checks import expanded, require_at_least, require_positive
+from videogn.system.destination import check_folder
 
 if TYPE_CHECKING:
     from videogn.cli.scoring_progress import ScoringProgress
@@ -55,6 +56,8 @@ class Timeline:
         require_at_least("--min-length", self.min_length, 0)
         if not 0 <= self.min_score <= 1:
             raise ValueError(f"--min-score must be between 0 and 1, got {self.min_score:g}")
+        if self._folder is not None:
+            check_folder(self._folder)
         if others["clips"] is not None:
             raise ValueError("--clips is about whole videos: with --timeline its stride says how many clips there are")
         if others["protocol"] is not None:

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from jsonargparse import Namespace
 
 from videogn.checks import require_positive
+from videogn.system.destination import check_folder
+from videogn.video.storage import is_url
 
 _NOT_DETERMINISTIC = re.compile(r"(?P<operation>\S+) does not have a deterministic implementation")
 _NOT_MADE = re.compile(r"Problem with given class_path '(?P<name>[^']+)':\s+(?P<reason>[^\n]+)")
@@ -55,6 +57,23 @@ def check_flags(trainer: Namespace, command: str) -> None:
         raise ValueError("limit_train_batches must be > 0, got 0; `videogn validate` validates without training")
 
 
+def check_folders(config: Namespace, command: str) -> None:
+    """Refuse folders in which nothing can be written, before the hours that would be lost with them.
+
+    Args:
+        config: Options as parsed.
+        command: fit, validate or test.
+
+    Raises:
+        OSError: A folder is a file, or cannot be written.
+    """
+    folders = [] if command == "validate" else [config.trainer.default_root_dir]
+    folders += [config.model.results_dir] if command == "test" else []
+    for folder in folders:
+        if folder is not None and not is_url(str(folder)):
+            check_folder(folder)
+
+
 def complete_flags(trainer: Namespace) -> None:
     """Write metrics.csv into runs/version_0 and so on, unless another logger is asked for or barebones, without any.
 
@@ -65,7 +84,7 @@ def complete_flags(trainer: Namespace) -> None:
         trainer.logger = False
     if trainer.logger is None or trainer.logger is True:  # Lightning would take whichever is installed
         trainer.logger = Namespace(
-            class_path="lightning.pytorch.loggers.CSVLogger",
+            class_path="videogn.training.metrics_log.MetricsLog",
             init_args=Namespace(save_dir=trainer.default_root_dir, name="", version=None, prefix=""),
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from videogn.cli.main import COMMANDS
 from videogn.system.configurations import find_config
 from videogn.system.leash import hold_on
+from videogn.trust import trusted_by
 
 _CONFIG = ("-c", "--config")
 
@@ -26,12 +27,14 @@ def run(command: str, argv: Sequence[str]) -> int:
     arguments = list(_with_paths(argv))
     sections = [argument.partition("=")[2] for argument in arguments if argument.startswith("--help=")]
     sys.argv = [sys.argv[0], command, *("--help" if a.startswith("--help=") else a for a in arguments)]
+    from videogn.cli.allowed_names import only_names_of
     from videogn.cli.lightning_cli import VideoCLI, run_lightning
 
     cli = VideoCLI
     if "--find_lr" in arguments:
         from videogn.cli.rate_finding import RateFinding as cli
-    return run_lightning(command, COMMANDS[command][1], sections[0] if sections else "", cli=cli)
+    with only_names_of(trusted_by(arguments)):
+        return run_lightning(command, COMMANDS[command][1], sections[0] if sections else "", cli=cli)
 
 
 def _with_paths(argv: Sequence[str]) -> Iterator[str]:

@@ -42,7 +42,7 @@ SHORT = {
     "seed_everything": "Seed of all random numbers.",
     "find_lr": "Train 100 steps at growing learning rates instead, say which rate to take, and draw learning_rate.png.",
     "no_report": "Write no page of the test.",
-    "trust": "Packages that may be imported where a checkpoint names a norm or network from outside videogn.",
+    "trust": "Packages that may be imported where a configuration or checkpoint names code from outside videogn.",
     "ckpt_path": "Checkpoint to resume from, or to evaluate; `last` is the newest in trainer.default_root_dir. "
     "test and validate also take `best`, that of the same run, or a published network, such as zoo:x3d_s.",
     "engine_file": "File that `videogn export` has written, in place of a checkpoint: .onnx, .xml or .pt2.",

@@ -16,6 +16,7 @@ from itertools import islice
 
 from videogn.evaluation.results import VideoResult
 from videogn.system.ranks import sent_to_first
+from videogn.system.room import why
 
 #: Results that are in memory at once: 4 MB of probabilities in the example above.
 _BLOCK = 256
@@ -44,7 +45,8 @@ class ResultCollection:
             self._file.flush()  # a forked process must not have the rest of it to write as well
         except OSError as error:
             raise OSError(
-                f"no more results can be kept in {tempfile.gettempdir()}: {error.strerror}; TMPDIR names another folder"
+                f"no more results can be kept in {tempfile.gettempdir()} ({why(error, tempfile.gettempdir())}); "
+                "TMPDIR names another folder"
             ) from error
 
     def __len__(self) -> int:

@@ -17,7 +17,9 @@ from videogn.indexing.catalogue import Catalogue, Facts, read_catalogue, summari
 from videogn.indexing.file_checks import FileChecks, check_files, joined, known_results, stale_paths
 from videogn.indexing.file_states import file_states
 from videogn.indexing.listing import Listing, names_hash, read_listing, unlisted_videos
+from videogn.system.destination import check_file
 from videogn.system.exclusive import only_writer
+from videogn.system.files import make_folder
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ def checked_out(out: str | Path) -> Path:
     out = expanded(out)
     if out.is_dir() or out.suffix.lower() != ".parquet":
         raise ValueError(f"an index is a file whose name ends in .parquet, got {out}")
+    if check_file(out).through:
+        raise ValueError(f"an index is a file, which later runs go on with, and {out} is a device or pipe")
     if out.exists():
         read_catalogue(out)
     return out
@@ -112,7 +116,7 @@ def writing(out: Path) -> Iterator[None]:
         ValueError: If another process holds the lock.
         OSError: If the folder cannot be written.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(out.parent, of=out)
     with only_writer(out, out.with_name(f".{out.name}.lock")):
         yield
 

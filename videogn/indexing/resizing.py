@@ -255,7 +255,7 @@ def _copy_one(process: KillableProcess, task: _Task, how: Copying) -> dict[str, 
     """Write one copy under a temporary name, check it and rename it. Returns its columns, or the reason of failure."""
     path, limit = opened_path(task.path), how.timeout
     try:
-        with replacing(task.target) as temporary:
+        with replacing(task.target, sweep=False) as temporary:  # `_sweep` has looked through all folders
             limit = process.call("time_limit", path, how.timeout, limit=how.timeout)
             report = process.call("copy", path, str(temporary), how.settings, task.fps, limit=limit)
             if report.status != "ok":

@@ -10,12 +10,9 @@ from typing import Any
 from torch import nn
 
 from videogn.models import load_weights, make_model
-from videogn.models.fit_checkpoint import read_fit_checkpoint
+from videogn.models.fit_checkpoint import network_weights, read_fit_checkpoint
 from videogn.models.network_sources import PublishedNetwork, published_network
 from videogn.source_names import is_engine_file
-
-#: Prefix of the network's weights in a checkpoint.
-_NETWORK = "net."
 
 
 def load_network(checkpoint: str | Path, *, trust: Collection[str] = ()) -> tuple[nn.Module, dict[str, Any]]:
@@ -52,9 +49,8 @@ def load_network(checkpoint: str | Path, *, trust: Collection[str] = ()) -> tupl
     net = make_model(
         about["arch"], len(about["class_names"]), about["norm"], about.get("norm_options"), about.get("arch_options")
     )
-    weights = content["state_dict"].items()
     try:
-        net.load_state_dict({name.removeprefix(_NETWORK): w for name, w in weights if name.startswith(_NETWORK)})
+        net.load_state_dict(network_weights(content, checkpoint))
     except RuntimeError as error:  # a list of all names and shapes
         raise ValueError(f"{checkpoint} does not hold the weights of the network that it names") from error
     return net.eval(), about

@@ -6,20 +6,18 @@ No code of a folder is run, whatever lies in it: only these two files are read.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from videogn.checks import expanded
-from videogn.extensions import check_trusted
-from videogn.models.architectures import MODELS, make_model
+from videogn.models.described_network import Described, Stored, check_tensors_fit
 from videogn.models.pretrained_config import CONFIG, PretrainedConfig, read_config
-from videogn.norm.table import NORMS
 from videogn.source_names import HubId, hub_id
+from videogn.trust import check_trusted
 
 WEIGHTS = "model.safetensors"
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -78,17 +76,10 @@ def describe_pretrained(folder: PretrainedFolder, *, trust: Collection[str] = ()
     config = read_config(folder.path)
     path = folder.path / CONFIG
     check_trusted(path, [config.arch, config.norm], trust)
-    given = _shapes(_weights_of(folder.path))
-    # No memory is taken, whatever the options say; what was written outside need not be able to do without.
-    device = "meta" if config.arch in MODELS and config.norm in NORMS else "cpu"
-    try:
-        with torch.device(device):
-            wanted = make_model(
-                config.arch, len(config.class_names), config.norm, config.norm_options, config.arch_options
-            ).state_dict()
-    except Exception as error:  # options of a wrong type end in any kind of error
-        raise ValueError(f"{path}: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
-    _compare(folder.path / WEIGHTS, wanted, given)
+    given = _stored(_weights_of(folder.path))
+    classes = len(config.class_names)
+    described = Described(path, config.arch, classes, config.norm, config.norm_options, config.arch_options)
+    check_tensors_fit(folder.path / WEIGHTS, CONFIG, described.tensors(), given)
     return config
 
 
@@ -125,31 +116,18 @@ def _weights_of(folder: Path) -> Path:
     return path
 
 
-def _shapes(path: Path) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Shape and type of every tensor of a file, as its header says."""
+def _stored(path: Path) -> dict[str, Stored]:
+    """Every tensor of a file, as its header says."""
     from safetensors import safe_open
 
     try:
         with safe_open(path, "pt") as file:
             slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  it is no mapping
-            return {name: (tuple(piece.get_shape()), piece.get_dtype()) for name, piece in slices.items()}
+            kinds = {name: piece.get_dtype() for name, piece in slices.items()}
+            shapes = {name: tuple(piece.get_shape()) for name, piece in slices.items()}
     except Exception as error:
         raise ValueError(f"{path} is damaged or was not written by safetensors, and nothing else is read") from error
-
-
-def _compare(path: Path, wanted: Mapping[str, Tensor], given: Mapping[str, tuple[tuple[int, ...], str]]) -> None:
-    """Refuse weights of another network than the one that config.json names."""
-    for name, tensor in wanted.items():
-        if name not in given:
-            raise ValueError(f"{path} lacks {name}, a tensor of the network that {CONFIG} names")
-        shape, kind = given[name]
-        if shape != tuple(tensor.shape) or kind.startswith(("F", "BF")) != tensor.is_floating_point():
-            raise ValueError(
-                f"{path}: {name} is {kind} {shape}, in the network that {CONFIG} names it is "
-                f"{str(tensor.dtype).removeprefix('torch.')} {tuple(tensor.shape)}"
-            )
-    if unknown := [name for name in given if name not in wanted]:
-        raise ValueError(f"{path} has a tensor {unknown[0][:200]} that the network of {CONFIG} lacks")
+    return {name: Stored(shapes[name], kind, kind.startswith(("F", "BF"))) for name, kind in kinds.items()}
 
 
 def _fetched(repository: HubId, source: str | Path) -> Path:

@@ -18,8 +18,10 @@ from torch import Tensor
 
 from videogn.checks import check_choice, did_you_mean, existing_path
 from videogn.models.caffe2 import read_caffe2
+from videogn.models.checkpoint_file import check_tensors, check_whole
 from videogn.models.foreign_names import layout_of
 from videogn.models.hub_files import hub_file
+from videogn.models.hyper_parameters import REQUIRED, checked_hyper_parameters
 from videogn.models.inflation import CAFFE2, DEFAULT, IMAGENET, KINETICS, InputNormalisation
 from videogn.models.pretrained_config import read_config
 from videogn.models.pretrained_folder import PretrainedFolder, find_pretrained, read_safetensors, read_tensors
@@ -86,16 +88,15 @@ def read_source(source: str | Path) -> SourceWeights:
     else:
         content = read_checkpoint(path)
     tensors = _state_dict(content, path)
-    about = content.get("hyper_parameters")
-    about = about if isinstance(about, Mapping) else {}
+    about = _about(content, path)
     try:  # a checkpoint of `videogn fit` has the names of its network, also of one from outside
-        layout = "videogn" if about.keys() >= {"arch", "norm"} else layout_of(tensors)
+        layout = "videogn" if about else layout_of(tensors)
     except ValueError as error:
         raise ValueError(f"{path} is not a file of weights: {error}") from error
     normalisation = _NORMALISATIONS.get(layout)
-    if normalisation is None and about.get("mean") and about.get("std"):
-        normalisation = InputNormalisation(tuple(about["mean"]), tuple(about["std"]))
-    norm = (str(about["norm"]), dict(about.get("norm_options") or {})) if "norm" in about else None
+    if about:
+        normalisation = normalisation or InputNormalisation(about["mean"], about["std"])
+    norm = (about["norm"], dict(about.get("norm_options") or {})) if about else None
     return SourceWeights(tensors, layout, normalisation, about.get("class_names"), norm)
 
 
@@ -109,17 +110,20 @@ def read_checkpoint(source: str | Path) -> Any:
         Content of the file.
 
     Raises:
-        FileNotFoundError: The file does not exist.
+        OSError: The file does not exist or cannot be read.
         ValueError: The file was not written by `torch.save`, is damaged, or holds pickled objects.
     """
     path = existing_path(source)
+    check_whole(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a dozen types; torch's own words advise to switch the safety off
         raise ValueError(
             f"{path} is not a checkpoint: it is damaged, was not written by torch.save, or holds pickled objects, "
             "which are refused because they can run code"
         ) from error
+    check_tensors(path, content)
+    return content
 
 
 def _pretrained(folder: PretrainedFolder) -> SourceWeights:
@@ -133,6 +137,17 @@ def _pretrained(folder: PretrainedFolder) -> SourceWeights:
         list(config.class_names),
         (config.norm, dict(config.norm_options or {})),
     )
+
+
+def _about(content: Any, path: Path) -> dict[str, Any]:
+    """Hyper-parameters of a checkpoint of `videogn fit`, checked; of other files none."""
+    stated = content.get("hyper_parameters")
+    if not isinstance(stated, Mapping) or not stated.keys() >= set(REQUIRED):
+        return {}
+    try:
+        return checked_hyper_parameters(stated)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def _state_dict(content: Any, path: str | Path) -> dict[str, Tensor]:

@@ -161,7 +161,7 @@ class _MovingAverage(torch.autograd.Function):
     """y = gamma x / sqrt(v + eps) + beta, v a constant, with the method's gradient of x."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         x: Tensor,
         gamma: Tensor,
@@ -178,7 +178,7 @@ class _MovingAverage(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         x, gamma, v, alone = ctx.saved_tensors
         recent, eps = ctx.layer.recent_products, ctx.layer.eps
         # BatchNorm's kernels of evaluation: dx = g / sqrt(v + eps), dgamma = the sum of dy z.

@@ -12,8 +12,8 @@ from typing import Any
 
 from videogn.choices import MILESTONES, NetworkInput
 from videogn.data.multigrid import Cycles, Multigrid
-from videogn.extensions import is_dotted
 from videogn.study.budget import Budget
+from videogn.trust import is_dotted
 
 #: Options that change how fast or in how much memory a cell runs, and nothing else.
 _NO_MATTER = {"data": ("num_workers", "cache", "time_limit"), "model": ("clips_per_forward",)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -40,6 +40,7 @@ class LocalEngine:
         devices_per_cell: Number of GPUs of a cell, where there are GPUs.
         gpus: Numbers (or UUIDs) of the GPUs, as in CUDA_VISIBLE_DEVICES; none for the CPU.
         threads: Number of CPU threads of a cell. Default: the cores divided by the cells at once.
+        trust: As for `run_cell`.
 
     Raises:
         ValueError: `jobs` or `threads` is not positive, or a cell needs more GPUs than there are.
@@ -52,6 +53,7 @@ class LocalEngine:
         devices_per_cell: int = 1,
         gpus: Sequence[str] = (),
         threads: int | None = None,
+        trust: Collection[str] = (),
     ) -> None:
         for name, value in (("jobs", jobs), ("threads", threads)):
             require_at_least(name, 1 if value is None else value, 1)
@@ -64,6 +66,7 @@ class LocalEngine:
         if groups:
             self.slots = min(self.slots, len(groups))
         threads = threads or max(available_cores() // self.slots, 1)
+        self._trust = tuple(trust)
         self._free: queue.Queue[dict[str, str]] = queue.Queue()
         for number in range(self.slots):
             each = str(max(threads // devices_per_cell, 1))  # each device has a process
@@ -76,7 +79,7 @@ class LocalEngine:
         """Run the cell on the devices of a free slot."""
         environment = self._free.get()
         try:
-            return run_cell(folder, environment=environment, stop=stop, report=report)
+            return run_cell(folder, environment=environment, trust=self._trust, stop=stop, report=report)
         finally:
             self._free.put(environment)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +19,7 @@ from videogn.study.own_data import OWN_DATA, OwnData, read_own_data
 from videogn.study.transfers import ClipOfTest
 from videogn.study.yaml_values import as_list, check_keys, integer, load_yaml, mapping, section
 from videogn.system.configurations import find_config, shipped
+from videogn.trust import KNOWN, check_trusted, names_in, typed_as
 
 _KEYS = ("title", "configs", "fit", *OWN_DATA, "videos", "axes", "budget", "devices", "memory")
 _BUDGET_KEYS = (*KINDS, "step_clips", "step_batches", "scaling", "title", "note")
@@ -71,6 +72,7 @@ class Grid:
         memory: Size that the largest batches are planned for, such as 16GiB, or None.
         text: The file, with the changes of the command line.
         test_clips: Clips that every cell is tested with besides its own.
+        trust: Packages that the cells may name code from besides the known ones.
     """
 
     title: str
@@ -81,6 +83,7 @@ class Grid:
     memory: str | None
     text: str
     test_clips: tuple[ClipOfTest, ...] = ()
+    trust: tuple[str, ...] = ()
 
     @property
     def on_cpu(self) -> bool:
@@ -93,21 +96,34 @@ class Grid:
         cells = dict.fromkeys(cell for section in self.sections for cell in section.cells)
         return tuple(sorted(cells, key=lambda cell: (cell.seed, cell.clip_length)))
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every norm, network, optimiser and so on that the cells name by a dotted path."""
+        norms = [{"norm": cell.norm.name} for cell in self.cells]
+        return tuple(dict.fromkeys(names_in([self.base, norms])))
 
-def read_grid(path: str | Path, *, fit: Mapping[str, Any] | None = None, axes: Mapping[str, Any] | None = None) -> Grid:
+
+def read_grid(
+    path: str | Path,
+    *,
+    fit: Mapping[str, Any] | None = None,
+    axes: Mapping[str, Any] | None = None,
+    trust: Collection[str] = (),
+) -> Grid:
     """Read a grid.
 
     Args:
         path: The YAML file, or the name of a grid that ships with the package, for instance motion_smoke.
         fit: Further options of `videogn fit`, nested; they win.
         axes: Axes that take the place of the file's.
+        trust: Packages that the file may name code from; what `fit` and `axes` name is trusted.
 
     Returns:
         The grid.
 
     Raises:
         FileNotFoundError: The file, or a configuration in it, does not exist.
-        ValueError: A key or value is wrong; the message names both.
+        ValueError: A key or value is wrong, or code is named that is not trusted; the message names both.
     """
     if expanded(path).is_dir() and str(path) not in shipped("study"):
         raise ValueError(f"{path} is a folder: name a grid, for instance motion_smoke")
@@ -115,10 +131,15 @@ def read_grid(path: str | Path, *, fit: Mapping[str, Any] | None = None, axes: M
     content = mapping(path, load_yaml(path, path.read_text(encoding="utf-8")))
     content["fit"] = merge(section(content, "fit"), fit or {})
     content["axes"] = replace_axes(section(content, "axes"), axes or {})
-    return make_grid(content, folder=path.parent, name=path.stem)
+    typed = names_in([fit or {}, axes or {}])
+    grid = make_grid(content, folder=path.parent, name=path.stem, trust=[*trust, *map(typed_as, typed)])
+    check_trusted(path, grid.names, [*KNOWN, *grid.trust])
+    return grid
 
 
-def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = "study") -> Grid:
+def make_grid(
+    content: Mapping[str, Any], *, folder: Path = Path(), name: str = "study", trust: Collection[str] = ()
+) -> Grid:
     """Make a grid from the content of a file.
 
     Args:
@@ -126,6 +147,7 @@ def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = 
             fit, motion or images, videos, axes, budget, devices, memory.
         folder: Folder that paths in `configs` are relative to.
         name: Title of a grid without one.
+        trust: Packages that the cells may name code from besides the known ones.
 
     Returns:
         The grid.
@@ -159,6 +181,7 @@ def make_grid(content: Mapping[str, Any], *, folder: Path = Path(), name: str = 
         memory=None if memory is None else str(memory),
         text=yaml.safe_dump({key: value for key, value in content.items() if value}, sort_keys=False),
         test_clips=clips_of_tests(section(content, "axes")),
+        trust=tuple(dict.fromkeys(trust)),
     )
 
 

@@ -15,6 +15,7 @@ from videogn.study.grid import Grid, check_known
 from videogn.study.planning import count_videos, equal_memory_rows, plan_cells, plan_entry
 from videogn.study.study_files import (
     PLAN_FILE,
+    STUDY_FILE,
     cell_folder,
     place_of_study,
     read_sections,
@@ -24,6 +25,7 @@ from videogn.study.study_files import (
 from videogn.study.transfers import ClipOfTest, other_clips
 from videogn.system.files import write_json
 from videogn.system.versions import package_versions
+from videogn.trust import KNOWN, check_trusted
 
 _log = logging.getLogger(__name__)
 Progress = Callable[[int, int], None]
@@ -61,6 +63,7 @@ def make_study(
     if grid.own_data is None:
         _check_videos(grid.base)
     given, grid = grid, with_other_cells(grid, out)
+    check_trusted(out / STUDY_FILE, grid.names, [*KNOWN, *grid.trust, *given.names])
     videos = count_videos(grid)
     plans = plan_cells(grid, videos, measure=False, progress=planning)
     made = None if grid.own_data is None else grid.own_data.identity

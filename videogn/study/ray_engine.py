@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class RayEngine:
         devices_per_cell: Number of devices of a cell.
         on_cpu: Whether these devices are CPU processes, so that no GPU is taken.
         threads: Number of CPUs of a cell. Default: as many as `jobs` leave for each.
+        trust: As for `run_cell`.
 
     Raises:
         ModuleNotFoundError: Ray is not installed.
@@ -49,6 +50,7 @@ class RayEngine:
         devices_per_cell: int = 1,
         on_cpu: bool = False,
         threads: int | None = None,
+        trust: Collection[str] = (),
     ) -> None:
         self._connection = RayConnection(address, jobs=jobs, devices=0 if on_cpu else devices_per_cell, threads=threads)
         self._ray, shares = self._connection.ray, self._connection.shares
@@ -57,6 +59,7 @@ class RayEngine:
         self._lock = threading.Lock()
         each = str(max(shares.threads // devices_per_cell, 1))  # each device has a process
         self._environment = {"OMP_NUM_THREADS": each, "MKL_NUM_THREADS": each}
+        self._trust = tuple(trust)
         self._task = self._ray.remote(max_retries=0)(_run_in_worker).options(
             num_cpus=shares.threads, num_gpus=shares.gpus
         )
@@ -79,7 +82,7 @@ class RayEngine:
         errors = self._ray.exceptions
         if stop.is_set():
             return CellState(cell, "stopped")
-        task = self._task.remote(str(folder), self._environment, os.getcwd())
+        task = self._task.remote(str(folder), self._environment, self._trust, os.getcwd())
         with self._lock:
             self._tasks[task] = folder
         while not self._ray.wait([task], timeout=_POLL_SECONDS)[0]:
@@ -130,8 +133,8 @@ def read_progress(folder: Path) -> CellState | None:
     return CellState(cell, phase, part_done(folder))
 
 
-def _run_in_worker(folder: str, environment: Mapping[str, str], directory: str) -> CellState:
+def _run_in_worker(folder: str, environment: Mapping[str, str], trust: Collection[str], directory: str) -> CellState:
     """The task. Cancelling it sends SIGINT, which is no exception here: the run is to write its checkpoint."""
     os.chdir(directory)
     with asking(StopEvent()) as stop:
-        return run_cell(folder, environment=environment, stop=stop)
+        return run_cell(folder, environment=environment, trust=trust, stop=stop)

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,8 @@ from videogn.study.training_log import LAST_CHECKPOINT, read_curve, resume_argum
 from videogn.study.transfers import Transfer, is_finished, remove_tests, transfer_commands, transfer_folder
 from videogn.system.leash import leashed
 from videogn.system.memory_errors import OUT_OF_MEMORY
+from videogn.system.module_path import SAFELY
+from videogn.system.room import NO_ROOM, lack_of_room, naming
 from videogn.system.stopping import STATUSES, StopEvent
 
 _POLL_SECONDS = 0.5
@@ -50,6 +52,7 @@ def run_cell(
     folder: str | Path,
     *,
     environment: Mapping[str, str] | None = None,
+    trust: Collection[str] = (),
     stop: StopEvent | None = None,
     report: Callable[[CellState], None] = lambda state: None,
 ) -> CellState:
@@ -58,6 +61,7 @@ def run_cell(
     Args:
         folder: Folder of the cell, as `prepare` left it.
         environment: Variables of its processes besides this one's: devices, threads.
+        trust: Packages that its configuration may name code from besides the known ones.
         stop: Once set, the training run writes a checkpoint and the cell can be resumed another time.
         report: Called twice a second.
 
@@ -75,7 +79,8 @@ def run_cell(
             return CellState(cell, "finished", 1.0)
         # Within a Slurm job Lightning would take the cell for the whole of it; it leaves jobs of this name alone.
         slurm = {"SLURM_JOB_NAME": "interactive"} if "SLURM_JOB_ID" in os.environ else {}
-        run = _Run(folder, {**os.environ, **slurm, **(environment or {})}, stop or StopEvent(), report)
+        variables = {**os.environ, **slurm, **(environment or {})}
+        run = _Run(folder, variables, trust, stop or StopEvent(), report)
         write_state(folder, attempts=read_state(folder)["attempts"] + 1, reason=None)
         state = CellState(cell, "stopped")
         try:
@@ -93,11 +98,17 @@ class _Run:
     """One attempt at a cell."""
 
     def __init__(
-        self, folder: Path, environment: Mapping[str, str], stop: StopEvent, report: Callable[[CellState], None]
+        self,
+        folder: Path,
+        environment: Mapping[str, str],
+        trust: Collection[str],
+        stop: StopEvent,
+        report: Callable[[CellState], None],
     ) -> None:
         self.folder = folder
         self.cell, self.prepared = read_cell(folder)
         self.environment = environment
+        self.trust = trust
         self.stop = stop
         self.report = report
 
@@ -157,7 +168,7 @@ class _Run:
         """Run a command; the state that the cell ends in, or None where all is well."""
         write_state(self.folder, phase=phase)
         log = self.folder / LOG_FILE
-        with log.open("a", encoding="utf-8") as lines:
+        with naming(log), log.open("a", encoding="utf-8") as lines:
             lines.write(f"{_COMMAND_MARK}{' '.join(command)}\n")
 
         def tick() -> None:
@@ -180,13 +191,14 @@ class _Run:
         root = self.prepared["data_root"]
         both = [f"--config={self.folder / FIT_FILE}", *([] if root is None else [f"--data.root={root}"])]
         place = f"--trainer.default_root_dir={self.folder}"
-        logger = {"": "lightning.pytorch.loggers.CSVLogger", ".save_dir": self.folder, ".name": "", ".version": ""}
+        logger = {"": "videogn.training.metrics_log.MetricsLog", ".save_dir": self.folder, ".name": "", ".version": ""}
         fit = [place, *(f"--trainer.logger{option}={value}" for option, value in logger.items())]
         # Always last.ckpt, also where the folder has moved since it was begun.
         fit.append("--checkpoint.enable_version_counter=false")
         checkpoint = f"--ckpt_path={self.folder / LAST_CHECKPOINT}"
         results = [f"--model.results_dir={self.folder}", "--model.save_clip_probabilities=true"]
         test = [checkpoint, *results, place, "--trainer.logger=false", "--no-report"]
+        both += ["--trust", *self.trust] if self.trust else []
         return [*_videogn("fit"), *both, *fit], [*_videogn("test"), *both, *test]
 
 
@@ -288,7 +300,10 @@ def explain(status: int, log: Path) -> str:
         name = signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
         hint = " (the system kills so when memory runs out)" if name == "SIGKILL" else ""
         return f"killed by {name}{hint} (see {log})"
-    return f"{lines[-1] if lines else 'no output'} (see {log})"
+    said = lines[-1] if lines else "no output"
+    if not NO_ROOM.search(said) and (lack := lack_of_room(log)):  # the log may have had no room for the reason
+        said = f"{said}; {lack}"
+    return f"{said} (see {log})"
 
 
 def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
@@ -299,4 +314,4 @@ def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 
 def _videogn(command: str) -> list[str]:
-    return [sys.executable, "-m", "videogn", command]
+    return [sys.executable, *SAFELY, command]

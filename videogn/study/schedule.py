@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from videogn.checks import require_at_least
@@ -12,6 +14,7 @@ from videogn.study.cell_files import CellState, part_done, read_state, write_sta
 from videogn.study.engines import Engine
 from videogn.study.study_files import cell_folder, only_one
 from videogn.study.transfers import is_finished
+from videogn.system.room import NO_ROOM
 from videogn.system.stopping import StopEvent, Stopped, asking
 
 
@@ -27,6 +30,8 @@ def run_cells(
     """Run every cell that is not finished. On a signal that asks to end, training runs write a checkpoint and end.
 
     A second one ends them at once.
+
+    Once a cell has failed for want of room on the disk no other is begun: those stay waiting.
 
     Args:
         cells: Cells in the order to begin them; their folders are prepared.
@@ -48,14 +53,17 @@ def run_cells(
     states = {cell: _state_before(cell, cell_folder(out, cell), retry_failed) for cell in cells}
     for state in states.values():
         report(state)
+    stop, full = StopEvent(), threading.Event()
     waiting = [cell for cell, state in states.items() if state.phase == "waiting"]
-    stop = StopEvent()
 
     def run(cell: Cell) -> CellState:
         for _ in range(retries + 1):
-            if stop.is_set():
+            if stop.is_set() or full.is_set():
                 return states[cell]
             state = _attempt(engine, cell, cell_folder(out, cell), stop, report)
+            if state.reason and NO_ROOM.search(state.reason):
+                full.set()  # another attempt, or another cell, would only meet it too
+                break
             if state.phase != "failed" or state.repeats:
                 break
         return state
@@ -74,7 +82,7 @@ def _state_before(cell: Cell, folder: Path, retry_failed: bool) -> CellState:
     if is_finished(folder):
         return CellState(cell, "finished", 1.0)
     before = read_state(folder)
-    if before["phase"] == "failed" and not retry_failed:
+    if before["phase"] == "failed" and not retry_failed and not NO_ROOM.search(before["reason"] or ""):
         return CellState(cell, "failed", reason=before["reason"])
     return CellState(cell, "waiting", part_done(folder))
 
@@ -92,6 +100,7 @@ def _attempt(
     except Exception as error:
         text = " ".join(str(error).split()) or type(error).__name__
         state = CellState(cell, "stopped" if stop.is_set() else "failed", reason=text)
-        write_state(folder, phase=state.phase, reason=state.reason)
+        with suppress(OSError):  # on a full disk; the next run goes by the files of the cell
+            write_state(folder, phase=state.phase, reason=state.reason)
         report(state)
         return state

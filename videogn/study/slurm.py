@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +84,7 @@ def unfinished_cells(grid: Grid, out: Path) -> list[Path]:
     return [folder for folder in folders if not is_finished(folder)]
 
 
-def write_array(folders: Sequence[Path], out: Path, job: Job, *, directory: Path) -> Path:
+def write_array(folders: Sequence[Path], out: Path, job: Job, *, directory: Path, trust: Collection[str] = ()) -> Path:
     """Write the script, the list of its tasks and the folder of their logs.
 
     Args:
@@ -92,6 +92,7 @@ def write_array(folders: Sequence[Path], out: Path, job: Job, *, directory: Path
         out: Folder of the study, absolute.
         job: Request of a task.
         directory: Folder that relative paths in the cells' configuration start from.
+        trust: As for `run_cell`.
 
     Returns:
         Path of the script.
@@ -104,11 +105,11 @@ def write_array(folders: Sequence[Path], out: Path, job: Job, *, directory: Path
     (out / LOG_FOLDER).mkdir(parents=True, exist_ok=True)  # or Slurm drops the output
     write_text(out / CELLS_FILE, "".join(f"{folder}\n" for folder in folders))
     script = out / SCRIPT_FILE
-    write_text(script, _script(folders, out, job, directory))
+    write_text(script, _script(folders, out, job, directory, trust))
     return script
 
 
-def _script(folders: Sequence[Path], out: Path, job: Job, directory: Path) -> str:
+def _script(folders: Sequence[Path], out: Path, job: Job, directory: Path, trust: Collection[str]) -> str:
     limit = f"%{job.at_once}" if job.at_once else ""
     # %A and %a are the array and the task.
     log = str(out / LOG_FOLDER).replace("%", "%%") + "/%A_%a.out"
@@ -134,6 +135,7 @@ def _script(folders: Sequence[Path], out: Path, job: Job, directory: Path) -> st
         "CELLS": "\n".join(f"  {shlex.quote(str(folder))}" for folder in folders),
         "DIRECTORY": shlex.quote(str(directory)),
         "PYTHON": shlex.quote(sys.executable),
+        "TRUST": f" --trust {shlex.join(trust)}" if trust else "",
         "THREADS": str(max(job.cpus // job.devices, 1)),
     }
     return re.sub("@([A-Z]+)@", lambda found: values[found[1]], _TEMPLATE.read_text(encoding="utf-8"))

@@ -16,7 +16,8 @@ from videogn.study.cell_files import LOCK_PATIENCE, CellResult, read_json
 from videogn.study.own_data import OWN_DATA
 from videogn.study.trained import half_trained
 from videogn.study.transfers import missing_clips, unfinished_state
-from videogn.system.files import write_json
+from videogn.system.destination import check_folder
+from videogn.system.files import make_folder, write_json
 
 STUDY_FILE = "study.json"
 PLAN_FILE = "plan.json"
@@ -83,6 +84,7 @@ def place_of_study(out: str | Path) -> Path:
     out = expanded(out).resolve()
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out} is a file: name a folder for the study")
+    check_folder(out)
     if out.is_dir() and not (out / STUDY_FILE).exists():
         # A study that was killed while it was made has some of these already.
         others = {path.name for path in out.iterdir()} - {_LOCK_FILE, CELLS_FOLDER, PLAN_FILE, *OWN_DATA}
@@ -102,7 +104,7 @@ def only_one(out: Path) -> Iterator[None]:
         ValueError: Another process holds it, or it cannot be a study's.
     """
     out = place_of_study(out)
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     try:
         with FileLock(out / _LOCK_FILE, timeout=LOCK_PATIENCE, is_singleton=True):
             yield

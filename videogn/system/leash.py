@@ -28,7 +28,7 @@ def leashed(command: Sequence[str]) -> list[str]:
         Command to start instead.
     """
     # Run as a file, so that nothing of the package is imported on the way.
-    return [sys.executable, __file__, str(os.getpid()), *command]
+    return [sys.executable, "-P", __file__, str(os.getpid()), *command]
 
 
 def hold_on() -> None:

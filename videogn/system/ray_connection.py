@@ -117,9 +117,15 @@ def _own_ray(shares: Shares) -> dict[str, Any]:
 
 
 def _start(ray: Any, options: Mapping[str, Any]) -> None:
+    class Job(ray.job_config.JobConfig):
+        """Keeps the working directory, and a queue.py there, off the module path of the workers, where Ray adds it."""
+
+        def _runtime_env_has_working_dir(self) -> bool:
+            return True
+
     try:
         with _sigterm_kept():
-            ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+            ray.init(**options, job_config=Job(), log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ray.exceptions.RayError) as error:
         hint = "" if options["address"] == "local" else "; with tokens it takes RAY_AUTH_MODE=token and the token here"
         raise ConnectionError(f"no Ray at {options['address']}: {first_line(error)}{hint}") from error

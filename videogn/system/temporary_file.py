@@ -9,6 +9,8 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 
+from videogn.system.room import naming
+
 try:
     import fcntl
 except ImportError:  # Windows, where killed processes leave their files
@@ -38,7 +40,8 @@ class TemporaryFile:
         descriptor, self.path = _locked_file()
         # A forked process has a copy of this object and must not remove the file.
         self._finalizer = weakref.finalize(self, _remove, self.path, descriptor, os.getpid())
-        write(self.path)
+        with naming(self.path):
+            write(self.path)
 
 
 def _locked_file() -> tuple[int, str]:

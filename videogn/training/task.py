@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 from torchmetrics import MeanMetric
 
@@ -26,7 +27,6 @@ from videogn.choices import (
 )
 from videogn.evaluation import score_views
 from videogn.models import make_model
-from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.models.weights import load_weights
@@ -40,12 +40,13 @@ from videogn.training.labelling import Labelling, OneLabel, SeveralLabels
 from videogn.training.multigrid_training import MultigridTraining, follow_cycles
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
+from videogn.training.restoring import copy_of_network, leave_weights
 from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
 from videogn.training.task_settings import TaskSettings
 from videogn.video.transforms import normalise, view_chunks, views_of
 
 if TYPE_CHECKING:
-    from videogn.training.video_test import VideoTest
+    from videogn.training.video_test import Outcome, VideoTest
 
 _log = logging.getLogger(__name__)
 
@@ -151,14 +152,16 @@ class VideoClassifier(pl.LightningModule):
         self._augmentation = Augmentation(self.settings, num_classes=len(class_names), mean=self.input_mean.tolist())
         self._run: dict[str, Any] = {}  # facts of this training run that a resumed one must share
         self._seed = torch.initial_seed()
-        self._outcome: str | None = None  # of a test, in words
+        self.outcome: Outcome | None = None  # of the last test
         self._restored: dict[str, Any] | None = None  # from the checkpoint, facts of its run
 
     @classmethod
     def load_from_checkpoint(cls, checkpoint_path: Any, *args: Any, trust: Collection[str] = (), **options: Any) -> Any:
-        """Load a task as Lightning does; `trust` names the packages that the checkpoint may import from outside."""
-        read_fit_checkpoint(checkpoint_path, trust=trust)
-        return super().load_from_checkpoint(checkpoint_path, *args, **options)
+        """Load a task as Lightning does, on the CPU unless `map_location` says otherwise, of what `fit` writes alone.
+
+        `trust` names the packages that the checkpoint may import from outside.
+        """
+        return super().load_from_checkpoint(copy_of_network(checkpoint_path, trust=trust), *args, **options)
 
     def forward(self, clips: Tensor) -> Tensor:
         """Compute logits (B, K, T', H', W') of normalised clips (B, 3, T, H, W)."""
@@ -199,8 +202,10 @@ class VideoClassifier(pl.LightningModule):
         checkpoint["training"] = {"seed": self._seed, **self._run}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep these facts until the run starts."""
+        """Keep these facts until the run starts; a test needs nothing else of that run than its weights."""
         self._restored = checkpoint.get("training")
+        if self._trainer is not None and self._trainer.state.fn != TrainerFn.FITTING:
+            leave_weights(checkpoint)
 
     def configure_callbacks(self) -> list[pl.Callback]:
         """Count failed videos and those of another decoder, look for numbers not finite; what the settings ask for."""
@@ -247,15 +252,16 @@ class VideoClassifier(pl.LightningModule):
         from videogn.training.tested_network import describe_tested
 
         about = describe_tested(self, source=self.source, training=self._restored, engine_file=self._engine_file)
-        logged, self._outcome = self._test.finish(self.trainer, self.results_dir, classes=self.class_names, about=about)
-        self.log_dict(logged, rank_zero_only=True)
+        self.outcome = self._test.finish(self.trainer, self.results_dir, classes=self.class_names, about=about)
+        self.log_dict(self.outcome.logged, rank_zero_only=True)
         del self._test  # and its file
 
     def teardown(self, stage: str) -> None:
         """Log the outcome of a test, when the progress bar is closed."""
-        if self._outcome is not None:
-            _log.info("%s", self._outcome)
-            self._outcome = None
+        if stage == "test" and self.outcome is not None and self.outcome.line is not None:
+            _log.info("%s", self.outcome.line)
+            if self.outcome.warning is not None:
+                _log.warning("%s", self.outcome.warning)
 
     def clip_probabilities(self, sample: Sample) -> Tensor:
         """Compute the probabilities of each clip, averaged over its crops, `clips_per_forward` views at a time.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,23 @@ from videogn.evaluation import ResultCollection, score_video, write_results
 from videogn.evaluation.frame_checksum import frames_checksum
 from videogn.evaluation.results import VideoResult, in_words
 from videogn.video.clips import is_short
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came out of a test, in process 0; nothing in the others.
+
+    Attributes:
+        logged: Accuracies by name.
+        line: The test in words.
+        warning: What of it is not as it should be, or None.
+        failure: Why it says nothing about the network, or None.
+    """
+
+    logged: dict[str, float] = field(default_factory=dict)
+    line: str | None = None
+    warning: str | None = None
+    failure: str | None = None
 
 
 class VideoTest:
@@ -56,7 +73,7 @@ class VideoTest:
 
     def finish(
         self, trainer: Trainer, results_dir: str | None, *, classes: Sequence[str], about: dict[str, Any]
-    ) -> tuple[dict[str, float], str | None]:
+    ) -> Outcome:
         """Send all results to process 0, which writes their files. Every process has to call this.
 
         Args:
@@ -66,13 +83,13 @@ class VideoTest:
             about: Further entries of results.json, beside those about the data and the seed.
 
         Returns:
-            What is logged, and the outcome in a line; nothing and None in the other processes.
+            What came out.
         """
         self.results.join()
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         folder = results_folder(trainer, results_dir)  # every process must ask for it
         if not trainer.is_global_zero:
-            return {}, None
+            return Outcome()
         about = {**data.describe_test(), "seed": torch.initial_seed(), **about}
         summary = write_results(
             folder,
@@ -82,7 +99,8 @@ class VideoTest:
             about=about,
             several_labels=self._several_labels,
         )
-        return dict(_logged(summary)), f"{in_words(summary)}; results: {folder / 'results.json'}"
+        line = f"{in_words(summary)}; results: {folder / 'results.json'}"
+        return Outcome(dict(_logged(summary)), line, *_unscored(summary["counts"]))
 
     def _result(self, sample: Sample) -> VideoResult:
         seen = self._seen
@@ -105,6 +123,22 @@ def results_folder(trainer: Trainer, results_dir: str | None) -> Path:
 
 def _nothing(sample: Sample) -> VideoResult:
     return VideoResult(sample.position, sample.path, sample.label, error=sample.error, labels=sample.labels)
+
+
+def _unscored(counts: dict[str, int]) -> tuple[str | None, str | None]:
+    """A warning where some videos got no score although they were decoded, a failure where no video got one."""
+    unscored, scored = counts["without_scores"], counts["evaluated"]
+    if not unscored:
+        return None, None
+    if not scored:
+        return None, (
+            "no video got a score, because the network's output was not finite (NaN or infinity) for any of the "
+            f"{unscored} that were decoded; the weights may not be finite, or try another --trainer.precision"
+        )
+    return (
+        f"the network's output was not finite (NaN or infinity) for {unscored} of the {unscored + scored} videos that "
+        "were decoded; they count as wrong, and results.json names them"
+    ), None
 
 
 def _logged(summary: dict[str, Any]) -> Iterator[tuple[str, float]]:

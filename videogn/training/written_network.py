@@ -87,5 +87,5 @@ def write_network(task: VideoClassifier, path: str | Path, *, origin: Mapping[st
         "hyper_parameters": dict(task.hparams),
         "training": dict(origin),
     }
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    with replacing(path) as temporary, open(temporary, "wb") as file:  # an open file says why it cannot be written
+        torch.save(content, file)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from videogn.checks import existing_path, expanded, require_positive
 from videogn.choices import FRAME_RATE, TIME_LIMIT, DecoderName, NetworkInput
 from videogn.cli.view_options import ViewOptions
+from videogn.system.destination import check_file
 from videogn.system.files import displayable
 from videogn.system.sizes import counted
 
@@ -90,6 +91,7 @@ def run(options: Options) -> int:
     sheet = expanded(options.out or _sheet_of(record.path))
     if sheet.is_dir():
         raise ValueError(f"--out must be the file to write, {sheet} is a folder")
+    check_file(sheet)
     draws = options.clips if options.train else 1
     try:
         guarded = closing(VideoGuard(TIME_LIMIT, options.frame_rate))

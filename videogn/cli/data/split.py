@@ -69,11 +69,13 @@ def run(options: Options) -> int:
     from videogn.data.groups import group_names
     from videogn.data.lists.columns import parse_columns
     from videogn.data.split_lists import SPLITS, check_new, divide, read_undivided, usable_part, write_splits
+    from videogn.system.destination import check_folder
 
     shares = _shares(options)
     columns = parse_columns(options.columns)
     source = expanded(options.source)
     folder = expanded(options.output) if options.output else source if source.is_dir() else source.parent
+    check_folder(folder)
     index, read_from = read_undivided(options.source, options.root, columns)
     check_new(folder, overwrite=options.overwrite)
     names = None if options.by is None else group_names(index, read_from, options.by, columns)

@@ -67,7 +67,7 @@ def run(options: Options) -> int:
     if not folders:
         print(f"every cell is finished; next: {report}")
         return 0
-    script = write_array(folders, out, job, directory=Path.cwd())
+    script = write_array(folders, out, job, directory=Path.cwd(), trust=grid.trust)
     print(f"{len(folders)} of the study's {len(grid.cells)} cells are not finished: one task each. Next:")
     print(f"  sbatch {shlex.quote(str(script))}")
     print(f"  videogn study status {shlex.quote(str(out))}\n  {report}")

@@ -20,11 +20,13 @@ class GridOptions:
         axis (NAME=VALUES): Axes in place of the grid's, for instance 'seed=[0,1,2]' 'norm={name: gn, groups: 8}'.
         set (OPTION=VALUE): Options of `videogn fit` for all cells, for instance data.root=K400
             trainer.precision=bf16-mixed.
+        trust (PACKAGE): Packages that the grid may name norms, networks, optimisers and so on from.
     """
 
     grid: str
     axis: tuple[str, ...] = field(default=(), kw_only=True)
     set: tuple[str, ...] = field(default=(), kw_only=True)
+    trust: tuple[str, ...] = field(default=(), kw_only=True)
 
     def read(self) -> Grid:
         """Read the grid and change it.
@@ -58,7 +60,7 @@ class GridOptions:
                     raise ValueError(f"--set {name} sets a part of {parent}, which another --set makes {section!r}")
                 section = section.get("init_args", section)
             section[last] = load_yaml(f"--set {name}", value)
-        return read_grid(self.grid, fit=fit, axes=axes)
+        return read_grid(self.grid, fit=fit, axes=axes, trust=self.trust)
 
 
 def _assignment(option: str, text: str) -> tuple[str, str]:

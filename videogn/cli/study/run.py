@@ -166,9 +166,10 @@ def _engine(grid: Grid, options: RunOptions) -> Any:
             devices_per_cell=devices,
             on_cpu=grid.on_cpu,
             threads=options.threads,
+            trust=grid.trust,
         )
     from videogn.study.engines import LocalEngine
     from videogn.system.gpus import visible_gpus
 
     gpus = [] if grid.on_cpu else visible_gpus()
-    return LocalEngine(options.jobs, devices_per_cell=devices, gpus=gpus, threads=options.threads)
+    return LocalEngine(options.jobs, devices_per_cell=devices, gpus=gpus, threads=options.threads, trust=grid.trust)

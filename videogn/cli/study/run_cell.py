@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from videogn.checks import expanded
 from videogn.system.stopping import StopEvent, Stopped, asking
@@ -17,9 +17,11 @@ class Options:
 
     Attributes:
         folder: Folder of the cell, STUDY/cells/NAME.
+        trust (PACKAGE): Packages that its configuration may name a norm, a network and so on from.
     """
 
     folder: str
+    trust: tuple[str, ...] = field(default=(), kw_only=True)
 
 
 def run(options: Options) -> int:
@@ -37,7 +39,7 @@ def run(options: Options) -> int:
     from videogn.study.running import run_cell
 
     with asking(StopEvent()) as stop:
-        state = run_cell(expanded(options.folder).resolve(), stop=stop)
+        state = run_cell(expanded(options.folder).resolve(), trust=options.trust, stop=stop)
     if state.phase == "stopped":
         raise Stopped(stop.number, f"{state.cell.name} is not finished; the same command goes on")
     print(f"{state.cell.name} {state.phase}" + (f": {state.reason}" if state.reason else ""), file=sys.stderr)

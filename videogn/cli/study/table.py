@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from videogn.checks import expanded
 from videogn.choices import LeaderboardFormatName
+from videogn.system.destination import check_file
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def run(options: Options) -> int:
     from videogn.system.files import write_text
     from videogn.system.sizes import counted
 
+    if options.output is not None:
+        check_file(expanded(options.output))
     rows = leaderboard_rows(map(read_study, options.folders))
     text = LEADERBOARD_FORMATS[options.format](rows)
     if options.output is None:

@@ -17,6 +17,7 @@ import numpy as np
 from videogn.checks import expanded, require_at_least
 from videogn.choices import MotionSettings
 from videogn.data.synthetic.motion import MOTIONS, draw_video
+from videogn.system.destination import check_folder
 from videogn.system.files import write_json, write_text
 from videogn.video.encode import write_video
 
@@ -59,6 +60,7 @@ def write_motion_dataset(
 
     Raises:
         ValueError: If `out` holds something else, or `workers` is less than 1.
+        OSError: If a file cannot be written; no other is begun.
     """
     require_at_least("workers", workers, 1)
     out = expanded(out)
@@ -84,6 +86,7 @@ def write_motion_dataset(
 
 
 def _is_complete(out: Path, manifest: dict[str, int]) -> bool:
+    check_folder(out)
     if not out.exists() or not any(out.iterdir()):
         return False
     if not (out / _MANIFEST).is_file():
@@ -117,9 +120,13 @@ def _write_videos(videos: list[_Video], workers: int, progress: Callable[[int, i
     # Spawned, because a forked process inherits the locks of the caller's threads.
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         written = [pool.submit(_write_one, video) for video in videos]
-        for done, future in enumerate(as_completed(written), 1):
-            future.result()
-            progress(done, len(videos))
+        try:
+            for done, future in enumerate(as_completed(written), 1):
+                future.result()
+                progress(done, len(videos))
+        except BaseException:  # a full disk, for instance: the others would meet it too
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _write_one(video: _Video) -> None:

@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from videogn.inference.bulk.rows import Row
+from videogn.system.destination import write_all
 from videogn.system.exclusive import only_writer
 from videogn.system.files import displayable, remove_unfinished, write_json
+from videogn.system.room import why, write_error
 
 #: Rows of a part.
 PART_ROWS = 256
@@ -111,9 +113,7 @@ class Parts:
         line = json.dumps(kept).encode("ascii") + b"\n"
         with self._writing():
             start = self._file.seek(0, os.SEEK_END)
-            rest = memoryview(line)
-            while rest:  # of what does not fit on a disk, the system writes the beginning and says nothing
-                rest = rest[self._file.write(rest) :]
+            write_all(self._file, line)
         self._keep([kept], self._parts, [start])
         self._rows += 1
         if self._rows == PART_ROWS:
@@ -191,7 +191,7 @@ class Parts:
             yield
         except OSError as error:
             raise OSError(
-                f"{displayable(str(self.folder))} cannot be written ({error.strerror or error}): every row before is "
+                f"{displayable(str(self.folder))} cannot be written ({why(error, self.folder)}): every row before is "
                 "kept there, and the same command goes on once that is mended"
             ) from error
 
@@ -216,7 +216,7 @@ def opened_parts(output: Path, identity: Mapping[str, Any], *, overwrite: bool =
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise OSError(f"{displayable(str(output.parent))} cannot be written ({error.strerror or error})") from error
+        raise write_error(error, displayable(str(folder))) from error
     with only_writer(output, folder / _LOCK):
         remove_unfinished(folder, [_RUN])
         remove_unfinished(output.parent, [output.name])

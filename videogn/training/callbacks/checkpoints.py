@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
 import shutil
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,9 +15,12 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from videogn.checks import check_choice, require_at_least
+from videogn.models.checkpoint_file import check_regular
 from videogn.system.files import replacing
 from videogn.system.ranks import exchange_due
 from videogn.training.history import is_share
+from videogn.training.kept_checkpoints import best_of, of_one_folder
+from videogn.training.restoring import read_for_lightning
 from videogn.training.step_buffers import StepBuffers
 from videogn.video.storage import is_url
 
@@ -91,6 +91,7 @@ class RunCheckpoint(ModelCheckpoint):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep what that run has kept, unless it went by another value."""
+        state_dict = of_one_folder(state_dict)
         super().load_state_dict(state_dict)
         if state_dict["monitor"] == self.monitor:
             self._resumed, self.best_model_score = state_dict, state_dict["best_model_score"]
@@ -181,12 +182,11 @@ class RunCheckpoint(ModelCheckpoint):
         elif self.save_last == "link" and self._last_global_step_saved != trainer.global_step:
             self._save_checkpoint(trainer, self.format_checkpoint_name(monitor_candidates, self.CHECKPOINT_NAME_LAST))
 
-    def _take_over(self, best: Path, trainer: Trainer) -> None:
-        """Go on with the best checkpoint of the run that is resumed; in another folder, with a copy of its own."""
-        here, score = Path(str(self.dirpath)) / best.name, None
+    def _take_over(self, name: str, trainer: Trainer) -> None:
+        """Go on with the best checkpoint, beside the one resumed; in another folder, with a copy of its own."""
+        here, score = Path(str(self.dirpath)) / name, None
         if trainer.is_global_zero:
-            beside = Path(str(trainer.ckpt_path)).with_name(best.name)  # also where the folder has moved since
-            best = beside if beside.exists() else best
+            best = Path(str(trainer.ckpt_path)).with_name(name)
             here = _unless_of_another(here, best)
             score = _score_of_past(best, self.state_key, trainer.global_step)
             if score is None:
@@ -194,7 +194,7 @@ class RunCheckpoint(ModelCheckpoint):
             elif not here.exists():
                 here.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(here) as temporary:
-                    shutil.copyfile(best, temporary)
+                    shutil.copy2(best, temporary)  # as old as it is: the newest run is found by its age
         here, score = trainer.strategy.broadcast((here, score))
         # Any other is better than one that is not there.
         worst = torch.tensor(-torch.inf if self.mode == "max" else torch.inf)
@@ -227,12 +227,6 @@ class RunCheckpoint(ModelCheckpoint):
                 logger.save()
 
 
-def best_of(state: Mapping[str, Any]) -> Path | None:
-    """Path of the best checkpoint in the state of a RunCheckpoint, or None where none went by a value."""
-    scored = state.get("monitor") is not None and state.get("best_model_score") is not None
-    return Path(state["best_model_path"]) if scored and state["best_model_path"] else None
-
-
 def _unless_of_another(path: Path, best: Path) -> Path:
     """The path, or the next of its versions (best-v1) that does not hold what another run has kept there."""
     version, place = 0, path
@@ -249,15 +243,12 @@ def _score_of_past(path: Path, key: str, step: int) -> torch.Tensor | None:
     step that is still to come, and so it is where a run goes on from an earlier checkpoint.
     """
     try:
+        check_regular(path)
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         score = content["callbacks"][key]["best_model_score"]
         return score.clone() if content["global_step"] <= step else None
     except Exception:  # gone, damaged or not ours: a dozen types
         return None
-
-
-#: Free bytes below which a failed write counts as a full disk.
-_ROOM = 1 << 20
 
 
 class WholeFiles(TorchCheckpointIO):
@@ -271,13 +262,18 @@ class WholeFiles(TorchCheckpointIO):
         if is_url(str(path)):
             super().save_checkpoint(checkpoint, path, storage_options)
             return
-        with replacing(path) as temporary:
+        # To an open file: of a name, torch says no more than that it failed.
+        with replacing(path) as temporary, open(temporary, "wb") as file:
             try:
-                torch.save(checkpoint, temporary)
-            except RuntimeError as error:  # all that torch says of a full disk
-                full = shutil.disk_usage(temporary.parent).free < temporary.stat().st_size + _ROOM
-                reason = os.strerror(errno.ENOSPC) if full else str(error).splitlines()[0]
-                raise OSError(f"{path}: the checkpoint cannot be written ({reason})") from error
+                torch.save(checkpoint, file)
+            except RuntimeError as error:
+                raise OSError(f"{path} cannot be written ({str(error).splitlines()[0]})") from error
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        """Read a whole checkpoint: tensors and plain values only, whatever is asked for."""
+        if is_url(str(path)):
+            return super().load_checkpoint(path, weights_only=True)
+        return read_for_lightning(path)
 
 
 def _begin_validation_again(progress: dict[str, Any]) -> None:
