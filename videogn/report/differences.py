@@ -104,9 +104,10 @@ def explanation(found: Sequence[Difference], example: str = "video") -> str:
         intervals = (
             "The interval over seeds is Student's t of the seeds' differences; it covers how training runs differ, for "
             f"these test {example}s, and is wide with few seeds. p is that of the same t: were there no difference, "
-            "one as large would be this likely; p (Holm) is corrected for the number of rows of its table, so that with no "
-            f"difference anywhere one below 0.05 is at most 5 % likely. The interval over {example}s is a percentile "
-            f"bootstrap of the test {example}s ({RESAMPLES:,} resamples of the difference averaged over seeds); "
+            "one as large would be this likely; p (Holm) is corrected for the number of rows of its table, so that "
+            f"with no difference anywhere one below 0.05 is at most 5 % likely. The interval over {example}s is a "
+            f"percentile bootstrap of the test {example}s ({RESAMPLES:,} resamples of the difference averaged over "
+            "seeds); "
             f"{over_videos} Neither covers"
         )
     else:
