@@ -62,13 +62,15 @@ class VGG(nn.Module):
 
     def _initialise(self) -> None:
         """Convolutions as those of every other network here (He et al. 2015, fan-out), linear layers N(0, 0.01)."""
-        for part, std in ((self.features, None), (self.classifier, 0.01)):
-            for layer in part.modules():
-                if isinstance(layer, nn.Conv3d):
-                    he = math.sqrt(2.0 / (layer.out_channels * math.prod(layer.kernel_size)))
-                    nn.init.normal_(layer.weight, 0.0, he if std is None else std)
-        for layer in self.classifier[::3]:
-            nn.init.zeros_(layer.bias)
+        for layer in self.features.modules():
+            if isinstance(layer, nn.Conv3d):
+                he = math.sqrt(2.0 / (layer.out_channels * math.prod(layer.kernel_size)))
+                nn.init.normal_(layer.weight, 0.0, he)
+        for name, values in self.classifier.named_parameters():
+            if name.endswith("weight"):
+                nn.init.normal_(values, 0.0, 0.01)
+            else:
+                nn.init.zeros_(values)
 
 
 def vgg16(
@@ -80,7 +82,7 @@ def vgg16(
     window: int = 7,
     hidden: int = 4096,
     memory_mode: str = "plain",
-) -> VGG:
+) -> nn.Module:
     """VGG-16 (Simonyan & Zisserman 2015, column D) with a norm after every 3x3 convolution, as in the GN paper.
 
     The norm `none` is a gain and an offset a channel, so that it is VGG-16 without a norm. For images of 32 pixels,
