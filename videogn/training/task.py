@@ -55,8 +55,7 @@ class VideoClassifier(pl.LightningModule):
     """Video network with everything needed to train, test and use it: its checkpoints are self-contained.
 
     Args:
-        arch: Architecture: i3d_r50, i3d_tiny, x3d_s, resnet50 and so on (docs/models.md), or your own by its dotted
-            path.
+        arch: Architecture: i3d_r50, i3d_tiny, x3d_s, resnet50 and so on (docs/models.md), or a dotted path.
         norm: Normalisation over (T, H, W): bn, gn, ln, in, brn, frozen_bn, sync_bn, sub_bn, ws+gn, bcn, mabn, rms_gn,
             evonorm_s0, frn, nf, dyt, derf, none (docs/models.md), or your own by its dotted path.
         norm_options: Options of the norm, for instance {groups: 32} or {channels_per_group: 16}.
