@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import json
 import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 def require_positive(name: str, value: float) -> None:
@@ -19,6 +21,32 @@ def require_at_least(name: str, value: float, least: float) -> None:
     """Raise ValueError unless `value` is finite and `least` or more."""
     if not least <= value < math.inf:
         raise ValueError(f"{name} must be >= {least}, got {value}")
+
+
+def require_at_most(name: str, value: float, most: float) -> None:
+    """Raise ValueError unless `value` is `most` or less."""
+    if not value <= most:
+        raise ValueError(f"{name} must be <= {most:,.0f}, got {value}")
+
+
+def read_json(text: str | bytes, where: object) -> Any:
+    """Read JSON from outside.
+
+    Args:
+        text: The JSON.
+        where: What it is, for the message.
+
+    Raises:
+        ValueError: It is none, is nested too deeply, or has a number of thousands of digits.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError(f"{where} cannot be read as JSON (nested too deeply)") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{where} is not JSON ({error})") from None
+    except ValueError as error:  # of a number, or bytes that are no text
+        raise ValueError(f"{where} cannot be read as JSON ({str(error).partition(';')[0]})") from None
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -40,6 +40,13 @@ def test_every_norm_but_that_over_sub_batches_is_run_at_two_batch_sizes_only(nor
         assert all(plan.memory(100).peak_bytes > plan.memory(99).peak_bytes for plan in plans)
 
 
+def test_sub_batches_of_more_than_one_clip_are_planned():
+    (plan,) = plan_steps(_settings("sub_bn", norm_options={"clips": 2})[:1])
+    assert plan.memory(4) == step_memory(plan.setting, 4)
+    with pytest.raises(ValueError, match="divisible by the clips of a sub-batch, got 3 clips"):
+        plan.memory(3)
+
+
 def test_settings_that_share_nothing_and_some_that_are_equal():
     settings = [*_settings("gn"), *_settings("bn", optimizer="AdamW"), _settings("gn")[0]]
     calls = []

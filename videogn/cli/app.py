@@ -11,7 +11,7 @@ from videogn.checks import require_positive
 from videogn.choices import PredictPrecisionName
 from videogn.cli.predictor_settings import predictor_settings
 from videogn.source_names import check_source
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 from videogn.system.stopping import going_on
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from videogn.choices import TIME_LIMIT
 from videogn.cli.view_options import ViewOptions
 from videogn.cli.worker_counts import worker_counts
 from videogn.system.cores import available_cores
-from videogn.system.files import displayable
+from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -88,7 +88,7 @@ def run(options: Options) -> int:
     else:
         _print(report)
     for failure in report.failed:
-        print(f"{displayable(failure.path)}: {failure.reason}", file=sys.stderr)
+        print(one_line(f"{failure.path}: {failure.reason}"), file=sys.stderr)
     return 0
 
 
@@ -123,9 +123,9 @@ def _as_json(report: LoadingReport, options: Options) -> dict[str, Any]:
 
 
 def _print(report: LoadingReport) -> None:
-    from rich.console import Console
+    from videogn.cli.plain_console import PlainConsole
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 120)
     count = f"{report.measured} of {report.expected} videos"
     console.print(f"{count}; medians, files in the system's cache, one thread for torch and for each decoder")
     console.print(_stage_table(report))

@@ -162,10 +162,11 @@ def _missing(name: str, error: Exception) -> Variant:
 
 def _print(found: Sequence[Outcome], facts: dict[str, Any]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Column, Table
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    from videogn.cli.plain_console import PlainConsole
+
+    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 120)
     frames, height, width = facts["clip"][2:]
     console.print(
         f"{facts['source']}: one clip of {frames} x {height} x {width} at a time on {facts['threads']} of "
@@ -179,7 +180,7 @@ def _print(found: Sequence[Outcome], facts: dict[str, Any]) -> None:
     console.print(table)
     for each in found:
         if each.error is not None:
-            console.print(f"{each.name}: {each.error}", markup=False, soft_wrap=True)
+            console.print(f"{each.name}: {each.error}", soft_wrap=True)
 
 
 def _cells(each: Outcome) -> tuple[str, ...]:

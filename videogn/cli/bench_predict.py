@@ -13,7 +13,7 @@ from videogn.cli.predictor_settings import predictor_settings
 from videogn.cli.worker_counts import worker_counts
 from videogn.source_names import check_source
 from videogn.system.cores import available_cores
-from videogn.system.files import displayable
+from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from videogn.bench.predicting import PredictionReport
@@ -102,7 +102,7 @@ def run(options: Options) -> int:
     else:
         _print(report, machine, predictor.precision)
     for failure in report.failed:
-        print(f"{displayable(failure.path)}: {failure.reason}", file=sys.stderr)
+        print(one_line(f"{failure.path}: {failure.reason}"), file=sys.stderr)
     return 0
 
 
@@ -115,10 +115,11 @@ def _machine(predictor: Any) -> dict[str, Any]:
 
 def _print(report: PredictionReport, machine: dict[str, Any], precision: str) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Column, Table
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
+    from videogn.cli.plain_console import PlainConsole
+
+    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 120)
     measured = f"{report.expected - len(report.failed)} of {report.expected} videos"
     where = f"network in {precision} on {machine['device']}, {machine['threads']} threads of {machine['cores']} cores"
     console.print(f"{measured}; {where}")

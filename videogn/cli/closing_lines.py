@@ -16,6 +16,7 @@ from lightning.pytorch import Trainer
 
 from videogn.choices import EvaluationViews
 from videogn.data.datamodule import VideoDataModule
+from videogn.system.displayable import one_line
 from videogn.training.callbacks import RunHistory
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.history import History, Validation
@@ -58,7 +59,7 @@ def closing_lines(trainer: Trainer, data: Mapping[str, Any], trust: Sequence[str
     kind = "best" if by_value else "last"
     places = [f"{kind} checkpoint: {checkpoint}"] if checkpoint else [f"no checkpoint was kept; files: {folder}"]
     places += [] if curve is None else [f"curve: {curve}"]
-    lines = [_accuracies(history, kept), "; ".join(places)]
+    lines = [_accuracies(history, kept), one_line("; ".join(places))]
     return [*lines, command_of_test(checkpoint, data, trust)] if checkpoint else lines
 
 
@@ -124,7 +125,8 @@ def command_of_test(checkpoint: str, data: Mapping[str, Any], trust: Sequence[st
         trust: Packages of --trust.
 
     Returns:
-        The command; where it is longer than 80 letters, in lines that the shell joins.
+        The command; where it is longer than 80 letters, in lines that the shell joins. Control characters in a name
+        are shown as escapes.
 
     Example:
         >>> command_of_test("runs/version_0/checkpoints/best.ckpt", {"root": "my videos", "flip": 0})
@@ -132,6 +134,7 @@ def command_of_test(checkpoint: str, data: Mapping[str, Any], trust: Sequence[st
     """
     pieces = [f"videogn test --ckpt_path {shlex.quote(checkpoint)}", *_options(data)]
     pieces += [f"--trust {shlex.join(trust)}"] if trust else []
+    pieces = list(map(one_line, pieces))
     lines = [pieces[0]]
     for piece in pieces[1:]:
         if len(lines[-1]) + len(piece) + len("  \\") <= _COLUMNS:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from videogn.checks import existing_path, expanded
 from videogn.system.destination import check_folder
+from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from videogn.report.comparison.comparison import Comparison, Pair
@@ -82,7 +83,7 @@ def _compare_tests(options: Options, out: Path | None) -> int:
         raise ValueError(f"compare takes at most {len(LETTERS)} tests, got {len(options.sources)}")
     comparison = compare(join([read_tested(source) for source in options.sources], intersect=options.intersect))
     for letter, source in zip(LETTERS, options.sources, strict=False):
-        print(f"{letter}  {source}")
+        print(one_line(f"{letter}  {source}"))
     for said in (matched_words(comparison), *lacking_words(comparison)):
         print(_filled(f"{said[0].upper()}{said[1:]}."))
     for pair in comparison.pairs:
@@ -90,7 +91,7 @@ def _compare_tests(options: Options, out: Path | None) -> int:
     for warning in warnings(comparison):
         print(_filled(f"warning: {warning}"))
     if out is not None:
-        print(f"Page: {write_comparison(comparison, out)}")
+        print(one_line(f"Page: {write_comparison(comparison, out)}"))
     return 0
 
 
@@ -109,4 +110,4 @@ def _print_pair(comparison: Comparison, pair: Pair) -> None:
 
 def _filled(text: str) -> str:
     """Lines of at most 80 letters, but for paths, which stay whole."""
-    return textwrap.fill(text, 80, break_long_words=False, break_on_hyphens=False)
+    return textwrap.fill(one_line(text), 80, break_long_words=False, break_on_hyphens=False)

@@ -14,7 +14,7 @@ from videogn.checks import expanded, require_positive
 from videogn.choices import NORM, TIME_LIMIT, EvaluationViews, chosen
 from videogn.source_names import check_not_exported, check_source
 from videogn.system.destination import check_file
-from videogn.system.files import displayable
+from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     import torch
@@ -111,7 +111,7 @@ def run(options: Options) -> int:
         after = _compared(network, reference, held_out)
     write_network(task, out, origin={"converted_from": options.source, "calibration_clips": len(clips)})
     for path, reason in failed:
-        print(f"{displayable(path)}: {reason}", file=sys.stderr)
+        print(one_line(f"{path}: {reason}"), file=sys.stderr)
     if options.json:
         print(json.dumps(_as_json(options, about, len(clips), before, after), indent=2))
     else:
@@ -189,9 +189,9 @@ def _as_json(options: Options, about: dict[str, Any], clips: int, before: _Stage
 
 
 def _print(options: Options, about: dict[str, Any], clips: int, before: _Stage, after: _Stage) -> None:
-    from rich.console import Console
+    from videogn.cli.plain_console import PlainConsole
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
+    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 80)
     one, other = before.agreement, after.agreement
     console.print(
         f"{about['arch']}, {about['norm']} to {options.norm}: gamma and beta of {len(after.distances)} norms set on "
@@ -206,7 +206,7 @@ def _print(options: Options, about: dict[str, Any], clips: int, before: _Stage, 
     ]
     console.print(_table("Predictions against the source's", "", rows))
     console.print("A start for fine-tuning, not a network to use as it is:")
-    console.print(_fine_tuning(options, about), soft_wrap=True, markup=False)
+    console.print(_fine_tuning(options, about), soft_wrap=True)
 
 
 def _table(title: str, first: str, rows: Sequence[tuple[str, str, str]]) -> Any:

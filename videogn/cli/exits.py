@@ -6,10 +6,12 @@ import sys
 from contextlib import suppress
 from typing import NoReturn
 
-from videogn.system.files import displayable
+from videogn.system.displayable import one_line
 
 #: Exit status of any error that the user can correct.
 USER_ERROR = 2
+#: Most letters of a reason: it may quote what was read, and that may be a file of another kind.
+_LONGEST = 4000
 
 
 def name_failure(path: str, reason: str) -> None:
@@ -19,7 +21,7 @@ def name_failure(path: str, reason: str) -> None:
         path: Path of the video.
         reason: Why it failed.
     """
-    print(f"{displayable(path)}: {reason}", file=sys.stderr)
+    print(one_line(f"{path}: {reason}"), file=sys.stderr)
 
 
 def fail(reason: object, status: int = USER_ERROR) -> NoReturn:
@@ -32,6 +34,7 @@ def fail(reason: object, status: int = USER_ERROR) -> NoReturn:
     Raises:
         SystemExit: Always.
     """
+    line = one_line(" ".join(str(reason).split()))
     with suppress(OSError):  # standard error may be a log on a full disk; the status says it all the same
-        print(f"videogn: error: {' '.join(str(reason).split())}", file=sys.stderr)
+        print(f"videogn: error: {line if len(line) <= _LONGEST else f'{line[:_LONGEST]} ...'}", file=sys.stderr)
     raise SystemExit(status)

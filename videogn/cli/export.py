@@ -10,6 +10,7 @@ from videogn.choices import DynamicName, ExportFormatName
 from videogn.cli.exits import fail, name_failure
 from videogn.source_names import check_source
 from videogn.system.destination import check_file, check_folder
+from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from videogn.exporting.check import Agreement
@@ -94,7 +95,7 @@ def run(options: Options) -> int:
     except CheckFailedError as error:
         fail(error, status=1)
     if made.note is not None:
-        print(made.note)
+        print(one_line(made.note))
     for name, found in made.checks.items():
         print(_line(name, found, made.metadata["output"]["name"]))
     if small is not None:
@@ -102,7 +103,7 @@ def run(options: Options) -> int:
             f"in 8 bits: {small.share:.0%} of the size; {small.clips} calibration clips: largest difference "
             f"{small.max_difference:.2g}, top-1 the same for {small.same_top1}"
         )
-    print(f"{options.out}: {_shape(made.metadata['input'])} -> {_shape(made.metadata['output'])}")
+    print(one_line(f"{options.out}: {_shape(made.metadata['input'])} -> {_shape(made.metadata['output'])}"))
     return 0
 
 

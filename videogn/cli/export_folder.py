@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from videogn.source_names import repository
+from videogn.system.displayable import one_line
 
 
 def export_folder(
@@ -30,7 +31,8 @@ def export_folder(
         net, about, folder, source=source, results=results, name=push.rpartition("/")[2] if push else None
     )
     print(
-        f"{written}: model.safetensors, config.json, preprocessor_config.json, README.md; the licence is yours to add"
+        f"{one_line(written)}: model.safetensors, config.json, preprocessor_config.json, README.md; "
+        "the licence is yours to add"
     )
     if push is not None:
         print(f"pushed to {push_pretrained(written, push, private=not public)}")

@@ -18,6 +18,7 @@ from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.auto_memory import choose_memory, leave_out_auto
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
+from videogn.cli.largest_values import check_largest
 from videogn.cli.lightning_lines import prepare
 from videogn.cli.logged_confusion import confusion_pictures
 from videogn.cli.saved_config import SaveConfigOfFit
@@ -122,6 +123,8 @@ class VideoCLI(LightningCLI):
         config = self.config[self._command]
         if self._command == "fit" and config.model.engine_file is not None:
             raise ValueError(f"{config.model.engine_file} cannot be trained: an exported file can only be tested")
+        for group in ("model", "data", "checkpoint", "trainer"):
+            check_largest(vars(config.get(group, Namespace())), group)
         check_rate("--data.fps", config.data.fps)
         check_flags(config.trainer, self._command)
         check_folders(config, self._command)
@@ -187,7 +190,7 @@ class VideoCLI(LightningCLI):
         lines = closing_lines(trainer, self._given().get("data", Namespace()).as_dict(), trust)
         if trainer.is_global_zero:
             for line in lines:
-                _log.info("%s", line)
+                _log.info(line)  # the command may be of several lines, which a name cannot make
             for callback in trainer.callbacks:
                 if isinstance(callback, FeaturePercentiles) and callback.path.is_file():
                     from videogn.report.percentile_figure import plot_percentiles

@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from videogn.system.standard_streams import OneLineFormatter
+
 #: Beginnings of Lightning's lines that say nothing about the run, or that ours say too.
 _NOISE = (
     "Tip:",
@@ -43,7 +45,8 @@ def prepare(command: str, *, level: int = logging.INFO) -> None:
         level: Level from which lines are written, Lightning's and our own. Default: INFO.
     """
     lines = _AboveBar() if sys.stderr.isatty() else logging.StreamHandler()
-    logging.basicConfig(level=level, format="%(message)s", handlers=[lines])
+    lines.setFormatter(OneLineFormatter())
+    logging.basicConfig(level=level, handlers=[lines])
     for logger in map(logging.getLogger, ("lightning.pytorch", "lightning.fabric")):
         logger.setLevel(level)
         for handler in logger.handlers:

@@ -13,7 +13,7 @@ from videogn.checks import did_you_mean
 from videogn.cli.exits import fail
 from videogn.system.memory_errors import out_of_memory
 from videogn.system.room import WriteError, no_room, reason, write_error
-from videogn.system.standard_streams import flush_output, open_closed_streams
+from videogn.system.standard_streams import flush_output, guard_streams, open_closed_streams
 
 #: Command -> (module, summary). A module holds a dataclass `Options` and `run(options)`, or a table ACTIONS of its own;
 #: that of the training commands has `run(command, argv)`.
@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from videogn.system.stopping import Stopped, stoppable
 
     open_closed_streams()
+    guard_streams()
     # Ranks, loaders, decoders, Ray: no Python that this process starts looks for modules in the working directory.
     os.environ["PYTHONSAFEPATH"] = "1"
     arguments = list(sys.argv[1:] if argv is None else argv)

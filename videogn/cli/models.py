@@ -104,11 +104,10 @@ def _input(clip: NetworkInput) -> dict[str, Any]:
 
 
 def _print(architectures: Sequence[Mapping[str, Any]], sources: Sequence[Mapping[str, Any]]) -> None:
-    from rich.console import Console
-
+    from videogn.cli.plain_console import PlainConsole
     from videogn.norm import NORMS, make_norm
 
-    console = Console(width=None if sys.stdout.isatty() else 100, highlight=False)
+    console = PlainConsole(width=None if sys.stdout.isatty() else 100, highlight=False)
     table = _table("architecture", "<parameters", "<multiply-adds", "clip", "<crop", "norms")
     most = len(NORMS)
     for row in architectures:

@@ -21,6 +21,7 @@ from jsonargparse import ArgumentParser
 
 from videogn.checks import did_you_mean, existing_path
 from videogn.cli.exits import fail
+from videogn.cli.largest_values import check_largest
 from videogn.trust import refusal
 
 Options = TypeVar("Options")
@@ -94,6 +95,7 @@ def read_options(options: type[Options], prog: str, argv: Sequence[str]) -> Opti
     parser = _parser(options, prog)
     _refuse_files_like_options(parser, argv)
     given = vars(parser.parse_args(list(argv)))
+    check_largest(given)
     return options(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
 

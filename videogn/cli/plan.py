@@ -145,8 +145,9 @@ def _length_and_interval(text: str) -> tuple[int, int]:
 
 def _print_table(rows: Sequence[Mapping[str, Any]], device: str) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Column, Table
+
+    from videogn.cli.plain_console import PlainConsole
 
     texts = [{**row, "clips": f"{row['clip_length']}x{row['interval']}"} for row in rows]
     columns = {
@@ -162,7 +163,7 @@ def _print_table(rows: Sequence[Mapping[str, Any]], device: str) -> None:
     table = Table(*titles, box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     for cells in zip(*columns.values(), strict=True):
         table.add_row(*cells)
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = PlainConsole(width=None if sys.stdout.isatty() else 140)
     console.print(f"For {device}: {caption}", highlight=False)
     console.print("", table, "")
     for model, length, crop in dict.fromkeys((row["model"], row["clip_length"], row["crop"]) for row in rows):

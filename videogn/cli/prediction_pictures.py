@@ -16,7 +16,8 @@ from videogn.axes import Sample, VideoRecord
 from videogn.checks import did_you_mean, expanded
 from videogn.cli.exits import fail
 from videogn.system.destination import check_folder
-from videogn.system.files import make_folder, one_line
+from videogn.system.displayable import one_line
+from videogn.system.files import make_folder
 
 if TYPE_CHECKING:
     from videogn.evaluation.anytime import StoppingRule
@@ -182,7 +183,7 @@ class _Pictures:
             draw(safe_name(record.name))
         except VideoDecodeError as error:
             self.failed += 1
-            print(f"{one_line(record.name)}: no pictures of it: {error.reason}", file=sys.stderr)
+            print(one_line(f"{record.name}: no pictures of it: {error.reason}"), file=sys.stderr)
 
     def _of_clips(self, record: VideoRecord, sample: Sample, found: Prediction, name: str) -> None:
         from videogn.pictures.of_video import explain_video, overlay_video, plot_video

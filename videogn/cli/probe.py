@@ -27,7 +27,7 @@ from videogn.choices import (
 from videogn.cli.predictor_settings import predictor_settings
 from videogn.source_names import check_not_exported, check_source
 from videogn.system.destination import check_file
-from videogn.system.files import displayable
+from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -184,7 +184,7 @@ def _splits(options: Options) -> Mapping[str, VideoIndex]:
     found["train"] = found["train"].asked()
     lines = inspect_splits(found, leaks="warn", given_classes=False)
     for line in [*lines, *inspect_classes(found["train"], given=False, allowed=False)]:
-        print(line, file=sys.stderr)
+        print(one_line(line), file=sys.stderr)
     return {"train": without_missing(found["train"], "train"), "val": found["val"]}
 
 
@@ -264,8 +264,9 @@ def _facts(options: Options, clips: Mapping[str, Clips], best: Trial) -> dict[st
 
 def _print(options: Options, trials: Sequence[Trial], best: Trial, clips: Mapping[str, Clips]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Column, Table
+
+    from videogn.cli.plain_console import PlainConsole
 
     rates, decays = dict.fromkeys(trial.lr for trial in trials), dict.fromkeys(trial.weight_decay for trial in trials)
     by_setting = {(trial.lr, trial.weight_decay): trial for trial in trials}
@@ -280,15 +281,15 @@ def _print(options: Options, trials: Sequence[Trial], best: Trial, clips: Mappin
     for rate in rates:
         cells = [by_setting[rate, decay] for decay in decays]
         table.add_row(f"{rate:g}", *(f"{_cell(cell)}{'*' if cell is best else ' '}" for cell in cells))
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 80)
+    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 80)
     console.print(table)
     train, val = (f"{int(each.videos.max()) + 1}" for each in (clips["train"], clips["val"]))
     console.print(
         f"val/top1 {100 * best.top1:.1f} % of {val} videos, {len(clips['train'].labels)} clips of {train} videos "
-        f"trained on: rate {best.lr:g}, weight decay {best.weight_decay:g}; {displayable(options.output)}",
+        f"trained on: rate {best.lr:g}, weight decay {best.weight_decay:g}; {one_line(options.output)}",
         soft_wrap=True,
     )
-    console.print(displayable(_test_command(options)), soft_wrap=True, markup=False)
+    console.print(one_line(_test_command(options)), soft_wrap=True)
 
 
 def _test_command(options: Options) -> str:

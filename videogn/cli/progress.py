@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -19,6 +18,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+from videogn.cli.plain_console import PlainConsole
 
 if TYPE_CHECKING:
     from videogn.study import Cell, CellState
@@ -31,9 +32,9 @@ def bars() -> Iterator[Callable[[str, int, int | None], None]]:
     Yields:
         A function to call with (name of the task, done, total); the total is None while it is unknown.
     """
-    console = Console(stderr=True)
+    console = PlainConsole(stderr=True)
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -80,13 +81,17 @@ class StudyProgress:
     _LINE_SECONDS = 30  # seconds between two lines without a terminal
 
     def __init__(self) -> None:
-        console = Console(stderr=True)
+        console = PlainConsole(stderr=True)
         self._console = console
         self._started = self._printed = time.monotonic()
         self._done: dict[Cell, float] = {}
         self._at_start: dict[Cell, float] = {}
         self._rows: dict[Cell, TaskID] = {}
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[state]}", markup=False),
+        )
         self._progress = Progress(*columns, console=console, disable=not console.is_terminal)
         self._all = self._progress.add_task("all cells", total=1.0, state="")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from videogn.checks import require_at_least
+from videogn.system.displayable import one_line
 
 
 @dataclass(frozen=True)
@@ -47,5 +48,5 @@ def run(options: Options) -> int:
     require_at_least("--videos", options.videos, 0)
     for folder in options.folders:
         page = write_test_report(folder, Extent(options.index, options.root, options.videos))
-        print(f"Report: {page} and {page.with_suffix('.md')}")
+        print(one_line(f"Report: {page} and {page.with_suffix('.md')}"))
     return 0

@@ -6,9 +6,9 @@ import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
-from rich.console import Console
 from rich.table import Table
 
+from videogn.cli.plain_console import PlainConsole
 from videogn.cli.prediction_table import table_of
 from videogn.cli.score_output import Format
 from videogn.cli.segment_table import segment_table
@@ -36,7 +36,7 @@ class RowFormats(NamedTuple):
         """Write rows as pieces of text; a table is one piece, since its widths depend on all rows."""
         if form == "table":
             text = io.StringIO()
-            Console(file=text, width=120).print(self.table(rows))
+            PlainConsole(file=text, width=120).print(self.table(rows))
             return iter([text.getvalue()])
         return self.texts[form](rows)
 

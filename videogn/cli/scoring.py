@@ -13,8 +13,10 @@ from videogn.cli.row_formats import RowFormats
 from videogn.cli.score_output import Format, Output
 from videogn.inference.bulk.rows import Row
 from videogn.system.destination import open_through
-from videogn.system.files import displayable, replacing
+from videogn.system.displayable import one_line
+from videogn.system.files import replacing
 from videogn.system.room import WriteError, reason
+from videogn.system.standard_streams import data_output
 from videogn.system.stopping import Stopped, stoppable
 
 if TYPE_CHECKING:
@@ -49,9 +51,9 @@ def print_scores(
         if held is rows and not _printed(formats.text(rows, form)):
             return _NO_READER
     if form == "table":
-        from rich.console import Console
+        from videogn.cli.plain_console import PlainConsole
 
-        Console().print(formats.table(held))
+        PlainConsole().print(formats.table(held))
     elif held is not rows and not _printed(formats.text(held, form)):
         return _NO_READER
     return _end(progress.done, progress.failed)
@@ -116,7 +118,7 @@ def keep_scores(
             write(parts.rows(), output.format, file)
     except Stopped as stop:
         done, _ = parts.counts()
-        folder = displayable(str(parts.folder))
+        folder = one_line(parts.folder)
         fail(f"interrupted: {done:,} rows are kept in {folder}; the same command goes on from there", stop.status)
     return _end(*parts.counts(), scoring.known)
 
@@ -129,9 +131,11 @@ def _counted(predict: Predict[Found], inputs: Inputs, progress: ScoringProgress,
 
 def _printed(text: Iterator[str]) -> bool:
     """Print pieces of text, each at once; return False if nobody reads them any more."""
+    output = data_output()
     for piece in text:
         try:
-            print(piece, end="", flush=True)
+            output.write(piece)
+            output.flush()
         except BrokenPipeError:
             # What is left in the buffer goes nowhere, and Python does not complain about it at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

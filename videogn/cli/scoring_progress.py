@@ -8,10 +8,10 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from videogn.system.files import one_line
+from videogn.cli.plain_console import PlainConsole
+from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from videogn.data.fallbacks import Fallbacks
@@ -44,8 +44,8 @@ class ScoringProgress:
         self._work = work
         self._fallbacks = fallbacks
         self._started = self._printed = time.monotonic()
-        self._console = Console(stderr=True)
-        columns = (TextColumn("{task.fields[text]}"), BarColumn(bar_width=None))
+        self._console = PlainConsole(stderr=True)
+        columns = (TextColumn("{task.fields[text]}", markup=False), BarColumn(bar_width=None))
         self._bar = Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal)
         self._task = self._bar.add_task("", total=total, text="scoring")
 
@@ -79,11 +79,11 @@ class ScoringProgress:
             if prediction.truncated is not None:
                 self.truncated += 1
                 if self.truncated <= _NAMED:
-                    self._say(f"{one_line(prediction.path)}: {prediction.truncated}")
+                    self._say(f"{prediction.path}: {prediction.truncated}")
         else:
             self.failed += 1
             if self.failed <= _NAMED:
-                self._say(f"{one_line(prediction.path)}: {prediction.error}")
+                self._say(f"{prediction.path}: {prediction.error}")
         self._known = known
         self._show(self._text(known))
 
@@ -102,7 +102,7 @@ class ScoringProgress:
             self._say(text)
 
     def _say(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        print(one_line(line), file=sys.stderr, flush=True)
 
     def _text(self, known: int) -> str:
         elapsed = time.monotonic() - self._started

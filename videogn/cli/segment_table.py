@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
 from rich.table import Column, Table
+from rich.text import Text
 
 from videogn.data.stored_paths import opened_path
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from videogn.inference.bulk.rows import Row
@@ -25,16 +25,16 @@ def segment_table(rows: Iterable[Row]) -> Table:
         Column("score", justify="right"),
     )
     for row in rows:
-        video = escape(one_line(opened_path(row["path"])))
+        video = one_line(opened_path(row["path"]))
         if "error" in row:
-            table.add_row(video, "", "", f"[red]{escape(row['error'])}[/red]", "")
+            table.add_row(video, "", "", Text(one_line(row["error"]), "red"), "")
         for place, segment in enumerate(row.get("segments", ())):
             times = (clock(segment["start"]), clock(segment["end"]))
-            table.add_row("" if place else video, *times, escape(segment["label"]), f"{segment['score']:.1%}")
+            table.add_row("" if place else video, *times, one_line(segment["label"]), f"{segment['score']:.1%}")
         if row.get("segments") == []:
             table.add_row(video, "", "", "no segment", "")
         if "truncated" in row:
-            table.add_row("", "", "", f"[yellow]{escape(row['truncated'])}[/yellow]", "")
+            table.add_row("", "", "", Text(one_line(row["truncated"]), "yellow"), "")
         table.add_section()
     return table
 

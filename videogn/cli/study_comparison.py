@@ -13,6 +13,7 @@ from videogn.report.comparison.study_document import (
     write_study_comparison,
 )
 from videogn.study import read_study
+from videogn.system.displayable import one_line
 
 
 def compare_studies(first: Path, second: Path, out: Path | None) -> int:
@@ -27,8 +28,9 @@ def compare_studies(first: Path, second: Path, out: Path | None) -> int:
         0.
     """
     from rich import box
-    from rich.console import Console
     from rich.table import Column, Table
+
+    from videogn.cli.plain_console import PlainConsole
 
     found = compare_two(read_study(first), read_study(second))
     content = settings_table(found)
@@ -40,11 +42,11 @@ def compare_studies(first: Path, second: Path, out: Path | None) -> int:
         show_edge=False,
     )
     for row in content.rows:
-        table.add_row(*row)
-    console = Console(width=None if sys.stdout.isatty() else 120, markup=False, highlight=False)
+        table.add_row(*map(one_line, row))
+    console = PlainConsole(width=None if sys.stdout.isatty() else 120, highlight=False)
     for line in (f"A  {first}", f"B  {second}", *moved_words(found), *matching_words(found)):
-        console.print(line, soft_wrap=True)
+        console.print(one_line(line), soft_wrap=True)
     console.print("", table, f"{found.measure} (%), 95 % intervals of B minus A", sep="\n")
     if out is not None:
-        console.print(f"Page: {write_study_comparison(found, out)}", soft_wrap=True)
+        console.print(one_line(f"Page: {write_study_comparison(found, out)}"), soft_wrap=True)
     return 0

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 from videogn.system.sizes import counted
 
 if TYPE_CHECKING:
@@ -74,14 +74,14 @@ def run(options: Options) -> int:
         callbacks=[progress_bar()],
     )
     for line in _lines(found, seed):
-        print(line)
+        print(one_line(line))
     return 0 if found.verified else 1
 
 
 def _lines(found: Verification, seed: int) -> Iterable[str]:
     yield from (f"not checked: {each}" for each in found.unknown)
-    yield from _bounded([f"differs: {one_line(each)}" for each in found.differences])
-    yield from _bounded([f"{one_line(row.path)}: {one_line('; '.join(row.differences))}" for row in found.differing])
+    yield from _bounded([f"differs: {each}" for each in found.differences])
+    yield from _bounded([f"{row.path}: {'; '.join(row.differences)}" for row in found.differing])
     if found.versions and not found.verified:
         changed = (f"{name} {then or 'none'}, here {now or 'none'}" for name, (then, now) in found.versions.items())
         yield f"versions of the test: {'; '.join(changed)}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from videogn.system.files import displayable, write_text
+from videogn.system.displayable import displayable
+from videogn.system.files import write_text
 
 #: Name of the list of failed videos in the log folder.
 FILE_NAME = "failures.csv"
@@ -70,10 +70,12 @@ class Failures:
         Returns:
             Path of the file.
         """
+        from videogn.system.spreadsheet_text import csv_writer, for_spreadsheet  # few runs write this file
+
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv_writer(text)
         writer.writerow(["path", "reason"])
-        writer.writerows([displayable(path), reason] for path, reason in self.reasons.items())
+        writer.writerows(map(for_spreadsheet, (displayable(path), reason)) for path, reason in self.reasons.items())
         write_text(Path(folder) / FILE_NAME, text.getvalue())
         return Path(folder) / FILE_NAME
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 from videogn.system.sizes import counted
 
 

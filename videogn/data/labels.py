@@ -7,10 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from videogn.checks import did_you_mean
+from videogn.system.sizes import counted
 
-_NUMBER = re.compile(r"-?[0-9]+")
-#: Largest class number that is believed; a list of as many names still fits into memory.
-_LARGEST = 1_000_000
+#: A number of a class. Labels of more digits, if all are so, are names, such as hashes.
+_NUMBER = re.compile(r"-?[0-9]{1,18}")
+_LONG_NUMBER = re.compile(r"-?[0-9]{19,}")
+#: Number of classes that a list may make with one label, as a sparse list of ImageNet-21k's 21,841 does; above it, each
+#: label that occurs explains so many, up to a bound: what the network has for a class takes memory.
+_BELIEVED, _EXPLAINED, _MOST = 30_000, 20, 1_000_000
 
 
 def number_labels(labels: Mapping[str, str], classes: Sequence[str], *, numbers: bool) -> dict[str, int]:
@@ -91,12 +95,19 @@ def class_names(labels: Mapping[str, str]) -> list[str]:
     Raises:
         ValueError: If some labels are names and some are numbers, or a number can be no class's.
     """
-    numbers = {label for label in labels if _NUMBER.fullmatch(label)}
+    long = sorted(label for label in labels if _LONG_NUMBER.fullmatch(label))
+    if long and len(long) == len(labels):
+        return long
+    numbers = {label for label in labels if _NUMBER.fullmatch(label)} | {*long}
     names = sorted(labels.keys() - numbers)
     if numbers and names:
-        problem = f"label {names[0]!r} is a name, but {min(numbers)!r} is a number"
+        problem = f"label {names[0]!r:.60} is a name, but {min(numbers)!r} is a number"
         raise ValueError(f"{labels[names[0]]}: {problem}; use one kind, or give the classes")
-    largest = max(numbers, key=int, default="0")
-    if int(largest) > _LARGEST:
-        raise ValueError(f"{labels[largest]}: label {largest}; a class has a number from 0 on, without gaps, or a name")
+    largest = long[0] if long else max(numbers, key=int, default="0")
+    if long or int(largest) >= min(max(_BELIEVED, _EXPLAINED * len(numbers)), _MOST):
+        kinds = counted(len(numbers), "different label")
+        raise ValueError(
+            f"{labels[largest]}: label {largest:.40}; a class has a number from 0 on, without large gaps, or a name, "
+            f"and here are {kinds}"
+        )
     return names or [str(number) for number in range(max(int(largest), 0) + 1)]

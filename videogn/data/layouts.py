@@ -15,6 +15,10 @@ SPLIT_NAMES = {
 LAYOUTS = "a folder of class folders, a Kinetics CSV, a text file of 'path label' lines, a Parquet index or tar shards"
 
 
+#: Letters of the longest line of a list. The longest lines known, of Charades, have some 3,000.
+_LONGEST_LINE = 100_000
+
+
 class Row(NamedTuple):
     """One video as a source lists it.
 
@@ -55,9 +59,17 @@ def read_text(path: Path) -> str:
     """Read a text file.
 
     Raises:
-        ValueError: If it is not UTF-8.
+        ValueError: If it is not UTF-8, or has a NUL byte or a line that no list has; JSON may be one long line.
     """
     try:
-        return path.read_text(encoding="utf-8-sig")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8 text: save it as UTF-8 if it is a list; expected {LAYOUTS}") from None
+    if (place := text.find("\0")) >= 0:
+        number = 1 + text.count("\n", 0, place)
+        raise ValueError(f"{path}, line {number}: a NUL byte is in no list; expected {LAYOUTS}")
+    if path.suffix.lower() != ".json":
+        for number, line in enumerate(text.split("\n"), 1):
+            if len(line) > _LONGEST_LINE:
+                raise ValueError(f"{path}, line {number}: {len(line):,} letters; a line of a list is about one video")
+    return text

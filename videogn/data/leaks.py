@@ -19,7 +19,7 @@ from videogn.axes import Segment
 from videogn.data.records import segment_of
 from videogn.data.stored_paths import opened_path
 from videogn.data.video_index import VideoIndex
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 from videogn.system.sizes import counted
 
 _SEGMENT = ("start_time", "end_time", "start_frame", "end_frame")

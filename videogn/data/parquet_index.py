@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from videogn.checks import existing_path
+from videogn.checks import existing_path, read_json
 from videogn.data.labels import class_names, number_labels
 from videogn.data.layouts import SPLIT_NAMES, split_name
 from videogn.data.records import Records
 from videogn.data.stored_paths import opened_path
 from videogn.data.video_index import VideoIndex
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 from videogn.video.storage import exists, is_url
 
 SUFFIX = ".parquet"
@@ -150,18 +149,22 @@ def came_along(source: Path, folder: str) -> bool:
 
 
 def _read(source: Path, wanted: Sequence[str] = _READ) -> tuple[pa.Table, dict[str, Any]]:
+    from videogn.data.index_values import check_rows, check_values  # other sources do without
+
     try:
         with pq.ParquetFile(source, memory_map=True) as file:
             names = file.schema_arrow.names
             if absent := [name for name in ("path", "label") if name not in names]:
                 have = ", ".join(names)
                 raise ValueError(f"{source}: an index without the column {absent[0]!r} (it has {have})")
+            check_rows(file, source)
             table = file.read([name for name in wanted if name in names])
-            stored = json.loads((file.schema_arrow.metadata or {}).get(METADATA_KEY, b"{}"))
+            check_values(table.select([name for name in _READ if name in table.column_names]), source)
+            stored = read_json((file.schema_arrow.metadata or {}).get(METADATA_KEY, b"{}"), source)
             if stored.get("version", VERSION) != VERSION:
                 raise ValueError(f"{source} was written by another version of videogn; run `videogn data index` again")
             return table, stored
-    except (pa.ArrowException, OSError, json.JSONDecodeError) as error:
+    except (pa.ArrowException, OSError) as error:
         what = str(error).splitlines()[0].rstrip(".")
         raise ValueError(f"{source} cannot be read as a Parquet index ({what})") from None
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import glob
 import itertools
-import json
 import os
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from videogn.checks import existing_path, expanded
+from videogn.checks import existing_path, expanded, read_json
 from videogn.data.layouts import Row
 from videogn.data.video_files import VIDEO_SUFFIXES
 from videogn.video.errors import VideoDecodeError, explain
@@ -26,7 +25,12 @@ _EXPECTED = "a member beside the video with the suffix .cls, .json or .txt, or a
 #: The key of a sample is the name of the member up to the first dot of its last part.
 _MEMBER = re.compile(r"(?P<key>(?:.*/)?[^./][^/.]*)\.(?P<suffix>[^/]+)")
 _BRACES = re.compile(r"\{([^{}]*)\}")
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_RANGE = re.compile(r"(\d{1,18})\.\.(\d{1,18})")
+#: Shards of the largest source: of a gigabyte each, a petabyte.
+_MOST_SHARDS = 1_000_000
+_TOO_MANY = f"{{}} stands for more than {_MOST_SHARDS:,} shards: has it a digit too many?"
+#: Bytes of the largest member that holds a label.
+_LARGEST_LABEL = 1 << 24
 #: Number of shards listed at a time: object stores take tens of milliseconds to answer.
 _THREADS = 16
 _BLOCK = 512
@@ -64,6 +68,8 @@ def find_shards(source: str) -> list[str]:
         if not shards:
             raise FileNotFoundError(f"no shard {pattern}")
         found += shards
+        if len(found) > _MOST_SHARDS:  # several braces multiply
+            raise ValueError(_TOO_MANY.format(source))
     return list(dict.fromkeys(found))  # overlapping patterns name a shard twice
 
 
@@ -149,6 +155,8 @@ def _expand_braces(pattern: str) -> Iterator[str]:
     if numbers := _RANGE.fullmatch(braces[1]):
         first, last = numbers.groups()
         step = 1 if int(first) <= int(last) else -1
+        if abs(int(last) - int(first)) >= _MOST_SHARDS:
+            raise ValueError(_TOO_MANY.format(pattern))
         choices = [str(n).zfill(len(first)) for n in range(int(first), int(last) + step, step)]
     else:
         choices = braces[1].split(",")
@@ -192,6 +200,8 @@ def _label(key: str, named: Mapping[str, MemberPath], where: str) -> tuple[str |
     for suffix in ("cls", "json", "txt"):
         if suffix not in named:
             continue
+        if named[suffix].length > _LARGEST_LABEL:
+            raise ValueError(f"{where}: its .{suffix} has {named[suffix].length:,} bytes, too many for a label")
         data = read_source(named[suffix])
         assert isinstance(data, bytes)
         label = _json_label(data, where) if suffix == "json" else data.decode("utf-8", "replace").strip()
@@ -202,10 +212,7 @@ def _label(key: str, named: Mapping[str, MemberPath], where: str) -> tuple[str |
 
 
 def _json_label(data: bytes, where: str) -> str | None:
-    try:
-        content = json.loads(data)
-    except ValueError as error:
-        raise ValueError(f"{where}: its .json cannot be read ({error})") from None
+    content = read_json(data, f"{where}: its .json")
     if not isinstance(content, dict):
         return None
     value = content.get("label", content.get("class"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from videogn.checks import existing_path
 from videogn.data.archives import refuse_archive
 from videogn.data.left_out import HIDDEN, in_words, strays
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 from videogn.video.decoders.image_folder import has_numbered_images
 
 _log = logging.getLogger(__name__)

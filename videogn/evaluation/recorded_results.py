@@ -13,7 +13,9 @@ import pyarrow.csv
 import pyarrow.parquet
 from numpy.typing import NDArray
 
+from videogn.evaluation.result_files import with_text
 from videogn.evaluation.result_folder import CLIPS, CSV, PREDICTIONS, RESULTS, read_files
+from videogn.system.spreadsheet_text import text_of
 
 #: Probabilities of a video's clips, (clips, K).
 Clips = NDArray[np.float32]
@@ -95,7 +97,8 @@ class RecordedTest:
             )
         except pa.ArrowInvalid:
             return False
-        return text.equals(parquet)
+        # Earlier tests have no apostrophes before what a spreadsheet would take for a formula.
+        return text.equals(parquet) or with_text(text, text_of).equals(parquet)
 
 
 def read_recorded(folder: str | Path) -> RecordedTest:

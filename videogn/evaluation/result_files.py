@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ from videogn.evaluation.collection import ResultCollection
 from videogn.evaluation.joined_labels import join_labels
 from videogn.evaluation.result_folder import FILES, PAGES
 from videogn.evaluation.results import TOP_K, VideoResult, calibrated, per_class, summarise
-from videogn.system.files import displayable, remove_unfinished, replacing, write_json
+from videogn.system.displayable import displayable
+from videogn.system.files import remove_unfinished, replacing, write_json
+from videogn.system.spreadsheet_text import for_spreadsheet
 from videogn.system.versions import package_versions
 
 
@@ -29,6 +31,8 @@ def write_results(
     several_labels: bool = False,
 ) -> dict[str, Any]:
     """Write `results.json` and one table twice, as `predictions.csv` and `predictions.parquet`.
+
+    In the CSV a name that a spreadsheet would take for a formula begins with an apostrophe.
 
     `clip_probabilities.parquet` is written if the probabilities of clips were kept, and removed otherwise: that of an
     earlier test would not belong to these results. So are the page of an earlier test, and unfinished files of a killed
@@ -69,7 +73,7 @@ def write_results(
         ):
             for block in results.blocks():
                 table = predictions_table(block, classes)
-                text.write_table(table)
+                text.write_table(with_text(table, for_spreadsheet))
                 predictions.write_table(table)
         kept = any(result.clips is not None for result in results)
         if kept:
@@ -109,6 +113,15 @@ def predictions_table(results: Sequence[VideoResult], classes: Sequence[str]) ->
     columns["frames_checksum"] = (pa.string(), [r.frames for r in results])
     columns["error"] = (pa.string(), [r.error for r in results])
     return pa.table({name: pa.array(values, kind) for name, (kind, values) in columns.items()})
+
+
+def with_text(table: pa.Table, change: Callable[[str], str]) -> pa.Table:
+    """Change every text of a table."""
+    for number, field in enumerate(table.schema):
+        if field.type == pa.string():
+            texts = [None if text is None else change(text) for text in table.column(number).to_pylist()]
+            table = table.set_column(number, field, pa.array(texts, field.type))
+    return table
 
 
 def _named(result: VideoResult, classes: Sequence[str]) -> str | None:

@@ -23,7 +23,7 @@ from videogn.data.stored_paths import path_array
 from videogn.data.video_files import is_video_name, walk_videos
 from videogn.data.video_index import VideoIndex
 from videogn.indexing.catalogue import LISTED, NAMING, read_catalogue
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 from videogn.video.storage import is_url
 
 _log = logging.getLogger(__name__)

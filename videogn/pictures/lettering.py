@@ -11,7 +11,7 @@ from typing import Any
 from matplotlib import font_manager, get_data_path
 from matplotlib.ft2font import FT2Font
 
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 
 #: matplotlib's own font: Latin, Greek, Cyrillic, Arabic and more.
 _USUAL = str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from videogn.system.files import is_visible
+from videogn.system.displayable import is_visible
 
 #: Colours and the like, as programs write them for terminals.
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from videogn.study.cell import Cell
 from videogn.study.cell_files import CellResult
 from videogn.study.study_files import Study
 from videogn.study.transfers import read_transfers
+from videogn.system.spreadsheet_text import csv_writer, for_spreadsheet
 
 #: Columns in their order; docs/study.md says what each holds. New ones come last, and none is renamed.
 COLUMNS = (
@@ -49,11 +49,16 @@ def leaderboard_rows(studies: Iterable[Study]) -> list[dict[str, Any]]:
 def leaderboard_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """Write rows as CSV with every column; an unknown value is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    # 97 of 160 videos are 60.625 %, and 60.62499999999999 in float64.
-    writer.writerows({key: round(v, 6) if isinstance(v, float) else v for key, v in row.items()} for row in rows)
+    writer = csv_writer(text)
+    writer.writerow(COLUMNS)
+    writer.writerows([_csv_cell(row[name]) for name in COLUMNS] for row in rows)
     return text.getvalue()
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, 6)  # 97 of 160 videos are 60.625 %, and 60.62499999999999 in float64
+    return for_spreadsheet(value) if isinstance(value, str) else value
 
 
 def leaderboard_markdown(rows: Sequence[Mapping[str, Any]]) -> str:

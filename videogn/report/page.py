@@ -184,4 +184,5 @@ def _stills(stills: Iterable[Still]) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(printable(text), quote=True)
+    """Text on one line: a line break in it is one in a name."""
+    return escape(printable(text.replace("\n", "\\n")), quote=True)

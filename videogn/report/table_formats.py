@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from videogn.report.document_blocks import DASH, Block, Heading, Table, printable
 from videogn.report.number_format import MINUS
 from videogn.system.files import write_text
+from videogn.system.spreadsheet_text import csv_writer, for_spreadsheet
 
 #: Characters that LaTeX understands, and how they are written to stand for themselves.
 _LATEX = {
@@ -21,11 +21,16 @@ _LATEX = {
 
 
 def csv_table(table: Table) -> str:
-    """Write a table as CSV: titles, then rows, with "-" for a minus sign and nothing for a missing value."""
+    """Write a table as CSV: titles, then rows, with "-" for a minus sign and nothing for a missing value.
+
+    A name that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(map(printable, table.head))
-    writer.writerows([[_plain(cell) for cell in row] for row in table.rows])
+    writer = csv_writer(text)
+    names = table.text_columns
+    writer.writerow(for_spreadsheet(printable(title)) for title in table.head)
+    rows = [[_plain(cell) for cell in row] for row in table.rows]
+    writer.writerows([*map(for_spreadsheet, row[:names]), *row[names:]] for row in rows)
     return text.getvalue()
 
 

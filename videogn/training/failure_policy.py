@@ -13,7 +13,7 @@ from torch import distributed
 
 from videogn.axes import Batch, Sample
 from videogn.data.failures import FILE_NAME, Failures
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 from videogn.system.ranks import exchange_due, of_all_processes, world_size
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 from videogn.axes import Batch
 from videogn.checks import check_choice
 from videogn.choices import NonfiniteName
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 from videogn.system.ranks import of_all_processes, world_size
 from videogn.system.sizes import counted
 from videogn.training.finite import all_finite

@@ -19,7 +19,7 @@ from videogn.data.video_index import VideoIndex
 from videogn.evaluation.recorded_results import RecordedTest, read_recorded
 from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.network_sources import published_network
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 from videogn.training.task import VideoClassifier
 from videogn.training.task_settings import INPUT
 

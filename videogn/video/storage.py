@@ -268,11 +268,19 @@ def _read_member(path: str, shard: str, member: str) -> bytes:
     start, length = _find(path, shard, member)
     # Byte ranges in object stores: without this, a block of some megabytes would be fetched.
     with _reading(shard, path, cache_type="none") as file:
-        file.seek(start)
-        data = file.read(length)
+        data = _read_range(file, start, length)
     if len(data) < length:
         raise VideoDecodeError(path, f"its shard is cut short ({len(data)} of {length} bytes)")
     return data
+
+
+def _read_range(file: IO[bytes], start: int, length: int) -> bytes:
+    """The bytes of a range as far as they are there; memory is taken for no more, whatever an index says."""
+    rest = file.seek(0, os.SEEK_END) - start
+    if rest <= 0 or length <= 0:
+        return b""
+    file.seek(start)
+    return file.read(min(length, rest))
 
 
 def _read_listed(path: MemberPath, shard: str, member: str) -> bytes | None:
@@ -281,8 +289,7 @@ def _read_listed(path: MemberPath, shard: str, member: str) -> bytes | None:
     if start < 0 or path.length == 0:
         return None
     with _reading(shard, path, cache_type="none") as file:
-        file.seek(start)
-        data = file.read(tarfile.BLOCKSIZE + path.length)
+        data = _read_range(file, start, tarfile.BLOCKSIZE + path.length)
     try:
         header = tarfile.TarInfo.frombuf(data[: tarfile.BLOCKSIZE], "utf-8", "surrogateescape")
     except tarfile.HeaderError:

@@ -13,7 +13,7 @@ from videogn.choices import TIME_LIMIT
 from videogn.data.video_files import is_video_name
 from videogn.inference.prediction import Prediction
 from videogn.inference.predictor import Predictor
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 from videogn.system.sizes import counted
 from videogn.video.decoders.guard import video_opener
 from videogn.video.errors import VideoDecodeError

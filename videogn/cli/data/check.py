@@ -44,9 +44,8 @@ def run(options: Options) -> int:
     Returns:
         0 if there are none, else 1.
     """
-    from rich.console import Console
-
     from videogn.cli.data.status_tables import print_first
+    from videogn.cli.plain_console import PlainConsole
     from videogn.cli.progress import bar
     from videogn.indexing.index_check import check_index
 
@@ -58,7 +57,7 @@ def run(options: Options) -> int:
             quick=options.quick,
             progress=advance,
         )
-    console = Console(highlight=False, soft_wrap=True)
+    console = PlainConsole(highlight=False, soft_wrap=True)
     noted = f" ({checked.noted:,} with a note)" if checked.noted else ""
     if not checked.differences:
         console.print(f"{counted(checked.videos, 'video')}, all as the index says{noted}")

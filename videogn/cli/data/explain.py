@@ -15,7 +15,7 @@ from videogn.checks import existing_path, expanded, require_positive
 from videogn.choices import FRAME_RATE, TIME_LIMIT, DecoderName, NetworkInput
 from videogn.cli.view_options import ViewOptions
 from videogn.system.destination import check_file
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable, one_line
 from videogn.system.sizes import counted
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def run(options: Options) -> int:
         print(json.dumps({"video": facts, "rate": plan.fps, "clips": spelt, "sheet": str(sheet)}, indent=2))
     else:
         _print(facts, clips, times, _rate(options))
-        print(f"Contact sheet: {sheet}")
+        print(one_line(f"Contact sheet: {sheet}"))
     return 0
 
 
@@ -219,13 +219,14 @@ def _as_json(clips: Sequence[ExplainedClip], times: np.ndarray) -> list[dict[str
 
 
 def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], times: np.ndarray, rate: str) -> None:
-    from rich.console import Console
     from rich.table import Column, Table
 
-    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 120)
+    from videogn.cli.plain_console import PlainConsole
+
+    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 120)
     turned = f", turned by {facts['rotation']} degrees" if facts["rotation"] else ""
     stored = "" if facts["stored"] is None else " (stored {1}x{0}, pixels not square)".format(*facts["stored"])
-    console.print(facts["path"], soft_wrap=True)
+    console.print(one_line(facts["path"]), soft_wrap=True)
     console.print(
         f"{counted(facts['frames'], 'frame')}, {facts['fps']:.4g} per second, {facts['seconds']:.2f} s, "
         f"{facts['width']}x{facts['height']}{stored}{turned}, {facts['codec']}, "

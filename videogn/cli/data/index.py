@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from videogn.choices import FRAME_RATE, MIN_FRAMES, TIME_LIMIT
 from videogn.system.cores import available_cores
-from videogn.system.files import displayable
+from videogn.system.displayable import one_line
 from videogn.system.stopping import going_on
 
 if TYPE_CHECKING:
@@ -56,10 +56,9 @@ def run(options: Options) -> int:
     Returns:
         0, also if videos are broken.
     """
-    from rich.console import Console
-    from rich.markup import escape
 
     from videogn.cli.data.status_tables import print_late, print_noted, print_unusable, summary_table
+    from videogn.cli.plain_console import PlainConsole
     from videogn.cli.progress import bar
     from videogn.data.lists.columns import parse_columns
     from videogn.indexing.building import build_index
@@ -82,18 +81,18 @@ def run(options: Options) -> int:
             min_frames=options.min_frames,
             progress=advance,
         )
-    console = Console(highlight=False)
+    console = PlainConsole(highlight=False)
     console.print(summary_table(built.catalogue))
     print_unusable(console, built.catalogue)
     print_noted(console, built.catalogue)
     print_late(console, built.catalogue)
     if built.unlisted:
-        console.print(f"unlisted, for instance {escape(displayable(built.unlisted[0]))}", soft_wrap=True)
+        console.print(f"unlisted, for instance {one_line(built.unlisted[0])}", soft_wrap=True)
     rest = files_of(built.catalogue.table).num_rows - built.checked
     known = f", {rest:,} known or missing" if rest else ""
     for line in _remarks(options.out, built):
-        console.print(escape(line), soft_wrap=True)
-    console.print(f"{escape(options.out)}: written; {built.checked:,} checked{known}", soft_wrap=True)
+        console.print(one_line(line), soft_wrap=True)
+    console.print(f"{one_line(options.out)}: written; {built.checked:,} checked{known}", soft_wrap=True)
     return 0
 
 

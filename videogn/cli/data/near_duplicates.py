@@ -47,7 +47,7 @@ def near_duplicates_of(splits: Mapping[str, VideoIndex]) -> tuple[list[str], lis
 
 
 def _lines(pairs: Sequence[NearDuplicates], paths: Sequence[str], splits: Sequence[str]) -> list[str]:
-    from videogn.system.files import one_line
+    from videogn.system.displayable import one_line
     from videogn.system.sizes import counted
 
     lines = []

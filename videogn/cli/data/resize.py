@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from videogn.choices import NetworkInput
 from videogn.system.cores import available_cores
+from videogn.system.displayable import one_line
 from videogn.system.stopping import going_on
 
 if TYPE_CHECKING:
@@ -55,10 +56,9 @@ def run(options: Options) -> int:
     Returns:
         0, or 1 if a usable video could not be copied.
     """
-    from rich.console import Console
-    from rich.markup import escape
 
     from videogn.cli.data.status_tables import print_first
+    from videogn.cli.plain_console import PlainConsole
     from videogn.cli.progress import bar
     from videogn.indexing.resizing import INDEX, Copying, resize_index
     from videogn.video.transcode import CopySettings
@@ -67,11 +67,11 @@ def run(options: Options) -> int:
     copying = Copying(settings=settings, timeout=options.timeout, workers=options.workers)
     with going_on("what was copied is kept; the same command goes on"), bar("Copying") as advance:
         resized = resize_index(options.index, options.out, copying, advance)
-    console = Console(highlight=False)
+    console = PlainConsole(highlight=False)
     console.print(summary_table(resized))
     failures = list(resized.failures.items())
     print_first(console, ("failed", "reason"), failures[:_SHOWN], len(failures), "; the index lists all")
-    console.print(f"{escape(options.out)}/{INDEX}: written", soft_wrap=True)
+    console.print(f"{one_line(options.out)}/{INDEX}: written", soft_wrap=True)
     return 1 if resized.failures else 0
 
 

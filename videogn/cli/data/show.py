@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from videogn.system.displayable import one_line
+
 if TYPE_CHECKING:
     from videogn.data.video_index import VideoIndex
 
@@ -63,15 +65,15 @@ def run(options: Options) -> int:
     if layout.kind == "index":
         index = next(iter(layout.sources.values()))
         if index != options.source:
-            print(index)
+            print(one_line(index))
         _show_index(index)
     else:
         _show_splits(splits)
         videos = with_contents(videos)
     for line in remarks(splits, find_leaks(videos)):
-        print(line)
+        print(one_line(line))
     if options.near_duplicates:
-        print("\n".join(_near_duplicates(splits)))
+        print("\n".join(map(one_line, _near_duplicates(splits))))
     return 0
 
 
@@ -94,19 +96,18 @@ def _show_splits(splits: Mapping[str, VideoIndex]) -> None:
         print("".join(f"{split:>8}" for split in splits) + "  class")
     for name in classes:
         counts = [column.get(name, column.get(name.replace("_", " "), (0, 0))) for column in columns.values()]
-        missing = sum(lost for _, lost in counts)
-        print(
-            "".join(f"{count:8d}" for count, _ in counts) + f"  {name}" + (f"  ({missing} missing)" if missing else "")
-        )
+        missing = sum(absent for _, absent in counts)
+        lost = f"  ({missing} missing)" if missing else ""
+        print("".join(f"{count:8d}" for count, _ in counts) + f"  {one_line(name)}{lost}")
     if lines := left_out_table(joined_left_out(index.left_out for index in splits.values()), classes):
         print("left out:")
-        print("\n".join(f"  {line}" for line in lines))
+        print("\n".join(f"  {one_line(line)}" for line in lines))
 
 
 def _by_class(split: str, index: VideoIndex) -> dict[str, tuple[int, int]]:
     """Print the totals of a split; returns class, also with blanks for "_" -> number of videos, and of missing ones."""
     from videogn.data.records import Records
-    from videogn.system.files import displayable
+    from videogn.system.displayable import displayable
     from videogn.system.sizes import counted
 
     lost = replace(index, records=Records.of(index.missing()))
@@ -122,13 +123,12 @@ def _by_class(split: str, index: VideoIndex) -> dict[str, tuple[int, int]]:
 
 
 def _show_index(path: str) -> None:
-    from rich.console import Console
-
     from videogn.cli.data.status_tables import print_late, print_noted, print_unusable, status_table, summary_table
+    from videogn.cli.plain_console import PlainConsole
     from videogn.indexing.catalogue import read_catalogue
 
     catalogue = read_catalogue(path)
-    console = Console()
+    console = PlainConsole()
     console.print(summary_table(catalogue))
     print_unusable(console, catalogue)
     print_noted(console, catalogue)

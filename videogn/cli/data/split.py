@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from videogn.system.displayable import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -85,17 +87,17 @@ def run(options: Options) -> int:
     if options.near_duplicates == "together":
         lines, found = near_duplicates_of({"": index})
         pairs = [(pair.first, pair.second) for pair in found]
-        print("\n".join(lines or ["no two videos look alike"]))
+        print("\n".join(map(one_line, lines or ["no two videos look alike"])))
     divided = divide(index, shares, seed=options.seed, names=names, pairs=pairs)
     how = write_splits(folder, index, divided.sides, names)
     for line in [left_out, *_table(index, divided, shares), *_remarks(index, divided, options)]:
         if line:
-            print(line)
+            print(one_line(line))
     if options.near_duplicates == "warn":
         places = [(divided.sides == side).nonzero()[0] for side in range(len(shares))]
         parts = [replace(index, records=index.records.take(rows)) for rows in places]
-        print("\n".join(_alike(dict(zip(SPLITS, parts, strict=False)), folder)))
-    print(f"{folder}: lists written; train on them with `videogn fit --config my_videos {how}`")
+        print("\n".join(map(one_line, _alike(dict(zip(SPLITS, parts, strict=False)), folder))))
+    print(one_line(f"{folder}: lists written; train on them with `videogn fit --config my_videos {how}`"))
     return 0
 
 
@@ -112,9 +114,8 @@ def _shares(options: Options) -> list[float]:
 def _table(index: VideoIndex, divided: Divided, shares: Sequence[float]) -> list[str]:
     """Videos of each class and split, in the form of `data show`, and the shares that were reached."""
     from videogn.data.split_lists import SPLITS
-    from videogn.system.files import displayable
 
-    names = [*map(displayable, index.classes), "all"]
+    names = [*index.classes, "all"]
     rows = ["".join(f"{count:8d}" for count in counts) for counts in divided.counts.T]
     total = divided.counts[:, -1].sum()
     reached = "".join(f"{100 * count / total:7.1f}%" for count in divided.counts[:, -1])
@@ -127,7 +128,6 @@ def _remarks(index: VideoIndex, divided: Divided, options: Options) -> list[str]
     """Classes that a split lacks, the number of groups, and groups that file names suggest."""
     from videogn.data.groups import suggested_pattern
     from videogn.data.split_lists import SPLITS
-    from videogn.system.files import displayable
     from videogn.system.sizes import counted
 
     lines = []
@@ -141,9 +141,7 @@ def _remarks(index: VideoIndex, divided: Divided, options: Options) -> list[str]
         absent = [number for number, count in enumerate(counts) if not count and divided.groups_of_class[number]]
         if absent:
             number = absent[0]
-            example = (
-                f"{displayable(index.classes[number])}, of {counted(int(divided.groups_of_class[number]), 'group')}"
-            )
+            example = f"{index.classes[number]}, of {counted(int(divided.groups_of_class[number]), 'group')}"
             lines.append(f"{counted(len(absent), 'class')} without a {split} video, for instance {example}")
     return lines
 

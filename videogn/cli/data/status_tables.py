@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pyarrow.compute as pc
-from rich.markup import escape
 from rich.table import Column, Table
 
 from videogn.data.parquet_index import usable
 from videogn.data.records import segment_of
 from videogn.data.stored_paths import opened_path
 from videogn.indexing.catalogue import STATUSES, files_of, late_parts
-from videogn.system.files import displayable
+from videogn.system.displayable import one_line
 from videogn.system.sizes import counted, format_size
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def summary_table(catalogue: Catalogue) -> Table:
         table.add_row("with a note", f"{noted:,}", "damaged beside the video, such as in subtitles or chapters")
     unlisted = facts.summary["unlisted"]
     if facts.searched is not None:
-        folder = escape(facts.searched)
+        folder = one_line(facts.searched)
         table.add_row(
             "unlisted", f"{unlisted:,}", f"on disk below {folder}, in no row", style="" if unlisted else "dim"
         )
@@ -124,7 +123,7 @@ def print_first(
         return
     table = Table(*(Column(heading, overflow="fold") for heading in headings))
     for path, *cells in rows:
-        table.add_row(*map(escape, (displayable(opened_path(path)), *cells)))
+        table.add_row(*map(one_line, (opened_path(path), *cells)))
     console.print(table, soft_wrap=False)
     if total > len(rows):
         console.print(f"and {total - len(rows):,} more{rest}")
@@ -145,7 +144,7 @@ def status_table(title: str, counts: Mapping[str, Mapping[str, int]]) -> Table:
     table = Table(Column(title, overflow="fold"), Column("videos", justify="right"), *headings)
     for name, row in counts.items():
         cells = [f"{row[status]:,}" if status in row else "" for status in occurring]
-        table.add_row(escape(name), f"{sum(row.values()):,}", *cells)
+        table.add_row(one_line(name), f"{sum(row.values()):,}", *cells)
     return table
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 
 from videogn.choices import MotionSettings, chosen
 from videogn.system.cores import available_cores
+from videogn.system.displayable import one_line
 
 
 @dataclass(frozen=True)
@@ -39,5 +40,5 @@ def run(options: Options) -> int:
     settings = chosen(MotionSettings, asdict(options))
     with bar("Writing videos") as advance:
         out = write_motion_dataset(options.out, settings, workers=options.workers, progress=advance)
-    print(f"{out}: ready; train on it with `videogn fit --config motion --data.root {out}`")
+    print(one_line(f"{out}: ready; train on it with `videogn fit --config motion --data.root {out}`"))
     return 0

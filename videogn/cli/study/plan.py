@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from videogn.choices import DeviceName
 from videogn.cli.study.grid_options import GridOptions
+from videogn.system.displayable import one_line
 from videogn.system.sizes import counted, format_size
 
 if TYPE_CHECKING:
@@ -109,8 +110,9 @@ def _row(cell: Cell, plan: CellPlan, tested: Sequence[ClipOfTest]) -> dict[str, 
 
 def _print_table(rows: list[dict[str, Any]], seconds: float | None, device: str | None) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Column, Table
+
+    from videogn.cli.plain_console import PlainConsole
 
     # Titles of two lines: 80 columns are few.
     titles = ["clips\na step", "steps", "activations", "peak\nmemory", *(["predicted\ntime"] if device else [])]
@@ -118,14 +120,14 @@ def _print_table(rows: list[dict[str, Any]], seconds: float | None, device: str 
     for row in rows:
         times = [_or_dash(row["seconds"], _duration)] if device else []
         table.add_row(
-            row["cell"],
+            one_line(row["cell"]),
             str(row["clips_per_step"]),
             _or_dash(row["steps"], str),
             _or_dash(row["activation_bytes"], format_size),
             _or_dash(_peak(row), format_size),
             *times,
         )
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = PlainConsole(width=None if sys.stdout.isatty() else 140)
     console.print(table, "")
     total = f", one after the other: {_or_dash(seconds, _duration)} of training and testing alone" if device else ""
     console.print(f"{counted(len(rows), 'cell')}{total}.")

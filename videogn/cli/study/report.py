@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from videogn.choices import TableFormatName
+from videogn.system.displayable import one_line
 
 
 @dataclass(frozen=True)
@@ -57,4 +58,5 @@ def write_and_print(folder: str | Path, table_formats: Sequence[str] = ()) -> No
     if not study.results:
         raise ValueError(f"no finished cell in {folder}: see videogn study status {folder}")
     page = write_report(study, table_formats)
-    print(f"{markdown_tables(study)}\nReport: {page} and {page.with_suffix('.md')}")
+    print(markdown_tables(study))
+    print(one_line(f"Report: {page} and {page.with_suffix('.md')}"))

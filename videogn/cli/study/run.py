@@ -13,6 +13,7 @@ from videogn.checks import require_at_least
 from videogn.choices import EngineName
 from videogn.cli.study.grid_options import GridOptions
 from videogn.cli.study.report import write_and_print
+from videogn.system.displayable import one_line
 from videogn.system.sizes import counted, parse_size
 from videogn.system.stopping import Stopped
 
@@ -111,7 +112,7 @@ def run_and_report(grid: Grid, options: RunOptions) -> int:
         engine.close()
     failed = {cell: state.reason for cell, state in states.items() if state.phase == "failed"}
     for cell, reason in failed.items():
-        print(f"{cell.name} failed: {reason}", file=sys.stderr)
+        print(one_line(f"{cell.name} failed: {reason}"), file=sys.stderr)
     if any(state.phase == "finished" for state in states.values()):
         print()
         write_and_print(out)

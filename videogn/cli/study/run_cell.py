@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass, field
 
 from videogn.checks import expanded
+from videogn.system.displayable import one_line
 from videogn.system.stopping import StopEvent, Stopped, asking
 
 
@@ -42,5 +43,6 @@ def run(options: Options) -> int:
         state = run_cell(expanded(options.folder).resolve(), trust=options.trust, stop=stop)
     if state.phase == "stopped":
         raise Stopped(stop.number, f"{state.cell.name} is not finished; the same command goes on")
-    print(f"{state.cell.name} {state.phase}" + (f": {state.reason}" if state.reason else ""), file=sys.stderr)
+    said = f"{state.cell.name} {state.phase}" + (f": {state.reason}" if state.reason else "")
+    print(one_line(said), file=sys.stderr)
     return int(state.phase != "finished")

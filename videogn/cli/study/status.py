@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from videogn.system.displayable import one_line
 from videogn.system.sizes import counted
 
 if TYPE_CHECKING:
@@ -73,8 +74,9 @@ def _row(study: Study, cell: Cell) -> dict[str, Any]:
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich import box
-    from rich.console import Console
     from rich.table import Column, Table
+
+    from videogn.cli.plain_console import PlainConsole
 
     # 80 columns have room for the usual names; attempts are told where a cell took several.
     several = any(row["attempts"] > 1 for row in rows)
@@ -84,17 +86,17 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         seconds = row["training_seconds"]
         begun = row["phase"] != "finished" and row["done"] > 0
         table.add_row(
-            row["cell"],
+            one_line(row["cell"]),
             f"{row['phase']} {row['done']:.0%}" if begun else row["phase"],
             "" if row["top1"] is None else f"{100 * row['top1']:.1f} %",
             "" if seconds is None else str(timedelta(seconds=round(seconds))),
             *([str(row["attempts"])] if several else []),
         )
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = PlainConsole(width=None if sys.stdout.isatty() else 160)
     console.print(table, "")
     for row in rows:
         if row["reason"]:
-            console.print(f"{row['cell']} {row['phase']}: {row['reason']}", soft_wrap=True, highlight=False)
+            console.print(one_line(f"{row['cell']} {row['phase']}: {row['reason']}"), soft_wrap=True, highlight=False)
     phases = [row["phase"] for row in rows]
     counts = ", ".join(f"{phases.count(phase)} {phase}" for phase in dict.fromkeys(phases))
     console.print(f"{counted(len(rows), 'cell')}: {counts}")

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from videogn.checks import expanded
 from videogn.choices import LeaderboardFormatName
 from videogn.system.destination import check_file
+from videogn.system.displayable import one_line
+from videogn.system.standard_streams import data_output
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,9 @@ def run(options: Options) -> int:
     rows = leaderboard_rows(map(read_study, options.folders))
     text = LEADERBOARD_FORMATS[options.format](rows)
     if options.output is None:
-        print(text, end="")
+        data_output().write(text)
     else:
         output = expanded(options.output)
         write_text(output, text)
-        print(f"{counted(len(rows), 'cell')}: {output}")
+        print(one_line(f"{counted(len(rows), 'cell')}: {output}"))
     return 0

@@ -160,7 +160,7 @@ def named(columns: Sequence[Column], wanted: Mapping[str, str], source: Path) ->
     found: dict[str, Column] = {}
     for role, name in wanted.items():
         column = there.get(name) or plain.get(Column(name, ()).plain_name)
-        if column is None and name.isdigit() and 0 < int(name) <= len(columns):
+        if column is None and name.isdecimal() and len(name) < 6 and 0 < int(name) <= len(columns):
             column = columns[int(name) - 1]
         if column is None:
             hint = did_you_mean(name, there)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from videogn.data.layouts import SPLIT_NAMES, Row, split_name
 from videogn.data.lists.listed import Listed, ListFile
+from videogn.data.lists.segments import LATEST
 from videogn.data.video_files import walk_videos
 
 
@@ -75,9 +76,11 @@ def _lines(file: ListFile, heading: list[str]) -> Iterator[tuple[dict[str, str],
 def _path(row: Mapping[str, str], where: str, files: dict[str, list[str]], root: Path) -> str:
     video, start, end = row["youtube_id"], row["time_start"], row["time_end"]
     try:
+        if max(float(start), float(end)) > LATEST:
+            raise ValueError
         stem = f"{video}_{int(float(start)):06d}_{int(float(end)):06d}"
     except (ValueError, OverflowError):
-        raise ValueError(f"{where}: time {start!r} to {end!r}; expected seconds, such as 10 or 10.0") from None
+        raise ValueError(f"{where}: time {start!r:.40} to {end!r:.40}; expected seconds, such as 10 or 10.0") from None
     split, label = row.get("split", ""), row.get("label", "")
     found = files.get(stem) or files.get(video) or [os.path.join(root, split, label, stem + ".mp4")]
     splits = SPLIT_NAMES.get(split_name(split), (split,))

@@ -18,6 +18,10 @@ from videogn.data.video_files import is_video_name
 _LINE = re.compile(r"(?P<path>\S+)(?P<numbers>(?:\s+[0-9]+){2,})")
 
 
+#: A number of frames: fewer than a year of video has.
+_FRAMES = re.compile("[0-9]{1,9}")
+
+
 def is_rawframes(file: ListFile) -> bool:
     """Whether each line is a folder and two or more numbers, and no path with a blank and a number."""
     lines = [line for _, line in file.lines]
@@ -47,14 +51,22 @@ def read_rawframes(file: ListFile) -> Listed:
     rows = []
     for number, line in file.lines:
         path, total, label = line.split()
-        if int(total) < 1:
+        frames = _frames(total, file.where(number), "dir total label")
+        if frames < 1:
             raise ValueError(f"{file.where(number)}: {total} frames in {line!r}; expected 'dir total label'")
-        rows.append(Row(os.path.join(file.root, path), label, file.where(number), frames=int(total)))
+        rows.append(Row(os.path.join(file.root, path), label, file.where(number), frames=frames))
     return Listed(rows, numbers=True)
 
 
+def _frames(text: str, where: str, expected: str) -> int:
+    if not _FRAMES.fullmatch(text):
+        raise ValueError(f"{where}: {text!r:.40} frames; expected {expected!r}")
+    return int(text)
+
+
 def _offset_row(file: ListFile, number: int, fields: Sequence[str]) -> Row:
-    path, start, total = os.path.join(file.root, fields[0]), int(fields[1]), int(fields[2])
+    path = os.path.join(file.root, fields[0])
+    start, total = (_frames(text, file.where(number), "dir start total label") for text in fields[1:3])
     if total < 1:
         raise ValueError(f"{file.where(number)}: {total} frames; expected 'dir start total label'")
     if os.path.isdir(path) and len(os.listdir(path)) < start + total:

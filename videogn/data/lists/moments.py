@@ -36,9 +36,13 @@ def read_moments(file: ListFile) -> Listed:
     class_list = file.beside(CLASS_LIST)
     lines = [] if class_list is None else read_text(class_list).splitlines()
     pairs = [line.strip().rpartition(",") for line in lines if line.strip()]
-    if any(not name or not number.isdigit() for name, _, number in pairs):
+    if any(not name or not _is_number(number) for name, _, number in pairs):
         raise ValueError(f"{class_list}: expected lines such as 'clapping,0'")
     return Listed(rows, [name for name, _, _ in sorted(pairs, key=lambda pair: int(pair[2]))] or None)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def _fields(line: str) -> list[str]:

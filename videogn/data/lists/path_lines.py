@@ -15,7 +15,7 @@ from videogn.data.video_files import VIDEO_SUFFIXES, is_video_name
 _SUFFIX = "|".join(map(re.escape, VIDEO_SUFFIXES))
 _UP_TO_SUFFIX = re.compile(rf"(?P<path>.+(?:{_SUFFIX}))(?P<separator>\s*[,;]\s*|\s+)(?P<label>.+)", re.IGNORECASE)
 _QUOTED_PATH = re.compile(r'"(?P<path>(?:[^"]|"")+)"\s*[,;\s]\s*(?P<label>.+)')
-_NUMBER = re.compile(r"[0-9]+")
+_NUMBER = re.compile(r"[0-9]{1,18}")  # of more digits, it is a name
 
 
 def read_path_lines(file: ListFile, *, heading: bool, separator: str | None) -> Listed:

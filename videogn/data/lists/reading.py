@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from videogn.data.layouts import LAYOUTS, read_text, split_name
+from videogn.checks import read_json
+from videogn.data.layouts import read_text, split_name
 from videogn.data.lists.activitynet import is_activitynet, read_activitynet
 from videogn.data.lists.charades import is_charades, read_charades
 from videogn.data.lists.diving48 import is_diving48, read_diving48
@@ -96,10 +96,7 @@ def _read_text(file: ListFile) -> Listed:
 
 
 def _read_json(file: ListFile) -> Listed:
-    try:
-        content = json.loads(file.text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{file.source} is not JSON ({error}); expected {LAYOUTS}") from None
+    content = read_json(file.text, file.source)
     if file.columns:
         raise ValueError(f"columns are those of a text file, and {file.source} is JSON: leave them out")
     for json_format in JSON_FORMATS:

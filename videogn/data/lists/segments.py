@@ -12,7 +12,9 @@ from videogn.axes import Segment, VideoRecord
 from videogn.checks import expanded
 
 _FRAGMENT = re.compile(r"(?P<path>.+)#(?P<unit>t|frames)=(?P<start>[^,#]+),(?P<end>[^,#]+)")
-_CLOCK = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)")
+#: Seconds, or frames, after which no video goes on: 30 years, or a year.
+LATEST = 10**9
+_CLOCK = re.compile(r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)")
 
 
 def segment_of(values: Mapping[str, str], where: str) -> Segment | None:
@@ -37,6 +39,8 @@ def segment_of(values: Mapping[str, str], where: str) -> Segment | None:
     if start is None or end is None:
         expected = "seconds, such as 5.4 or 0:01:05.4" if unit == "seconds" else "frame indices, such as 12"
         raise ValueError(f"{where}: a part from {texts[0]!r} to {texts[1]!r}; expected {expected}")
+    if end > LATEST:
+        raise ValueError(f"{where}: a part from {texts[0]:.40} to {texts[1]:.40}; no video has an end so late")
     if start < 0 or start >= end:
         wrong = "its start must be 0 or later" if start < 0 else "its end must come after its start"
         raise ValueError(f"{where}: a part from {texts[0]} to {texts[1]}; {wrong}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
+from videogn.checks import read_json
 from videogn.data.layouts import Row, read_text
 from videogn.data.lists.listed import Listed, ListFile
 from videogn.data.lists.places import located, sampled
@@ -83,7 +83,7 @@ def _json_classes(file: ListFile) -> list[str] | None:
     if path is None:
         return None
     try:
-        numbers = {name: int(number) for name, number in json.loads(read_text(path)).items()}
+        numbers = {name: int(number) for name, number in read_json(read_text(path), path).items()}
     except (AttributeError, TypeError, ValueError):
         numbers = {}
     if not numbers or sorted(numbers.values()) != list(range(len(numbers))):

@@ -37,6 +37,12 @@ _LABELS = ("label", "class", "target")
 _NO_NAME = re.compile(r"[/\\]|\.\w{1,5}$|^[-+.\d]+$")
 
 
+#: A number of frames: fewer than a year of video has.
+_FRAMES = re.compile("[0-9]{1,9}")
+#: Columns of the widest list.
+_MOST_COLUMNS = 1000
+
+
 class _Line(NamedTuple):
     number: int
     fields: list[str]
@@ -91,6 +97,8 @@ def divide(file: ListFile) -> Table:
     others = list(sampled(lines[1:]))
     separator = find_separator(lines[0], others)
     first, some = fields_of(lines[0], separator), [fields_of(line, separator) for line in others]
+    if len(first) > _MOST_COLUMNS:
+        raise ValueError(f"{file.where(file.lines[0][0])}: {len(first):,} fields; is it a list of videos?")
     by_name = not all(name.isdigit() for name in file.columns.values())
     heading = by_name or _is_heading(first, some, file)
     return Table(file, separator, first, heading, some)
@@ -258,6 +266,6 @@ def _unclear(table: Table, role: str, path: str, others: Sequence[Column]) -> st
 def _count(text: str | None, where: str) -> int | None:
     if not text:
         return None
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise ValueError(f"{where}: {text!r} frames; expected a number such as 163")
+    if not _FRAMES.fullmatch(text) or int(text) < 1:
+        raise ValueError(f"{where}: {text!r:.40} frames; expected a number such as 163")
     return int(text)

@@ -62,7 +62,9 @@ def read_ucf101(file: ListFile) -> Listed:
 
 def _read_class_list(path: Path) -> dict[str, str]:
     pairs = [line.split() for line in read_text(path).splitlines() if line.strip()]
-    if any(len(pair) != 2 or not pair[0].isdigit() for pair in pairs) or len(dict(pairs)) < len(pairs):
+    if any(len(pair) != 2 or not (pair[0].isdecimal() and len(pair[0]) < 10) for pair in pairs) or len(
+        dict(pairs)
+    ) < len(pairs):
         raise ValueError(f"{path}: expected lines such as '1 ApplyEyeMakeup', each number once")
     return {number: name for number, name in pairs}  # noqa: C416  mypy does not see that they are pairs
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from videogn.data.stored_paths import opened_path
 from videogn.data.video_index import VideoIndex
-from videogn.system.files import displayable, replacing
+from videogn.system.displayable import displayable
+from videogn.system.files import replacing
 
 #: Roles that a list is not read for by the names of its columns: `--data.columns` has to name them.
 _TO_NAME = ("labels", "start_time", "end_time", "start_frame", "end_frame", "frames")

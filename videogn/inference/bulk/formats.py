@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import itertools
 import json
@@ -12,6 +11,7 @@ from typing import BinaryIO
 
 from videogn.inference.bulk.label_formats import fiftyone_labels, label_studio_tasks
 from videogn.inference.bulk.rows import Row
+from videogn.system.spreadsheet_text import csv_writer, for_spreadsheet
 
 #: Rows that go into a Parquet file together.
 _ROWS_AT_ONCE = 4096
@@ -32,17 +32,20 @@ def json_array(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def csv_lines(rows: Iterable[Row]) -> Iterator[str]:
-    """One line for each class that is named of a video, with its rank; one for a video that failed."""
+    """One line for each class that is named of a video, with its rank; one for a video that failed.
+
+    A name that a spreadsheet would take for a formula begins with an apostrophe (`for_spreadsheet`).
+    """
     text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
+    lines = csv_writer(text)
     lines.writerow(["path", "rank", "label", "score", "error", "truncated", "clips"])
     for row in rows:
-        path = row["path"]
+        path = for_spreadsheet(row["path"])
         if "error" in row:
-            lines.writerow([path, "", "", "", row["error"], "", ""])
+            lines.writerow([path, "", "", "", for_spreadsheet(row["error"]), "", ""])
         for rank, named in enumerate(row.get("predictions", ()), 1):
-            more = [row.get("truncated", ""), row.get("clips", "")]
-            lines.writerow([path, rank, named["label"], f"{named['score']:.6g}", "", *more])
+            more = [for_spreadsheet(row.get("truncated", "")), row.get("clips", "")]
+            lines.writerow([path, rank, for_spreadsheet(named["label"]), f"{named['score']:.6g}", "", *more])
         yield text.getvalue()
         text.seek(0)
         text.truncate()

@@ -26,8 +26,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 from videogn.inference.bulk.rows import Row
 from videogn.system.destination import write_all
+from videogn.system.displayable import displayable
 from videogn.system.exclusive import only_writer
-from videogn.system.files import displayable, remove_unfinished, write_json
+from videogn.system.files import remove_unfinished, write_json
 from videogn.system.room import why, write_error
 
 #: Rows of a part.

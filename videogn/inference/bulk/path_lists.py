@@ -11,7 +11,7 @@ from io import BufferedReader
 from typing import cast
 
 from videogn.checks import existing_path, expanded
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 
 #: Name that stands for standard input.
 STANDARD_INPUT = "-"

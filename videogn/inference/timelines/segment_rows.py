@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import itertools
 from collections.abc import Iterable, Iterator
@@ -11,6 +10,7 @@ from typing import Any, BinaryIO
 from videogn.data.stored_paths import stored_path
 from videogn.inference.bulk.rows import Row
 from videogn.inference.timelines.segmenting import VideoSegments
+from videogn.system.spreadsheet_text import csv_writer, for_spreadsheet
 
 #: Videos whose segments go into a Parquet file together.
 _VIDEOS_AT_ONCE = 256
@@ -34,14 +34,15 @@ def segment_row_of(found: VideoSegments) -> Row:
 
 
 def segment_lines(rows: Iterable[Row]) -> Iterator[str]:
-    """CSV: one line a segment; one for a video that failed, and for one without a segment."""
+    """CSV: one line a segment; one for a video that failed, and for one without a segment. Names as in predictions."""
     text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
+    lines = csv_writer(text)
     lines.writerow(_COLUMNS)
     for row in rows:
         for line in _lines(row):
             score = "" if line["score"] is None else f"{line['score']:.6g}"
-            lines.writerow("" if value is None else value for value in (line | {"score": score}).values())
+            cells = ("" if value is None else value for value in (line | {"score": score}).values())
+            lines.writerow(for_spreadsheet(cell) if isinstance(cell, str) else cell for cell in cells)
         yield text.getvalue()
         text.seek(0)
         text.truncate()

@@ -11,7 +11,7 @@ from videogn.evaluation.proportions import wilson_interval
 from videogn.report.document_blocks import DASH, Block, Bullets, Heading, Table
 from videogn.report.of_test.probabilities import calibration_of
 from videogn.report.of_test.results_folder import ResultsFolder
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 from videogn.system.sizes import counted
 
 

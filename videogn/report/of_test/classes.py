@@ -12,7 +12,7 @@ from videogn.report.document_blocks import DASH, Block, Heading, Picture, Table
 from videogn.report.of_test.accuracy import interval, percent
 from videogn.report.of_test.results_folder import ResultsFolder
 from videogn.report.style import save_figure
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 
 #: Pairs of classes in the table.
 _PAIRS = 30

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from videogn.report.document_blocks import Block, Heading, Paragraph, Table
 from videogn.report.of_test.results_folder import ResultsFolder
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 from videogn.system.sizes import counted
 
 #: Reasons that have a line.

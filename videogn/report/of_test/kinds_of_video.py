@@ -14,7 +14,7 @@ from videogn.data.parquet_index import SUFFIX, file_facts
 from videogn.report.document_blocks import DASH, Block, Heading, Paragraph, Table
 from videogn.report.of_test.accuracy import interval, percent
 from videogn.report.of_test.results_folder import ResultsFolder
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 
 _WITHOUT_INDEX = (
     "Accuracy by length, size, codec and source of the videos needs an index of them (videogn data index), named with "

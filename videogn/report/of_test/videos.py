@@ -11,7 +11,7 @@ from videogn.report.document_blocks import Block, Entry, Gallery, Heading, Parag
 from videogn.report.of_test.accuracy import percent
 from videogn.report.of_test.results_folder import ResultsFolder
 from videogn.report.thumbnails import Stills, read_stills
-from videogn.system.files import one_line
+from videogn.system.displayable import one_line
 
 #: Classes that are named for each video.
 _NAMED = 3

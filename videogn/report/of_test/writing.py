@@ -22,7 +22,8 @@ from videogn.report.of_test.results_folder import ResultsFolder, read_results
 from videogn.report.of_test.videos import video_blocks
 from videogn.report.page import render_page
 from videogn.report.provenance import protocol_in_words
-from videogn.system.files import one_line, write_text
+from videogn.system.displayable import one_line
+from videogn.system.files import write_text
 from videogn.system.sizes import counted
 
 FIGURES_FOLDER = "figures"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from videogn.axes import Batch
 from videogn.checks import require_positive
 from videogn.norm.precise_statistics import tracking_layers
-from videogn.system.files import displayable
+from videogn.system.displayable import displayable
 
 _log = logging.getLogger(__name__)
 
