@@ -234,7 +234,7 @@ def test_a_still_image_in_i3d_r18_gives_the_2d_networks_features(tmp_path):
 
 
 #: What few norms have beside gamma and beta.
-MORE = ("batch_weight", "batch_bias", ".v", ".tau")
+MORE = ("batch_weight", "batch_bias", ".v", ".tau", "alpha", "shift")
 
 
 class Stepped(NamedTuple):
@@ -285,7 +285,7 @@ def test_every_norm_takes_a_step(stepped):
 def test_every_norm_trains_a_step(stepped):
     changed = [name for name, p in stepped.model.named_parameters() if not torch.equal(p, stepped.before[name])]
     # Without statistics of their own input the signal of a deep network vanishes on its way, and so do its gradients.
-    least = 0.1 if stepped.norm in ("none", "frozen_bn") else 0.9
+    least = 0.1 if stepped.norm in ("none", "frozen_bn", "dyt", "derf") else 0.9
     assert stepped.loss.isfinite()
     assert len(changed) > least * len(list(stepped.model.parameters()))
     assert all(p.isfinite().all() for p in stepped.model.parameters())

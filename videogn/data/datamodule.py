@@ -27,7 +27,7 @@ from videogn.data.class_sampling import about_draws, draw_probabilities
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
 from videogn.data.handover import check_space
-from videogn.data.inspection import check_labels, inspect_classes, inspect_splits
+from videogn.data.inspection import check_splits, inspect_classes, inspect_splits
 from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.multigrid import Multigrid
@@ -170,7 +170,7 @@ class VideoDataModule(EndsDecoding):
             use_truncated=use_truncated,
             columns=parse_columns(columns),
         )
-        check_labels(self.splits, sampling)
+        check_splits(self.splits, sampling=sampling, clip_length=self.views.clip_length)
         read = {"val_fraction": val_fraction, "seed": seed, "use_truncated": use_truncated, "columns": columns}
         read |= {"frame_rate": frame_rate, "time_limit": time_limit}
         self._test_source = source_of_test(self.splits, root, {"val": val, "test": test}, read)
