@@ -216,7 +216,8 @@ def summary(result: dict[str, Any]) -> str:
     ]
     for name, row in result["verdicts"].items():
         slope, low, high = row["slope"]
-        numbers = f"{row['first']:.1f} | {row['last']:.1f} | {slope:+.3f} ({low:+.3f} to {high:+.3f})"
+        numbers = f"{row['first']:.1f} | {row['last']:.1f} | "
+        numbers += "" if row["flat"] is None else f"{slope:+.3f} ({low:+.3f} to {high:+.3f})"
         lines.append(f"| {name.replace('_mb', ', MB').replace('_', ' ')} | {numbers} | {names[row['flat']]} |")
     lines += ["", "| done, or gone wrong | times |", "| --- | --- |"]
     lines += [f"| {name} | {count:,} |" for name, count in sorted(result["counts"].items())]

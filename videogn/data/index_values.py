@@ -73,7 +73,7 @@ def read_facts(text: bytes, source: Path) -> dict[str, Any]:
     Raises:
         ValueError: It is no such JSON.
     """
-    facts = read_json(text, f"{source}: what the index says of itself")
+    facts = read_json(text, source)
     if not isinstance(facts, dict):
         raise ValueError(f"{source}: what the index says of itself must be names with values, got {facts!r}")
     root, classes = facts.get("root"), facts.get("classes") or []
