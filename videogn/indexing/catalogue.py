@@ -130,13 +130,12 @@ def read_catalogue(path: str | Path) -> Catalogue:
         if facts.pop("version") != VERSION:
             raise ValueError(f"{path} was written by another version of videogn; run `videogn data index` again")
         # What a later version adds is ignored; what an earlier version lacks is null.
-        known = {name: facts.get(name) for name in Facts.__dataclass_fields__}
+        known: dict[str, Any] = {name: facts.get(name) for name in Facts.__dataclass_fields__}
+        known["classes"] = tuple(facts["classes"])
         for column in COLUMNS:
             if column.name not in (*_REQUIRED, *table.column_names):
                 table = table.append_column(column, pa.nulls(table.num_rows, column.type))
-        return Catalogue(
-            table.select(COLUMNS.names).cast(COLUMNS), Facts(**{**known, "classes": tuple(facts["classes"])})
-        )
+        return Catalogue(table.select(COLUMNS.names).cast(COLUMNS), Facts(**known))
     except (pa.ArrowException, KeyError, TypeError, IsADirectoryError) as error:
         raise ValueError(f"{path} is not an index that `videogn data index` wrote") from error
     except OSError as error:  # Arrow's too, of pages that are damaged, in several lines
