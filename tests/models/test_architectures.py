@@ -237,8 +237,8 @@ def test_a_still_image_in_i3d_r18_gives_the_2d_networks_features(tmp_path):
 MORE = ("batch_weight", "batch_bias", ".v", ".tau", "alpha", "shift")
 
 
-#: Networks that are tried with every norm: one of our blocks, of pytorchvideo's, of torchvision's. A norm meets the same
-#: layers in the others, which are tried with those that differ most in what they ask of a network.
+#: Networks that are tried with every norm: one of our blocks, one of pytorchvideo's, one of torchvision's. A norm meets
+#: the same layers in the others, which are tried with those that differ most in what they ask of a network.
 _WITH_EVERY_NORM = ("i3d_r18", "x3d_xs", "r2plus1d_18")
 _SOME_NORMS = ("bn", "gn", "ws+gn", "mabn", "evonorm_s0", "frn", "nf")
 
