@@ -61,9 +61,10 @@ def right(motion, trained, tmp_path_factory):
         evaluation_arguments("test", motion, home / "tested", checkpoint),
         ["data", "index", str(motion), f"--out={home / 'index.parquet'}", "--quick", "--workers=1"],
     ):
-        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit):
+        with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sys.argv", ["videogn", *argv])
-            main()
+            with pytest.raises(SystemExit):
+                main()
     frames = {"clip_length": 4, "interval": 2, "crop_size": 32, "short_side": 32, "mean": [0.5] * 3, "std": [0.2] * 3}
     about = {"arch": "i3d_tiny", "norm": "bn", "arch_options": {"width": 8}, "class_names": names, **frames}
     write_network(task_for({**about, "crops": "full", "fps": 0.0}).eval(), home / "bn.ckpt", origin={})

@@ -22,14 +22,15 @@ _FOLLOWER = re.compile(r"argument (?P<source>\S+) --> (?P<key>[^:\s]+): ")
 _MISSING_VALUE = re.compile(r"argument (?P<names>\S+): expected (?:one|at least one) argument")
 _MISSING_FILE = re.compile(r"File does not exist: '(?P<path>[^']+)'")
 _WRONG_VALUE = re.compile(
-    r"key \"(?P<key>[\w.]+)\".*:\s+Expected a (?P<type><class|typing\.Literal)(?P<names>.+)\. Got value:[ ]?(?P<value>.*)"
+    r"key \"(?P<key>[\w.]+)\".*:\s+Expected a (?P<type><class|typing\.Literal)(?P<names>.+)\. "
+    r"Got value:[ ]?(?P<value>.*)"
 )
 _UNKNOWN_CLASS = re.compile(r"Parser key \"(?P<key>[^\"]+)\".*(?:Union subtypes|import path|subclass).*", re.DOTALL)
 _SUBTYPES = re.compile(r"Parser key \"(?P<key>\S+)\".*?Subtypes: \[(?P<types>.*?)\] Errors:")
 _GROUP = re.compile(r"Parser key \"(?P<key>\w+)\":\s+(?:- )?Unable to load config '(?P<value>.*?)'", re.DOTALL)
 _LITERALS = re.compile(r"Expected a typing\.Literal\[(.+)\]")
 _GIVEN_VALUE = re.compile(r"G(?:iven|ot) value:[ ]?(?P<value>[^\n]*)")
-_NOT_TEXT = re.compile(r"key \"(?P<key>\S+)\":\s+'utf-8' codec")
+_NO_VALUE = re.compile(r"key \"(?P<key>\S+)\":\s+(?:(?P<bytes>'utf-8' codec)|Exceeds the limit \(4300 digits\))")
 _CLASS_PATH = re.compile(r"class_path'(?:: |, val=)'(?P<path>[^']+)'")
 _TYPES = {
     "int": "a whole number",
@@ -87,8 +88,9 @@ def reword(message: str, parser: argparse.ArgumentParser) -> str:
     if found := _GROUP.search(message):
         key = found["key"]
         return f"--{key} cannot be {found['value']!r}: its options are --{key}.OPTION, each with a value of its own"
-    if found := _NOT_TEXT.search(message):
-        return f"--{found['key']} must be text in UTF-8"
+    if found := _NO_VALUE.search(message):
+        right = "text in UTF-8" if found["bytes"] else "a number of fewer digits than thousands"
+        return f"{flags.get(found['key'], '--' + found['key'])} must be {right}"
     given = _GIVEN_VALUE.search(message)
     if (found := _SUBTYPES.search(" ".join(message.split()))) and given and (right := _any_of(found["types"])):
         return f"--{found['key']} must be {right}, got {given['value']!r}"
