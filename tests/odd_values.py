@@ -104,11 +104,8 @@ def check_end(status: object, reason: str, name: str, value: str) -> None:
     if status == 2:
         last = name.rsplit(".", 1)[-1]
         names = {last, last.replace("_", "-"), last.replace("_", " "), last.rstrip("s")}
-        shown = {
-            one_line(value.strip())[:12],
-            repr(value.strip())[1:12],
-            os.path.expanduser(value),
-            value.strip("[]{}"),
-        }
+        given = value.strip()
+        shown = {one_line(given)[:12], repr(given)[1:12], os.path.expanduser(given), given.strip("[]{}")}
+        shown |= {repr(given.lstrip("-"))[1:8], given.partition("=")[0]}
         assert any(each and each in reason for each in names | shown), reason
         assert not any(word in reason for word in ("Parser key", "<class", "Errno 2")), reason
