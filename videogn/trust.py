@@ -38,6 +38,7 @@ _NAMING_OPTIONS = re.compile(
 )
 _PATH = r"[^\W\d]\w*(?:[.:][^\W\d]\w*)+"
 _DOTTED = re.compile(_PATH)
+_PACKAGE = re.compile(r"[^\W\d]\w*(?:[.:][^\W\d]\w*)*")
 _CLASS_PATH = re.compile(rf"class_path['\"]?\s*:\s*['\"]?({_PATH})")
 _FRAMEWORKS = {name.partition(".")[0] for name in KNOWN}
 
@@ -114,6 +115,9 @@ def trusted_by(words: Sequence[str]) -> tuple[str, ...]:
     Returns:
         Packages, modules or full paths.
 
+    Raises:
+        ValueError: What follows --trust is no name of a package.
+
     Example:
         >>> trusted_by(["--model.norm", "mine.norms.RMS", "--config", "its.yaml", "--trust", "a", "b.c", "--x=1"])
         ('mine', 'a', 'b.c')
@@ -131,6 +135,8 @@ def _trusted_words(words: Sequence[str]) -> Iterator[str]:
         if value is None:
             continue
         if option == "--trust":
+            if not _PACKAGE.fullmatch(value):
+                raise ValueError(f"--trust must be names of packages, such as mine or mine.norms, got {value!r}")
             yield value
         elif _NAMING_OPTIONS.match(option):
             yield from map(typed_as, [value] if _DOTTED.fullmatch(value) else _CLASS_PATH.findall(value))

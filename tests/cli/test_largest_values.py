@@ -13,7 +13,7 @@ from videogn.cli.main import COMMANDS, main
 
 #: Numbers that nothing is allocated, started or waited for: seeds, shares, rates, or bounded where they are read.
 FREE = {"seed", "agreement", "confidence", "min_score", "test", "val", "val_fraction", "tolerance", "learning_rate",
-        "weight_decay", "random_resized_crop", "crf", "port"}  # fmt: skip
+        "weight_decay", "random_resized_crop", "crf", "port", "noise"}  # fmt: skip
 
 
 def _options():

@@ -17,6 +17,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from videogn.checks import check_choice
 from videogn.choices import check_rate
 from videogn.cli.auto_memory import choose_memory, leave_out_auto
+from videogn.cli.blank_values import check_texts
 from videogn.cli.checkpoint_settings import LINKS, adopt, adopt_exported, adopt_protocol, adopt_published
 from videogn.cli.largest_values import check_largest
 from videogn.cli.lightning_lines import prepare
@@ -233,6 +234,7 @@ class VideoCLI(LightningCLI):
         Lightning would override the command line silently.
         """
         command, config = self._command, self.config[self._command]
+        check_texts(vars(config))
         trust = trusted_by(sys.argv[2:])  # a file that says `trust` cannot decide it
         check_trusted("a configuration", [config.model.arch, config.model.norm], [*KNOWN, *trust])
         if command != "fit" and config.engine_file is not None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 import functools
-import inspect
 import itertools
 import operator
 import os
-import re
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, fields
 from types import NoneType
 from typing import Any, Literal, NoReturn, TypeVar, get_args, get_origin, get_type_hints
@@ -19,43 +16,14 @@ import docstring_parser
 from docstring_parser import DocstringParam
 from jsonargparse import ArgumentParser
 
-from videogn.checks import did_you_mean, existing_path
+from videogn.cli.blank_values import check_text
 from videogn.cli.exits import fail
 from videogn.cli.largest_values import check_largest
-from videogn.trust import refusal
+from videogn.cli.rewording import reword
 
 Options = TypeVar("Options")
 #: Key of a field's metadata: a tuple with a default is positional nevertheless, and may be left out.
 POSITIONAL = "positional"
-
-#: Messages of argparse and jsonargparse about unknown options, keys, files and classes, and wrong values.
-_NOT_TRUSTED = re.compile(r"Importing '(?P<name>[^']+)' is not allowed")
-_UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
-_UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P<key>[^']+)' is not expected")
-_UNKNOWN_OF_CLASS = re.compile(r"Option '(?P<name>[^']+)' is not accepted")
-_MISSING_OPTIONS = re.compile(r"arguments are required: (?P<names>.+)")
-_FOLLOWER = re.compile(r"argument (?P<source>\S+) --> (?P<key>[^:\s]+): ")
-_MISSING_VALUE = re.compile(r"argument (?P<names>\S+): expected (?:one|at least one) argument")
-_MISSING_FILE = re.compile(r"File does not exist: '(?P<path>[^']+)'")
-_WRONG_VALUE = re.compile(
-    r"key \"(?P<key>[\w.]+)\".*:\s+Expected a (?P<type><class|typing\.Literal)(?P<names>.+)\. Got value: (?P<value>.+)"
-)
-_UNKNOWN_CLASS = re.compile(r"Parser key \"(?P<key>[^\"]+)\".*(?:Union subtypes|import path|subclass).*", re.DOTALL)
-_NUMBER_OR_NAME = re.compile(
-    r"Parser key \"(?P<key>\S+)\".*Subtypes: \[<class 'int'>, typing\.Literal\['(?P<name>\w+)'\]\]"
-)
-_OPTIONAL = re.compile(r"Parser key \"(?P<key>\S+)\".*Subtypes: \[<class '(?P<type>int|float)'>, <class 'NoneType'>\]")
-_COUNTS = re.compile(r"Parser key \"(?P<key>\S+)\".*Subtypes: \[dict\[str, int\], <class 'NoneType'>\]")
-_NUMBERS = re.compile(r"Parser key \"(?P<key>\S+)\".*Subtypes: \[tuple\[(?P<types>[^\]]+)\], <class 'NoneType'>\]")
-_LITERALS = re.compile(r"Expected a typing\.Literal\[(.+)\]")
-_GIVEN_VALUE = re.compile(r"Given value: (?P<value>.+?)\s*$")
-_CLASS_PATH = re.compile(r"class_path'(?:: |, val=)'(?P<path>[^']+)'")
-_TYPES = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "dict": "a mapping, for instance {groups: 8}",
-}
 
 
 class OneLineErrors:
@@ -63,7 +31,7 @@ class OneLineErrors:
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """End with status 2 and one line."""
-        fail(_reword(str(message), self))  # type: ignore[arg-type]
+        fail(reword(str(message), self))  # type: ignore[arg-type]
 
 
 class Parser(OneLineErrors, ArgumentParser):
@@ -96,6 +64,8 @@ def read_options(options: type[Options], prog: str, argv: Sequence[str]) -> Opti
     _refuse_files_like_options(parser, argv)
     given = vars(parser.parse_args(list(argv)))
     check_largest(given)
+    for field in fields(options):
+        check_text(field.name if _is_positional(field) else _flag(field.name), given[field.name])
     return options(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
 
@@ -163,6 +133,11 @@ def _default(field: Field[Any]) -> Any:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
+def _is_positional(field: Field[Any]) -> bool:
+    required = _default(field) is MISSING
+    return bool(field.metadata.get(POSITIONAL)) or (required and not field.kw_only)
+
+
 def _shown_default(default: Any) -> str:
     """The default as a sentence; nothing for an empty one, which the docstring explains."""
     if default in (None, [], {}):
@@ -178,95 +153,3 @@ def _value_type(hint: Any) -> tuple[bool, Any]:
     if NoneType in get_args(hint):
         hint = functools.reduce(operator.or_, (each for each in get_args(hint) if each is not NoneType))
     return False, get_origin(hint) if get_origin(hint) is dict else hint
-
-
-def _reword(message: str, parser: argparse.ArgumentParser) -> str:
-    if found := _NOT_TRUSTED.search(message):
-        return refusal("a configuration", [found["name"]])
-    if "NestedArg" in message:  # jsonargparse's, of an option that takes no mapping
-        return "options with a dot, as --model.arch, are those of `videogn fit`; see --help for the options here"
-    if found := _UNKNOWN_OPTION.search(message):
-        return f"no option {found['name']}{did_you_mean(found['name'], _options(parser))}"
-    if found := _UNKNOWN_KEY.search(message):
-        name = found["name"] or found["key"]
-        return f"no option {name!r}{did_you_mean(name, [option.lstrip('-') for option in _options(parser)])}"
-    if found := _UNKNOWN_OF_CLASS.search(message):  # the part after the last dot is all that jsonargparse says
-        typed = [argument.partition("=")[0] for argument in sys.argv]
-        return f"no option {next((name for name in typed if name.endswith('.' + found['name'])), found['name'])}"
-    if found := _FOLLOWER.search(message):
-        return f'Linked "{found["key"]}" must be given via "{found["source"]}".'  # as jsonargparse says it of an int
-    flags = {option.lstrip("-").replace("-", "_"): option for option in _options(parser)}
-    if found := _MISSING_OPTIONS.search(message):
-        names = [_of_class(name) or flags.get(name, name) for name in found["names"].split(", ")]
-        return f"the following arguments are required: {', '.join(names)}"
-    if found := _MISSING_VALUE.search(message):
-        return _no_value(found["names"].split("/"))
-    if found := _WRONG_VALUE.search(message):
-        flag, names = flags.get(found["key"], found["key"]), re.findall(r"'([^']+)'", found["names"])
-        if found["type"] == "<class":
-            return f"{flag} must be {_TYPES.get(names[0], names[0])}, got {found['value']!r}"
-        valid = f"one of {', '.join(names)}" if len(names) > 1 else names[0]
-        return f"{flag} must be {valid}, got {found['value']!r}{did_you_mean(found['value'], names)}"
-    if found := _MISSING_FILE.search(message):
-        try:
-            existing_path(found["path"])
-        except FileNotFoundError as error:
-            return str(error)
-    if (found := _OPTIONAL.search(message.replace("\n", " "))) and (given := _GIVEN_VALUE.search(message)):
-        return f"--{found['key']} must be {_TYPES[found['type']]}, got {given['value']!r}"
-    if (found := _NUMBERS.search(message.replace("\n", " "))) and (given := _GIVEN_VALUE.search(message)):
-        count = len(found["types"].split(","))
-        return f"--{found['key']} must be {count} numbers in brackets, with commas between, got {given['value']}"
-    if (found := _NUMBER_OR_NAME.search(message.replace("\n", " "))) and (given := _GIVEN_VALUE.search(message)):
-        return f"--{found['key']} must be a whole number or {found['name']}, got {given['value']!r}"
-    if (found := _COUNTS.search(message.replace("\n", " "))) and (given := _GIVEN_VALUE.search(message)):
-        return f"--{found['key']} must be names with whole numbers, for instance {{res5: 2}}, got {given['value']!r}"
-    if (found := _UNKNOWN_CLASS.search(message)) and (given := _GIVEN_VALUE.search(message)):
-        if literals := _LITERALS.findall(message):
-            valid = ", ".join(dict.fromkeys(name.strip(" '") for names in literals for name in names.split(",")))
-            return f"--{found['key']} must be one of {valid}, got {given['value']!r}"
-        path = _CLASS_PATH.search(given["value"])
-        name = path["path"] if path else given["value"]
-        classes = _classes(found["key"])
-        hint = did_you_mean(name.rsplit(".", 1)[-1], classes)
-        if name in classes:
-            hint = "; several have this name: give the full path"
-        return f"{found['key']} cannot be {name!r}{hint}"
-    return message
-
-
-def _of_class(name: str) -> str | None:
-    """An argument of the class named last: of `--trainer.logger=CSVLogger` it is `--trainer.logger.save_dir`."""
-    words = [part for word in sys.argv for part in word.split("=", 1)]
-    given = [(option.removeprefix("--").rstrip("+"), value) for option, value in itertools.pairwise(words)]
-    keys = [key for key, value in given if key.startswith(("trainer.", "model.")) and value in _classes(key)]
-    return f"--{keys[-1]}.{name}" if keys else None
-
-
-def _no_value(names: Sequence[str]) -> str:
-    """The option that has no value, and how to write one that looks like an option."""
-    for name, value in itertools.pairwise(sys.argv):
-        if name in names and value.startswith("-") and value != "--":
-            return f"{name} needs a value; one that begins with - is written {name}={value}"
-    return f"{names[-1]} needs a value"
-
-
-def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
-    """All option strings of a parser and of its subcommands."""
-    for action in parser._actions:
-        yield from action.option_strings
-        if isinstance(action.choices, dict):
-            # The subcommand that was asked for, or else all of them, may be the one meant.
-            for name, subparser in action.choices.items():
-                if name in sys.argv:
-                    yield from _options(subparser)
-
-
-def _classes(key: str) -> list[str]:
-    """Names of the classes that a key of the trainer, or the optimiser or scheduler of the model, takes."""
-    from lightning.pytorch import callbacks, loggers, profilers, strategies
-    from torch import optim
-
-    own = {"model.optimizer": [optim], "model.scheduler": [optim.lr_scheduler]}
-    modules = own.get(key, [callbacks, loggers, profilers, strategies])
-    return [name for module in modules for name, value in vars(module).items() if inspect.isclass(value)]
