@@ -46,7 +46,7 @@ def test_what_cannot_be_compared(folders, tmp_path):
         run(Options(("a",)))
     Path("study").mkdir()
     Path("study", STUDY_FILE).write_text("{}")
-    with pytest.raises(ValueError, match=r"--out .*results\.json is a file: name a folder"):
+    with pytest.raises(NotADirectoryError, match=r"results\.json must be a folder, and it is a file"):
         run(Options(sources=("a", "b"), out="a/results.json"))
     with pytest.raises(ValueError, match="study is a study and a is not"):
         run(Options(("study", "a")))

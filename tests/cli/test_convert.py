@@ -102,7 +102,7 @@ def test_few_videos_give_several_clips_each(videogn, source, motion, tmp_path, c
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--norm=brn"], "activation of its own, such as gn, ln, in, ws+gn, none, got 'brn'"),
+        (["--norm=brn"], "activation of its own, such as gn, ln, in, ws+gn, rms_gn, dyt, derf, none, got 'brn'"),
         (["--norm=frn"], "without running statistics and without an activation of its own, such as gn, ln, in, "),
         (["--norm=gm"], "norm must be one of"),
         (["--norm-options={groups: 3}"], "channels must be divisible by groups"),

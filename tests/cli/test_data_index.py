@@ -184,7 +184,7 @@ def test_an_index_that_found_other_facts_in_the_same_files(videogn, capsys, inde
         (["index", "no such", "--out", "i.parquet"], "no such file or folder: no such"),
         (["index", "."], "required: --out"),
         (["index", "set", "--out", "i.csv"], "an index is a file whose name ends in .parquet, got i.csv"),
-        (["index", "set", "--out", "set/c/text.mp4/i.parquet"], "File exists"),
+        (["index", "set", "--out", "set/c/text.mp4/i.parquet"], "text.mp4/i.parquet lies in a file, not in a folder"),
         (["index", "set", "--out", "i.parquet", "--timeout", "0"], "timeout must be between 0 and"),
         (["index", "set", "--out", "i.parquet", "--timeout", "soon"], "soon"),
         (["index", "set", "--out", "i.parquet", "--workers", "0"], "workers must be >= 1, got 0"),

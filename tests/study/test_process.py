@@ -191,7 +191,7 @@ def test_it_ends_with_its_parent(tmp_path, signal_number):
 @LINUX
 def test_whose_parent_is_gone_does_not_begin(tmp_path):
     command = leashed([sys.executable, "-c", f"open({str(tmp_path / 'begun')!r}, 'w')"])
-    command[2] = "1"  # not this process
+    command[command.index(str(os.getpid()))] = "1"  # not this process
     assert subprocess.run(command, check=False).returncode == 1
     assert not (tmp_path / "begun").exists()
 

@@ -47,9 +47,9 @@ def _missing(
 ) -> str | None:
     if cost.get("ended_by"):  # as the run itself says; earlier versions did not
         return None
-    steps, done = planned.get("steps"), cost["steps"]
+    steps, done = planned.get("steps"), cost.get("steps")
     all_epochs = cell.budget.kind == "epochs" and epochs >= cell.budget.amount
-    if steps is None or done >= steps or all_epochs or _may_end_early(folder):
+    if steps is None or done is None or done >= steps or all_epochs or _may_end_early(folder):
         return None
     return f"it was trained for {done:,} of {steps:,} steps"
 

@@ -127,11 +127,18 @@ def restoring(path: str | None) -> Iterator[None]:
     try:
         yield
     except (KeyError, TypeError, AttributeError, IndexError, ArithmeticError, RuntimeError) as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        if out_of_memory(error) or not any(frame.filename.endswith(_RESTORES) for frame in frames):
+        if path is None or out_of_memory(error) or not _in_restoring(error):
             raise
         reason = (str(error).strip().splitlines() or [""])[0]
         raise ValueError(
             f"{path} does not fit: what it says about its training run cannot be restored "
             f"({type(error).__name__}: {reason[:200]})"
         ) from error
+
+
+def _in_restoring(error: BaseException) -> bool:
+    """Whether it was raised where Lightning restores a state, and not where the same module saves one."""
+    return any(
+        frame.filename.endswith(_RESTORES) and frame.name.lstrip("_").startswith(("restore", "resume"))
+        for frame in traceback.extract_tb(error.__traceback__)
+    )

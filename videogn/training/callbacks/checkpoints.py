@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
 import time
 from contextlib import suppress
@@ -203,6 +204,8 @@ class RunCheckpoint(ModelCheckpoint):
         self.best_model_path, self.best_model_score = ("" if score is None else str(here)), score
 
     def _save_checkpoint(self, trainer: Trainer, filepath: str) -> None:
+        if trainer.is_global_zero and os.path.islink(filepath):
+            os.unlink(filepath)  # save_last=link made it: what it leads to is another checkpoint, and stays what it is
         super()._save_checkpoint(trainer, filepath)
         self._saved_at = time.monotonic()
         self._unwritten_logs = True
