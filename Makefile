@@ -10,7 +10,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--constraints $(VENV)/tested.txt pyproject.toml requirements/build.in
 # The environment of the lowest supported versions.
 LOWEST := .venv-lowest
-LOWEST_TESTS := tests/test_extensions.py tests/test_trust.py tests/norm tests/evaluation tests/video/test_clips.py tests/video/test_crops.py
+LOWEST_TESTS := tests/test_extensions.py tests/test_trust.py tests/norm tests/evaluation tests/models/test_i3d.py \
+	tests/models/test_checkpoint_file.py tests/engine_files/test_opening.py tests/inference/test_predictor.py \
+	tests/inference/test_pipeline.py tests/data/test_dataset.py tests/data/test_dividing.py tests/data/test_video_index.py \
+	$(addprefix tests/video/test_,clips.py crops.py frame_table.py containers.py decode.py)
 
 .PHONY: demo test test-lowest lint types install lock audit clean
 

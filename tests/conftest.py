@@ -41,6 +41,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many drawn cases the tests of tests/fuzz have run, in all processes."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.stats.get(kind, [])]
+    counts = [dict(report.user_properties).get("fuzz cases", 0) for report in reports if report.when == "call"]
+    if total := sum(counts):
+        terminalreporter.write_line(f"fuzzing: {total:,} cases in {sum(map(bool, counts))} tests")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from videogn.cli.ablation import IMAGES, VIDEOS
 from videogn.study import read_grid
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -102,9 +103,10 @@ def test_the_grid_of_table_8_is_its_configurations(videogn, capsys, tmp_path):
 
 def test_scripts_have_a_grid_for_each_data_set():
     names = [path.stem.removeprefix("ablate_") for path in (ROOT / "scripts").glob("ablate_*.py")]
-    assert sorted(names) == ["batch_size", "clip_length", "groups", "norm"]
+    assert sorted(names) == ["batch_size", "clip_length", "groups", "image_batch", "image_groups", "image_norm", "norm"]
     for name in names:
-        assert {f"{data}_{name}" for data in ("motion", "kinetics400")} <= {grid.stem for grid in GRIDS}
+        data_sets = IMAGES if name.startswith("image_") else VIDEOS
+        assert {f"{data}_{name}" for data in data_sets} <= {grid.stem for grid in GRIDS}
 
 
 def _holds(printed, given):

@@ -36,7 +36,7 @@ TORCHVISION = ("r3d_18", "mc3_18", "r2plus1d_18", "s3d", *_TRANSFORMERS)
 #: pytorchvideo's and torchvision's.
 TRANSFORMERS = {**_TRANSFORMERS, "mvit_base_16x4": (16, 224, 224), "mvit_base_32x3": (32, 224, 224)}
 #: Networks of which only the blocks are known: no window, and one memory mode.
-AS_A_WHOLE = (*TORCHVISION, *TRANSFORMERS)
+AS_A_WHOLE = (*TORCHVISION, *TRANSFORMERS, "vgg16")
 
 
 def as_the_hub_takes(name, clips):

@@ -47,6 +47,7 @@ ZooName = Literal[
 TorchvisionName = Literal[
     "r3d_18", "mc3_18", "r2plus1d_18", "s3d", "mvit_v1_b", "mvit_v2_s", "swin3d_t", "swin3d_s", "swin3d_b"
 ]
+ImageSetName = Literal["digits", "textures", "fashion_mnist", "cifar10"]
 ExportFormatName = Literal["torch-export", "onnx", "openvino"]
 TableFormatName = Literal["csv", "latex"]
 LeaderboardFormatName = Literal["csv", "md"]
@@ -56,6 +57,8 @@ DynamicName = Literal["batch", "all"]
 ARCH = "i3d_r50"
 NORM = "gn"
 NUM_CLASSES = 400
+#: Number of classes of a network for images unless told otherwise (ImageNet).
+IMAGE_CLASSES = 1000
 #: Norms that look at each clip alone: what a clip becomes does not depend on the others of its batch.
 CLIP_NORMS = ("gn", "ln", "in", "ws+gn", "rms_gn", "evonorm_s0", "frn", "nf", "dyt", "derf", "frozen_bn", "none")
 #: Shares of a training run at which the `step` schedule lowers the learning rate.
@@ -193,6 +196,30 @@ class MotionSettings:
         if self.val_videos_per_class is None:
             return max(self.videos_per_class // 4, 1)
         return self.val_videos_per_class
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSettings:
+    """Which small data set of images, and how much of it.
+
+    Args:
+        name: `digits` (scikit-learn's), `textures` (drawn), `fashion_mnist` or `cifar10` (torchvision's).
+        images_per_class: Number of training images per class, at most. Default: all; 200 of the textures.
+        seed: Seed of the textures, and of which digits are held out.
+
+    Raises:
+        ValueError: If the name is unknown or a number is out of range.
+    """
+
+    name: ImageSetName
+    images_per_class: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("name", self.name, get_args(ImageSetName))
+        if self.images_per_class is not None:
+            require_at_least("images_per_class", self.images_per_class, 1)
+        require_at_least("seed", self.seed, 0)
 
 
 _Value = TypeVar("_Value")

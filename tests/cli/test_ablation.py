@@ -6,9 +6,11 @@ import runpy
 
 import pytest
 
+from videogn.cli.ablation import IMAGES, VIDEOS
 from videogn.study import read_grid
 
-NAMES = ["clip_length", "batch_size", "norm", "groups"]
+OF_VIDEOS = [(name, data) for name in ("clip_length", "batch_size", "norm", "groups") for data in VIDEOS]
+OF_IMAGES = [(name, data) for name in ("image_batch", "image_norm", "image_groups") for data in IMAGES]
 
 
 def _call(request, monkeypatch, name, *arguments):
@@ -18,8 +20,7 @@ def _call(request, monkeypatch, name, *arguments):
     return caught.value.code
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("data", ["motion", "kinetics400"])
+@pytest.mark.parametrize(("name", "data"), [*OF_VIDEOS, *OF_IMAGES])
 def test_the_grid_of_a_script_is_there(request, monkeypatch, capsys, name, data):
     """The command gets as far as the option that is missing."""
     assert _call(request, monkeypatch, name, data, "--jobs", "2") == 2
@@ -27,10 +28,13 @@ def test_the_grid_of_a_script_is_there(request, monkeypatch, capsys, name, data)
     assert read_grid(f"{data}_{name}").cells
 
 
+@pytest.mark.parametrize(
+    ("name", "sets"), [("norm", "motion or kinetics400"), ("image_norm", "digits, cifar10 or imagenet")]
+)
 @pytest.mark.parametrize("arguments", [[], ["motoin"]])
-def test_the_data_set_comes_first(request, monkeypatch, capsys, arguments):
-    assert _call(request, monkeypatch, "norm", *arguments) == 2
-    assert "the first argument must be motion or kinetics400, got" in capsys.readouterr().err
+def test_the_data_set_comes_first(request, monkeypatch, capsys, arguments, name, sets):
+    assert _call(request, monkeypatch, name, *arguments) == 2
+    assert f"the first argument must be {sets}, got" in capsys.readouterr().err
 
 
 def test_help(request, monkeypatch, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import lightning.pytorch as pl
@@ -322,6 +323,17 @@ def test_training_and_validation_share_one_cache(motion):
     data = _data(motion, cache="1GiB")
     loaders = [data.train_dataloader(), data.val_dataloader(), data.training_loader(seed=1)]
     assert len({id(loader.dataset.opener.__self__) for loader in loaders}) == 1
+
+
+def test_the_decoding_process_ends_with_the_run(motion):
+    """Also with one that fails; it does not wait until a trainer and its data module are collected."""
+    data = _data(motion, time_limit=60, num_workers=0)
+    for end in (lambda: data.teardown("fit"), lambda: data.on_exception(ValueError())):
+        next(iter(data.val_dataloader()))
+        pid = data.guard._process.pid
+        assert Path(f"/proc/{pid}").exists()
+        end()
+        assert not Path(f"/proc/{pid}").exists()
 
 
 @pytest.mark.parametrize("cache", [0, "0", False, "false"])

@@ -75,11 +75,9 @@ def test_pictures_beside_videos_are_none(tmp_path):
     assert _relative(find_videos(tmp_path), tmp_path) == ["a/x.mp4", "b/deep/y.mp4", "d/v0"]
 
 
-def test_a_class_of_single_images_is_refused(tmp_path):
+def test_frames_of_one_video_are_no_classes(tmp_path):
+    """Class folders of images are read as images, see test_image_classes.py."""
     _touch(tmp_path / "left", "1.jpg", "2.jpg")
-    _touch(tmp_path / "right", "1.jpg", "2.jpg")
-    with pytest.raises(ValueError, match=r"left holds images, where a class has one folder of images for each video: "):
-        read_class_folders(tmp_path)
     with pytest.raises(ValueError, match="it holds the images of one video"):
         read_class_folders(tmp_path / "left")
 

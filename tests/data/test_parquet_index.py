@@ -175,5 +175,5 @@ def test_something_else_than_parquet(tmp_path):
 def test_metadata_that_is_no_json(tmp_path):
     source = write(tmp_path / "i.parquet")
     pq.write_table(pq.read_table(source).replace_schema_metadata({b"videogn.index": b"{"}), source)
-    with pytest.raises(ValueError, match=r"cannot be read as a Parquet index"):
+    with pytest.raises(ValueError, match=r"is not JSON"):
         read_index(source)

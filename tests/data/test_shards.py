@@ -103,7 +103,7 @@ def test_a_sample_without_a_video_stays_as_a_failed_one(tmp_path):
             {"s/a.1.mp4": "v", "s/a.2.mp4": "v"},
             r"sample 's/a' has two videos, s/a\.1\.mp4 and s/a\.2\.mp4; a sample's key",
         ),
-        ({"a.mp4": "v", "a.json": "{"}, r"x\.tar, sample 'a': its \.json cannot be read"),
+        ({"a.mp4": "v", "a.json": "{"}, r"x\.tar, sample 'a': its \.json is not JSON"),
         ({"a.mp4": "v", "a.cls": "0", "b.mp4": "v", "b.cls": "x"}, r"label 'x' is a name, but '0' is a number"),
         ({"README": "?"}, r"no video in .*x\.tar; expected .* or tar shards"),
     ],

@@ -238,7 +238,7 @@ HOSTILE = {
     "option of another type": (lambda f: _change(f, norm_options={"groups": "x"}), r"config\.json: "),
     "options that do not fit": (lambda f: _change(f, norm_options={"groups": 3}), r"config\.json: .*groups"),
     "norm with statistics": (lambda f: _change(f, norm="bn"), r"lacks blocks\.0\.norm\.running_mean"),
-    "code": (lambda f: _change(f, arch="os.system"), r"config\.json names os\.system, .* add --trust os$"),
+    "code": (lambda f: _change(f, arch="os.system"), r"config\.json names os\.system, a part of Python itself"),
     "a path": (lambda f: _change(f, norm="../../x.py"), r"norm must be a name"),
     "other library": (lambda f: _change(f, model_type="timesformer"), "network of another library"),
     "missing tensor": (
@@ -247,7 +247,7 @@ HOSTILE = {
     ),
     "a tensor too many": (
         lambda f: _tensors(f, lambda t: t.update(x=torch.ones(1))),
-        "has a tensor x that the network",
+        "has a tensor 'x' that the network",
     ),
     "whole numbers": (
         lambda f: _tensors(f, lambda t: t.update({"blocks.6.proj.bias": torch.ones(3, dtype=torch.int64)})),

@@ -17,8 +17,14 @@ def _settings(norm, lengths=(4, 8), **changes):
     ]
 
 
-@pytest.mark.parametrize("mode", ["plain", "lean", "block", "stage"])
-@pytest.mark.parametrize("norm", NORMS)
+#: Every norm in plain; those that differ most in what they keep, in the other modes too.
+KEPT = [
+    *((norm, "plain") for norm in NORMS),
+    *((norm, mode) for norm in ("bn", "gn", "brn", "mabn", "frn") for mode in ("lean", "block", "stage")),
+]
+
+
+@pytest.mark.parametrize(("norm", "mode"), KEPT)
 def test_plans_are_those_of_every_batch_size(norm, mode):
     """To the byte, at the peak and for every kind; of one clip, where sizes of 1 may be special, and of more."""
     precision = "bf16-mixed" if mode in ("plain", "block") else "32"
@@ -38,6 +44,13 @@ def test_every_norm_but_that_over_sub_batches_is_run_at_two_batch_sizes_only(nor
             plans[0].memory(7)
     else:
         assert all(plan.memory(100).peak_bytes > plan.memory(99).peak_bytes for plan in plans)
+
+
+def test_sub_batches_of_more_than_one_clip_are_planned():
+    (plan,) = plan_steps(_settings("sub_bn", norm_options={"clips": 2})[:1])
+    assert plan.memory(4) == step_memory(plan.setting, 4)
+    with pytest.raises(ValueError, match="divisible by the clips of a sub-batch, got 3 clips"):
+        plan.memory(3)
 
 
 def test_settings_that_share_nothing_and_some_that_are_equal():

@@ -145,5 +145,5 @@ def test_a_folder_of_a_training_run_names_its_checkpoint(tmp_path):
         read_config(tmp_path)
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "last.ckpt").touch()
-    with pytest.raises(ValueError, match=r"has no config\.json; did you mean .*last\.ckpt\?"):
+    with pytest.raises(ValueError, match=r"without config\.json, .*; did you mean .*last\.ckpt\?"):
         read_config(tmp_path)

@@ -60,7 +60,7 @@ def test_a_finished_study(tmp_path):
         assert "All 36 cells are finished, with 3 seeds (0, 1 and 2)" in text
         assert re.search(r"Clips of 8 x 2, from batch 8 to batch 2: BN falls by \d+\.\d points \(−", text)
         assert re.search(r"GN changes by [+−]\d\.\d points \(−\d+\.\d to \+\d+\.\d, which includes 0\)", text)
-        assert "18 p values, not corrected for their number" in text
+        assert "corrected by Holm for all 18 of the table" in text
         assert "Kinetics-400 validation, ResNet-50 I3D" in text
         assert "Warning" not in text
         for said in ("not measured here", "videogn study grid.yaml", "AMD EPYC", "2.9.0", "SHA-256", "nonlocal"):

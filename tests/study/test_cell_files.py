@@ -18,7 +18,7 @@ HEAD = "epoch,step,train/loss_step,val/top1\n"
 
 
 def _prepare(folder, base=None, **changes):
-    options = {"motion": None, "data_root": None, "planned": {"steps": 4}} | changes
+    options = {"own_data": None, "data_root": None, "planned": {"steps": 4}} | changes
     prepare(folder, CELL, CELL.fit_config(base or {}), **options)
 
 
@@ -35,7 +35,7 @@ def _files(folder):
 
 def test_what_is_prepared(tmp_path):
     folder = tmp_path / "cells" / "one"
-    _prepare(folder, {"data": {"root": "x"}}, data_root=tmp_path / "motion", motion={"size": 32})
+    _prepare(folder, {"data": {"root": "x"}}, data_root=tmp_path / "motion", own_data={"size": 32})
     assert yaml.safe_load((folder / "fit.yaml").read_text()) == CELL.fit_config({"data": {"root": "x"}})
     cell, about = read_cell(folder)
     assert cell == CELL
@@ -61,7 +61,7 @@ def test_the_same_settings_keep_what_was_begun(tmp_path):
     assert read_cell(tmp_path / "b")[1]["data_root"] == str(tmp_path / "elsewhere")
 
 
-@pytest.mark.parametrize("other", [{"base": {"model": {"lr": 1}}}, {"motion": {"videos_per_class": 3}}])
+@pytest.mark.parametrize("other", [{"base": {"model": {"lr": 1}}}, {"own_data": {"videos_per_class": 3}}])
 def test_other_settings_begin_an_unfinished_cell_anew(tmp_path, other):
     _prepare(tmp_path / "a")
     (tmp_path / "a" / "checkpoints").mkdir()
@@ -72,7 +72,7 @@ def test_other_settings_begin_an_unfinished_cell_anew(tmp_path, other):
     assert read_state(tmp_path / "a")["attempts"] == 0
 
 
-@pytest.mark.parametrize("other", [{"base": {"model": {"lr": 1}}}, {"motion": {"videos_per_class": 3}}])
+@pytest.mark.parametrize("other", [{"base": {"model": {"lr": 1}}}, {"own_data": {"videos_per_class": 3}}])
 def test_other_settings_refuse_a_finished_cell(tmp_path, other):
     _prepare(tmp_path / "a")
     _result(tmp_path / "a").write()

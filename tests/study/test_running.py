@@ -25,7 +25,7 @@ CURVE = (CurvePoint(1, 2, 2 * 8 * 8, 0.75, 2.0), CurvePoint(2, 4, 4 * 8 * 8, 0.2
 @pytest.fixture
 def folder(tmp_path):
     folder = tmp_path / "study" / "cells" / CELL.name
-    prepare(folder, CELL, CELL.fit_config({}), motion=None, data_root=tmp_path / "data", planned={"steps": 4})
+    prepare(folder, CELL, CELL.fit_config({}), own_data=None, data_root=tmp_path / "data", planned={"steps": 4})
     return folder
 
 
@@ -210,7 +210,7 @@ def test_not_a_cell(tmp_path):
 def test_how_far_it_is(stand_in, tmp_path, budget, planned, done):
     """The stand-in's log ends with epoch 2, step 4."""
     cell = replace(CELL, budget=budget)
-    prepare(tmp_path / "c", cell, cell.fit_config({}), motion=None, data_root=None, planned=planned)
+    prepare(tmp_path / "c", cell, cell.fit_config({}), own_data=None, data_root=None, planned=planned)
     states = []
     stand_in.tell({"test": "sys.exit(1)"})
     run_cell(tmp_path / "c", report=states.append)
@@ -234,7 +234,7 @@ def _environments(engine, stand_in, tmp_path):
     threads = []
     for cell in cells:
         place = tmp_path / "cells" / cell.name
-        prepare(place, cell, cell.fit_config({}), motion=None, data_root=None, planned={})
+        prepare(place, cell, cell.fit_config({}), own_data=None, data_root=None, planned={})
         run = threading.Thread(target=engine.run, args=(place, StopEvent(), lambda state: None))
         threads.append(run)
         run.start()

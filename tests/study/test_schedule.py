@@ -32,7 +32,7 @@ def out(tmp_path):
     out = tmp_path / "study"
     for cell in CELLS:
         config = cell.fit_config({})
-        prepare(cell_folder(out, cell), cell, config, motion=None, data_root=None, planned={"steps": 4})
+        prepare(cell_folder(out, cell), cell, config, own_data=None, data_root=None, planned={"steps": 4})
     return out
 
 

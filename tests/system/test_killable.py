@@ -89,6 +89,17 @@ def test_a_process_that_does_not_start(tmp_path, monkeypatch, program, words):
     process.close()
 
 
+def test_a_process_that_is_killed_while_it_starts_is_started_again(tmp_path, monkeypatch):
+    python, mark = tmp_path / "python", tmp_path / "started"
+    python.write_text(f'#!/bin/sh\n[ -e {mark} ] || {{ touch {mark}; kill -KILL $$; }}\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    process = KillableProcess(FACTORY)
+    assert process.call("pid", limit=LIMIT) == process.pid
+    assert mark.exists()
+    process.close()
+
+
 def test_modules_in_the_working_directory_are_not_imported(process, tmp_path, monkeypatch):
     for name in ("socket", "signal", "unruly", "videogn"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError")

@@ -146,6 +146,18 @@ def test_an_erased_box_has_the_mean_colour():
     assert targets.tolist() == [4, 0]
 
 
+def test_a_padded_crop_is_a_shift_into_black():
+    views = _noise(40)
+    clips, _ = _augmentation(pad_crop=2)(views, LABELS.repeat(10), _normalise)
+    places = set()
+    for view, clip in zip(views, (clips * 255).round().to(torch.uint8), strict=True):
+        padded = torch.nn.functional.pad(view, [2] * 4)
+        cuts = {(y, x): padded[..., y : y + view.shape[2], x : x + view.shape[3]] for y in range(5) for x in range(5)}
+        (place,) = [place for place, cut in cuts.items() if torch.equal(cut, clip)]  # the same in all frames
+        places.add(place)
+    assert len(places) > 12  # of 25, in 40 draws
+
+
 @pytest.mark.parametrize("options", [{"mixup": 0.8}, {"cutmix": 1.0}])
 def test_single_clips_cannot_be_mixed(options):
     augmentation = _augmentation(**options)
@@ -162,6 +174,7 @@ def test_single_clips_cannot_be_mixed(options):
         ({"cutmix": float("nan")}, "cutmix must be >= 0, got nan"),
         ({"rand_augment": 31}, r"rand_augment is a magnitude and must be in 0\.\.30, got 31"),
         ({"rand_augment_ops": 0}, "rand_augment_ops must be >= 1, got 0"),
+        ({"pad_crop": -1}, "pad_crop must be >= 0, got -1"),
         ({"random_erasing": 1.5}, r"random_erasing is a probability and must be in \[0, 1\], got 1.5"),
     ],
 )

@@ -314,3 +314,15 @@ def test_memory_stays_flat(video, guarded):
         if number in (99, 299):
             sizes.append(sum(psutil.Process(pid).memory_info().rss for pid in (os.getpid(), process_of(guarded))))
     assert sizes[1] - sizes[0] < 4 << 20
+
+
+def test_closing_gives_the_process_and_its_memory_back(video):
+    decoding = VideoGuard(60)
+    for _ in range(2):
+        with decoding.open(str(video("h264.mkv"))) as opened:
+            assert opened.frames([0]).shape[0] == 1
+        pid, files = decoding._process.pid, len(os.listdir("/proc/self/fd"))
+        decoding.close()
+        decoding.close()
+        assert not Path(f"/proc/{pid}").exists()
+        assert len(os.listdir("/proc/self/fd")) < files

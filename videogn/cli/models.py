@@ -49,6 +49,7 @@ def run(options: Options) -> int:
     """
     from videogn.cli.progress import bar
     from videogn.models import MODELS
+    from videogn.models.image_networks import IMAGE_SIDES
     from videogn.models.network_sources import published_networks
 
     published = dict(published_networks())
@@ -60,6 +61,8 @@ def run(options: Options) -> int:
         given = " or ".join(options.names)
         raise ValueError(f"no network is named like {given}{did_you_mean(options.names[0], [*MODELS, *published])}")
     inputs: dict[str, NetworkInput] = {ARCH: NetworkInput()}
+    for arch, side in IMAGE_SIDES.items():
+        inputs[arch] = NetworkInput(clip_length=1, interval=1, crop_size=side, short_side=side)
     for network in published.values():
         inputs.setdefault(network.arch, network.views)
     rows = []

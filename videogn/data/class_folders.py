@@ -10,7 +10,7 @@ from typing import NamedTuple
 from videogn.data.archives import is_archive
 from videogn.data.layouts import LAYOUTS, SPLIT_NAMES, Row, split_name
 from videogn.data.left_out import SYSTEM, LeftOut, are_notes, in_words
-from videogn.data.video_files import is_system_folder, is_video_name, walk_videos
+from videogn.data.video_files import is_image_name, is_system_folder, is_video_name, walk_images, walk_videos
 from videogn.video.decoders.image_folder import has_numbered_images
 
 
@@ -30,6 +30,9 @@ class ClassFolders(NamedTuple):
 
 def read_class_folders(source: Path) -> ClassFolders:
     """Read a folder with one folder per class. System folders and folders of nothing but notes are no classes.
+
+    Where no class has a video, their images are the examples, each a video of one frame: a folder of numbered images is
+    a video only as <class>/<video>/img_00001.jpg.
 
     Raises:
         ValueError: If it holds loose videos, no folders, splits, or no video.
@@ -53,19 +56,18 @@ def read_class_folders(source: Path) -> ClassFolders:
         raise ValueError(f"{source} holds splits ({', '.join(names)}), not classes; did you mean {folders[0]}?")
     rows: list[Row] = []
     left_out: dict[str, Counter[str]] = {name: Counter() for name in names}
-    pictured: list[Path] = []
     for folder in folders:
         videos = sorted(walk_videos(str(folder), left_out=left_out[folder.name]))
         if str(folder) in videos:  # numbered images: one video, if it were in a class
             videos.remove(str(folder))
             left_out[folder.name].update(path.suffix.lower() for path in folder.iterdir())
-            pictured.append(folder)
         rows += [Row(path, folder.name, str(folder)) for path in videos]
-    if not rows and pictured:
-        raise ValueError(
-            f"{pictured[0]} holds images, where a class has one folder of images for each video: "
-            f"{source}/<class>/<video>/img_00001.jpg"
-        )
+    if not rows:
+        rows = [Row(path, folder.name, str(folder)) for folder in folders for path in walk_images(str(folder))]
+        left_out = {
+            name: Counter({kind: count for kind, count in kinds.items() if not is_image_name(kind)})
+            for name, kinds in left_out.items()
+        }
     if not rows:
         there = in_words(sum(left_out.values(), Counter()))
         raise ValueError(f"no video in {source}{f', only {there}' if there else ''}; expected {LAYOUTS}")

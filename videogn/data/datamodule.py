@@ -7,7 +7,6 @@ import logging
 from collections.abc import Sequence
 from typing import Any, get_args
 
-import lightning.pytorch as pl
 import numpy as np
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from numpy.typing import NDArray
@@ -28,11 +27,12 @@ from videogn.data.class_sampling import about_draws, draw_probabilities
 from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
 from videogn.data.handover import check_space
-from videogn.data.inspection import check_labels, inspect_classes, inspect_splits
+from videogn.data.inspection import check_splits, inspect_classes, inspect_splits
 from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.multigrid import Multigrid
 from videogn.data.plans import ViewPlan, centre_plan, described, evaluation_plan, training_plan
+from videogn.data.run_end import EndsDecoding
 from videogn.data.run_order import continued
 from videogn.data.sampler import VideoSampler
 from videogn.data.splits import read_splits, source_of_test
@@ -43,13 +43,13 @@ from videogn.system.ranks import rank, shared_seed, world_size
 from videogn.video.crops import resized_crop
 from videogn.video.decoders.cache import FrameCache, cache_size
 from videogn.video.decoders.frame_source import Opener
-from videogn.video.decoders.guard import video_opener
+from videogn.video.decoders.guard import video_guard
 from videogn.video.decoders.readers import check_decoder
 
 _log = logging.getLogger(__name__)
 
 
-class VideoDataModule(pl.LightningDataModule):
+class VideoDataModule(EndsDecoding):
     """Videos of a folder, a list or Kinetics: one clip per video for training, several for testing.
 
     Args:
@@ -170,7 +170,7 @@ class VideoDataModule(pl.LightningDataModule):
             use_truncated=use_truncated,
             columns=parse_columns(columns),
         )
-        check_labels(self.splits, sampling)
+        check_splits(self.splits, sampling=sampling, clip_length=self.views.clip_length)
         read = {"val_fraction": val_fraction, "seed": seed, "use_truncated": use_truncated, "columns": columns}
         read |= {"frame_rate": frame_rate, "time_limit": time_limit}
         self._test_source = source_of_test(self.splits, root, {"val": val, "test": test}, read)
@@ -184,9 +184,9 @@ class VideoDataModule(pl.LightningDataModule):
         self.sampling = sampling
         self.seed = seed
         # Shared by all loaders: where this process decodes it needs one decoding process, and a worker gets its own.
-        self._opener = video_opener(time_limit, frame_rate)
+        self.guard = video_guard(time_limit, frame_rate)
         # Training and validation share one cache of `cache_bytes`.
-        self._kept_opener = FrameCache(cache_bytes, self._opener).open if cache_bytes else self._opener
+        self._kept_opener = FrameCache(cache_bytes, self.guard.open).open if cache_bytes else self.guard.open
         self._usable: VideoIndex | None = None
         self._order: dict[str, Any] | None = None  # of the training videos, as begun or as a checkpoint says
 
@@ -279,7 +279,7 @@ class VideoDataModule(pl.LightningDataModule):
 
     def test_dataloader(self) -> VideoLoader:
         """Make the loader of all clips of a video as one sample."""
-        return self._evaluation_loader(self._split("test"), self._test_plan, 1, self._opener)
+        return self._evaluation_loader(self._split("test"), self._test_plan, 1, self.guard.open)
 
     def failures(self, split: str) -> Failures:
         """Start counting the failed videos of a split against the budget of `max_failures`."""

@@ -67,7 +67,7 @@ def joined_groups(keys: Sequence[Sequence[object]], pairs: Sequence[tuple[int, i
     for kind in keys:
         first: dict[object, int] = {}
         edges += [(first.setdefault(key, place), place) for place, key in enumerate(kind) if key is not None]
-    one, other = np.array(edges, np.int64).reshape(-1, 2).T
+    one, other = np.array(edges, np.int32).reshape(-1, 2).T  # SciPy 1.11 takes no longer indices there
     graph = coo_array((np.ones(len(one), bool), (one, other)), shape=(count, count))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 

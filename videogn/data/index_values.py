@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from videogn.checks import read_json
 
 #: Rows that a file has beside one for each of its bytes. Every video has a path, or a part, of its own.
 _SPARE_ROWS = 10_000
@@ -52,6 +55,33 @@ def check_values(table: pa.Table, source: Path) -> None:
             raise ValueError(f"{source}: the column {name!r} must be lists of text, and is {kind}")
         if name in _NUMBERS:
             _check_numbers(table[name], name, source)
+    if "path" in table.column_names and table["path"].null_count:
+        row = pc.index(pc.is_null(table["path"]), True).as_py()
+        raise ValueError(f"{source}, row {row + 1}: no path; every row needs that of a video")
+
+
+def read_facts(text: bytes, source: Path) -> dict[str, Any]:
+    """Read what an index says of itself, in its metadata.
+
+    Args:
+        text: The JSON.
+        source: The file, for messages.
+
+    Returns:
+        Facts by name; "root", if it is there, is text or None, and "classes" are texts.
+
+    Raises:
+        ValueError: It is no such JSON.
+    """
+    facts = read_json(text, source)
+    if not isinstance(facts, dict):
+        raise ValueError(f"{source}: what the index says of itself must be names with values, got {facts!r}")
+    root, classes = facts.get("root"), facts.get("classes") or []
+    if not isinstance(root, str | None):
+        raise ValueError(f"{source}: the root of the index must be the name of a folder, got {root!r}")
+    if not (isinstance(classes, list) and all(isinstance(name, str) for name in classes)):
+        raise ValueError(f"{source}: the classes of the index must be a list of names, got {classes!r}")
+    return facts
 
 
 def _check_numbers(column: pa.ChunkedArray, name: str, source: Path) -> None:

@@ -12,6 +12,7 @@ from videogn.data.empty_classes import about_empty_classes, refuse_mostly_empty
 from videogn.data.file_hash import with_contents
 from videogn.data.leaks import find_leaks, videos_of
 from videogn.data.left_out import left_out_lines
+from videogn.data.video_files import is_image_name
 from videogn.data.video_index import VideoIndex
 
 #: Number of videos up to which files are compared before a training or a test; an index compares any number.
@@ -85,16 +86,23 @@ def inspect_splits(splits: Mapping[str, VideoIndex], *, leaks: LeaksName, given_
     return [*left_out_of(splits), *repeated]
 
 
-def check_labels(splits: Mapping[str, VideoIndex], sampling: str) -> None:
-    """Refuse splits of which some have one label a video and others several, and what needs one.
+def check_splits(splits: Mapping[str, VideoIndex], *, sampling: str, clip_length: int) -> None:
+    """Refuse long clips of images; splits of which some have one label a video and others several; what needs one.
 
     Args:
         splits: Split -> index.
         sampling: Rule by which training videos are drawn.
+        clip_length: Number of frames in a clip.
 
     Raises:
         ValueError: It is so.
     """
+    path = next(iter(splits.values())).records[0].path
+    if clip_length > 1 and is_image_name(path):
+        raise ValueError(
+            f"clip_length must be 1 for images such as {path}, got {clip_length}; where they are the frames of videos, "
+            "give each video a folder: <class>/<video>/img_00001.jpg"
+        )
     several = {split for split, index in splits.items() if index.several_labels}
     if several and (others := [split for split in splits if split not in several]):
         raise ValueError(

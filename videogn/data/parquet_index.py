@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from videogn.checks import existing_path, read_json
+from videogn.checks import existing_path
 from videogn.data.labels import class_names, number_labels
 from videogn.data.layouts import SPLIT_NAMES, split_name
 from videogn.data.records import Records
@@ -149,7 +149,7 @@ def came_along(source: Path, folder: str) -> bool:
 
 
 def _read(source: Path, wanted: Sequence[str] = _READ) -> tuple[pa.Table, dict[str, Any]]:
-    from videogn.data.index_values import check_rows, check_values  # other sources do without
+    from videogn.data.index_values import check_rows, check_values, read_facts  # other sources do without
 
     try:
         with pq.ParquetFile(source, memory_map=True) as file:
@@ -160,7 +160,7 @@ def _read(source: Path, wanted: Sequence[str] = _READ) -> tuple[pa.Table, dict[s
             check_rows(file, source)
             table = file.read([name for name in wanted if name in names])
             check_values(table.select([name for name in _READ if name in table.column_names]), source)
-            stored = read_json((file.schema_arrow.metadata or {}).get(METADATA_KEY, b"{}"), source)
+            stored = read_facts((file.schema_arrow.metadata or {}).get(METADATA_KEY, b"{}"), source)
             if stored.get("version", VERSION) != VERSION:
                 raise ValueError(f"{source} was written by another version of videogn; run `videogn data index` again")
             return table, stored
@@ -232,6 +232,7 @@ def _statuses(table: pa.Table) -> pa.ChunkedArray:
 
 def _contents(hashes: pa.ChunkedArray) -> pa.Array:
     """The first 64 bits of each hash as int64: of a million files, two get the same with a probability of 3e-8."""
+    hashes = hashes.cast(pa.large_string())  # a column of nulls alone may have no type
     known = pc.fill_null(pc.match_substring_regex(hashes, "^[0-9a-f]{64}$"), False).combine_chunks()
     starts = pc.utf8_slice_codeunits(hashes.filter(known), 0, 16)
     numbers = np.frombuffer(bytes.fromhex("".join(starts.to_pylist())), ">i8").astype(np.int64)

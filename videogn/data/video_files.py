@@ -1,4 +1,4 @@
-"""Suffixes of video files, names of folders that are nobody's data, and the search for videos below a folder."""
+"""Suffixes of videos and images, names of folders that are nobody's data, and the search for files below a folder."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ VIDEO_SUFFIXES = (
     *(".m1v", ".m2v", ".mp2v", ".mpv", ".mpv2", ".m4e", ".h261", ".h263", ".drc", ".mjpeg", ".mjpg", ".y4m"),
 )
 
+#: Suffixes of images that are examples by themselves, those of torchvision's ImageFolder; FFmpeg reads them all.
+_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
 #: Folders that operating systems, file servers and tools put beside data, in lower case. Hidden ones need no entry.
 _SYSTEM_FOLDERS = frozenset(
     {
@@ -68,6 +71,11 @@ def is_system_folder(name: str) -> bool:
 def is_video_name(name: str) -> bool:
     """Return whether a file name or a path ends in a suffix of `VIDEO_SUFFIXES`."""
     return name.lower().endswith(VIDEO_SUFFIXES)
+
+
+def is_image_name(name: str) -> bool:
+    """Return whether a file name or a path ends in the suffix of an image, which is a video of one frame."""
+    return name.lower().endswith(_IMAGE_SUFFIXES)
 
 
 def find_videos(path: str | Path) -> list[str]:
@@ -145,6 +153,22 @@ def walk_videos(
         others = [] if left_out is None else [name for name in others if not has_numbered_images([name])]
     if left_out is not None:
         left_out.update({HIDDEN: unseen} if unseen else {}, **strays(others, videos))
+
+
+def walk_images(folder: str) -> Iterator[str]:
+    """Find the images below a folder, at every depth; hidden files and folders and system folders are skipped.
+
+    Args:
+        folder: Folder to search.
+
+    Yields:
+        Paths, in the order of names within each folder.
+    """
+    for path, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and not is_system_folder(name))
+        for name in sorted(files):
+            if is_image_name(name) and not name.startswith("."):
+                yield os.path.join(path, name)
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

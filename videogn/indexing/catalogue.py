@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from videogn.checks import existing_path
+from videogn.data.index_values import read_facts
 from videogn.data.parquet_index import METADATA_KEY, VERSION, usable
 from videogn.system.files import replacing
 
@@ -125,19 +126,20 @@ def read_catalogue(path: str | Path) -> Catalogue:
     path = existing_path(path)
     try:
         table = pq.read_table(path, partitioning=None)
-        facts = json.loads(table.schema.metadata[METADATA_KEY])
+        facts = read_facts(table.schema.metadata[METADATA_KEY], path)
         if facts.pop("version") != VERSION:
             raise ValueError(f"{path} was written by another version of videogn; run `videogn data index` again")
         # What a later version adds is ignored; what an earlier version lacks is null.
-        known = {name: facts.get(name) for name in Facts.__dataclass_fields__}
+        known: dict[str, Any] = {name: facts.get(name) for name in Facts.__dataclass_fields__}
+        known["classes"] = tuple(facts["classes"])
         for column in COLUMNS:
             if column.name not in (*_REQUIRED, *table.column_names):
                 table = table.append_column(column, pa.nulls(table.num_rows, column.type))
-        return Catalogue(
-            table.select(COLUMNS.names).cast(COLUMNS), Facts(**{**known, "classes": tuple(facts["classes"])})
-        )
-    except (pa.ArrowInvalid, KeyError, TypeError, IsADirectoryError) as error:
+        return Catalogue(table.select(COLUMNS.names).cast(COLUMNS), Facts(**known))
+    except (pa.ArrowException, KeyError, TypeError, IsADirectoryError) as error:
         raise ValueError(f"{path} is not an index that `videogn data index` wrote") from error
+    except OSError as error:  # Arrow's too, of pages that are damaged, in several lines
+        raise ValueError(f"{path} cannot be read as an index ({str(error).splitlines()[0].rstrip('.')})") from error
 
 
 def files_of(table: pa.Table) -> pa.Table:

@@ -127,7 +127,9 @@ def plan_steps(
     sizes: dict[str, tuple[int, int]] = {}
     known: dict[Any, Any] = {}
     for network in of_network.values():
-        inputs = [(network[0], _BATCH_SIZES[1]), *((setting, _BATCH_SIZES[0]) for setting in network)]
+        # A norm over sub-batches of `clips` takes only batches of whole ones; any other is planned as well by these.
+        few, more = (size * int(dict(network[0].norm_options).get("clips", 1)) for size in _BATCH_SIZES)
+        inputs = [(network[0], more), *((setting, few) for setting in network)]
         keys = [repr(replace(setting, precision="32", memory_mode="plain")) for setting in network]
         with AllocationLog(known, seconds=seconds) as log:
             runs, model = _run(log, inputs, device)

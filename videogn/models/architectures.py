@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from videogn.choices import NORM
 from videogn.extensions import check_options, find
-from videogn.models import i3d, pytorchvideo_mvit, pytorchvideo_networks, slowfast, torchvision_networks
+from videogn.models import (
+    i3d,
+    image_networks,
+    pytorchvideo_mvit,
+    pytorchvideo_networks,
+    slowfast,
+    torchvision_networks,
+    vgg,
+)
 from videogn.models.norm_conversion import OWN_NORM
 from videogn.norm import NORMS, make_norm
 
@@ -26,6 +34,11 @@ _OF_BLOCKS: _Builders = (
     i3d.i3d_tiny,
     i3d.slow_r50,
     i3d.c2d_r50,
+    image_networks.resnet50,
+    image_networks.resnet101,
+    image_networks.resnet_tiny,
+    image_networks.resnet_cifar,
+    vgg.vgg16,
 )
 #: Networks whose BatchNorm layers are replaced: norms that are layers only fit.
 _CONVERTED: _Builders = (

@@ -42,15 +42,16 @@ class Architecture:
     Attributes:
         width: Number of output channels of the stem.
         conv1: First convolution.
-        pool1: Max pool of the stem.
+        pool1: Max pool of the stem, or None.
         pool2: Max pool after res2, or None.
-        temporal_kernels: Temporal kernel of each block's first convolution, for res2 to res5 (3 = inflated).
+        temporal_kernels: Temporal kernel of each block's first convolution (3 = inflated), for each stage from res2
+            on, mostly up to res5. Where all are 1, and conv1 has no extent in time, it is a network for images.
         bottlenecks: Whether a block is a bottleneck, as from ResNet-50 on, or two 3x3 convolutions.
     """
 
     width: int = 64
     conv1: Layer = _CONV1
-    pool1: Layer = _POOL1
+    pool1: Layer | None = _POOL1
     pool2: Layer | None = _POOL2
     temporal_kernels: tuple[tuple[int, ...], ...] = ((3, 3, 3), (3, 1, 3, 1), (3, 1, 3, 1, 3, 1), (1, 3, 1))
     bottlenecks: bool = True
@@ -102,7 +103,7 @@ def assemble(
     memory_mode: str,
     stochastic_depth: float = 0.0,
 ) -> BlockNetwork:
-    """Build and initialise a network: stem, four stages, a pool after the first, head.
+    """Build and initialise a network: stem, stages, a pool after the first, head.
 
     Args:
         architecture: The numbers.
@@ -130,16 +131,17 @@ def assemble(
     initialise(stem, stages, head)
     leave_out([block for stage in stages for block in stage.res_blocks], stochastic_depth)
     pools = [] if architecture.pool2 is None else [architecture.pool2]
-    layers = (architecture.conv1, architecture.pool1, *pools, _HALVING, _HALVING, _HALVING)
+    pool1 = [] if architecture.pool1 is None else [architecture.pool1]
+    layers = (architecture.conv1, *pool1, *pools, *[_HALVING] * (len(stages) - 1))
     between = [MaxPool(pool.kernel, memory_mode) for pool in pools]
     return BlockNetwork([stem, stages[0], *between, *stages[1:], head], InputSize(layers, pool_window))
 
 
 def _stem(architecture: Architecture, norm: NormFactory, memory_mode: str) -> Stem:
-    conv1, pool1 = architecture.conv1, architecture.pool1
     width = architecture.width
-    conv = norm.conv(3, width, *conv1, bias=False)
-    return Stem(conv, norm(width), norm.activation(width), nn.MaxPool3d(*pool1), memory_mode)
+    conv = norm.conv(3, width, *architecture.conv1, bias=False)
+    pool = nn.Identity() if architecture.pool1 is None else nn.MaxPool3d(*architecture.pool1)
+    return Stem(conv, norm(width), norm.activation(width), pool, memory_mode)
 
 
 def _bottlenecks(

@@ -127,17 +127,25 @@ def _caffe2_layout(tensors: Mapping[str, Tensor]) -> str:
     return "nonlocal"
 
 
-def translation(layout: str, own: Mapping[str, Tensor]) -> Callable[[str], str | None]:
+def translation(layout: str, own: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> Callable[[str], str | None]:
     """Return the translation of a layout's names into those of a network.
 
     Args:
         layout: A key of LAYOUTS.
         own: State dict of the network. In one without a pool after res2 the blocks from res3 on count one less.
+        given: State dict of that layout. One of ours may be of a network without the pool, too.
     """
     translate = LAYOUTS[layout]
-    if layout not in ("torchvision", "caffe2", "nonlocal") or f"{_HEAD}.weight" in own:
+    pooled = layout in ("torchvision", "caffe2", "nonlocal") or _has_pool(given)
+    if pooled == _has_pool(own):
         return translate
-    return lambda key: _without_pool(translate(key))
+    renumber = _without_pool if pooled else _with_pool
+    return lambda key: renumber(translate(key))
+
+
+def _has_pool(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether a network of ours has a pool after res2, which counts as a block: its head is the seventh."""
+    return f"{_HEAD}.weight" in tensors
 
 
 def stem_convs(network: nn.Module) -> list[str]:
@@ -154,6 +162,11 @@ def head_prefix(own: Mapping[str, Tensor]) -> str:
 def _without_pool(name: str | None) -> str | None:
     found = re.fullmatch(r"blocks\.([3-6])\.(.*)", name or "")
     return f"blocks.{int(found.group(1)) - 1}.{found.group(2)}" if found else name
+
+
+def _with_pool(name: str | None) -> str | None:
+    found = re.fullmatch(r"blocks\.([2-5])\.(.*)", name or "")
+    return f"blocks.{int(found.group(1)) + 1}.{found.group(2)}" if found else name
 
 
 def _bottleneck(stage: int, block: str, kind: str, letter: str | None, part: str) -> str:

@@ -15,12 +15,12 @@ from torch import nn
 from videogn.choices import NORM, NUM_CLASSES
 from videogn.models.assembly import Architecture, BlockNetwork, assemble
 from videogn.models.input_size import Layer, PoolWindow
-from videogn.norm import make_norm
+from videogn.norm import NormFactory, make_norm
 
 _R50 = Architecture()
 _R50_8X8 = replace(_R50, conv1=_R50.conv1._replace(stride=(1, 2, 2)), pool1=Layer((1, 3, 3), (1, 2, 2), (0, 1, 1)))
 _R50_8X8_UNPADDED = replace(_R50_8X8, pool1=Layer((1, 3, 3), (1, 2, 2)))
-_TINY = replace(_R50_8X8, width=16, temporal_kernels=((3,), (3,), (3,), (3,)))
+TINY = replace(_R50_8X8, width=16, temporal_kernels=((3,), (3,), (3,), (3,)))
 _R101 = replace(_R50, temporal_kernels=((3, 3, 3), (3, 1, 3, 1), (3, 1) * 11 + (3,), (1, 3, 1)))
 _R18 = replace(_R50, temporal_kernels=((3, 3), (3, 1), (3, 1), (1, 3)), bottlenecks=False)
 _IMAGE_STEM = replace(_R50_8X8, conv1=Layer((1, 7, 7), (1, 2, 2), (0, 3, 3)))
@@ -189,9 +189,14 @@ def i3d_tiny(
     Arguments as for `i3d_r50`, and `width`, the number of output channels of the stem (default: 16; a multiple of 4 for
     the default groups). Norms with groups have 4 by default: 32 do not divide its channels.
     """
-    factory = make_norm(norm, **(norm_options or {}))
-    if not factory.options.keys() & {"groups", "channels_per_group", "max_groups"}:
-        factory = factory.with_defaults(groups=4)
+    factory = few_groups(make_norm(norm, **(norm_options or {})))
     return assemble(
-        replace(_TINY, width=width), factory, num_classes, dropout, pool_window, memory_mode, stochastic_depth
+        replace(TINY, width=width), factory, num_classes, dropout, pool_window, memory_mode, stochastic_depth
     )
+
+
+def few_groups(factory: NormFactory) -> NormFactory:
+    """Let a norm of groups have 4 in a narrow network, unless its options say how many: 32 would not divide it."""
+    if factory.options.keys() & {"groups", "channels_per_group", "max_groups"}:
+        return factory
+    return factory.with_defaults(groups=4)

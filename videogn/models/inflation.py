@@ -41,12 +41,14 @@ def inflate(kernel: Tensor, shape: Size) -> Tensor | None:
     Over a still image repeated in time the 3D convolution then gives the output of the 2D one.
 
     Args:
-        kernel: 2D kernel, (O, I, h, w).
+        kernel: 2D kernel, (O, I, h, w), or (O, I, 1, h, w) as our networks for images have it.
         shape: Shape of the 3D kernel, (O, I, t, h, w).
 
     Returns:
         3D kernel, (O, I, t, h, w), or None if the 2D kernel does not fit.
     """
+    if kernel.ndim == 5 and kernel.shape[2] == 1:
+        kernel = kernel.squeeze(2)
     if kernel.ndim != 4 or len(shape) != 5 or kernel.shape != shape[:2] + shape[3:]:
         return None
     return (kernel.unsqueeze(2) / shape[2]).expand(shape).clone()

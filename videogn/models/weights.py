@@ -113,7 +113,7 @@ def load_weights(
     given = read_source(source)
     weights = _for_network(given, model, source)
     own = model.state_dict()
-    translate = translation(weights.layout, own)
+    translate = translation(weights.layout, own, weights.tensors)
     head = head_prefix(own)
     named = {translate(key) or key: key for key in weights.tensors}  # our name -> the source's
     _require_same_norms(model, own, named, source)

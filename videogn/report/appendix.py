@@ -22,7 +22,7 @@ from videogn.report.differences import (
 from videogn.report.document_blocks import Block, Heading, Paragraph, Picture
 from videogn.report.figures import plot_clip_numbers, plot_groups
 from videogn.report.front import accuracy_figure
-from videogn.report.material import Material, Materials, each_budget, figure
+from videogn.report.material import Material, Materials, each_budget, example_of, figure
 from videogn.report.tables import group_tables, grouped_norms
 
 
@@ -67,8 +67,8 @@ def _groups_of(material: Material) -> list[Block]:
 
 def _classes(materials: Materials) -> list[Block]:
     explained = (
-        "Top-1 accuracy of each class over its videos that decode, mean over seeds; the class at the top has the "
-        "largest differences between the columns."
+        f"Top-1 accuracy of each class over its {example_of(materials)}s that decode, mean over seeds; the class at "
+        "the top has the largest differences between the columns."
     )
     return _below("Classes", explained, each_budget(materials, _classes_of))
 
@@ -79,7 +79,7 @@ def _classes_of(material: Material) -> list[Block]:
 
 
 def _differences(materials: Materials) -> list[Block]:
-    explained = explanation([one for material in materials for one in material.differences.all])
+    explained = explanation([one for material in materials for one in material.differences.all], example_of(materials))
     return _below("Paired differences", explained, each_budget(materials, _differences_of))
 
 
@@ -101,10 +101,15 @@ def _differences_of(material: Material) -> list[Block]:
 
 def _curves(materials: Materials) -> list[Block]:
     explained = (
-        f"Validation error of one clip a video during training, as in the paper's Figure 7.{_seeds(materials)} Where "
-        "there are many validations, markers stand at some of them only."
+        f"Validation error of one {_view(materials)} during training, as in the paper's Figure 7.{_seeds(materials)} "
+        "Where there are many validations, markers stand at some of them only."
     )
     return _below("During training", explained, each_budget(materials, _curves_of))
+
+
+def _view(materials: Materials) -> str:
+    """What a validation sees: an image, or one clip of each video."""
+    return "view an image" if example_of(materials) == "image" else "clip a video"
 
 
 def _curves_of(material: Material) -> list[Block]:

@@ -59,7 +59,7 @@ def plot_validation_errors(layout: Layout, path: Path) -> Path | None:
             style = {**looks[name(row)], "label": name(row)}
             _plot_seeds(axes, list(layout.results(row, norm).values()), style, _x_unit(layout)[0])
         _name(axes, layout, clips if split else (), norm)
-    share_y(panels, "validation error, 1 clip (%)")
+    share_y(panels, f"validation error, 1 {layout.unit} (%)")
     for axes in panels:
         axes.set_ylim(bottom=0)
     legend_below(figure, list(named_lines(panels).values()), columns=3)
@@ -114,7 +114,7 @@ def _curve(result: CellResult, unit: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _name(axes: Axes, layout: Layout, clips: Sequence[Clip], norm: Norm) -> None:
-    of_clip = f", clips of {layout.clip_label(clips[0])}" if clips else ""
+    of_clip = f", {layout.of_clip(clips[0])}" if clips else ""
     title_panel(axes, f"{layout.labels[norm]}{of_clip}")
     axes.set_xlabel(_x_unit(layout)[1])
     if _by_epoch(layout):

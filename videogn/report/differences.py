@@ -16,7 +16,6 @@ from videogn.study.cell import Norm
 
 #: Row, row before, name, and the terms of the contrast.
 _Terms: TypeAlias = tuple[Row, Row, str, list[Term]]
-_HEAD = ("clip length x interval", "batch size", "norm")
 BETWEEN_NORMS = "Differences between norms (percentage points of top-1)."
 SMALLER_BATCHES = (
     "From the largest batch to the smallest: change of top-1 (percentage points; below 0: lost). A row with two norms "
@@ -95,27 +94,31 @@ def differences(layout: Layout, files: ClipFiles) -> Differences:
     return Differences(*(_computed(terms, files) for terms in (norms, batches, clips)))
 
 
-def explanation(found: Sequence[Difference]) -> str:
-    """Explain how differences are computed, and what their intervals cover."""
-    over_videos = "it covers which videos happen to be in the test set, and not how another training run would have "
-    over_videos += "come out."
+def explanation(found: Sequence[Difference], example: str = "video") -> str:
+    """Explain how differences are computed, and what their intervals cover; `example` is what a test counts."""
+    over_videos = (
+        f"it covers which {example}s happen to be in the test set, and not how another training run would have come "
+        "out."
+    )
     if any(one.contrast.over_seeds.count > 1 for one in found):
         intervals = (
             "The interval over seeds is Student's t of the seeds' differences; it covers how training runs differ, for "
-            "these test videos, and is wide with few seeds. p is that of the same t: were there no difference, one as "
-            "large would be this likely; p (Holm) is corrected for the number of rows of its table, so that with no "
-            "difference anywhere one below 0.05 is at most 5 % likely. The interval over videos is a percentile "
-            f"bootstrap of the test videos ({RESAMPLES:,} resamples of the difference averaged over seeds); "
+            f"these test {example}s, and is wide with few seeds. p is that of the same t: were there no difference, "
+            "one as large would be this likely; p (Holm) is corrected for the number of rows of its table, so that "
+            f"with no difference anywhere one below 0.05 is at most 5 % likely. The interval over {example}s is a "
+            f"percentile bootstrap of the test {example}s ({RESAMPLES:,} resamples of the difference averaged over "
+            "seeds); "
             f"{over_videos} Neither covers"
         )
     else:
         intervals = (
-            f"The interval is a percentile bootstrap of the test videos ({RESAMPLES:,} resamples); {over_videos} With "
-            "one seed that is not known. Nor does it cover"
+            f"The interval is a percentile bootstrap of the test {example}s ({RESAMPLES:,} resamples); {over_videos} "
+            "With one seed that is not known. Nor does it cover"
         )
     return (
-        "Differences are percentage points of top-1 accuracy and paired: the same seed, the same test videos. "
-        f"{intervals} another data set or another recipe. Videos that could not be tested count as wrong."
+        f"Differences are percentage points of top-1 accuracy and paired: the same seed, the same test {example}s. "
+        f"{intervals} another data set or another recipe. {example.capitalize()}s that could not be tested count as "
+        "wrong."
     )
 
 
@@ -139,7 +142,8 @@ def difference_table(layout: Layout, found: Sequence[Difference], caption: str) 
         over_seeds, over_videos = with_interval(one.contrast.over_seeds), between(one.contrast.over_videos)
         rows.append([*_setting(layout, one), one.name, over_seeds, *(tested if several else []), over_videos])
     means = ["mean ± 95 % over seeds", "p", "p (Holm)"] if several else ["difference (one seed)"]
-    return Table([*_HEAD, *means, "95 % over videos"], rows, caption, len(_HEAD))
+    head = [*layout.place_head, "norm"]
+    return Table([*head, *means, f"95 % over {layout.example}s"], rows, caption, len(head))
 
 
 def mcnemar_table(layout: Layout, found: Sequence[Difference]) -> Table | None:
@@ -157,20 +161,19 @@ def mcnemar_table(layout: Layout, found: Sequence[Difference]) -> Table | None:
         rows.append([*_setting(layout, one), one.name, *(tests.get(seed, DASH) for seed in seeds)])
     number = sum(len(one.contrast.tests) for one in found)
     caption = (
-        "McNemar's exact test of each seed: videos that only the first norm has right / only the second, and the "
-        f"two-sided p value; in brackets, corrected by Holm for all {number} of the table. It compares two trained "
-        "networks, not two methods."
+        f"McNemar's exact test of each seed: {layout.example}s that only the first norm has right / only the second, "
+        f"and the two-sided p value; in brackets, corrected by Holm for all {number} of the table. It compares two "
+        "trained networks, not two methods."
     )
-    return Table(
-        ["clip length x interval", "batch size", "norm", *(f"seed {seed}" for seed in seeds)], rows, caption, 3
-    )
+    head = [*layout.place_head, "norm"]
+    return Table([*head, *(f"seed {seed}" for seed in seeds)], rows, caption, len(head))
 
 
 def _setting(layout: Layout, one: Difference) -> list[str]:
     """Clip and batch size, for instance "8 x 2" and "8 to 2"."""
     clips = [layout.clip_label(row.clip) for row in (one.before, one.row)]
     sizes = [str(row.batch_size) for row in (one.before, one.row)]
-    return [" to ".join(dict.fromkeys(values)) for values in (clips, sizes)]
+    return [" to ".join(dict.fromkeys(values)) for values in (clips, sizes)][-len(layout.place_head) :]
 
 
 def _pair(layout: Layout, first: Norm, other: Norm) -> str:

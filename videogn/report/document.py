@@ -97,7 +97,7 @@ def report_blocks(study: Study) -> list[Block]:
 
 def _frontier(study: Study, styles: Styles, path: Path) -> list[Block]:
     rows = [row for row in study.plan if row.get("largest_batch") is not None]
-    if not rows or study.memory is None:
+    if not rows or study.memory is None or all(row["clip_length"] == 1 for row in rows):  # of images there is one
         return []
     colours = {label: styles[norm]["color"] for norm, label in norm_labels(styles).items()}
     written = plot_frontier(rows, study.memory, path, colours)
@@ -111,5 +111,7 @@ def _frontier(study: Study, styles: Styles, path: Path) -> list[Block]:
 
 def _paper(study: Study) -> list[Block]:
     names = {cell.norm.name for cell in study.cells}
-    blocks: list[Block] = [Heading("The paper's numbers (not measured here)", 3), paper.table_8(), paper.table_2()]
+    videos = any(cell.clip_length > 1 for cell in study.cells)
+    tables = [*([paper.table_8()] if videos else []), paper.table_2()]
+    blocks: list[Block] = [Heading("The paper's numbers (not measured here)", 3), *tables]
     return [*blocks, *([paper.table_1()] if len(names & paper.TABLE_1.keys()) >= 3 else [])]

@@ -54,8 +54,8 @@ def plot_batch_sizes(layout: Layout, styles: Styles, path: Path) -> Path | None:
             points = {row.batch_size: layout.results(row, norm) for row in rows}
             _plot_points(axes, points, styles[norm], layout.labels[norm], _beside(number, len(layout.norms)))
         powers_axis(axes, sorted(row.batch_size for row in rows))
-        title_panel(axes, f"clips of {layout.clip_label(clip)}")
-        axes.set_xlabel("batch size (clips per normalisation batch)")
+        title_panel(axes, layout.of_clip(clip))
+        axes.set_xlabel(f"batch size ({layout.unit}s per normalisation batch)")
     share_y(panels[:-1], "top-1 accuracy (%)")
     _plot_paper_table_2(panels[-1], layout, styles)
     legend_below(figure, list(named_lines(panels).values()))
@@ -84,7 +84,7 @@ def plot_groups(layout: Layout, path: Path) -> list[Path]:
                 label = f"batch {row.batch_size}"
                 _plot_points(axes, points, looks[row.batch_size], label, _beside(number, len(own)))
             powers_axis(axes, sorted(norms))
-            title_panel(axes, f"{name.upper()}, clips of {layout.clip_label(clip)}")
+            title_panel(axes, f"{name.upper()}, {layout.of_clip(clip)}")
             axes.set_xlabel(option.replace("_", " "))
         share_y(panels, "top-1 accuracy (%)")
         legend_below(figure, list(named_lines(panels).values()))

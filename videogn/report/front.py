@@ -51,8 +51,8 @@ def accuracy_figure(material: Material) -> list[Block]:
         "better), not measured here; it shares the colours, and neither the task nor the scale."
     )
     alt = (
-        f"Accuracy of {listing(layout.labels.values())} against batch size, a panel for each clip length; the numbers "
-        "are in the table of accuracies. Beside it the paper's ImageNet error."
+        f"Accuracy of {listing(layout.labels.values())} against batch size, a panel for each kind of {layout.unit}; "
+        "the numbers are in the table of accuracies. Beside it the paper's ImageNet error."
     )
     return figure(plot_batch_sizes(layout, material.styles, material.figure("batch_size")), caption, alt)
 

@@ -113,22 +113,46 @@ class Layout:
         return [row.batch_size for row in self.rows if row.clip == clip]
 
     @property
+    def unit(self) -> str:
+        """What a batch consists of: "clip", or "image" where every clip has one frame."""
+        return "image" if all(clip.length == 1 for clip in self.clips) else "clip"
+
+    @property
+    def example(self) -> str:
+        """What a test counts: "video", or "image" where it sees one frame of each."""
+        images = self.finished and all(are_images(result.test["protocol"]) for result in self.finished)
+        return "image" if images else "video"
+
+    @property
+    def place_head(self) -> list[str]:
+        """Titles of the columns that say which clip and batch size a row is about; of images, the batch size alone."""
+        return ["batch size"] if self.unit == "image" else ["clip length x interval", "batch size"]
+
+    @property
     def head(self) -> list[str]:
         """Titles of the columns that `cells` fills."""
-        return ["clip length x interval", "batch size", *self._varying(self.clips[0])]
+        return [*self.place_head, *self._varying(self.clips[0])]
 
     def cells(self, row: Row) -> list[str]:
         """Setting of a row; what does not vary in the section is left out."""
         clip = row.clip
-        return [f"{clip.length} x {clip.interval}", str(row.batch_size), *self._varying(clip).values()]
+        place = [f"{clip.length} x {clip.interval}", str(row.batch_size)][-len(self.place_head) :]
+        return [*place, *self._varying(clip).values()]
 
     def clip_label(self, clip: Clip) -> str:
         """Name of a clip, for instance "16 x 1", or "16 x 1, lean" where memory modes vary."""
         return ", ".join([f"{clip.length} x {clip.interval}", *self._varying(clip).values()])
 
+    def of_clip(self, clip: Clip) -> str:
+        """What is trained on, for instance "clips of 16 x 1", or "images"."""
+        if self.unit == "clip":
+            return f"clips of {self.clip_label(clip)}"
+        return ", ".join(["images", *self._varying(clip).values()])
+
     def label(self, row: Row) -> str:
-        """Name of a row, for instance "16 x 1, batch 2"."""
-        return f"{self.clip_label(row.clip)}, batch {row.batch_size}"
+        """Name of a row, for instance "16 x 1, batch 2", or of images "batch 2"."""
+        before = [self.clip_label(row.clip)] if self.unit == "clip" else self._varying(row.clip).values()
+        return ", ".join([*before, f"batch {row.batch_size}"])
 
     def weights(self, start: int) -> str:
         """Source of the initial weights with a number: one for all norms, or one for each."""
@@ -180,3 +204,8 @@ def mean_accuracy(tests: Iterable[Mapping[str, Any]]) -> Interval | None:
 def accuracies(results: Mapping[int, CellResult]) -> list[float]:
     """Top-1 accuracy of each seed, per cent."""
     return [value for result in results.values() if (value := accuracy(result)) is not None]
+
+
+def are_images(protocol: Mapping[str, Any]) -> bool:
+    """Whether a test saw one frame of each example, from the entry of results.json."""
+    return protocol.get("clip_length") == 1 and protocol["clips"] == 1

@@ -43,6 +43,11 @@ class Material:
 Materials = Sequence[Material]
 
 
+def example_of(materials: Materials) -> str:
+    """What the tests count, "video" or "image"; see `Layout.example`."""
+    return materials[0].layout.example if materials else "video"
+
+
 def each_budget(materials: Materials, part: Callable[[Material], list[Block]]) -> list[Block]:
     """Make a part for every budget, below the budget's title where there are several of them.
 

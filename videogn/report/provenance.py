@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from videogn.report.clip_counts import ClipFiles
 from videogn.report.document_blocks import DASH, Block, Bullets, Code, Heading, Paragraph, Table
+from videogn.report.layout import are_images
 from videogn.report.number_format import listing
 from videogn.study.cell_files import CellResult
 from videogn.study.study_files import Study
@@ -99,11 +100,13 @@ def _test_set(results: Iterable[CellResult]) -> list[str]:
     """Describe the test, with a warning where not all cells were tested alike."""
     results = list(results)
     videos = sorted({result.test["counts"]["expected"] for result in results})
+    classes = sorted({len(result.test["per_class"]) for result in results})
     seeds = sorted({result.cell.seed for result in results})
     protocols = _distinct(protocol_in_words(result.test["protocol"]) for result in results)
+    images = all(are_images(result.test["protocol"]) for result in results)
     items = [
-        f"Test: {listing(videos)} videos of {listing(sorted({len(r.test['per_class']) for r in results}))} classes.",
-        f"Protocol: {'; or '.join(protocols)}; clip length and interval as trained.",
+        f"Test: {listing(videos)} {'images' if images else 'videos'} of {listing(classes)} classes.",
+        f"Protocol: {'; or '.join(protocols)}{'' if images else '; clip length and interval as trained'}.",
         f"Seeds: {listing(seeds)}.",
     ]
     hashes = _distinct(str(result.test.get("index_sha256")) for result in results)
@@ -131,6 +134,8 @@ def protocol_in_words(protocol: Mapping[str, Any]) -> str:
     rate = f", at {protocol['fps']:g} frames per second" if protocol.get("fps") else ""
     starts, crops = protocol["starts"], protocol.get("crops", DASH)
     aliased = "" if protocol.get("antialias", True) else ", frames not antialiased"
+    if are_images(protocol):
+        return f"one view an image, crops {crops}{side}{aliased}"
     return f"{protocol['clips']} clips a video{rate}, starts {starts}, crops {crops}{side}{aliased}"
 
 

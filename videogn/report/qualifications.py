@@ -36,9 +36,9 @@ def _flat(layout: Layout) -> list[str]:
     one = len(alone) == 1
     return [
         f"{listing(alone)} {'is' if one else 'are'} flat by construction here: batches are added up to equal steps, "
-        f"and {'a norm that looks' if one else 'norms that look'} at each clip alone then {'has' if one else 'have'} "
-        "the same gradients at every batch size, up to rounding and random draws. What differs between "
-        f"{'its' if one else 'their'} rows is how much training runs differ for no reason."
+        f"and {'a norm that looks' if one else 'norms that look'} at each {layout.unit} alone then "
+        f"{'has' if one else 'have'} the same gradients at every batch size, up to rounding and random draws. What "
+        f"differs between {'its' if one else 'their'} rows is how much training runs differ for no reason."
     ]
 
 

@@ -71,7 +71,7 @@ def _small_batches(layout: Layout, found: Sequence[Difference]) -> list[str]:
         changes = [f"{one.name} {_change(one.contrast)}" for one in own if one.name in labels]
         both = [f"{one.name} is {_value(one.contrast)}" for one in own if one.name not in labels]
         sizes = f"from batch {before.batch_size} to batch {row.batch_size}"
-        text = f"Clips of {layout.clip_label(row.clip)}, {sizes}: {'; '.join(changes)}."
+        text = f"{_capital(layout.of_clip(row.clip))}, {sizes}: {'; '.join(changes)}."
         items.append(text + (f" Of these changes, {'; '.join(both)}." if both and len(labels) <= _MOST_NORMS else ""))
     return items
 
@@ -89,7 +89,7 @@ def _norms(layout: Layout, found: Sequence[Difference]) -> list[str]:
             if one.row == Row(clip, size)
         ]
         if parts:
-            items.append(f"Clips of {layout.clip_label(clip)}: {'; '.join(parts)}.")
+            items.append(f"{_capital(layout.of_clip(clip))}: {'; '.join(parts)}.")
     return items
 
 
@@ -104,6 +104,10 @@ def _longer_clips(layout: Layout, found: Sequence[Difference]) -> list[str]:
         changes = [f"{one.name} {_change(one.contrast)}" for one in found if (one.row, one.before) == (row, before)]
         items.append(f"{layout.label(row)} instead of {layout.label(before)}: {'; '.join(changes)}.")
     return items
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _change(c: Contrast) -> str:

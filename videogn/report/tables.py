@@ -68,7 +68,7 @@ def _caption(layout: Layout) -> str:
         return "No cell is finished."
     k = results[0].test["k_of_top5"]
     what = f"Top-1 / top-{k} accuracy (%)" if _with_top_k(results) else "Top-1 accuracy (%)"
-    over = f"{what} over {_videos(results)} test videos"
+    over = f"{what} over {_videos(results)} test {layout.example}s"
     missing = f" (of {listing(layout.missing_seeds)} no cell is finished)" if layout.missing_seeds else ""
     if len(layout.seeds) == 1:
         return f"{over}. Seed {layout.seeds[0]} only{missing}, so that there is no spread to give."

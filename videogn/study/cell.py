@@ -234,12 +234,12 @@ def multigrid_option(schedule: str) -> dict[str, str]:
     return {"multigrid": schedule.partition("-")[2] or "both"}
 
 
-def fingerprint(fit_config: Mapping[str, Any], motion: Mapping[str, Any] | None) -> str:
+def fingerprint(fit_config: Mapping[str, Any], own_data: Mapping[str, Any] | None) -> str:
     """Hash the settings that a result depends on: a result is only good for its configuration.
 
     Args:
         fit_config: Configuration of `Cell.fit_config`.
-        motion: Parameters of the motion data set that the study makes for itself, or None.
+        own_data: What the data set is that the study makes for itself (`OwnData.identity`), or None.
 
     Returns:
         SHA-256, hexadecimal.
@@ -252,7 +252,7 @@ def fingerprint(fit_config: Mapping[str, Any], motion: Mapping[str, Any] | None)
         else part
         for name, part in fit_config.items()
     }
-    return _hash(json.dumps([matters, motion], sort_keys=True))
+    return _hash(json.dumps([matters, own_data], sort_keys=True))
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

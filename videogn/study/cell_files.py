@@ -139,7 +139,7 @@ def prepare(
     cell: Cell,
     fit_config: Mapping[str, Any],
     *,
-    motion: Mapping[str, Any] | None,
+    own_data: Mapping[str, Any] | None,
     data_root: Path | None,
     planned: Mapping[str, Any],
     test_clips: Sequence[tuple[int, int]] = (),
@@ -152,7 +152,7 @@ def prepare(
         folder: Folder of the cell; made if it does not exist.
         cell: The cell.
         fit_config: Configuration of `Cell.fit_config`.
-        motion: Parameters of the motion data set that the study makes for itself, or None.
+        own_data: What the data set is that the study makes for itself (`OwnData.identity`), or None.
         data_root: Folder of that data set, or None.
         planned: Plan of the cell's memory and steps.
         test_clips: Length and interval of the clips that it is tested with besides its own.
@@ -161,7 +161,7 @@ def prepare(
         ValueError: The cell is finished, with other settings.
         BlockingIOError: Another process runs it, with other settings.
     """
-    identity = fingerprint(fit_config, motion)
+    identity = fingerprint(fit_config, own_data)
     content: dict[str, Any] = {"cell": asdict(cell), "fingerprint": identity, "planned": dict(planned)}
     if not check_settings(folder, identity):
         with locked(folder):

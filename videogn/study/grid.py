@@ -11,16 +11,17 @@ from typing import Any, get_args
 import yaml
 
 from videogn.checks import check_choice, existing_path, expanded
-from videogn.choices import NUM_CLASSES, EvaluationViews, MotionSettings, ScalingName
+from videogn.choices import NUM_CLASSES, EvaluationViews, ScalingName
 from videogn.study.budget import KINDS, Budget
 from videogn.study.cell import Cell, Section, merge
 from videogn.study.combinations import clips_of_tests, combinations, replace_axes
+from videogn.study.own_data import OWN_DATA, OwnData, read_own_data
 from videogn.study.transfers import ClipOfTest
 from videogn.study.yaml_values import as_list, check_keys, integer, load_yaml, mapping, section
 from videogn.system.configurations import find_config, shipped
 from videogn.trust import KNOWN, check_trusted, names_in, typed_as
 
-_KEYS = ("title", "configs", "fit", "motion", "videos", "axes", "budget", "devices", "memory")
+_KEYS = ("title", "configs", "fit", *OWN_DATA, "videos", "axes", "budget", "devices", "memory")
 _BUDGET_KEYS = (*KINDS, "step_clips", "step_batches", "scaling", "title", "note")
 #: Option of `videogn fit` -> the part of a grid that decides it.
 DECIDED = {
@@ -65,7 +66,7 @@ class Grid:
     Attributes:
         title: Title of the report.
         base: Configuration of `videogn fit` that all cells have in common.
-        motion: Parameters of the motion data set that the study makes for itself, or None.
+        own_data: Data set that the study makes for itself, or None.
         videos: Numbers of videos, for plans made where the data are not.
         sections: Cells, budget by budget.
         memory: Size that the largest batches are planned for, such as 16GiB, or None.
@@ -76,7 +77,7 @@ class Grid:
 
     title: str
     base: dict[str, Any]
-    motion: dict[str, Any] | None
+    own_data: OwnData | None
     videos: Videos
     sections: tuple[Section, ...]
     memory: str | None
@@ -143,7 +144,7 @@ def make_grid(
 
     Args:
         content: Title, configs (paths relative to `folder`, or names of configurations that ship with the package),
-            fit, motion, videos, axes, budget, devices, memory.
+            fit, motion or images, videos, axes, budget, devices, memory.
         folder: Folder that paths in `configs` are relative to.
         name: Title of a grid without one.
         trust: Packages that the cells may name code from besides the known ones.
@@ -163,19 +164,20 @@ def make_grid(
         file = shipped().get(str(config)) or existing_path(folder / str(config))
         base = merge(base, mapping(file, load_yaml(file, file.read_text(encoding="utf-8")) or {}))
     fit = section(content, "fit")
-    _check_undecided(fit, motion=content.get("motion") is not None)
+    own_data = read_own_data(content)
+    _check_undecided(fit, own_data)
     base = merge(base, fit)
     for part in ("trainer", "model", "data"):
         section(base, part)  # looked at here, where the message can name it
     videos = section(content, "videos")
-    check_keys("key of videos", videos, _names(Videos))
+    check_keys("key of videos", videos, [field.name for field in fields(Videos)])
     memory = content.get("memory")
     return Grid(
         title=str(content.get("title") or name),
         base=base,
-        motion=_motion(content.get("motion")),
+        own_data=own_data,
         videos=Videos(**{name: integer(name, number, least=1) for name, number in videos.items()}),
-        sections=_sections(content, base),
+        sections=_sections(content, base, own_data),
         memory=None if memory is None else str(memory),
         text=yaml.safe_dump({key: value for key, value in content.items() if value}, sort_keys=False),
         test_clips=clips_of_tests(section(content, "axes")),
@@ -213,35 +215,17 @@ def check_known(grid: Grid) -> None:
             check_keys(f"option of {part}", section(base, part), names)
 
 
-def _check_undecided(fit: Mapping[str, Any], *, motion: bool) -> None:
+def _check_undecided(fit: Mapping[str, Any], own_data: OwnData | None) -> None:
     """Refuse options that every cell would replace: who gives them believes that they count."""
-    decided = {**DECIDED, **({"data.root": "motion, the data that the study makes"} if motion else {})}
+    made = {} if own_data is None else {"data.root": f"{own_data.kind}, the data that the study makes"}
+    decided = {**DECIDED, **made}
     for option, by in decided.items():
         part, _, name = option.rpartition(".")
         if name in (section(fit, part) if part else fit):
             raise ValueError(f"{option} cannot be set for all cells: it is decided by {by}")
 
 
-def _motion(value: Any) -> dict[str, Any] | None:
-    """Parameters of the motion data set, looked at."""
-    if value is None:
-        return None
-    motion = mapping("motion", value)
-    check_keys("key of motion", motion, _names(MotionSettings))
-    if "videos_per_class" not in motion:
-        raise ValueError(f"motion must say videos_per_class, got {motion}")
-    for name, number in motion.items():
-        if number is not None or name != "val_videos_per_class":
-            integer(name, number, least=0)
-    MotionSettings(**motion)
-    return motion
-
-
-def _names(settings: type[MotionSettings | Videos]) -> list[str]:
-    return [field.name for field in fields(settings)]
-
-
-def _sections(content: Mapping[str, Any], base: Mapping[str, Any]) -> tuple[Section, ...]:
+def _sections(content: Mapping[str, Any], base: Mapping[str, Any], own_data: OwnData | None) -> tuple[Section, ...]:
     """The cells of each budget."""
     devices = _devices(content.get("devices"), base)
     budgets = as_list(content.get("budget"))
@@ -249,7 +233,7 @@ def _sections(content: Mapping[str, Any], base: Mapping[str, Any]) -> tuple[Sect
         raise ValueError(f"a grid needs a budget: one of {', '.join(KINDS)}, for instance budget: {{epochs: 24}}")
     points = combinations(section(content, "axes"), base)
     for norm in dict.fromkeys(point.norm for point in points):
-        _check_undecided(norm.configured({}), motion=content.get("motion") is not None)
+        _check_undecided(norm.configured({}), own_data)
     sections = []
     for entry in budgets:
         budget, scaling = _budget(entry)

@@ -9,14 +9,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from videogn.checks import expanded
-from videogn.choices import MotionSettings
-from videogn.data.synthetic.writing import write_motion_dataset
 from videogn.study.cell import Cell, Section, fingerprint
 from videogn.study.cell_files import check_settings, prepare
 from videogn.study.grid import Grid, check_known
 from videogn.study.planning import count_videos, equal_memory_rows, plan_cells, plan_entry
 from videogn.study.study_files import (
-    MOTION_FOLDER,
     PLAN_FILE,
     STUDY_FILE,
     cell_folder,
@@ -26,7 +23,6 @@ from videogn.study.study_files import (
     write_study,
 )
 from videogn.study.transfers import ClipOfTest, other_clips
-from videogn.system.cores import available_cores
 from videogn.system.files import write_json
 from videogn.system.versions import package_versions
 from videogn.trust import KNOWN, check_trusted
@@ -64,27 +60,25 @@ def make_study(
     """
     out = place_of_study(out)
     check_known(grid)
-    if grid.motion is None:
+    if grid.own_data is None:
         _check_videos(grid.base)
     given, grid = grid, with_other_cells(grid, out)
     check_trusted(out / STUDY_FILE, grid.names, [*KNOWN, *grid.trust, *given.names])
     videos = count_videos(grid)
     plans = plan_cells(grid, videos, measure=False, progress=planning)
+    made = None if grid.own_data is None else grid.own_data.identity
     configs = {cell: cell.fit_config(grid.base) for cell in plans}
     for cell, config in configs.items():
-        check_settings(cell_folder(out, cell), fingerprint(config, grid.motion))  # before anything is touched
+        check_settings(cell_folder(out, cell), fingerprint(config, made))  # before anything is touched
     _tell(given, grid, out)
-    data_root = None
-    if grid.motion is not None:
-        data_root = out / MOTION_FOLDER
-        write_motion_dataset(data_root, MotionSettings(**grid.motion), workers=available_cores(), progress=writing)
+    data_root = None if grid.own_data is None else grid.own_data.write(out, writing)
     for cell, plan in plans.items():
         planned = plan_entry(plan)
         prepare(
             cell_folder(out, cell),
             cell,
             configs[cell],
-            motion=grid.motion,
+            own_data=made,
             data_root=data_root,
             planned=planned,
             test_clips=other_clips(cell, grid.test_clips),
@@ -157,7 +151,7 @@ def _check_videos(base: Mapping[str, Any]) -> None:
     data = base.get("data") or {}
     places = {name: data[name] for name in ("root", "train", "val", "test") if data.get(name) is not None}
     if not places:
-        raise ValueError("no videos: add --set data.root=FOLDER, or motion: to the grid")
+        raise ValueError("no videos: add --set data.root=FOLDER, or motion: or images: to the grid")
     for name, place in places.items():
         if "://" not in str(place) and not expanded(place).exists():
             raise FileNotFoundError(f"no such file or folder: {place} (data.{name})")

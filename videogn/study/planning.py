@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from videogn.checks import expanded
-from videogn.choices import ARCH, VAL_FRACTION, EvaluationProtocol, MotionSettings, NetworkInput
+from videogn.choices import ARCH, VAL_FRACTION, EvaluationProtocol, NetworkInput
 from videogn.data.splits import read_splits
-from videogn.data.synthetic.motion import MOTIONS
 from videogn.memory import StepPlan, StepSetting, plan_steps, setting_of_run, time_step
 from videogn.study.cell import Cell, norm_labels
 from videogn.study.grid import Grid, Videos
@@ -44,10 +43,9 @@ class CellPlan:
 
 def count_videos(grid: Grid) -> Videos:
     """Count the videos of a grid's data; where they are not here, the grid may say how many there are."""
-    if grid.motion is not None:
-        motion, classes = MotionSettings(**grid.motion), len(MOTIONS)
-        val = motion.val_count * classes
-        return Videos(classes, motion.videos_per_class * classes, val, val)
+    if grid.own_data is not None:
+        classes, train, val = grid.own_data.count()
+        return Videos(classes, train, val, val)
     data = section(grid.base, "data")
     sources = {split: data.get(split) for split in ("train", "val", "test")}
     places = [place for place in (data.get("root"), *sources.values()) if place is not None]

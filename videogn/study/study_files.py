@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from videogn.checks import existing_path, expanded
 from videogn.study.cell import Cell, Section
 from videogn.study.cell_files import LOCK_PATIENCE, CellResult, read_json
+from videogn.study.own_data import OWN_DATA
 from videogn.study.trained import half_trained
 from videogn.study.transfers import missing_clips, unfinished_state
 from videogn.system.destination import check_folder
@@ -21,7 +22,6 @@ from videogn.system.files import make_folder, write_json
 STUDY_FILE = "study.json"
 PLAN_FILE = "plan.json"
 CELLS_FOLDER = "cells"
-MOTION_FOLDER = "motion"
 _LOCK_FILE = ".lock"
 
 
@@ -87,7 +87,7 @@ def place_of_study(out: str | Path) -> Path:
     check_folder(out)
     if out.is_dir() and not (out / STUDY_FILE).exists():
         # A study that was killed while it was made has some of these already.
-        others = {path.name for path in out.iterdir()} - {_LOCK_FILE, MOTION_FOLDER, CELLS_FOLDER, PLAN_FILE}
+        others = {path.name for path in out.iterdir()} - {_LOCK_FILE, CELLS_FOLDER, PLAN_FILE, *OWN_DATA}
         if others:
             raise ValueError(f"{out} is not empty and no study ({min(others)} is there): name a new folder")
     return out

@@ -40,6 +40,10 @@ def load_yaml(name: object, text: str) -> Any:
         where = "" if line is None or "\n" not in text else f" (line {line + 1})"
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise ValueError(f"{name} is not valid YAML{where}: {' '.join(problem.split())}") from error
+    except RecursionError:
+        raise ValueError(f"{name} is not valid YAML: it is nested too deeply") from None
+    except (ValueError, LookupError, AttributeError) as error:  # what PyYAML makes of "!!bool x" or a 99th of May
+        raise ValueError(f"{name} is not valid YAML: a value in it is not what its tag or form says") from error
 
 
 def mapping(name: object, value: Any) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from typing import Any
 
 #: Seconds that a new process may take to import what it needs; generous, since many may start at once.
 _START_LIMIT = 300.0
+#: Times that a process is started which is killed, for want of memory for instance, before it is ready.
+_STARTS = 3
 #: Seconds after its limit when the process ends itself, in case the process that should kill it has ended.
 _GRACE = 10.0
 #: Seconds that a killed process may take to end. One that waits for a dead disk or server does not end until then.
@@ -117,19 +119,22 @@ class KillableProcess:
         self._connection = self._end = self._process = None
 
     def _start(self) -> None:
-        self._connection = self._end = self._process = None  # after a fork, those of the parent
-        self._owner = os.getpid()
-        self._process, self._connection = _launch(self._inherit)
-        self._end = weakref.finalize(self, _end, self._process, self._connection)
-        try:
-            self._answer((self._factory, self._arguments), _START_LIMIT)
-        except TimeLimitError as error:
-            raise StartError(f"{self._factory}: its process did not start in {_START_LIMIT:g} s") from error
-        except ProcessDiedError as error:
-            raise StartError(f"{self._factory}: {error} before it could start") from error
-        except BaseException:
-            self.close()
-            raise
+        for left in reversed(range(_STARTS)):
+            self._connection = self._end = self._process = None  # after a fork, those of the parent
+            self._owner = os.getpid()
+            self._process, self._connection = _launch(self._inherit)
+            self._end = weakref.finalize(self, _end, self._process, self._connection)
+            try:
+                self._answer((self._factory, self._arguments), _START_LIMIT)
+                return
+            except TimeLimitError as error:
+                raise StartError(f"{self._factory}: its process did not start in {_START_LIMIT:g} s") from error
+            except ProcessDiedError as error:
+                if left == 0:
+                    raise StartError(f"{self._factory}: {error} before it could start") from error
+            except BaseException:
+                self.close()
+                raise
 
     def _answer(self, question: tuple[str, tuple[Any, ...]], limit: float) -> Any:
         """Send a question to the process and wait for its answer, a return value or an exception."""

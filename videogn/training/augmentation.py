@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from videogn.checks import require_at_least
 
@@ -34,6 +35,8 @@ class AugmentationSettings:
             usual.
         random_erasing: Probability that a box of a clip, the same in all frames, is replaced by the mean colour (Zhong
             et al. 2020); 0.25 is usual.
+        pad_crop: Number of black pixels put around a clip, of which a part of its size is then cut out at random, the
+            same in all frames; 4 is usual for CIFAR-10.
 
     Raises:
         ValueError: If a number is out of range.
@@ -45,6 +48,7 @@ class AugmentationSettings:
     rand_augment_ops: int = 2
     color_jitter: float = 0.0
     random_erasing: float = 0.0
+    pad_crop: int = 0
 
     def __post_init__(self) -> None:
         for name in ("mixup", "cutmix", "color_jitter"):
@@ -53,6 +57,7 @@ class AugmentationSettings:
         if magnitude is not None and not 0 <= magnitude < _MAGNITUDES:
             raise ValueError(f"rand_augment is a magnitude and must be in 0..{_MAGNITUDES - 1}, got {magnitude}")
         require_at_least("rand_augment_ops", self.rand_augment_ops, 1)
+        require_at_least("pad_crop", self.pad_crop, 0)
         if not 0 <= self.random_erasing <= 1:
             raise ValueError(f"random_erasing is a probability and must be in [0, 1], got {self.random_erasing}")
 
@@ -117,7 +122,7 @@ class Augmentation:
 
 def _pixel_transforms(settings: AugmentationSettings, fill: list[float]) -> list[nn.Module]:
     """What is done to the uint8 frames of a clip, in the order of timm's and torchvision's recipes."""
-    changes: list[nn.Module] = []
+    changes: list[nn.Module] = [_PadCrop(settings.pad_crop)] if settings.pad_crop else []
     if not (settings.rand_augment is not None or settings.color_jitter or settings.random_erasing):
         return changes
     from torchvision.transforms import InterpolationMode, v2  # half a second, which few runs need
@@ -130,6 +135,25 @@ def _pixel_transforms(settings: AugmentationSettings, fill: list[float]) -> list
     if settings.random_erasing:
         changes.append(v2.RandomErasing(settings.random_erasing, value=fill))
     return changes
+
+
+class _PadCrop(nn.Module):
+    """Puts black around frames and cuts a part of their size out at a random place (He et al. 2016, section 4.2).
+
+    Args:
+        padding: Number of pixels on each side.
+    """
+
+    def __init__(self, padding: int) -> None:
+        super().__init__()
+        self.padding = padding
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Frames (T, 3, H, W), uint8 -> as many of the same size."""
+        height, width = frames.shape[-2:]
+        top, left = torch.randint(2 * self.padding + 1, (2,)).tolist()
+        padded = F.pad(frames, [self.padding] * 4)
+        return padded[..., top : top + height, left : left + width]
 
 
 def _mixing_transforms(settings: AugmentationSettings, num_classes: int) -> list[nn.Module]:

@@ -55,10 +55,9 @@ class VideoClassifier(pl.LightningModule):
     """Video network with everything needed to train, test and use it: its checkpoints are self-contained.
 
     Args:
-        arch: Architecture: `i3d_r50`, `i3d_r50_8x8`, `i3d_tiny`, `x3d_s`, `r2plus1d_18` and so on (docs/models.md), or
-            the dotted path of a builder of your own.
+        arch: Architecture: i3d_r50, i3d_tiny, x3d_s, resnet50 and so on (docs/models.md), or a dotted path.
         norm: Normalisation over (T, H, W): bn, gn, ln, in, brn, frozen_bn, sync_bn, sub_bn, ws+gn, bcn, mabn, rms_gn,
-            evonorm_s0, frn, nf, dyt, derf, none (docs/models.md), or the dotted path of a factory of your own.
+            evonorm_s0, frn, nf, dyt, derf, none (docs/models.md), or your own by its dotted path.
         norm_options: Options of the norm, for instance {groups: 32} or {channels_per_group: 16}.
         arch_options: Further arguments of the architecture, for instance {dropout: 0.5, pool_window: [null, 4, 4]}.
         class_names: Class names in the order of the class numbers. The command line takes them from the data.

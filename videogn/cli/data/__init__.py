@@ -9,4 +9,5 @@ ACTIONS = {
     "show": ("videogn.cli.data.show", "Count the videos of a folder, a list, a Kinetics CSV or an index."),
     "split": ("videogn.cli.data.split", "Divide a data set into lists of training, validation and test videos."),
     "synth": ("videogn.cli.data.synth", "Write the synthetic motion data set as H.264 files."),
+    "images": ("videogn.cli.data.images", "Write a small data set of images, such as digits or CIFAR-10."),
 }

@@ -150,7 +150,7 @@ def make(grid: Grid, out: Path, memory: int | None) -> None:
 
     command = shlex.join(["videogn", *sys.argv[1:]])
     with bars() as advance:
-        planning, writing = (partial(advance, name) for name in ("Planning cells", "Writing videos"))
+        planning, writing = (partial(advance, name) for name in ("Planning cells", "Writing data"))
         make_study(grid, out, command=command, memory=memory, planning=planning, writing=writing)
 
 

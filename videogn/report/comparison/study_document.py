@@ -14,6 +14,7 @@ from videogn.report.comparison.written import interval_content, write_pages
 from videogn.report.document_blocks import DASH, Block, Bullets, Heading, Paragraph, Table
 from videogn.report.number_format import MINUS, between, listing, signed
 from videogn.report.statistics import LEVEL
+from videogn.study.own_data import OWN_DATA
 from videogn.system.sizes import counted
 
 #: Names of cells that a sentence lists; compare.json has all.
@@ -72,8 +73,8 @@ def moved_words(found: StudyComparison) -> list[str]:
     ]
     for one in [*sorted(found.moved, key=lambda one: -(one.cells or 0)), *found.moved_tests]:
         said.append(f"{one.name}: {one.first} in A, {one.second} in B ({counted(one.cells or 0, 'pair')} of cells)")
-    motion = [one for one in found.moved_study if one.name.startswith("motion")]
-    said += [f"{one.name}: {one.first} in A, {one.second} in B" for one in motion]
+    made = [one for one in found.moved_study if one.name.startswith(tuple(OWN_DATA))]
+    said += [f"{one.name}: {one.first} in A, {one.second} in B" for one in made]
     return said or ["No setting of the matching cells moved"]
 
 

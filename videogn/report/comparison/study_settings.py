@@ -12,6 +12,7 @@ from videogn.report.document_blocks import DASH
 from videogn.study.cell import Cell
 from videogn.study.cell_files import FIT_FILE, CellResult
 from videogn.study.grid import DECIDED
+from videogn.study.own_data import OWN_DATA
 from videogn.study.study_files import Study
 from videogn.study.yaml_values import load_yaml
 
@@ -128,8 +129,8 @@ def moved_in_tests(pairs: Sequence[tuple[CellResult, CellResult]]) -> list[Moved
 def moved_of_study(first: Study, second: Study) -> Iterator[Moved]:
     """Compare the data sets that studies make for themselves, and the versions that they ran with."""
     grids = [load_yaml("the grid", study.grid) or {} for study in (first, second)]
-    motion = [{"motion": grid.get("motion")} if isinstance(grid, Mapping) else {} for grid in grids]
-    contents = [{**own, "version": study.versions} for own, study in zip(motion, (first, second), strict=True)]
+    made = [{kind: grid.get(kind) for kind in OWN_DATA} if isinstance(grid, Mapping) else {} for grid in grids]
+    contents = [{**own, "version": study.versions} for own, study in zip(made, (first, second), strict=True)]
     a, b = (dict(flattened(content)) for content in contents)
     for name in dict.fromkeys([*a, *b]):
         if a.get(name) != b.get(name):

@@ -11,6 +11,7 @@ from typing import Any
 
 from videogn.evaluation.result_folder import PAGES
 from videogn.report.document_blocks import Block, Bullets, Heading, Table
+from videogn.report.layout import are_images
 from videogn.report.markdown import render_markdown
 from videogn.report.of_test.accuracy import accuracy_blocks, summary_block
 from videogn.report.of_test.classes import class_blocks
@@ -110,4 +111,5 @@ def _method_blocks(summary: Any) -> list[Block]:
 
 
 def _protocol(protocol: Mapping[str, Any]) -> str:
-    return f"{protocol_in_words(protocol)}, clips of {protocol.get('clip_length')} x {protocol.get('interval')}"
+    clips = "" if are_images(protocol) else f", clips of {protocol.get('clip_length')} x {protocol.get('interval')}"
+    return f"{protocol_in_words(protocol)}{clips}"

@@ -57,6 +57,9 @@ class FrameCache:
         max_bytes: Limit for frames x height x width x 3 bytes, summed over all videos kept; >= 0.
         opener: Function that opens a video for decoding. Default: `open_video`.
 
+    Attributes:
+        nbytes: Size of all frames kept, in bytes.
+
     Raises:
         ValueError: If `max_bytes` is negative.
     """
@@ -66,11 +69,7 @@ class FrameCache:
         self.max_bytes = max_bytes
         self._opener = opener
         self._videos: dict[tuple[str, str], DecodedVideo] = {}
-
-    @property
-    def nbytes(self) -> int:
-        """Size of all frames kept, in bytes."""
-        return sum(video.nbytes for video in self._videos.values())
+        self.nbytes = 0  # added up here: a data set may have a million images
 
     @contextmanager
     def open(self, path: str, decoder: str = "auto") -> Iterator[FrameSource]:
@@ -94,6 +93,7 @@ class FrameCache:
                     return
                 with suppress(VideoDecodeError):  # the frames that are asked for may be intact
                     self._videos[key] = _decoded(video)
+                    self.nbytes += self._videos[key].nbytes
         if key in self._videos:
             yield self._videos[key]
             return

@@ -269,25 +269,44 @@ class VideoGuard:
                 self._holder = None
 
     def close(self) -> None:
-        """End the process; a later `open` starts another one."""
+        """End the process and give its memory back; a later `open` starts another one."""
         if self._owner == os.getpid():
             self._process.close()
+            del self._process, self._buffer
+            self._owner = None
 
 
-def video_opener(limit: float, frame_rate: float = FRAME_RATE) -> Opener:
-    """Make the function that opens videos for training, testing and prediction.
+class Unguarded:
+    """Opens videos in this process, in the place of a `VideoGuard`.
 
     Args:
-        limit: Seconds for one small video, which is then decoded in a `VideoGuard`; 0 decodes in this process.
+        frame_rate: Frames per second of folders of images.
+    """
+
+    def __init__(self, frame_rate: float) -> None:
+        self.open = functools.partial(open_video, frame_rate=frame_rate)
+
+    def close(self) -> None:
+        """There is no process to end."""
+
+
+def video_guard(limit: float, frame_rate: float = FRAME_RATE) -> VideoGuard | Unguarded:
+    """Make what opens videos for training, testing and prediction.
+
+    Args:
+        limit: Seconds for one small video, which is then decoded in a process of its own; 0 decodes in this process.
         frame_rate: Frames per second of folders of images. Default: 25.
 
     Raises:
         ValueError: If a number is out of range.
     """
     require_positive("frame_rate", frame_rate)
-    if limit == 0:
-        return functools.partial(open_video, frame_rate=frame_rate)
-    return VideoGuard(limit, frame_rate).open
+    return Unguarded(frame_rate) if limit == 0 else VideoGuard(limit, frame_rate)
+
+
+def video_opener(limit: float, frame_rate: float = FRAME_RATE) -> Opener:
+    """Make the function that opens videos: `open` of a `video_guard`, which lives as long as the function."""
+    return video_guard(limit, frame_rate).open
 
 
 @functools.cache
