@@ -106,6 +106,7 @@ def check_end(status: object, reason: str, name: str, value: str) -> None:
         names = {last, last.replace("_", "-"), last.replace("_", " "), last.rstrip("s")}
         given = value.strip()
         shown = {one_line(given)[:12], repr(given)[1:12], os.path.expanduser(given), given.strip("[]{}")}
-        shown |= {repr(given.lstrip("-"))[1:8], given.partition("=")[0], *(repr(key) for key in given[1:].split(":")[:-1])}
+        shown |= {repr(given.lstrip("-"))[1:8], given.partition("=")[0]}
+        shown |= {repr(key) for key in given[1:].split(":")[:-1]}
         assert any(each and each in reason for each in names | shown), reason
         assert not any(word in reason for word in ("Parser key", "<class '", "Errno 2]")), reason
