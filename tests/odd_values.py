@@ -107,5 +107,6 @@ def check_end(status: object, reason: str, name: str, value: str) -> None:
         given = value.strip()
         shown = {one_line(given)[:12], repr(given)[1:12], os.path.expanduser(given), given.strip("[]{}")}
         shown |= {repr(given.lstrip("-"))[1:8], given.partition("=")[0]}
+        shown |= {repr(key) for key in given[1:].split(":")[:-1]}
         assert any(each and each in reason for each in names | shown), reason
-        assert not any(word in reason for word in ("Parser key", "<class", "Errno 2")), reason
+        assert not any(word in reason for word in ("Parser key", "<class '", "Errno 2]")), reason

@@ -41,6 +41,7 @@ def _options():
         hints = typing.get_type_hints(options)
         for field in dataclasses.fields(options):
             kinds = {hints[field.name], *typing.get_args(hints[field.name])}
+            kinds = kinds if typing.get_origin(hints[field.name]) is not dict else set()
             values = NUMBERS if kinds & {int, float} else TEXTS if str in kinds else OTHERS
             if hints[field.name] is not bool:  # those take no value
                 yield pytest.param(words, options, field, values, id=".".join((*words, field.name)))
@@ -73,6 +74,7 @@ def right(motion, trained, tmp_path_factory):
     return places | {
         "checkpoint": checkpoint,
         "networks": checkpoint,
+        "names": "x3d_s",
         "export.source": checkpoint,
         "convert.source": str(home / "bn.ckpt"),
         **dict.fromkeys(("video", "videos", "paths", "convert.data"), video),
@@ -112,7 +114,7 @@ def _argv(words, options, right, odd, value):
             positional += given
         else:
             named += [f"{flag}={given[0]}", *given[1:]]
-    return [*words, *named, "--", *positional]
+    return [*words, *named, *(["--", *positional] if positional else [])]
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ def read_options(options: type[Options], prog: str, argv: Sequence[str]) -> Opti
     _refuse_files_like_options(parser, argv)
     given = vars(parser.parse_args(list(argv)))
     check_largest(given)
-    for field in fields(options):
+    for field in fields(options):  # type: ignore[arg-type]
         check_text(field.name if _is_positional(field) else _flag(field.name), given[field.name])
     return options(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 

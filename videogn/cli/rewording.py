@@ -92,8 +92,8 @@ def reword(message: str, parser: argparse.ArgumentParser) -> str:
         right = "text in UTF-8" if found["bytes"] else "a number of fewer digits than thousands"
         return f"{flags.get(found['key'], '--' + found['key'])} must be {right}"
     given = _GIVEN_VALUE.search(message)
-    if (found := _SUBTYPES.search(" ".join(message.split()))) and given and (right := _any_of(found["types"])):
-        return f"--{found['key']} must be {right}, got {given['value']!r}"
+    if (found := _SUBTYPES.search(" ".join(message.split()))) and given and (kinds := _any_of(found["types"])):
+        return f"--{found['key']} must be {kinds}, got {given['value']!r}"
     if (found := _UNKNOWN_CLASS.search(message)) and given:
         if literals := _LITERALS.findall(message):
             valid = ", ".join(dict.fromkeys(name.strip(" '") for names in literals for name in names.split(",")))

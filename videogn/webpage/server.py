@@ -33,11 +33,11 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # text that no name of a machine can be
+        if isinstance(error, UnicodeError | socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise OSError(f"host {host!r} is no address of this machine; 127.0.0.1 and 0.0.0.0 are") from error
         if error.errno == errno.EADDRINUSE:
             raise OSError(f"port {port} of {host} is in use: name another one with --port") from error
-        if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-            raise OSError(f"host {host!r} is no address of this machine; 127.0.0.1 and 0.0.0.0 are") from error
         raise OSError(f"port {port} of {host} cannot be opened ({error.strerror})") from error
 
 
