@@ -75,6 +75,7 @@ def right(motion, trained, tmp_path_factory):
         "checkpoint": checkpoint,
         "networks": checkpoint,
         "names": "x3d_s",
+        "images.name": "textures",
         "export.source": checkpoint,
         "convert.source": str(home / "bn.ckpt"),
         **dict.fromkeys(("video", "videos", "paths", "convert.data"), video),
