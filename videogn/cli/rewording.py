@@ -30,7 +30,9 @@ _SUBTYPES = re.compile(r"Parser key \"(?P<key>\S+)\".*?Subtypes: \[(?P<types>.*?
 _GROUP = re.compile(r"Parser key \"(?P<key>\w+)\":\s+(?:- )?Unable to load config '(?P<value>.*?)'", re.DOTALL)
 _LITERALS = re.compile(r"Expected a typing\.Literal\[(.+)\]")
 _GIVEN_VALUE = re.compile(r"G(?:iven|ot) value:[ ]?(?P<value>[^\n]*)")
-_NO_VALUE = re.compile(r"key \"(?P<key>\S+)\":\s+(?:(?P<bytes>'utf-8' codec)|Exceeds the limit \(4300 digits\))")
+_NO_VALUE = re.compile(
+    r"key \"(?P<key>\S+)\"(?::| element \d+:)\s+(?:(?P<bytes>'utf-8' codec)|Exceeds the limit \(4300 digits\))"
+)
 _CLASS_PATH = re.compile(r"class_path'(?:: |, val=)'(?P<path>[^']+)'")
 _TYPES = {
     "int": "a whole number",
