@@ -55,7 +55,8 @@ def test_the_last_is_taken_and_named(tmp_path, caplog, command):
     _write(tmp_path, *FILES)
     last = tmp_path / FILES[-1]
     assert find_checkpoint("last", tmp_path, command) == last
-    assert caplog.messages == [f"--ckpt_path last: {last} (epoch=4, step=40), last of the newest training run in {tmp_path}"]
+    said = f"--ckpt_path last: {last} (epoch=4, step=40), last of the newest training run in {tmp_path}"
+    assert caplog.messages == [said]
 
 
 @pytest.mark.parametrize("kind", ["empty", "cut", "flipped"])
