@@ -101,7 +101,7 @@ def test_training_takes_the_rate_and_the_frames(classes):
     assert len(samples) == 2
     for sample in samples:
         assert np.array_equal(sample.frames.numpy(), decode_frames(sample.path, [0, 2, 4, 6, 8, 10, 12, 14]))
-        with data._opener(sample.path, "auto") as video:
+        with data._kept_opener(sample.path, "auto") as video:
             assert video.info.fps == 12
     with pytest.raises(ValueError, match="frame_rate must be > 0, got -1"):
         VideoDataModule(root=str(classes), frame_rate=-1, **views)

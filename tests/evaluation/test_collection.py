@@ -87,7 +87,7 @@ def test_a_full_disk_is_named(monkeypatch, tmp_path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
     try:
-        with pytest.raises(OSError, match=rf"kept in {tmp_path}: .*; TMPDIR names another folder"):
+        with pytest.raises(OSError, match=rf"kept in {tmp_path} \(File too large.*\); TMPDIR names another folder"):
             collection.add(VideoResult(0, "a" * 100_000, 0))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -102,12 +102,12 @@ def ray_engine():
 
 
 @pytest.fixture
-def stand_in(tmp_path, monkeypatch):
-    """A stand-in for the two commands of a cell: the workers run in this directory, where Python finds it first."""
+def stand_in(tmp_path, monkeypatch, ray_engine):
+    """A stand-in for the two commands of a cell, which the cells of the workers find first."""
     package = tmp_path / "here" / "videogn"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
-    monkeypatch.chdir(package.parent)
+    monkeypatch.setitem(ray_engine._environment, "PYTHONPATH", str(package.parent))
     return StandIn(package / "__main__.py")
 
 
