@@ -108,5 +108,6 @@ def check_end(status: object, reason: str, name: str, value: str) -> None:
         shown = {one_line(given)[:12], repr(given)[1:12], os.path.expanduser(given), given.strip("[]{}")}
         shown |= {repr(given.lstrip("-"))[1:8], given.partition("=")[0]}
         shown |= {repr(key) for key in given[1:].split(":")[:-1]}
+        shown |= {f"no option {key}" for key in given[1:].split(":")[:-1]} | {"a configuration names "}
         assert any(each and each in reason for each in names | shown), reason
         assert not any(word in reason for word in ("Parser key", "<class '", "Errno 2]")), reason
