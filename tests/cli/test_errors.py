@@ -36,7 +36,12 @@ from training import SMALL, TINY
             "trainer.callbacks cannot be 'EarlyStoping'; did you mean 'EarlyStopping'?",
         ),
         (["--trainer.max_time={a: 1}"], "max_time must be a time such as 00:08:00:00 (days, hours, minutes, seconds)"),
-        (["--trainer.val_check_interval={hours: 1e400}"], "val_check_interval must be"),
+        (["--trainer.val_check_interval={a: 1}"], "val_check_interval must be a time such as 00:08:00:00"),
+        (
+            ["--data.train_short_sides=[1]"],
+            "--data.train_short_sides must be 2 numbers in brackets, with commas between",
+        ),
+        (["--data.class_names=[]"], "--data.class_names must name the classes, got []"),
         (["--data.root="], "--data.root must not be empty, got ''; is a variable of the shell not set?"),
         (["--trust="], "--trust must be names of packages, such as mine or mine.norms, got ''"),
         (["--model=x"], "--model cannot be 'x': its options are --model.OPTION, each with a value of its own"),
