@@ -118,7 +118,7 @@ def test_reports_need_no_torch():
 @pytest.mark.parametrize(
     ("module", "most", "foreign"),
     [
-        ("videogn.cli.lightning_cli", 186, {"videogn.report", "videogn.study", "videogn.inference"}),
+        ("videogn.cli.lightning_cli", 188, {"videogn.report", "videogn.study", "videogn.inference"}),
         ("videogn.inference.predictor", 100, {"videogn.training", "lightning", "torchmetrics", "matplotlib"}),
     ],
 )

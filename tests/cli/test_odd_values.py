@@ -81,7 +81,7 @@ def right(motion, trained, tmp_path_factory):
         **dict.fromkeys(("video", "videos", "paths", "convert.data"), video),
         "probe.data": str(motion),
         "source": str(motion),
-        "split.source": str(motion / "train"),
+        "split.source": str(shutil.copytree(motion / "train", home / "own")),  # where it writes its lists
         "index": str(home / "index.parquet"),
         "results": str(home / "tested"),
         "report.folders": str(home / "tested"),

@@ -216,7 +216,7 @@ def test_what_is_fetched_has_the_hash_of_its_name(downloads, monkeypatch):
 def test_a_damaged_download_is_named_and_no_code_in_it_is_run(downloads):
     for content in (b"PK\x03\x04 half", pickle.dumps(print)):
         (downloads / "X3D_S.pyth").write_bytes(content)
-        with pytest.raises(ValueError, match=r"X3D_S\.pyth is not a checkpoint: it is damaged"):
+        with pytest.raises(ValueError, match=r"X3D_S\.pyth is (not a checkpoint: it is )?damaged"):
             load_weights(i3d_tiny(), "zoo:x3d_s")
 
 

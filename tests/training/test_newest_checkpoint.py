@@ -21,7 +21,8 @@ def _write(root, *files):
     for age, name in enumerate(files):
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({"global_step": age, "state_dict": {"w": torch.full((1000,), float(age))}, "training": {}}, path)
+        weights = {"w": torch.full((1000,), float(age))}
+        torch.save({"epoch": age, "global_step": 10 * age, "state_dict": weights, "training": {}}, path)
         os.utime(path, (1e9 + age, 1e9 + age))
 
 
@@ -54,7 +55,8 @@ def test_the_last_is_taken_and_named(tmp_path, caplog, command):
     _write(tmp_path, *FILES)
     last = tmp_path / FILES[-1]
     assert find_checkpoint("last", tmp_path, command) == last
-    assert caplog.messages == [f"--ckpt_path last: {last}, last of the newest training run in {tmp_path}"]
+    said = f"--ckpt_path last: {last} (epoch=4, step=40), last of the newest training run in {tmp_path}"
+    assert caplog.messages == [said]
 
 
 @pytest.mark.parametrize("kind", ["empty", "cut", "flipped"])
@@ -64,7 +66,7 @@ def test_a_damaged_last_gives_way_to_the_one_before_it(tmp_path, caplog, kind):
     assert find_checkpoint("last", tmp_path, "fit") == tmp_path / FILES[3]
     warning, line = caplog.messages
     assert warning.startswith(f"{tmp_path / FILES[-1]} is damaged: ")
-    assert line == f"--ckpt_path last: {tmp_path / FILES[3]}, the newest whole one in {tmp_path}"
+    assert line == f"--ckpt_path last: {tmp_path / FILES[3]} (epoch=3, step=30), the newest whole one in {tmp_path}"
     with pytest.raises(
         ValueError, match=r"last\.ckpt is damaged: .*; --ckpt_path .*epoch=1\.ckpt tests the newest whole"
     ):

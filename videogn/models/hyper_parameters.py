@@ -120,6 +120,7 @@ _TRAINING: dict[str, _Check] = {
     **dict.fromkeys(("optimizer", "scheduler"), _nothing),
     "rand_augment": _or_none(partial(count, least=0)),
     "rand_augment_ops": count,
+    "pad_crop": partial(count, least=0),
     "class_weights": _or_none(_class_weights),
     "freeze": _or_none(_parts),
     "unfreeze_epochs": _or_none(partial(_by_name, partial(count, most=10**9))),

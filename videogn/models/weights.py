@@ -130,7 +130,8 @@ def load_weights(
     for name, target in own.items():
         tensor = weights.tensors.get(named.get(name, ""))
         if tensor is not None and (same_classes or not name.startswith(head)):
-            value = _fitted(tensor, target)
+            # The release's video networks without an extent in time are others, of which no kernel is inflated.
+            value = _fitted(tensor, target, inflating=weights.layout != "nonlocal" or tensor.ndim == 4)
             if value is not None:
                 fitting[name] = value
                 (report.loaded if tensor.shape == target.shape else report.inflated).append(name)
@@ -156,10 +157,12 @@ def _for_network(weights: SourceWeights, model: nn.Module, source: str | Path) -
         raise ValueError(f"{source} does not fit the network: {error}") from error
 
 
-def _fitted(tensor: Tensor, target: Tensor) -> Tensor | None:
+def _fitted(tensor: Tensor, target: Tensor, *, inflating: bool) -> Tensor | None:
     """Return the tensor in the target's dtype and shape, or None if it does not fit."""
     tensor = tensor.to(target.dtype)
-    return tensor if tensor.shape == target.shape else inflate(tensor, target.shape)
+    if tensor.shape == target.shape:
+        return tensor
+    return inflate(tensor, target.shape) if inflating else None
 
 
 def _new_report(

@@ -54,7 +54,7 @@ def find_checkpoint(which: str, root: Path, command: str) -> Path | None:
     for reason in damaged if which == "last" else ():
         _log.warning("%s", reason)
     before = "the newest whole one" if damaged else f"{which} of the newest training run"
-    _log.info("--ckpt_path %s: %s, %s in %s", which, newest, before, root)
+    _log.info("--ckpt_path %s: %s (%s), %s in %s", which, newest, _how_far(newest), before, root)
     return newest
 
 
@@ -100,6 +100,13 @@ def newest_whole(root: Path) -> tuple[Path | None, list[str]]:
         else:
             return path, damaged
     return None, damaged
+
+
+def _how_far(path: Path) -> str:
+    """Place of a checkpoint in its training run, counted as Lightning's names of files count."""
+    content = read_checkpoint(path)
+    found = content if isinstance(content, dict) else {}
+    return f"epoch={found.get('epoch')}, step={found.get('global_step')}"
 
 
 def _why_none(root: Path, damaged: list[str]) -> str:
