@@ -102,11 +102,15 @@ def check_end(status: object, reason: str, name: str, value: str) -> None:
     """Check that a command ended as it may, and that a refusal names the option or its value."""
     assert status in ("began", 0, 1, 2)
     if status == 2:
-        last = name.rsplit(".", 1)[-1]
+        last = name.rsplit(".", 1)[-1].lstrip("-")
         names = {last, last.replace("_", "-"), last.replace("_", " "), last.rstrip("s")}
         given = value.strip()
         shown = {one_line(given)[:12], repr(given)[1:12], os.path.expanduser(given), given.strip("[]{}")}
         shown |= {repr(given.lstrip("-"))[1:8], given.partition("=")[0]}
         shown |= {repr(key) for key in given[1:].split(":")[:-1]}
+        shown |= {f"no option {key}" for key in given[1:].split(":")[:-1]} | {
+            "a configuration names ",
+            f"no option '{last}.",
+        }
         assert any(each and each in reason for each in names | shown), reason
         assert not any(word in reason for word in ("Parser key", "<class '", "Errno 2]")), reason

@@ -41,6 +41,8 @@ def check_texts(config: Mapping[str, Any]) -> None:
     """
     for name, value in _own(config):
         check_text(f"--{name}", value)
+    if vars(config["data"]).get("class_names") == []:
+        raise ValueError("--data.class_names must name the classes, got []; null takes those of the data")
 
 
 def _own(config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -28,6 +28,7 @@ _WRONG_VALUE = re.compile(
 _UNKNOWN_CLASS = re.compile(r"Parser key \"(?P<key>[^\"]+)\".*(?:Union subtypes|import path|subclass).*", re.DOTALL)
 _SUBTYPES = re.compile(r"Parser key \"(?P<key>\S+)\".*?Subtypes: \[(?P<types>.*?)\] Errors:")
 _GROUP = re.compile(r"Parser key \"(?P<key>\w+)\":\s+(?:- )?Unable to load config '(?P<value>.*?)'", re.DOTALL)
+_TUPLE = re.compile(r"key \"(?P<key>\S+)\":\s+Expected a tuple with (?P<count>\d+) elements")
 _LITERALS = re.compile(r"Expected a typing\.Literal\[(.+)\]")
 _GIVEN_VALUE = re.compile(r"G(?:iven|ot) value:[ ]?(?P<value>[^\n]*)")
 _NO_VALUE = re.compile(
@@ -94,6 +95,10 @@ def reword(message: str, parser: argparse.ArgumentParser) -> str:
         right = "text in UTF-8" if found["bytes"] else "a number of fewer digits than thousands"
         return f"{flags.get(found['key'], '--' + found['key'])} must be {right}"
     given = _GIVEN_VALUE.search(message)
+    if (found := _TUPLE.search(message)) and given:
+        return (
+            f"--{found['key']} must be {found['count']} numbers in brackets, with commas between, got {given['value']}"
+        )
     if (found := _SUBTYPES.search(" ".join(message.split()))) and given and (kinds := _any_of(found["types"])):
         return f"--{found['key']} must be {kinds}, got {given['value']!r}"
     if (found := _UNKNOWN_CLASS.search(message)) and given:

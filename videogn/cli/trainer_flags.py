@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from importlib.util import find_spec
 
 from jsonargparse import Namespace
@@ -45,6 +46,8 @@ def check_flags(trainer: Namespace, command: str) -> None:
         value = trainer[name]
         if isinstance(value, int | float) and not value > 0:  # an interval may be a time, too
             raise ValueError(f"{name} must be > 0, got {value}; limit_val_batches 0 leaves out the validations")
+    for name in ("max_time", "val_check_interval"):
+        _check_time(name, trainer[name])
     if trainer.gradient_clip_val is not None and trainer.gradient_clip_val < 0:  # which would clip nothing
         raise ValueError(f"gradient_clip_val must be >= 0, got {trainer.gradient_clip_val}")
     if trainer.barebones and command != "fit":
@@ -55,6 +58,18 @@ def check_flags(trainer: Namespace, command: str) -> None:
         raise ValueError(_NO_ENGINE.format(trainer.precision))
     if trainer.limit_train_batches == 0 and command == "fit":
         raise ValueError("limit_train_batches must be > 0, got 0; `videogn validate` validates without training")
+
+
+def _check_time(name: str, value: object) -> None:
+    """Refuse a time as a mapping that is none; Lightning says what text is none."""
+    if isinstance(value, dict):
+        try:
+            timedelta(**value)
+        except (TypeError, OverflowError) as error:
+            raise ValueError(
+                f"{name} must be a time such as 00:08:00:00 (days, hours, minutes, seconds) or {{hours: 8}}, "
+                f"got {value}"
+            ) from error
 
 
 def check_folders(config: Namespace, command: str) -> None:
