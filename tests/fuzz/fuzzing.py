@@ -13,6 +13,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -69,6 +70,12 @@ def outcome(call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
         text = str(error)
     assert len(text.splitlines()) == 1, f"a refusal is one line, got {text!r}"
     return Refused(text)
+
+
+def most_memory() -> int:
+    """Most bytes that this process has had in memory; what getrusage says begins with that of the parent."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 class Refused(str):

@@ -19,7 +19,7 @@ _SIZES = {
     "interval": st.integers(1, 16),
 }
 _COUNT = st.integers(1, 40)
-_FPS = st.one_of(st.sampled_from((24.0, 25.0, 29.97, 30.0, 60.0)), st.floats(0.5, 240))
+_FPS = st.one_of(st.sampled_from((24.0, 25.0, 29.97, 30.0, 60.0)), st.floats(0.5, 240, allow_subnormal=False))
 #: Frames of which float32, in which SlowFast counts, no longer tells the fractions apart.
 _FLOAT32 = 2.0**-22
 

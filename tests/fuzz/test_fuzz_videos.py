@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from fuzzing import fuzzed, mutants
+from fuzzing import fuzzed, most_memory, mutants
 from hypothesis import strategies as st
 
 from videogn.indexing.catalogue import STATUSES
@@ -64,7 +63,7 @@ class Victim:
         """The status, what decoding came to, and the most memory so far; raises what must not be raised."""
         report = check_integrity(path)
         assert len(report.reason.splitlines()) <= 1
-        return report.status, self._decode(path), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        return report.status, self._decode(path), most_memory()
 
     def _decode(self, path: str) -> str:
         try:
