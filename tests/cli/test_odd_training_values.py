@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import re
 
 import pytest
@@ -65,6 +66,7 @@ def test_some_odd_values_of_fit(check):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("FUZZ_CASES" not in os.environ, reason="takes longer than all other tests: by hand, FUZZ_CASES=1")
 @pytest.mark.parametrize("command", ["fit", "validate", "test"])
 def test_every_odd_value(check, command):
     check(command, None)
