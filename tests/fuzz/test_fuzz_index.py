@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fuzzing import fuzzed, mutants, outcome
+from fuzzing import Refused, fuzzed, mutants, outcome
 from hypothesis import example
 from hypothesis import strategies as st
 
@@ -138,6 +138,7 @@ def test_metadata_that_is_no_json(tmp_path, stored):
 
 
 def _read_both(path: Path) -> None:
-    """As what is trained on, and as what `videogn data index` goes on with."""
-    outcome(read_everything, str(path))
-    outcome(read_catalogue, path)
+    """As what is trained on, and as what `videogn data index` goes on with; a refusal names the file."""
+    for read, source in ((read_everything, str(path)), (read_catalogue, path)):
+        found = outcome(read, source)
+        assert not isinstance(found, Refused) or path.name in found
