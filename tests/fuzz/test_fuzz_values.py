@@ -46,6 +46,8 @@ def test_sizes_are_read_as_written(size):
 
 
 @fuzzed(seconds=st.floats(0, 1e12, allow_subnormal=False))
+@example(seconds=100.0)
+@example(seconds=5969.9)
 def test_durations(seconds):
     written = format_duration(seconds)
     assert re.fullmatch(r"[\d.e+-]+ (s|min|h|d)( \d+ (min|h))?", written)

@@ -65,6 +65,8 @@ def test_the_layers_say_how_many_clips_they_look_at(norm, options, together):
 def test_no_clip_at_all():
     with pytest.raises(ValueError, match=r"one clip needs .* even in memory mode stage, and 1.0 KiB can be used"):
         _fit(1024)
+    with pytest.raises(ValueError, match=r"2 clips need .* even in memory mode stage, and 1.0 KiB can be used"):
+        _fit(1024, norm="sub_bn", norm_options={"clips": 2})
 
 
 def test_largest_batches_are_of_the_modes_that_a_network_has():

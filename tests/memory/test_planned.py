@@ -51,6 +51,7 @@ def test_sub_batches_of_more_than_one_clip_are_planned():
     assert plan.memory(4) == step_memory(plan.setting, 4)
     with pytest.raises(ValueError, match="divisible by the clips of a sub-batch, got 3 clips"):
         plan.memory(3)
+    assert [plan.largest_batch(plan.memory(6).peak_bytes + more) for more in (-1, 0, 1)] == [4, 6, 6]
 
 
 def test_settings_that_share_nothing_and_some_that_are_equal():

@@ -69,8 +69,9 @@ def find_fit(setting: StepSetting, batch_size: int, accumulated: int, limit: int
                 return Fit(mode, clips, parts, reason)
     mode, fits = max(largest.items(), key=lambda item: item[1])
     if fits == 0:
+        least = "one clip needs" if setting.sub_batch == 1 else f"{setting.sub_batch} clips need"
         raise ValueError(
-            f"one clip needs {format_size(plans[-1].memory(1).peak_bytes)} even in memory mode "
+            f"{least} {format_size(plans[-1].memory(setting.sub_batch).peak_bytes)} even in memory mode "
             f"{plans[-1].setting.memory_mode}, and {memory} can be used: take shorter or smaller clips "
             "(--model.clip_length, --model.crop_size) or a smaller network"
         )

@@ -70,8 +70,9 @@ class StepPlan:
     scales: bool
 
     def largest_batch(self, limit: int) -> int:
-        """Find the largest batch that fits into `limit` bytes; 0 if no clip does."""
-        return largest_batch(lambda batch_size: self.memory(batch_size).peak_bytes, limit)
+        """Find the largest batch that fits into `limit` bytes, of whole sub-batches of the norm; 0 if no clip does."""
+        unit = self.setting.sub_batch
+        return unit * largest_batch(lambda units: self.memory(units * unit).peak_bytes, limit)
 
     def row(self, interval: int, batch_size: int) -> dict[str, Any]:
         """Make a row of `videogn plan --json`.
@@ -127,8 +128,7 @@ def plan_steps(
     sizes: dict[str, tuple[int, int]] = {}
     known: dict[Any, Any] = {}
     for network in of_network.values():
-        # A norm over sub-batches of `clips` takes only batches of whole ones; any other is planned as well by these.
-        few, more = (size * int(dict(network[0].norm_options).get("clips", 1)) for size in _BATCH_SIZES)
+        few, more = (size * network[0].sub_batch for size in _BATCH_SIZES)
         inputs = [(network[0], more), *((setting, few) for setting in network)]
         keys = [repr(replace(setting, precision="32", memory_mode="plain")) for setting in network]
         with AllocationLog(known, seconds=seconds) as log:

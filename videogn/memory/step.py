@@ -69,6 +69,11 @@ class StepSetting:
         for name in ("clip_length", "crop", "num_classes"):
             require_at_least(name, getattr(self, name), 1)
 
+    @property
+    def sub_batch(self) -> int:
+        """Number of clips that a batch is a multiple of: those of the sub-batches that the norm has, otherwise 1."""
+        return int(self.norm_options.get("clips", 1))
+
     def build(self) -> nn.Module:
         """Build the network, in training mode except for what is frozen."""
         # A network from outside need not know memory modes.

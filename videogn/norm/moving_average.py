@@ -116,9 +116,11 @@ class MovingAverageBatchNorm3d(nn.Module):
         if not self.training:
             zero = torch.zeros_like(self.running_var)
             return F.batch_norm(x, zero, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
+        if torch.compiler.is_compiling():
+            # The backward pass writes to a buffer, which a compiled graph cannot do. Not a decorator: it loads the compiler.
+            return torch.compiler.disable(self._trained)(x)
         return self._trained(x)
 
-    @torch.compiler.disable  # the backward pass writes to a buffer, which a compiled graph cannot do
     def _trained(self, x: Tensor) -> Tensor:
         batches = max(1, self.window // x.shape[0])  # K
         alone, v, r = self._statistics(x, batches)

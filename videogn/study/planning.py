@@ -180,7 +180,8 @@ def _target(base: Mapping[str, Any]) -> str:
 
 def _seconds_per_clip(step: StepPlan, batch_size: int, device: str) -> float:
     """Seconds of a training step a clip, on this machine; of the batch, or of fewer clips if they take long."""
-    clips = max(min(int(_TIMED_MULTIPLY_ADDS / step.multiply_adds), batch_size), 1)
+    unit = step.setting.sub_batch
+    clips = unit * max(min(int(_TIMED_MULTIPLY_ADDS / step.multiply_adds), batch_size) // unit, 1)
     plain = replace(step.setting, precision="32") if device == "cpu" else step.setting
     return time_step(plain, clips, device=device) / clips
 
