@@ -119,7 +119,7 @@ def test_planning_leaves_nothing_behind():
     ("options", "words"),
     [
         ({"model": "i3d_r5"}, "arch must be one of .*, got 'i3d_r5'; did you mean 'i3d_r50'"),
-        ({"precision": "16"}, "precision must be one of 32, bf16-mixed, got '16'"),
+        ({"precision": "16"}, "precision must be one of 32, bf16-mixed, .*got '16'"),
         ({"crop": 0}, "crop must be >= 1, got 0"),
     ],
 )
@@ -139,7 +139,7 @@ def test_the_time_of_a_step_is_that_of_the_shortest(monkeypatch, repeats):
     took = iter([5.0, 0.5, 2.0])
     done = []
     monkeypatch.setattr(measured, "_seconds", lambda step: (done.append("timed"), next(took))[1])
-    monkeypatch.setattr(measured, "_take", lambda step: done.append("warm"))
+    monkeypatch.setattr(TrainingStep, "take", lambda step: done.append("warm"))
     assert time_step(SMALL, 2, repeats=repeats) == min([5.0, 0.5, 2.0][:repeats])
     assert done == ["warm", *["timed"] * repeats]
 

@@ -196,7 +196,8 @@ def _run(log: AllocationLog, inputs: Sequence[tuple[StepSetting, int]], device: 
     update = log.changes(start)  # the same after every backward pass
     for step.setting, step.batch_size in inputs:
         before, start = log.alive(), log.now
-        with _cuda_autocast() if device == "cuda" and step.setting.precision != "32" else nullcontext():
+        mixed = step.setting.autocast_dtype is not None
+        with _cuda_autocast() if device == "cuda" and mixed else nullcontext():
             loss = step.forward()
             log.label_others("activations")
             step.backward(loss)
