@@ -1,0 +1,71 @@
+"""Layout of clips, activations and weights in memory: channels outermost (contiguous) or innermost (channels last).
+
+The numbers are the same up to rounding. Which is faster depends on the processor, its library of convolutions and the
+norm, so `auto` goes by what was measured.
+"""
+
+from __future__ import annotations
+
+from typing import get_args
+
+import torch
+from torch import nn
+
+from videogn.checks import check_choice
+from videogn.choices import MemoryFormatName
+
+#: What `auto` takes: (kind of device, whether convolutions are in 16 bits) -> layout; elsewhere contiguous, as nothing
+#: was measured there. Source: the table of docs/speed.md.
+MEASURED: dict[tuple[str, bool], MemoryFormatName] = {
+    ("cpu", False): "contiguous",
+    ("cpu", True): "channels_last",
+}
+#: Layout -> number of axes of a tensor -> its format.
+_FORMATS = {
+    "contiguous": {4: torch.contiguous_format, 5: torch.contiguous_format},
+    "channels_last": {4: torch.channels_last, 5: torch.channels_last_3d},
+}
+
+
+def layout_for(name: MemoryFormatName, device: torch.device, precision: str) -> MemoryFormatName:
+    """Decide on a layout.
+
+    Args:
+        name: "contiguous", "channels_last", or "auto": the one that was faster where it was measured.
+        device: Device of the network.
+        precision: Number format of its convolutions, such as 32, bf16 or 16-mixed.
+
+    Returns:
+        "contiguous" or "channels_last".
+
+    Raises:
+        ValueError: The name is unknown.
+
+    Example:
+        >>> import torch
+        >>> from videogn.models.memory_format import layout_for
+        >>> layout_for("auto", torch.device("cpu"), "bf16-mixed")
+        'channels_last'
+    """
+    check_choice("memory_format", name, get_args(MemoryFormatName))
+    if name == "auto":
+        return MEASURED.get((device.type, "16" in precision), "contiguous")
+    return name
+
+
+def format_of_clips(layout: MemoryFormatName) -> torch.memory_format:
+    """Return torch's name of a layout, for clips (B, C, T, H, W)."""
+    return _FORMATS[layout][5]
+
+
+def lay_out(net: nn.Module, layout: MemoryFormatName) -> None:
+    """Give the convolutions of a network a layout, which its activations take over from the clips and them.
+
+    Args:
+        net: Network; its weights are changed in place, so that optimisers go on with them.
+        layout: "contiguous" or "channels_last".
+    """
+    formats = _FORMATS[layout]
+    for parameter in net.parameters():
+        if parameter.ndim in formats:
+            parameter.data = parameter.data.contiguous(memory_format=formats[parameter.ndim])
