@@ -5,7 +5,7 @@ The least work is counted on tensors without numbers, whatever the memory mode, 
 - multiply-adds are those of convolutions and matrix products, forward and backward;
 - bytes of a training step are those of tensors that it has to keep, as the planner counts them: activations (with the
   clips) are written once and read once, weights are read in both passes and written in the update, gradients are
-  written and read, and so is the state of the optimiser. What autocast on CUDA keeps in float32 counts as if it did not;
+  written and read, and so is the state of the optimiser. What only CUDA's autocast keeps in float32 counts in 16 bits;
 - bytes of inference are the weights and the clips, each read once.
 
 The machine's rates are those of a large matrix product in the number format and of a large copy.
@@ -13,19 +13,20 @@ The machine's rates are those of a large matrix product in the number format and
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from videogn.bench.clocks import Clock
-from videogn.memory import StepSetting, TrainingStep, step_memory
+from videogn.memory import StepSetting, TrainingStep
 from videogn.memory.allocations import AllocationLog
 
 #: Side of the square matrices, and bytes of the copy: far more than caches hold.
-_SIDE = {"cpu": 2048, "cuda": 8192}
+_SIDE = {"cpu": 1024, "cuda": 8192}
 _COPIED = {"cpu": 2**27, "cuda": 2**29}
 #: The quickest of so many turns counts.
 _TURNS = 5
@@ -66,12 +67,13 @@ class Rates:
         return max(work.multiply_adds / self.multiply_adds, work.bytes / self.bytes)
 
 
-def work_of(setting: StepSetting, batch_size: int) -> tuple[Work, Work]:
+def work_of(setting: StepSetting, batch_size: int, known: dict[Any, Any] | None = None) -> tuple[Work, Work]:
     """Count the least work of a training step and of inference.
 
     Args:
         setting: Network, input and optimiser; its memory mode does not count.
         batch_size: Number of clips B.
+        known: What other plans have found already; see `AllocationLog`. Default: nothing.
 
     Returns:
         That of the training step; that of inference.
@@ -80,28 +82,28 @@ def work_of(setting: StepSetting, batch_size: int) -> tuple[Work, Work]:
         ValueError: A name or number is wrong, or the network does not take the input.
     """
     plain = replace(setting, memory_mode="plain")
-    with AllocationLog():
+    with AllocationLog(known) as log:
         step = TrainingStep(plain, batch_size)
-        clips = plain.clips(batch_size)
-        training = _multiply_adds(lambda: step.backward(step.forward(clips)))
-        with torch.no_grad():
-            step.model.eval()
-            inference = _multiply_adds(lambda: step.logits(clips))
+        network = (*step.model.parameters(), *step.model.buffers(), *step.gradients, *step.optimizer_state)
+        log.label("the network and its training", network)
+        with FlopCounterMode(display=False) as counter:
+            loss = step.forward()
+            log.label_others("activations")
+            kept = log.alive()["activations"]
+            step.backward(loss)
+        training = counter.get_total_flops() // 2  # a multiply-add is two operations
         weights, gradients, state = map(_size, (step.model.parameters(), step.gradients, step.optimizer_state))
-        network, given = step.network_bytes, clips.nbytes
-    kept = step_memory(plain, batch_size, device="cpu").activation_bytes
+        clips = plain.clips(batch_size)
+        step.model.eval()
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            step.logits(clips)
+        read = step.network_bytes + clips.nbytes
     moved = 2 * kept + 3 * weights + 2 * gradients + 2 * state
-    return Work(training, moved), Work(inference, network + given)
+    return Work(training, moved), Work(counter.get_total_flops() // 2, read)
 
 
-def _multiply_adds(run: Callable[[], object]) -> int:
-    with FlopCounterMode(display=False) as counter:
-        run()
-    return counter.get_total_flops() // 2  # a multiply-add is two operations
-
-
-def _size(tensors: object) -> int:
-    return sum(tensor.nbytes for tensor in tensors)  # type: ignore[attr-defined]
+def _size(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.nbytes for tensor in tensors)
 
 
 def measure_rates(dtype: torch.dtype, device: torch.device, clock: Clock) -> Rates:
