@@ -2,10 +2,12 @@
 
     python benchmarks/gpu.py --out gpu.json
 
-Training steps and inference of `i3d_r50` with BN and GN: layouts, number formats, compiled or not, memory modes; and how
-far decoding overlaps with the network in prediction. What matters most comes first, and nothing is begun that does not
-fit into --minutes any more. The file is written anew after every network that is warmed up and after every round, so that
-a run that is cut off loses nothing. Elsewhere the same works on a CPU: --device cpu --arch i3d_tiny --clips 8 --crop 32.
+Training steps and inference of `i3d_r50` with BN and GN: layouts, number formats, compiled or not, memory modes; and
+how far decoding overlaps with the network in prediction. What matters most comes first, and nothing is begun that does
+not fit into --minutes any more. The file is written anew after every network that is warmed up and after every round,
+so that a run that is cut off loses nothing. It can be tried on a CPU:
+
+    python benchmarks/gpu.py --out try.json --device cpu --arch i3d_tiny --clips 8 --crop 32 --batch-size 2 --minutes 2
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,44 +28,53 @@ from videogn.bench.predicting import measure_prediction
 from videogn.bench.step_cases import StepCase
 from videogn.bench.step_rows import measure_steps
 from videogn.bench.workload import find_records
+from videogn.choices import CompileName, MemoryFormatName, PrecisionName
 from videogn.data.synthetic.motion import MOTIONS, draw_video
 from videogn.inference import Predictor
-from videogn.memory import StepSetting, device_memory, plan_steps
+from videogn.memory import PRECISIONS, StepSetting, device_memory, plan_steps
+from videogn.models.recompute import MEMORY_MODES
 from videogn.system.cores import available_cores
 from videogn.system.files import replacing
 from videogn.training.written_network import task_for, write_network
 from videogn.video.encode import write_video
 
-#: Name of a group -> (norm, precision, layout, compile, memory mode) of its cases, the baseline first. The cases of a
-#: group take turns; only their ratios are of one moment. The most important group comes first.
-GROUPS: dict[str, list[tuple[str, str, str, Any, str]]] = {
-    "bf16-mixed": [
-        (norm, "bf16-mixed", layout, False, "plain")
-        for layout in ("channels_last", "contiguous")
-        for norm in ("bn", "gn")
-    ],
-    "bf16-mixed, compiled": [
-        *((norm, "bf16-mixed", "channels_last", False, "plain") for norm in ("bn", "gn")),
-        *((norm, "bf16-mixed", "channels_last", True, "plain") for norm in ("bn", "gn")),
-    ],
-    "float32": [
-        (norm, "32", layout, False, "plain") for layout in ("contiguous", "channels_last") for norm in ("bn", "gn")
-    ],
-    "memory modes": [
-        ("gn", "bf16-mixed", "channels_last", False, mode) for mode in ("plain", "lean", "block", "stage")
-    ],
-    "other number formats": [
-        (norm, precision, "channels_last", False, "plain")
-        for precision in ("bf16-mixed", "16-mixed", "bf16-true")
-        for norm in ("bn", "gn")
-    ],
+BF16: PrecisionName = "bf16-mixed"
+LAST: MemoryFormatName = "channels_last"
+FIRST: MemoryFormatName = "contiguous"
+NORMS = ("bn", "gn")
+
+
+class Form(NamedTuple):
+    """What is measured of a network."""
+
+    norm: str
+    precision: PrecisionName
+    layout: MemoryFormatName
+    compile: bool | CompileName = False
+    mode: str = "plain"
+
+
+#: Name of a group -> its cases, the baseline first. The cases of a group take turns; only their ratios are of one
+#: moment. The most important group comes first.
+GROUPS: dict[str, list[Form]] = {
+    "bf16-mixed": [Form(norm, BF16, layout) for layout in (LAST, FIRST) for norm in NORMS],
+    "bf16-mixed, compiled": [Form(norm, BF16, LAST, compiled) for compiled in (False, True) for norm in NORMS],
+    "float32": [Form(norm, "32", layout) for layout in (FIRST, LAST) for norm in NORMS],
+    "memory modes": [Form("gn", BF16, LAST, mode=mode) for mode in MEMORY_MODES],
+    "other number formats": [Form(norm, name, LAST) for name in PRECISIONS[1:4] for norm in NORMS],
     "regional, and CUDA graphs": [
-        ("gn", "bf16-mixed", "channels_last", how, "plain") for how in (False, "regional", "graphs")
+        Form("gn", BF16, LAST),
+        Form("gn", BF16, LAST, "regional"),
+        Form("gn", BF16, LAST, "graphs"),
     ],
-    "bf16-mixed, contiguous, compiled": [("bn", "bf16-mixed", "contiguous", False, "plain")]
-    + [(norm, "bf16-mixed", "contiguous", True, "plain") for norm in ("bn", "gn")],
-    "float32, compiled": [("bn", "32", "contiguous", False, "plain")]
-    + [(norm, "32", layout, True, "plain") for layout in ("contiguous", "channels_last") for norm in ("bn", "gn")],
+    "bf16-mixed, contiguous, compiled": [
+        Form("bn", BF16, FIRST),
+        *(Form(norm, BF16, FIRST, True) for norm in NORMS),
+    ],
+    "float32, compiled": [
+        Form("bn", "32", FIRST),
+        *(Form(norm, "32", layout, True) for layout in (FIRST, LAST) for norm in NORMS),
+    ],
 }
 #: Place of the measurement of decoding among the groups.
 DECODING = 1
@@ -126,7 +137,7 @@ def main() -> None:
         if findings.left < LEAST_SECONDS:
             findings.leave_out(name)
             continue
-        cases = [StepCase(_setting(options, *form), batch_size, form[2], form[3]) for form in forms]  # type: ignore[arg-type]
+        cases = [StepCase(_setting(options, form), batch_size, form.layout, form.compile) for form in forms]
         findings.add_group(name, cases, options.rounds, device)
 
 
@@ -144,8 +155,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _setting(options: argparse.Namespace, norm: str, precision: str, _: str, __: Any, mode: str) -> StepSetting:
-    return StepSetting(options.arch, norm, options.clips, options.crop, precision, mode)
+def _setting(options: argparse.Namespace, form: Form) -> StepSetting:
+    return StepSetting(options.arch, form.norm, options.clips, options.crop, form.precision, form.mode)
 
 
 def _batch_size(options: argparse.Namespace, device: torch.device) -> int:

@@ -16,7 +16,6 @@ from torch import nn
 from videogn.checks import check_choice
 from videogn.choices import CompileName
 
-
 #: Number of shapes, modes and so on for which a block is compiled, at most: torch's for a function.
 _LIMIT = 8
 
