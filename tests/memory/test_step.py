@@ -63,6 +63,13 @@ def test_planned_against_measured(mode, norm, precision):
     assert planned == pytest.approx(measure_step(setting, 4, repeats=0).peak_bytes, rel=0.05)
 
 
+@pytest.mark.parametrize("precision", ["bf16-true", "64-true"])
+def test_planned_against_measured_where_the_weights_have_another_format(precision):
+    setting = StepSetting("i3d_tiny", "gn", 16, 64, precision, num_classes=8)
+    planned = step_memory(setting, 4, device="cpu").peak_bytes
+    assert planned == pytest.approx(measure_step(setting, 4, repeats=0).peak_bytes, rel=0.05)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("mode", "tolerance"), [("plain", 0.05), ("lean", 0.05), ("block", 0.08), ("stage", 0.05)])
 def test_planned_against_measured_of_the_real_network(mode, tolerance):

@@ -21,7 +21,8 @@ class StepCase:
     Attributes:
         setting: Network, input and optimiser.
         batch_size: Number of clips B.
-        memory_format: Layout of weights and clips: contiguous, channels_last, or auto. Default: "contiguous".
+        memory_format: Layout of weights and clips: contiguous, channels_last, or auto, that which training takes. Default:
+            "contiguous".
         compile: Whether the network is compiled, and how; see `videogn.models.compiling`. Default: False.
     """
 
@@ -51,7 +52,7 @@ class WarmCase:
         precision = case.setting.precision
         if precision == "16-mixed" and device.type == "cpu":
             raise ValueError("16-mixed takes a GPU: on a CPU, fit trains in bf16-mixed instead")
-        layout = layout_for(case.memory_format, device, precision)
+        layout = layout_for(case.memory_format, device, precision, case.setting.norm, training=True)
 
         def prepare(model: nn.Module) -> None:
             lay_out(model, layout)
