@@ -36,7 +36,7 @@ def test_counts_by_hand(two_convolutions, batch_size):
     assert inference.multiply_adds == first + second
     weights = 4 * (3 * WIDTH + 4 * WIDTH * CLASSES)
     clips, hidden, log_softmax = 4 * positions * 3, 4 * positions * WIDTH, 4 * left * CLASSES
-    kept = clips + hidden + log_softmax + 8 * batch_size + 4 + 4  # labels; the loss, and the sum of its weights
+    kept = clips + hidden + log_softmax + 8 * left + 4 + 4  # labels of all positions; the loss, the sum of its weights
     momentum = gradients = weights
     assert training.bytes == 2 * kept + 3 * weights + 2 * gradients + 2 * momentum
     assert inference.bytes == weights + clips

@@ -34,21 +34,24 @@ def small_machine(monkeypatch):
     monkeypatch.setattr("videogn.bench.roofline._COPIED", {"cpu": 2**16})
 
 
+#: (norm, precision) -> seconds of a step and of inference in three rounds.
+SECONDS = {
+    ("bn", "32"): [(1.0, 0.5), (2.0, 0.5), (3.0, 0.5)],
+    ("gn", "32"): [(2.0, 1.0), (2.0, 2.0), (3.0, 4.0)],
+    ("bn", "bf16-mixed"): [(0.5, 0.1), (0.5, 0.1), (0.5, 0.2)],
+    ("gn", "bf16-mixed"): [(1.0, 0.1), (1.0, 0.2), (3.0, 0.2)],
+}
+
+
 class _Stand:
-    """In the place of a warm case: seconds that are known, two rounds of them."""
+    """In the place of a warm case: seconds that are known."""
 
     step_peak_bytes, inference_peak_bytes = 3 * 2**20, 2**20
-    seconds = {
-        ("bn", "32"): [(1.0, 0.5), (2.0, 0.5), (3.0, 0.5)],
-        ("gn", "32"): [(2.0, 1.0), (2.0, 2.0), (3.0, 4.0)],
-        ("bn", "bf16-mixed"): [(0.5, 0.1), (0.5, 0.1), (0.5, 0.2)],
-        ("gn", "bf16-mixed"): [(1.0, 0.1), (1.0, 0.2), (3.0, 0.2)],
-    }
 
     def __init__(self, case, device, clock):
         if case.compile:
             raise ValueError("no C++ compiler")
-        self.left = iter(self.seconds[case.setting.norm, case.setting.precision])
+        self.left = iter(SECONDS[case.setting.norm, case.setting.precision])
 
     def turn(self):
         return next(self.left)

@@ -21,7 +21,7 @@ class StepCase:
     Attributes:
         setting: Network, input and optimiser.
         batch_size: Number of clips B.
-        memory_format: Layout of weights and clips: contiguous, channels_last, or auto, that which training takes. Default:
+        memory_format: Layout of weights and clips: contiguous, channels_last, or auto, as training takes it. Default:
             "contiguous".
         compile: Whether the network is compiled, and how; see `videogn.models.compiling`. Default: False.
     """
