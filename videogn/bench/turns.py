@@ -59,8 +59,8 @@ def take_turns(
         released: Called after a failure, to get its memory back.
 
     Yields:
-        What is known so far, in the order of `openers`, after each thing that was opened and after each round. It is
-        one list, which goes on changing.
+        What is known so far, in the order of `openers`, after each thing and after each round: one list, which goes on
+        changing.
     """
     started = now()
     entries: list[Entry[Turn]] = [Entry() for _ in openers]
@@ -68,11 +68,11 @@ def take_turns(
         progress("Warming up", number, len(openers))
         if now() - started > _OPENING * seconds:
             entry.error = f"left out: the {seconds:.0f} s were over"
-            continue
-        try:
-            entry.runner = opener()
-        except Exception as error:  # whatever a compiler or a kernel raises; its row says so
-            _fail(entry, error, released)
+        else:
+            try:
+                entry.runner = opener()
+            except Exception as error:  # whatever a compiler or a kernel raises; its row says so
+                _fail(entry, error, released)
         yield entries
     for turn in range(rounds):
         if now() - started > seconds:
