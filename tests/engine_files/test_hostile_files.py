@@ -105,7 +105,9 @@ def test_flipped_bits_of_weights(archive, tmp_path):
     """Would be other scores, in silence."""
     damaged = shutil.copy(archive, tmp_path / "damaged.pt2")
     with zipfile.ZipFile(archive) as parts:
-        weight = max((each for each in parts.infolist() if "/weights/weight" in each.filename), key=lambda e: e.file_size)
+        weight = max(
+            (each for each in parts.infolist() if "/weights/weight" in each.filename), key=lambda e: e.file_size
+        )
     content = bytearray(damaged.read_bytes())
     content[weight.header_offset + 30 + len(weight.filename) + weight.file_size // 2] ^= 64
     damaged.write_bytes(content)
