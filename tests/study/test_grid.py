@@ -341,8 +341,9 @@ def test_a_norm_may_have_options_of_fit_that_only_its_cells_have():
 @pytest.mark.parametrize("other", ["lr 0.1", "lr-0.1"])
 def test_two_norms_may_not_share_a_folder(other):
     """They would share a result, too."""
-    norms = [{"name": "gn", "variant": name, "fit": {"model": {"lr": lr}}} for name, lr in (("lr 0.1", 0.1), (other, 1))]
-    with pytest.raises(ValueError, match="two norms have cells of one name, gn-lr-0.1_8x2_"):
+    rates = [("lr 0.1", 0.1), (other, 1)]
+    norms = [{"name": "gn", "variant": name, "fit": {"model": {"lr": lr}}} for name, lr in rates]
+    with pytest.raises(ValueError, match=r"two norms have cells of one name, gn-lr-0\.1_8x2_"):
         _with_axes(norm=norms)
 
 
