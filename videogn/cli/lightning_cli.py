@@ -37,6 +37,7 @@ from videogn.training.callbacks import (
     RunHistory,
     TrainingAtChance,
     TrainingCost,
+    WaitingForVideos,
 )
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
@@ -278,11 +279,10 @@ class VideoCLI(LightningCLI):
 def _callbacks(command: str) -> list[Callback]:
     """What is said and counted of every run."""
     callbacks: list[Callback] = [EffectiveBatch(), TrainingCost()]
-    return (
-        [*callbacks, RandomWeights(), RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
-        if command == "fit"
-        else callbacks
-    )
+    if command == "fit":
+        callbacks += [RandomWeights(), RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
+        callbacks += [WaitingForVideos()]
+    return callbacks
 
 
 def run_lightning(command: str, description: str, help_section: str, *, cli: type[VideoCLI] = VideoCLI) -> int:

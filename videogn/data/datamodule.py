@@ -181,7 +181,8 @@ class VideoDataModule(EndsDecoding):
         # Shared by all loaders: where this process decodes it needs one decoding process, and a worker gets its own.
         self.guard = video_guard(time_limit, frame_rate)
         # Training and validation share one cache of `cache_bytes`.
-        self._kept_opener = FrameCache(cache_bytes, self.guard.open).open if cache_bytes else self.guard.open
+        self.caches = cache_bytes > 0
+        self._kept_opener = FrameCache(cache_bytes, self.guard.open).open if self.caches else self.guard.open
         self._usable: VideoIndex | None = None
         self._order: dict[str, Any] | None = None  # of the training videos, as begun or as a checkpoint says
 
