@@ -63,7 +63,7 @@ def test_a_set_is_made_once(tmp_path):
     written = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
     assert write_image_set(out, settings) == out
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.png")} == written
-    with pytest.raises(ValueError, match=r"holds images made with .*name another folder"):
+    with pytest.raises(ValueError, match=r"holds a data set of images made with .*name another folder"):
         write_image_set(out, ImageSettings(name="textures", images_per_class=2))
     manifest = json.loads((out / "images.json").read_text())
     (out / "images.json").write_text(json.dumps({**manifest, "complete": False}))  # killed in the middle
