@@ -63,7 +63,7 @@ def measure_steps(
         if device.type == "cuda":
             torch.cuda.empty_cache()
 
-    facts = {"device": device.type, "machine": _machine(device), "torch": torch.__version__}
+    facts: dict[str, Any] = {"device": device.type, "machine": _machine(device), "torch": torch.__version__}
     facts |= {"threads": torch.get_num_threads(), "clock": clock.name}
     openers = [lambda number=number: open_case(number) for number in range(len(cases))]
     with _every_case_compiled() if any(case.compile for case in cases) else nullcontext():
