@@ -30,7 +30,6 @@ from videogn.evaluation import score_views
 from videogn.models import make_model
 from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
-from videogn.models.weights import load_weights
 from videogn.norm import make_norm
 from videogn.training.augmentation import Augmentation
 from videogn.training.course import course, epoch_steps
@@ -125,6 +124,8 @@ class VideoClassifier(pl.LightningModule):
         mean, std = self.settings.mean, self.settings.std
         self.source = None if init_from is None else str(init_from)  # what the weights are, until they are trained
         if init_from is not None:
+            from videogn.models.weights import load_weights  # a network that goes on or is tested needs none
+
             own_norm = (norm, norm_options or {})
             report = load_weights(self.net, init_from, class_names=class_names, norm=own_norm, mean=mean, std=std)
             _log.log(logging.WARNING if report.notes else logging.INFO, "init_from %s: %s", init_from, report)
