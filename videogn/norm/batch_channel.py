@@ -25,8 +25,7 @@ class BatchChannelNorm3d(RunningStatistics):
 
     Args:
         num_channels: Number of channels C.
-        groups, channels_per_group, max_groups: Number of groups G of the GroupNorm, in one of the ways of `group_norm`.
-            Default: 32 groups.
+        groups, channels_per_group, max_groups: Number of groups G, given as for `group_norm`. Default: 32 groups.
         momentum: Update rate a of the estimates; None for their plain average. Default: 0.1.
         eps: Constant added to both variances. Default: 1e-5.
 

@@ -19,7 +19,7 @@ class RMSGroupNorm(ChannelAffine):
 
     Args:
         num_channels: Number of channels C.
-        groups, channels_per_group, max_groups: Number of groups G, in one of the ways of `group_norm`. Default: 32 groups.
+        groups, channels_per_group, max_groups: Number of groups G, given as for `group_norm`. Default: 32 groups.
         eps: Constant added to the mean square. Default: 1e-5.
 
     Raises:

@@ -45,7 +45,7 @@ class WeightStandardisedGroupNorm(nn.GroupNorm):
 
     Args:
         num_channels: Number of channels C.
-        groups, channels_per_group, max_groups: Number of groups G, in one of the ways of `group_norm`. Default: 32 groups.
+        groups, channels_per_group, max_groups: Number of groups G, given as for `group_norm`. Default: 32 groups.
         eps: Constant added to the variance of the positions. Default: 1e-5.
 
     Raises:
