@@ -275,7 +275,8 @@ def _trainer(precision="32-true"):
 
 
 @pytest.mark.parametrize(
-    ("norm", "precision", "told"), [("mabn", "16-mixed", True), ("mabn", "bf16-mixed", False), ("bn", "16-mixed", False)]
+    ("norm", "precision", "told"),
+    [("mabn", "16-mixed", True), ("mabn", "bf16-mixed", False), ("bn", "16-mixed", False)],
 )
 def test_scaled_losses_do_not_go_with_gradients_of_several_batches(caplog, norm, precision, told):
     EffectiveBatch().on_train_start(_trainer(precision), _task_of([make_norm(norm).conv(3, 4, 1)], norm, {}))
