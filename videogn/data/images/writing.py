@@ -12,9 +12,9 @@ from PIL import Image
 from videogn.checks import expanded
 from videogn.choices import ImageSettings
 from videogn.data.images.known_sets import Images, read_image_set
-from videogn.data.made_folder import MadeFolder
+from videogn.data.manifest import is_complete, write_manifest
+from videogn.system.files import replacing
 
-#: Written first and last: the settings of the data set, and whether it is complete.
 _MANIFEST = "images.json"
 #: Increased whenever the same settings no longer give the same files.
 _VERSION = 1
@@ -46,17 +46,17 @@ def write_image_set(
         ModuleNotFoundError: A package is not installed.
     """
     out = expanded(out)
-    folder = MadeFolder(out, _MANIFEST, {"version": _VERSION, **asdict(settings)}, "a data set of images")
-    if folder.is_complete():
+    manifest = {"version": _VERSION, **asdict(settings)}
+    if is_complete(out / _MANIFEST, manifest, "a data set of images"):
         return out
     found = read_image_set(settings, source)
-    folder.begin()
+    write_manifest(out / _MANIFEST, manifest, complete=False)
     total = len(found.train.labels) + len(found.val.labels)
     names = [name.replace("/", " or ") for name in found.classes]  # Fashion-MNIST's "T-shirt/top"
     before = len(found.train.labels)
     _write_split(out / "train", found.train, names, lambda done: progress(done, total))
     _write_split(out / "val", found.val, names, lambda done: progress(before + done, total))
-    folder.finish()
+    write_manifest(out / _MANIFEST, manifest, complete=True)
     return out
 
 
@@ -65,5 +65,6 @@ def _write_split(folder: Path, images: Images, classes: list[str], progress: Cal
     for name in classes:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for number, (pixels, label) in enumerate(zip(images.pixels, images.labels, strict=True)):
-        Image.fromarray(np.ascontiguousarray(pixels)).save(folder / classes[label] / f"{number:06d}.png")
+        with replacing(folder / classes[label] / f"{number:06d}.png", sweep=False) as temporary:
+            Image.fromarray(np.ascontiguousarray(pixels)).save(temporary)
         progress(number + 1)

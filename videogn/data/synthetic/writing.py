@@ -15,13 +15,12 @@ import numpy as np
 
 from videogn.checks import expanded, require_at_least
 from videogn.choices import MotionSettings
-from videogn.data.made_folder import MadeFolder
+from videogn.data.manifest import is_complete, write_manifest
 from videogn.data.synthetic.motion import MOTIONS, draw_video
 from videogn.system.files import write_text
 from videogn.video.encode import write_video
 
 _FPS = 30
-#: Written first and last: the settings of the data set, and whether it is complete.
 _MANIFEST = "motion.json"
 #: Increased whenever the same parameters no longer give the same files.
 _VERSION = 2
@@ -63,12 +62,11 @@ def write_motion_dataset(
     """
     require_at_least("workers", workers, 1)
     out = expanded(out)
-    made_with = {"version": _VERSION, **asdict(settings), "val_videos_per_class": settings.val_count}
-    added = {"noise": MotionSettings.noise}  # of a version that had no other
-    folder = MadeFolder(out, _MANIFEST, made_with, "a motion data set", added=added)
-    if folder.is_complete():
+    manifest = {"version": _VERSION, **asdict(settings), "val_videos_per_class": settings.val_count}
+    # Of an earlier version that had no other noise.
+    if is_complete(out / _MANIFEST, manifest, "a motion data set", earlier={"noise": MotionSettings.noise}):
         return out
-    folder.begin()
+    write_manifest(out / _MANIFEST, manifest, complete=False)
     videos = []
     for number, (split, count) in enumerate((("train", settings.videos_per_class), ("val", settings.val_count))):
         rows: list[list[str | int]] = []
@@ -82,7 +80,7 @@ def write_motion_dataset(
                 rows.append([motion, youtube_id, 0, _seconds(settings.frames), split])
         write_text(out / f"{split}.csv", _kinetics_csv(rows))
     _write_videos(videos, workers, progress)
-    folder.finish()
+    write_manifest(out / _MANIFEST, manifest, complete=True)
     return out
 
 
