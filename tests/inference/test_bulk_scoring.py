@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from full_disk import files_of_at_most
 
 from videogn.axes import VideoRecord
 from videogn.choices import EvaluationViews
@@ -251,17 +252,11 @@ def test_identity_is_as_json_has_it(tmp_path):
 
 def test_a_row_that_does_not_fit_is_an_error_and_scored_again(tmp_path, videos, output):
     """A write that reaches the end of the room writes a part of the line; only the next one fails."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with opened_parts(output, WHAT) as parts:
         parts.add({"path": "a", "predictions": []}, FileState(1, 1))
         kept = (parts.folder / "unfinished.jsonl").stat().st_size
-        resource.setrlimit(resource.RLIMIT_FSIZE, (kept + 20, before[1]))
-        try:
-            with pytest.raises(OSError, match="every row before is kept there"):
-                parts.add({"path": "b", "predictions": []}, FileState(1, 1))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        with files_of_at_most(kept + 20), pytest.raises(OSError, match="every row before is kept there"):
+            parts.add({"path": "b", "predictions": []}, FileState(1, 1))
     with opened_parts(output, WHAT) as parts:
         assert parts.known("a").failed is False
         assert parts.known("b").failed is None
