@@ -172,7 +172,8 @@ class Parts:
         start = lines = 0
         with path.open("rb") as file:
             for line in file:
-                with suppress(ValueError, LookupError, TypeError):  # damaged with its disk: it is scored again
+                # Damaged with its disk: such a row is scored again.
+                with suppress(ValueError, LookupError, TypeError, AttributeError):
                     rows.append(_known(json.loads(line), number, start))
                 start += len(line)
                 lines += 1
