@@ -20,8 +20,9 @@ class PlainConsole(Console):
     """
 
     def __init__(self, columns: int | None = None, **settings: Any) -> None:
-        width = None if columns is None or sys.stdout.isatty() else columns
-        super().__init__(**{"markup": False, "emoji": False, "highlight": False, "width": width, **settings})
+        if columns is not None and not sys.stdout.isatty():
+            settings["width"] = columns
+        super().__init__(markup=False, emoji=False, highlight=False, **settings)
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """Make a string ready to be measured and written."""

@@ -168,7 +168,7 @@ class Parts:
 
     def _read(self, number: int, path: Path) -> int:
         """Note the rows of a part; return how many lines it has."""
-        rows = []
+        rows: list[tuple[Any, ...]] = []
         start = lines = 0
         with path.open("rb") as file:
             for line in file:
