@@ -104,10 +104,11 @@ def test_a_full_disk_loses_no_row_before(videos, output, monkeypatch):
     assert len(rows) == len(videos)
 
 
-def test_damaged_lines_are_scored_again(videos, output):
+@pytest.mark.parametrize("line", [b'\0"path": 1}', b"[1]", b'{"path": 3}', b'{"bytes": 1}'])
+def test_damaged_lines_are_scored_again(videos, output, line):
     score(videos, output)
     part = parts_folder(output) / "part-000001.jsonl"
-    part.write_bytes(part.read_bytes().replace(b'{"path"', b'\0"path"', 1))
+    part.write_bytes(line + b"\n" + part.read_bytes().split(b"\n", 1)[1])
     rows, scored = score(videos, output)
     assert scored == [videos[7].name]
     assert len(rows) == len(videos)
@@ -167,6 +168,14 @@ def test_scores_of_something_else_are_refused(videos, output, about, message):
     assert score(videos, output) == (rows, [])
     assert len(score(videos, output, about=about, overwrite=True)[1]) == len(videos)
     assert score(videos, output, about={**about, "at its default": None})[1] == []
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"a"'])
+def test_a_damaged_description_of_the_rows_is_named(videos, output, text):
+    score(videos, output)
+    (parts_folder(output) / "run.json").write_text(text)
+    with pytest.raises(ValueError, match=r"run\.json"):
+        score(videos, output)
 
 
 def test_one_writer_at_a_time(videos, output):
