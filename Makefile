@@ -19,7 +19,7 @@ LOWEST_TESTS := tests/norm tests/evaluation $(addprefix tests/test_,extensions.p
 	$(addprefix tests/video/test_,clips.py crops.py frame_table.py containers.py decode.py image_folder.py) \
 	$(addprefix tests/training/test_,task.py callbacks.py augmentation.py weight_average.py) \
 	$(addprefix tests/study/test_,grid.py planning.py) $(addprefix tests/report/test_,tables.py page_of_test.py) \
-	tests/pictures/test_overlay.py $(addprefix tests/cli/test_,parsing.py allowed_names.py trainer_flags.py training.py predict.py)
+	tests/pictures/test_overlay.py $(addprefix tests/cli/test_,parsing.py allowed_names.py training.py predict.py)
 
 .PHONY: demo test test-lowest lint types install lock audit clean
 
