@@ -35,7 +35,7 @@ COMMANDS = {
     "plan": ("videogn.cli.plan", "Memory of a training step, and the largest batch; needs no GPU."),
     "models": ("videogn.cli.models", "List networks and published weights: size, input, norms, accuracy."),
     "data": ("videogn.cli.data", "Index, check, divide, resize, explain and make data sets."),
-    "bench": ("videogn.cli.bench", "Measure loading, predicting and exported networks."),
+    "bench": ("videogn.cli.bench", "Measure loading, predicting, training steps, exported files."),
     "demo": ("videogn.cli.demo", "See it all work in minutes on a CPU, with nothing downloaded."),
 }
 #: Warnings of other packages about themselves, which a user can do nothing about.

@@ -46,7 +46,7 @@ def is_complete(
         raise ValueError(f"{out} holds something else than {what}: name a new or an empty folder")
     with reading(file):
         found = {**earlier, **read_json(file.read_bytes(), file)}
-        complete = bool(found.pop("complete"))
+        complete = found.pop("complete", None) is True
     if found != settings:
         raise ValueError(f"{out} holds {what} made with {found}: name another folder, or remove that one")
     return complete

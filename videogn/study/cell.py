@@ -138,7 +138,7 @@ class Cell:
         """
         if self.schedule == "constant":
             return None
-        model = base.get("model") or {}
+        model = self.norm.configured(base).get("model") or {}
         return Cycles(
             cycles=multigrid_option(self.schedule)["multigrid"],
             clip_length=self.clip_length,

@@ -42,6 +42,7 @@ def write_image_set(
 
     Raises:
         ValueError: If `out` holds something else, or the images are nowhere to be had.
+        OSError: If a file cannot be written.
         ModuleNotFoundError: A package is not installed.
     """
     out = expanded(out)
@@ -51,10 +52,10 @@ def write_image_set(
     found = read_image_set(settings, source)
     write_manifest(out / _MANIFEST, manifest, complete=False)
     total = len(found.train.labels) + len(found.val.labels)
-    folders = [name.replace("/", " or ") for name in found.classes]  # Fashion-MNIST's "T-shirt/top"
+    names = [name.replace("/", " or ") for name in found.classes]  # Fashion-MNIST's "T-shirt/top"
     before = len(found.train.labels)
-    _write_split(out / "train", found.train, folders, lambda done: progress(done, total))
-    _write_split(out / "val", found.val, folders, lambda done: progress(before + done, total))
+    _write_split(out / "train", found.train, names, lambda done: progress(done, total))
+    _write_split(out / "val", found.val, names, lambda done: progress(before + done, total))
     write_manifest(out / _MANIFEST, manifest, complete=True)
     return out
 
