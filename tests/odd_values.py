@@ -22,8 +22,7 @@ FOLDER, NULL = "<folder>", "<null>"
 TEXTS = ("", " ", ODD, "no\udcff", "no such file", FOLDER, NULL, "null", "true", "[]", "{}", "a=b", "-1", "nan", "~")
 NUMBERS = ("", "nan", "inf", "-inf", "-1", "0", "1e400", "9" * 30, "9" * 5000, "1.5", "1e-300", "null", "[]", "{}", "x")
 OTHERS = ("", " ", "x", "null", "true", "[]", "{}", "{a: 1}", "[1]", "-1", "0", "1e400", "9" * 30, ODD, "no\udcff")
-<<<<<<< HEAD
-#: What a command calls when its real work begins: an encoder, a server, an exporter, a picture. Processes are added.
+#: What a command calls when its real work begins: an encoder, a server, an exporter, pictures, steps. And processes.
 _WORK = (
     "videogn.video.encode.write_video",
     "socket.socket.listen",
@@ -31,12 +30,7 @@ _WORK = (
     "torch.export.export",
     "matplotlib.figure.Figure.savefig",
     "PIL.Image.Image.save",
-=======
-#: What a command calls when its real work begins: an encoder, a server, an exporter, a figure, steps. And processes.
-_WORK = (
-    *("videogn.video.encode.write_video", "socket.socket.listen", "torch.onnx.export", "torch.export.export"),
-    *("matplotlib.figure.Figure.savefig", "videogn.bench.step_rows.measure_steps"),
->>>>>>> main
+    "videogn.bench.step_rows.measure_steps",
 )
 #: Seconds of the clock after which a command is said to hang.
 _PATIENCE = 60
