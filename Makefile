@@ -12,7 +12,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 LOWEST := .venv-lowest
 # Tests that use every dependency, some minutes of one core.
 LOWEST_TESTS := tests/norm tests/evaluation $(addprefix tests/test_,extensions.py trust.py private_apis.py) \
-	$(addprefix tests/models/test_,i3d.py checkpoint_file.py architectures.py) \
+	$(addprefix tests/models/test_,i3d.py checkpoint_file.py) \
 	$(addprefix tests/exporting/test_,export.py) $(addprefix tests/engine_files/test_,opening.py pt2_check.py) \
 	$(addprefix tests/inference/test_,predictor.py pipeline.py pretrained.py light_import.py) \
 	$(addprefix tests/data/test_,dataset.py dividing.py video_index.py shards.py loader.py) \
