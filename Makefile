@@ -10,10 +10,16 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--constraints $(VENV)/tested.txt pyproject.toml requirements/build.in
 # The environment of the lowest supported versions.
 LOWEST := .venv-lowest
-LOWEST_TESTS := tests/test_extensions.py tests/test_trust.py tests/norm tests/evaluation tests/models/test_i3d.py \
-	tests/models/test_checkpoint_file.py tests/engine_files/test_opening.py tests/inference/test_predictor.py \
-	tests/inference/test_pipeline.py tests/data/test_dataset.py tests/data/test_dividing.py tests/data/test_video_index.py \
-	$(addprefix tests/video/test_,clips.py crops.py frame_table.py containers.py decode.py)
+# Tests that use every dependency, some minutes of one core.
+LOWEST_TESTS := tests/norm tests/evaluation $(addprefix tests/test_,extensions.py trust.py private_apis.py) \
+	$(addprefix tests/models/test_,i3d.py checkpoint_file.py) \
+	$(addprefix tests/exporting/test_,export.py) $(addprefix tests/engine_files/test_,opening.py pt2_check.py) \
+	$(addprefix tests/inference/test_,predictor.py pipeline.py pretrained.py light_import.py) \
+	$(addprefix tests/data/test_,dataset.py dividing.py video_index.py shards.py loader.py) \
+	$(addprefix tests/video/test_,clips.py crops.py frame_table.py containers.py decode.py image_folder.py) \
+	$(addprefix tests/training/test_,task.py callbacks.py augmentation.py weight_average.py) \
+	$(addprefix tests/study/test_,grid.py planning.py) $(addprefix tests/report/test_,tables.py page_of_test.py) \
+	tests/pictures/test_overlay.py $(addprefix tests/cli/test_,parsing.py allowed_names.py training.py predict.py)
 
 .PHONY: demo test test-lowest lint types install lock audit clean
 
