@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
 import shlex
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from videogn.data import split_lists
 from videogn.data.lists.columns import parse_columns
 from videogn.data.splits import read_splits
 from videogn.data.video_index import VideoIndex
@@ -48,6 +51,32 @@ def as_fit_reads(printed: str) -> dict[str, VideoIndex]:
 
 def names(index: VideoIndex) -> list[tuple[str, str]]:
     return [(Path(record.path).name, index.classes[record.label]) for record in index.records]
+
+
+@pytest.mark.parametrize("when", ["between the lists", "after them"])
+def test_a_stop_leaves_one_division(videogn, capsys, persons, monkeypatch, when):
+    """Training videos of one division beside validation videos of another would be in both."""
+    split = ("data", "split", str(persons), "--near-duplicates", "warn" if when == "after them" else "off")
+    assert videogn(*split) == 0
+    before, seen = written(persons), []
+    if when == "after them":
+        monkeypatch.setattr("videogn.cli.data.split._alike", lambda *_: os.kill(os.getpid(), signal.SIGTERM))
+    else:
+        writing = split_lists.write_list
+        monkeypatch.setattr(
+            split_lists,
+            "write_list",
+            lambda *given: seen.append(writing(*given)) or len(seen) < 2 or os.kill(os.getpid(), signal.SIGTERM),
+        )
+    assert videogn(*split, "--overwrite", "--seed", "1") == 143
+    line = capsys.readouterr().err.splitlines()[-1]
+    kept = f"the lists are written; `videogn data show {persons} --near-duplicates` compares their videos"
+    assert line.endswith("the same command begins anew" if seen else kept)
+    now = written(persons)
+    assert (now == before) is (when == "between the lists")
+    paths = [row["path"] for rows in now.values() for row in rows]
+    assert len(paths) == len(set(paths)) == 60
+    assert {path.name for path in persons.glob("*.csv*")} == {"train.csv", "val.csv", "test.csv"}
 
 
 def test_class_folders_by_person(videogn, capsys, persons):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
+import signal
 
 import pytest
 import torch
@@ -49,6 +51,14 @@ def test_the_checkpoint_tests_as_the_probe_has_found(probe, videogn, motion, tmp
     assert sum(losses) / len(losses) == pytest.approx(wanted["val_loss"], rel=1e-4)
     report = load_weights(i3d_tiny(8, width=8), checkpoint, class_names=predictor.class_names)
     assert report.missing == []  # the classifier is taken over too
+
+
+def test_a_stop_after_the_features_says_that_they_are_kept(probe, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("videogn.training.linear_heads.best_of", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    assert probe() == 143
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line == "videogn: error: interrupted: the features are kept; the same command goes on"
+    assert not (tmp_path / "probe.ckpt").exists()
 
 
 def test_other_rates_take_no_features_again(probe, tmp_path, capsys, monkeypatch):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import signal
 import sys
 
 import pytest
@@ -17,6 +18,7 @@ from video_networks import sane
 from videogn.inference import Predictor, load_network
 from videogn.inference.pretrained import save_pretrained
 from videogn.models import load_weights, make_model
+from videogn.system.stopping import Stopped
 
 SIZE = (1, 3, 4, 32, 32)
 NETWORKS = [
@@ -171,6 +173,26 @@ def test_weights_to_start_from(folder):
     report = load_weights(make_model("i3d_tiny", 5, "gn", None, {"width": 8}), folder, class_names=list("abcde"))
     assert report.missing == ["blocks.6.proj.weight", "blocks.6.proj.bias"]
     assert (report.mean, report.std) == ((0.1, 1 / 3, 0.7), (0.2, 0.225, 1 / 7))
+
+
+def test_a_stop_leaves_weights_and_classes_of_one_network(folder, tmp_path, monkeypatch):
+    """Weights beside the classes of others would be answers of other names, in silence."""
+    there = shutil.copytree(folder, tmp_path / "there")
+    before = {path.name: path.read_bytes() for path in there.iterdir()}
+    net, about = load_network(there)
+
+    def stopped(path, value):
+        raise Stopped(signal.SIGTERM)
+
+    monkeypatch.setattr("videogn.inference.pretrained.write_json", stopped)
+    with pytest.raises(Stopped):
+        save_pretrained(net.apply(_zero), about, there, source=there)
+    assert {path.name: path.read_bytes() for path in there.iterdir()} == before
+
+
+def _zero(module):
+    for each in module.parameters(recurse=False):
+        torch.nn.init.zeros_(each)
 
 
 def test_a_readme_that_is_there_is_kept(folder):

@@ -56,6 +56,25 @@ def test_what_a_signal_causes_is_a_stop(raised):
                 raise raised from None
 
 
+class _Ending:
+    def __del__(self):
+        send(signal.SIGTERM)
+
+
+@pytest.mark.parametrize("way", [stoppable, stopping_later])
+def test_a_signal_at_the_end_of_an_object_is_not_lost(monkeypatch, capsys, way):
+    """Where Python lets no error out it would show a traceback, and the work would be done to its end."""
+    monkeypatch.setattr(stopping, "_ONE_REQUEST", 0.05)
+    hook, began = sys.unraisablehook, time.monotonic()
+    with pytest.raises(Stopped), way():  # noqa: PT012  the object ends inside
+        _Ending()
+        while time.monotonic() < began + 10:
+            time.sleep(0.01)
+    assert time.monotonic() < began + 5
+    assert capsys.readouterr().err == ""
+    assert sys.unraisablehook is hook
+
+
 @pytest.mark.parametrize("raised", [ValueError("wrong"), SystemExit(2)])
 def test_without_a_signal_errors_are_errors(raised):
     with pytest.raises(type(raised)), stoppable():

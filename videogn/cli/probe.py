@@ -28,8 +28,11 @@ from videogn.cli.predictor_settings import predictor_settings
 from videogn.source_names import check_not_exported, check_source
 from videogn.system.destination import check_file
 from videogn.system.displayable import one_line
+from videogn.system.stopping import going_on
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from videogn.cli.score_output import Output
@@ -141,16 +144,24 @@ def run(options: Options) -> int:
         raise ValueError(f"--output is the checkpoint, {options.output}, which would be lost: name another file")
     output = checked_output(f"{options.output}{_FEATURES}", "parquet", overwrite=options.overwrite)
     splits = _splits(options)
-    from videogn.inference.bulk.feature_rows import read_features
-    from videogn.inference.loading import load_network
     from videogn.inference.predictor import Predictor
-    from videogn.training.linear_heads import best_of
-    from videogn.training.written_network import with_classifier, write_network
 
     predictor = Predictor(options.checkpoint, **predictor_settings(options))
     status = _compute(options, predictor, splits, output)
-    features = read_features(output.path)
-    clips = {split: _clips(features, index, split) for split, index in splits.items()}
+    with going_on("the features are kept; the same command goes on"):
+        _classify(options, splits, output.path, out)
+    return status
+
+
+def _classify(options: Options, splits: Mapping[str, VideoIndex], features: Path, out: Path) -> None:
+    """Train the classifiers, write the network with the best of them, and say how good they are."""
+    from videogn.inference.bulk.feature_rows import read_features
+    from videogn.inference.loading import load_network
+    from videogn.training.linear_heads import best_of
+    from videogn.training.written_network import with_classifier, write_network
+
+    computed = read_features(features)
+    clips = {split: _clips(computed, index, split) for split, index in splits.items()}
     trials, standardisation = _train(options, clips, len(splits["train"].classes))
     best = best_of(trials)
     net, about = load_network(options.checkpoint, trust=options.trust)
@@ -161,7 +172,6 @@ def run(options: Options) -> int:
         print(json.dumps({**facts, "output": str(out), "trials": [_row(trial) for trial in trials]}, indent=2))
     else:
         _print(options, trials, best, clips)
-    return status
 
 
 def _splits(options: Options) -> Mapping[str, VideoIndex]:

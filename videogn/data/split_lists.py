@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from videogn.data.records import Records
 from videogn.data.sources import check_root
 from videogn.data.splits import read_sources
 from videogn.data.video_index import VideoIndex
+from videogn.system.files import replacing
 from videogn.system.sizes import counted
 
 SPLITS = ("train", "val", "test")
@@ -185,13 +187,17 @@ def write_splits(folder: Path, index: VideoIndex, sides: NDArray[np.int64], name
         The options with which `videogn fit` takes the lists.
     """
     columns = list_columns(index)
+    with ExitStack() as lists:  # all take their places at once: two divisions side by side would share videos
+        for number, path in enumerate(list_names(folder).values()):
+            rows = np.flatnonzero(sides == number)
+            if not len(rows):
+                continue
+            further = {} if names is None else {"group": [names[row] or "" for row in rows.tolist()]}
+            part = replace(index, records=index.records.take(rows))
+            write_list(lists.enter_context(replacing(path)), part, columns, further)
     for number, path in enumerate(list_names(folder).values()):
-        rows = np.flatnonzero(sides == number)
-        if not len(rows):
+        if number not in sides:
             path.unlink(missing_ok=True)
-            continue
-        further = {} if names is None else {"group": [names[row] or "" for row in rows.tolist()]}
-        write_list(path, replace(index, records=index.records.take(rows)), columns, further)
     written = {split: str(path) for split, path in list_names(folder).items() if path.exists()}
     found = find_layout(folder)
     plain = found.kind == "splits" and found.sources == written

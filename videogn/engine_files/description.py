@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
-from videogn.choices import EvaluationViews, chosen
+from videogn.choices import EvaluationViews, ProtocolName, chosen
+from videogn.models.hyper_parameters import HYPER_PARAMETERS
+from videogn.models.stated_values import MAX_COUNT, choice, count, shown
 
 #: Key of the metadata in an exported file, a JSON text.
 METADATA_KEY = "videogn"
@@ -27,7 +29,17 @@ _REQUIRED = {
     "std",
     "clips_per_forward",
 }
+#: What is said about the network -> its check. Nothing else is taken from a file.
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    **HYPER_PARAMETERS,
+    "num_clips": count,
+    "protocol": partial(choice, valid=get_args(ProtocolName)),
+}
 _NUMBER_TYPES = ("float32", "uint8")
+#: Letters of the largest text that is read: the names of as many classes as a file may have.
+_MAX_TEXT = 64 << 20
+#: Largest size of each axis of the input. As many clips as a file takes at once are filled up to.
+_MAX_SIZES = {"B": 1000, "C": 3, "T": MAX_COUNT, "H": MAX_COUNT, "W": MAX_COUNT}
 
 
 @dataclass(frozen=True)
@@ -99,29 +111,41 @@ def read_description(path: str, text: str | None) -> Description:
         raise ValueError(
             f"{path} was not written by `videogn export`: it does not say what its classes and its input are"
         )
+    if len(text) > _MAX_TEXT:
+        raise ValueError(f"{path} says {len(text)} letters about its network, at most {_MAX_TEXT} are read")
     try:
-        found = json.loads(text)
-        given, output = found["input"], found["output"]
-        about = {name: value for name, value in found["about"].items() if value is not None}
-        about["crops"] = given["crops"]  # where the file's size is fixed, not those of the network
-        description = Description(
-            path=path,
-            about=about,
-            layout=given["layout"],
-            pixels=_NUMBER_TYPES.index(given["dtype"]) == 1,
-            size={axis: given["size"][axis] for axis in _AXES},
-            probabilities=output["name"] == "probabilities",
-        )
-        well_formed = (
-            sorted(description.layout) == sorted(_AXES)
-            and about.keys() >= _REQUIRED
-            and bool(about["class_names"])
-            and all(isinstance(name, str) for name in about["class_names"])
-            and all(len(about[name]) == 3 and all(map(math.isfinite, about[name])) for name in ("mean", "std"))
-        )
-        chosen(EvaluationViews, about)
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):  # RecursionError: a deeply nested text
-        well_formed = False
-    if not well_formed:
-        raise ValueError(f"{path} says about its network what this version of videogn cannot use; export it again")
-    return description
+        return _description(path, json.loads(text))
+    except KeyError as error:
+        reason = f"{error} is missing"
+    except (TypeError, AttributeError, RecursionError):  # of another form, or deeply nested
+        reason = "its parts are not as they should be"
+    except ValueError as error:
+        reason = str(error)
+    raise ValueError(
+        f"{path} says about its network what this version of videogn cannot use ({reason}); export it again"
+    )
+
+
+def _description(path: str, found: Any) -> Description:
+    given, output = found["input"], found["output"]
+    # Where the file's size is fixed, its crops are not those of the network.
+    said = {**{name: value for name, value in found["about"].items() if value is not None}, "crops": given["crops"]}
+    if missing := sorted(_REQUIRED - said.keys()):
+        raise ValueError(f"{missing[0]} is missing")
+    about = {name: check(name, said[name]) for name, check in _CHECKS.items() if name in said}
+    chosen(EvaluationViews, about)
+    layout = given["layout"]
+    if not isinstance(layout, str) or sorted(layout) != sorted(_AXES):
+        raise ValueError(f"layout must name each of {', '.join(_AXES)} once, got {shown(layout)}")
+    return Description(
+        path=path,
+        about=about,
+        layout=layout,
+        pixels=choice("dtype", given["dtype"], _NUMBER_TYPES) == "uint8",
+        size={axis: _size(axis, given["size"][axis]) for axis in _AXES},
+        probabilities=output["name"] == "probabilities",
+    )
+
+
+def _size(axis: str, value: Any) -> int | None:
+    return None if value is None else count(f"size of {axis}", value, _MAX_SIZES[axis])

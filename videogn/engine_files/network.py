@@ -37,11 +37,12 @@ class EngineNetwork(nn.Module):
         probabilities again.
 
         Raises:
-            ValueError: The file takes clips of another size.
+            ValueError: The file takes clips of another size, or does not give a score for each of its classes.
         """
         self._check_size(clips)
         given = self.description.prepared(clips.float().cpu())
         output = torch.cat([self._run(part)[:count] for part, count in self._batches(given)]).float()
+        self._check_output(output, len(clips))
         if self.description.probabilities:
             output = output.clamp_min(torch.finfo(torch.float32).tiny).log()
         output = output if output.ndim == 5 else output[..., None, None, None]
@@ -53,6 +54,13 @@ class EngineNetwork(nn.Module):
         if any(size is not None and size != given for size, given in zip(wanted, have, strict=True)):
             shown = " x ".join("any" if size is None else str(size) for size in wanted)
             raise ValueError(f"{self.path.name} takes clips of T x H x W = {shown}, got {' x '.join(map(str, have))}")
+
+    def _check_output(self, output: Tensor, count: int) -> None:
+        classes = len(self.description.about["class_names"])
+        axes = 2 if self.description.probabilities else 5
+        if output.ndim != axes or output.shape[:2] != (count, classes):
+            shown = " x ".join(map(str, output.shape))
+            raise ValueError(f"{self.path.name} gives {shown} scores for {count} clips, and it names {classes} classes")
 
     def _batches(self, given: Tensor) -> Iterator[tuple[Tensor, int]]:
         """Parts of a batch that the file takes, with the number of clips that count in each: the last one is filled."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
@@ -16,6 +17,7 @@ from videogn.engine_files.network import EngineNetwork, Run
 from videogn.engine_files.onnx_file import describe_onnx, open_onnx
 from videogn.engine_files.openvino_file import describe_openvino, open_openvino
 from videogn.engine_files.torch_export_file import describe_torch_export, open_torch_export
+from videogn.models.checkpoint_file import check_regular
 from videogn.source_names import ENGINE_SUFFIXES
 
 
@@ -62,7 +64,10 @@ def describe_engine(path: str | Path) -> Description:
         ModuleNotFoundError: The package that runs it is missing.
     """
     path = existing_path(path)
-    return read_description(str(path), _format_of(path).describe(path))
+    form = _format_of(path)
+    for part in filter(os.path.lexists, engine_parts(path)):
+        check_regular(part)
+    return read_description(str(path), form.describe(path))
 
 
 def open_engine(path: str | Path) -> EngineNetwork:

@@ -12,9 +12,12 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import torch
+
+from videogn.models.checkpoint_file import check_content
 
 _PROGRAM = re.compile(r"models/[\w-]+\.json")
 _CONFIG = re.compile(r"data/(weights|constants)/[\w-]+_config\.json")
@@ -53,6 +56,26 @@ class UnsafeArchiveError(ValueError):
     """The archive could run code."""
 
 
+def check_container(path: Path) -> None:
+    """Refuse an archive that is damaged, or unpacks to more than its own size.
+
+    Args:
+        path: File.
+
+    Raises:
+        ValueError: It is.
+    """
+    with path.open("rb") as file:
+        _check_content(file, path.stat().st_size)
+
+
+def _check_content(file: BinaryIO, size: int) -> None:
+    try:
+        check_content(file, size, "an archive of torch")
+    except ValueError as error:
+        raise ValueError(f"it is {error}") from error
+
+
 def check_pt2(path: str) -> None:
     """Refuse an archive with more in it than plain tensors and a graph of torch's own operators.
 
@@ -89,6 +112,7 @@ def _check_tensors(config: dict[str, Any]) -> None:
 def _check_inputs(content: bytes) -> None:
     if not content:
         return
+    _check_content(io.BytesIO(content), len(content))
     try:
         torch.load(io.BytesIO(content), weights_only=True)
     except Exception as error:  # torch.export.load would read it again, with pickle

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from videogn.engine_files.description import METADATA_KEY
 from videogn.engine_files.network import Run
-from videogn.engine_files.pt2_check import UnsafeArchiveError, check_pt2
+from videogn.engine_files.pt2_check import UnsafeArchiveError, check_container, check_pt2
 
 
 def describe_torch_export(path: Path) -> str | None:
@@ -26,6 +26,7 @@ def describe_torch_export(path: Path) -> str | None:
     from torch.export.pt2_archive import PT2ArchiveReader
 
     with _one_line(path):
+        check_container(path)
         archive = PT2ArchiveReader(str(path))
         name = f"extra/{METADATA_KEY}"
         return str(archive.read_string(name)) if name in archive.get_file_names() else None
@@ -44,6 +45,7 @@ def open_torch_export(path: Path) -> Run:
         ValueError: torch cannot read it, or it holds more than a network needs.
     """
     with _one_line(path):
+        check_container(path)
         check_pt2(str(path))
         program = torch.export.load(path)
     # The guards are Python in text form, and repeat what the sizes say.

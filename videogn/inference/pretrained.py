@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,13 @@ def save_pretrained(
         _log.warning("%s is left as it is; remove it first for a new one", card)
     else:
         write_text(card, model_card(name or folder.resolve().name, config, _in_words(source), records))
-    with replacing(folder / WEIGHTS) as temporary:
-        temporary.write_bytes(save(tensors, metadata={"format": "pt"}))  # save_file's would be readable by us alone
-    write_json(folder / PREPROCESSOR, _preprocessor(config.views))
-    write_json(folder / CONFIG, entries)
+    with ExitStack() as files:  # they take their places together: weights beside the classes of others would lie
+        weights, preprocessor, configuration = (
+            files.enter_context(replacing(folder / each)) for each in (WEIGHTS, PREPROCESSOR, CONFIG)
+        )
+        weights.write_bytes(save(tensors, metadata={"format": "pt"}))  # save_file's would be readable by us alone
+        write_json(preprocessor, _preprocessor(config.views))
+        write_json(configuration, entries)
     return folder
 
 

@@ -27,6 +27,7 @@ _END64 = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR = struct.Struct("<4sLQL")
 #: Pickles of an old file: number of the form, version, system, content, keys of the storages that follow.
 _OLD_PICKLES = 5
+_CHECKPOINT = "a checkpoint"
 
 
 def check_whole(path: Path) -> None:
@@ -40,7 +41,11 @@ def check_whole(path: Path) -> None:
         ValueError: It is no regular file, is damaged, or would unpack to more than its own size.
     """
     check_regular(path)
-    _check_container(path)
+    with path.open("rb") as file:
+        try:
+            check_content(file, path.stat().st_size)
+        except ValueError as error:
+            raise ValueError(f"{path} is {error}") from error
 
 
 def check_regular(path: Path) -> None:
@@ -58,17 +63,24 @@ def check_regular(path: Path) -> None:
         raise ValueError(f"{path} is a pipe, a device or a socket, and the file of a checkpoint is needed")
 
 
-def _check_container(path: Path) -> None:
-    """Compare a file's check sums and hold the sizes in it against its own."""
-    size = path.stat().st_size
+def check_content(file: BinaryIO, size: int, what: str = _CHECKPOINT) -> None:
+    """Compare the check sums in what torch has saved, and hold the sizes in it against its own.
+
+    Args:
+        file: Its bytes.
+        size: Number of them.
+        what: What it should be, for the message. Default: a checkpoint.
+
+    Raises:
+        ValueError: It is damaged, or would unpack to more. The message goes on from "it is".
+    """
     if not size:
-        raise ValueError(f"{path} is damaged: it is empty")
-    with path.open("rb") as file:
-        if file.read(len(_ZIP)) == _ZIP:
-            _check_archive(path, file, size)
-        else:
-            file.seek(0)
-            _check_pickles(path, file, _OLD_PICKLES)
+        raise ValueError("damaged: it is empty")
+    if file.read(len(_ZIP)) == _ZIP:
+        _check_archive(file, size, what)
+    else:
+        file.seek(0)
+        _check_pickles(file, _OLD_PICKLES, what)
 
 
 def check_tensors(path: Path, content: Any) -> None:
@@ -96,33 +108,29 @@ def check_tensors(path: Path, content: Any) -> None:
             waiting += value.values() if isinstance(value, dict) else value
 
 
-def _check_archive(path: Path, file: BinaryIO, size: int) -> None:
+def _check_archive(file: BinaryIO, size: int, what: str) -> None:
     if not _ends_in_directory(file, size):
-        raise ValueError(f"{path} is damaged: its end is missing, as where a copy or a download was cut short")
+        raise ValueError("damaged: its end is missing, as where a copy or a download was cut short")
     try:
         archive = zipfile.ZipFile(file)
     except Exception as error:  # of several types
-        raise ValueError(f"{path} is damaged: the directory in it cannot be read") from error
+        raise ValueError("damaged: the directory in it cannot be read") from error
     members = archive.infolist()
     unpacked = sum(member.file_size for member in members)
     if unpacked > size:
-        raise ValueError(
-            f"{path} is not a checkpoint: its {size} bytes unpack to {unpacked}, while torch.save compresses nothing"
-        )
+        raise ValueError(f"not {what}: its {size} bytes unpack to {unpacked}, while torch.save compresses nothing")
     if (plain := max((each.file_size for each in members if each.filename.endswith(".pkl")), default=0)) > _MAX_PLAIN:
-        raise ValueError(
-            f"{path} is not a checkpoint: {plain} bytes of it are no tensors, at most {_MAX_PLAIN} are read"
-        )
+        raise ValueError(f"not {what}: {plain} bytes of it are no tensors, at most {_MAX_PLAIN} are read")
     try:
         wrong = archive.testzip()
     except Exception as error:  # of several types
-        raise ValueError(f"{path} is damaged: what is in it does not lie where its directory says") from error
+        raise ValueError("damaged: what is in it does not lie where its directory says") from error
     if wrong is not None:
-        raise ValueError(f"{path} is damaged: the check sum of {wrong.partition('/')[2][:100]!r} in it is wrong")
+        raise ValueError(f"damaged: the check sum of {wrong.partition('/')[2][:100]!r} in it is wrong")
     for each in members:
         if each.filename.endswith(".pkl"):
             with archive.open(each) as pickled:
-                _check_pickles(path, pickled, 1)
+                _check_pickles(pickled, 1, what)
 
 
 def _ends_in_directory(file: BinaryIO, size: int) -> bool:
@@ -165,16 +173,16 @@ class _Bounded:
         return read
 
 
-def _check_pickles(path: Path, file: Any, number: int) -> None:
+def _check_pickles(file: Any, number: int, what: str) -> None:
     """Walk through pickles without making what is in them."""
     bounded: Any = _Bounded(file, _MAX_PLAIN)
     try:
         steps = (step for _ in range(number) for step in pickletools.genops(bounded))
         endless = next(islice(steps, _MAX_STEPS, None), None)
     except Exception as error:  # of a dozen types
-        raise ValueError(f"{path} is not a checkpoint: it is damaged or was not written by torch.save") from error
+        raise ValueError(f"not {what}: it is damaged or was not written by torch.save") from error
     if endless is not None:
-        raise ValueError(f"{path} is not a checkpoint: it holds millions of values that are no tensors")
+        raise ValueError(f"not {what}: it holds millions of values that are no tensors")
 
 
 def nearby_checkpoint(folder: Path) -> str:

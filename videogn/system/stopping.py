@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -249,10 +250,35 @@ def _handling(on_signal: Callable[[int, FrameType | None], None], others: Mappin
     for number, handler in handlers.items():
         _set(number, handler)
     try:
-        yield
+        with _asked_again():
+            yield
     finally:
         for number, handler in before.items():
             _set(number, handler)
+
+
+@contextmanager
+def _asked_again() -> Iterator[None]:
+    """Repeat a request that is lost where Python lets no error out, such as at the end of an object."""
+    tell, waiting = sys.unraisablehook, list[threading.Timer]()
+
+    def ask_again(lost: Any) -> None:
+        if not isinstance(lost.exc_value, Stopped):
+            tell(lost)
+            return
+        # From another thread: a signal of this one's own would be handled here, and be lost again.
+        again = threading.Timer(1.1 * _ONE_REQUEST, os.kill, (os.getpid(), lost.exc_value.number))
+        again.daemon = True
+        again.start()
+        waiting.append(again)
+
+    sys.unraisablehook = ask_again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = tell
+        for again in waiting:
+            again.cancel()
 
 
 def _set(number: Any, handler: Any) -> None:

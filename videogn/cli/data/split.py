@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from videogn.system.displayable import one_line
+from videogn.system.stopping import going_on
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 #: Number of videos up to which they are compared unasked.
 _COMPARED = 20_000
+_COMPARE = "videogn data show {} --near-duplicates"
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,8 @@ def run(options: Options) -> int:
     if options.near_duplicates == "warn":
         places = [(divided.sides == side).nonzero()[0] for side in range(len(shares))]
         parts = [replace(index, records=index.records.take(rows)) for rows in places]
-        print("\n".join(map(one_line, _alike(dict(zip(SPLITS, parts, strict=False)), folder))))
+        with going_on(f"the lists are written; `{_COMPARE.format(folder)}` compares their videos"):
+            print("\n".join(map(one_line, _alike(dict(zip(SPLITS, parts, strict=False)), folder))))
     print(one_line(f"{folder}: lists written; train on them with `videogn fit --config my_videos {how}`"))
     return 0
 
@@ -151,7 +154,7 @@ def _alike(splits: dict[str, VideoIndex], folder: object) -> list[str]:
     from videogn.cli.data.near_duplicates import near_duplicates_of
 
     if sum(map(len, splits.values())) > _COMPARED:
-        return [f"not compared, above {_COMPARED:,} videos: `videogn data show {folder} --near-duplicates` does"]
+        return [f"not compared, above {_COMPARED:,} videos: `{_COMPARE.format(folder)}` does"]
     lines, pairs = near_duplicates_of(splits)
     if pairs:
         lines.append("--near-duplicates together keeps them on one side")
