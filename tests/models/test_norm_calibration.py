@@ -16,11 +16,7 @@ from videogn.models.norm_calibration import calibrate_norms, layer_distances, no
 from videogn.norm import make_norm
 
 #: (T, H, W); a pass for each of 100 norms asks for small clips.
-_SIZES = {
-    **CONVOLUTIONAL,
-    **dict.fromkeys(("i3d_r101", "r2plus1d_r50", "csn_r101", "r2plus1d_18"), (4, 32, 32)),
-    **dict.fromkeys(("slowfast_r50", "s3d"), (8, 32, 32)),
-}
+_SIZES = {**CONVOLUTIONAL, "csn_r101": (8, 32, 32), "slowfast_r50": (8, 32, 32)}
 MATCHES = ("moments", "least_squares")
 #: Backbones whose norms take long to set one by one.
 _HEAVY = {*CONVOLUTIONAL, "i3d_r50", "i3d_r101"} - {"r3d_18"}
