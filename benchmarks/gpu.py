@@ -27,6 +27,7 @@ import torch
 from videogn.bench.predicting import measure_prediction
 from videogn.bench.step_cases import StepCase
 from videogn.bench.step_rows import measure_steps
+from videogn.bench.turns import reason_of
 from videogn.bench.workload import find_records
 from videogn.choices import CompileName, MemoryFormatName, PrecisionName
 from videogn.data.synthetic.motion import MOTIONS, draw_video
@@ -133,7 +134,10 @@ def main() -> None:
     findings = Findings(options.out, options.minutes, {**facts, "options": {**vars(options), "out": str(options.out)}})
     for place, (name, forms) in enumerate(GROUPS.items()):
         if place == DECODING:
-            _measure_prediction(findings, options, device)
+            try:
+                _measure_prediction(findings, options, device)
+            except Exception as error:  # whatever it is, the rest is to be measured
+                findings.add_prediction({"error": reason_of(error)})
         if findings.left < LEAST_SECONDS:
             findings.leave_out(name)
             continue

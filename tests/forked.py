@@ -23,7 +23,7 @@ from torch.distributed import run as torchrun
 from torch.distributed.launcher.api import elastic_launch
 
 from videogn.cli import main
-from videogn.study import running
+from videogn.study import cell_process
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["videogn.cli.lightning_cli", "videogn.cli.training", "torch.distributed.run"])
@@ -52,11 +52,11 @@ def run_forked(arguments: Sequence[str], log: Path) -> Ended:
         return _finish([start_forked(arguments, output.fileno())], log)
 
 
-def run_command(command: Sequence[str], log: Path, **_: object) -> running.Ended:
-    """Stands for `videogn.study.running.run_command`."""
+def run_command(command: Sequence[str], log: Path, **_: object) -> cell_process.Ended:
+    """Stands for `videogn.study.cell_process.run_command`."""
     (status,) = run_forked(command[command.index("videogn") + 1 :], log).statuses
     assert status is not None
-    return running.Ended(status, stopped=False)
+    return cell_process.Ended(status, stopped=False)
 
 
 def run_ranks(arguments: Sequence[str], log: Path) -> Ended:

@@ -89,6 +89,8 @@ def test_a_missing_configuration_names_the_nearest_file(videogn, capsys, tmp_pat
         (["data", "synth", "x", "--size=33"], "size must be even"),
         (["data", "synth", "x", "--workers=0"], "workers must be >= 1, got 0"),
         (["demo", "--quik"], "no option --quik; did you mean '--quick'?"),
+        (["data", "index", ".", "x.parquet", "--out=y.parquet"], "unexpected argument 'x.parquet'; see --help"),
+        (["data", "index", ".", "", "--out=y.parquet"], "unexpected argument ''; see --help"),
     ],
 )
 def test_other_commands(videogn, capsys, monkeypatch, tmp_path, arguments, expected):

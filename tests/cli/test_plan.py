@@ -151,7 +151,7 @@ def test_other_windows(videogn, capsys):
         (["--clips", "32"], "--clips takes LENGTHxINTERVAL, for instance 32x2, got '32'"),
         (["--clips", "0x2"], "--clips takes LENGTHxINTERVAL, for instance 32x2, got '0x2'"),
         (["--memory-mode=laen"], "got 'laen'; did you mean 'lean'?"),
-        (["--precision=bf16"], "precision must be one of 32, bf16-mixed, got 'bf16'"),
+        (["--precision=bf16"], "precision must be one of 32, bf16-mixed, 16-mixed, bf16-true, 64-true, got 'bf16'"),
         (["--memory=16 apples"], "got '16 apples'"),
         (["--batch-size=0"], "--batch-size must be > 0, got 0"),
         (["--plot=x.png"], "--plot draws the largest batches at equal memory and needs one --memory"),

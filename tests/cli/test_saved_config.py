@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import resource
 from types import SimpleNamespace
 
 import pytest
+from full_disk import files_of_at_most
 from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 
 from videogn.cli.saved_config import SaveConfigOfFit
@@ -36,11 +36,6 @@ def test_a_test_writes_none(tmp_path):
 def test_a_full_disk_leaves_none_or_the_one_before(tmp_path, before):
     if before:
         (tmp_path / "config.yaml").write_text(before)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (5, limits[1]))
-    try:
-        with pytest.raises(OSError, match=r"config\.yaml cannot be written \(File too large"):
-            _saved(SaveConfigOfFit, tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with files_of_at_most(5), pytest.raises(OSError, match=r"config\.yaml cannot be written \(File too large"):
+        _saved(SaveConfigOfFit, tmp_path)
     assert [path.read_text() for path in tmp_path.iterdir()] == ([before] if before else [])

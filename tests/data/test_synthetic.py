@@ -226,5 +226,5 @@ class _Slow(ThreadPoolExecutor):
 def test_a_damaged_manifest_is_named(tmp_path, manifest):
     (tmp_path / "motion.json").write_text(manifest)
     with pytest.raises(ValueError, match=str(tmp_path)) as caught:
-        write_motion_dataset(tmp_path, MotionSettings(videos_per_class=1))
+        write_motion_dataset(tmp_path, MotionSettings(**SMALL))
     assert len(str(caught.value).splitlines()) == 1

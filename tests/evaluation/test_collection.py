@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 import torch
+from full_disk import files_of_at_most
 from torch import distributed
 
 from videogn.axes import Sample
@@ -84,13 +84,9 @@ def test_nothing_is_left_of_a_killed_process(tmp_path):
 def test_a_full_disk_is_named(monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     collection = ResultCollection()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
-    try:
-        with pytest.raises(OSError, match=rf"kept in {tmp_path} \(File too large.*\); TMPDIR names another folder"):
-            collection.add(VideoResult(0, "a" * 100_000, 0))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    said = rf"kept in {tmp_path} \(File too large.*\); TMPDIR names another folder"
+    with files_of_at_most(10_000), pytest.raises(OSError, match=said):
+        collection.add(VideoResult(0, "a" * 100_000, 0))
 
 
 # Several processes.

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from full_disk import files_of_at_most
 
 from videogn.axes import VideoRecord
 from videogn.choices import EvaluationViews
@@ -103,10 +104,11 @@ def test_a_full_disk_loses_no_row_before(videos, output, monkeypatch):
     assert len(rows) == len(videos)
 
 
-def test_damaged_lines_are_scored_again(videos, output):
+@pytest.mark.parametrize("line", [b'\0"path": 1}', b"[1]", b'{"path": 3}', b'{"bytes": 1}'])
+def test_damaged_lines_are_scored_again(videos, output, line):
     score(videos, output)
     part = parts_folder(output) / "part-000001.jsonl"
-    part.write_bytes(part.read_bytes().replace(b'{"path"', b'\0"path"', 1))
+    part.write_bytes(line + b"\n" + part.read_bytes().split(b"\n", 1)[1])
     rows, scored = score(videos, output)
     assert scored == [videos[7].name]
     assert len(rows) == len(videos)
@@ -166,6 +168,14 @@ def test_scores_of_something_else_are_refused(videos, output, about, message):
     assert score(videos, output) == (rows, [])
     assert len(score(videos, output, about=about, overwrite=True)[1]) == len(videos)
     assert score(videos, output, about={**about, "at its default": None})[1] == []
+
+
+@pytest.mark.parametrize("text", ["", "[1]", '{"a"'])
+def test_a_damaged_description_of_the_rows_is_named(videos, output, text):
+    score(videos, output)
+    (parts_folder(output) / "run.json").write_text(text)
+    with pytest.raises(ValueError, match=r"run\.json"):
+        score(videos, output)
 
 
 def test_one_writer_at_a_time(videos, output):
@@ -251,17 +261,11 @@ def test_identity_is_as_json_has_it(tmp_path):
 
 def test_a_row_that_does_not_fit_is_an_error_and_scored_again(tmp_path, videos, output):
     """A write that reaches the end of the room writes a part of the line; only the next one fails."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
     with opened_parts(output, WHAT) as parts:
         parts.add({"path": "a", "predictions": []}, FileState(1, 1))
         kept = (parts.folder / "unfinished.jsonl").stat().st_size
-        resource.setrlimit(resource.RLIMIT_FSIZE, (kept + 20, before[1]))
-        try:
-            with pytest.raises(OSError, match="every row before is kept there"):
-                parts.add({"path": "b", "predictions": []}, FileState(1, 1))
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        with files_of_at_most(kept + 20), pytest.raises(OSError, match="every row before is kept there"):
+            parts.add({"path": "b", "predictions": []}, FileState(1, 1))
     with opened_parts(output, WHAT) as parts:
         assert parts.known("a").failed is False
         assert parts.known("b").failed is None

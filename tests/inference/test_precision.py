@@ -89,7 +89,7 @@ def test_probabilities_are_float32_from_the_softmax_on(trained, motion):
 def test_a_network_is_compiled_if_asked(trained, motion, monkeypatch):
     """Compiling itself takes a minute, and is left out here."""
     compiled = []
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda net: compiled.append(net))
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda net, **options: compiled.append(net))
     last = trained / "checkpoints" / "last.ckpt"
     monkeypatch.setenv("CXX", sys.executable)  # any program
     predictor = Predictor(last, device="cpu", compile=True, time_limit=0)

@@ -140,6 +140,19 @@ def test_weights_of_images_inflate_into_videos(tmp_path, norm):
         assert torch.allclose(inflated[:, :, 4], features[:, :, 0], atol=1e-5)
 
 
+@pytest.mark.parametrize("norm", ["bn", "mabn", "nf", "none"])
+def test_two_inflated_parts_see_a_still_image_as_images(tmp_path, norm):
+    """Of norms without statistics of the clip, which hold its ends too; nf standardises the inflated weights anew."""
+    images, videos = _shaken(resnet_tiny(4, norm, width=8)), i3d_tiny(4, norm, width=8).eval()
+    torch.save(images.state_dict(), tmp_path / "images.pth")
+    load_weights(videos, tmp_path / "images.pth")
+    still = torch.randn(1, 3, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        features = images.blocks[1](images.blocks[0](still))
+        inflated = videos.blocks[1](videos.blocks[0](still.expand(-1, -1, 9, -1, -1)))
+    torch.testing.assert_close(inflated[:, :, 4:5], features, rtol=1e-3, atol=1e-4)
+
+
 def test_networks_without_a_pool_do_not_mix_up_stages(tmp_path):
     """The blocks of a network with a pool after res2 count one more; back and forth nothing is lost."""
     given = _shaken(resnet_tiny(4, width=8))

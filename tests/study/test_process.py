@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from videogn.study import running
-from videogn.study.running import Ended, explain, run_command
+from videogn.study import cell_process
+from videogn.study.cell_process import Ended, explain, run_command
 from videogn.system import leash
 from videogn.system.leash import leashed
 from videogn.system.stopping import StopEvent
@@ -68,7 +68,7 @@ def test_nobody_is_asked(tmp_path):
 
 
 def test_ticks_while_it_runs(tmp_path, monkeypatch):
-    monkeypatch.setattr(running, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(cell_process, "_POLL_SECONDS", 0.01)
     ticks = []
     _run(tmp_path, "import time; time.sleep(0.5)", tick=lambda: ticks.append(1))
     assert len(ticks) > 1
@@ -106,7 +106,7 @@ def test_a_stop_lets_it_end_itself(tmp_path):
 
 
 def test_a_stop_ends_what_does_not_end_itself(tmp_path, monkeypatch):
-    monkeypatch.setattr(running, "_PATIENCE", 0.2)
+    monkeypatch.setattr(cell_process, "_PATIENCE", 0.2)
     stop = StopEvent()
     thread = _when(tmp_path, "ready", stop.set)
     assert _run(tmp_path, STUBBORN, stop=stop) == Ended(-signal.SIGKILL, stopped=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from videogn.system.destination import check_file, check_folder, destination, open_through
-from videogn.system.files import remove_unfinished, replacing, replacing_together, write_json, write_text
+from videogn.system.files import replacing, replacing_together, write_json, write_text
+from videogn.system.partial_files import remove_left_behind
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs the files of Unix")
 
@@ -305,7 +306,7 @@ def test_what_a_killed_writer_left_goes_with_the_next_one(tmp_path, together):
         time.sleep(0.01)
     (left,) = _partial(tmp_path)
     write_text(path, "of another")
-    remove_unfinished(tmp_path, [path.name])
+    remove_left_behind(path)
     assert _partial(tmp_path) == [left]
     assert writer.pid is not None
     os.kill(writer.pid, signal.SIGKILL)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import pickle
-import resource
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from full_disk import files_of_at_most
 
 from videogn.system import room
 from videogn.system.files import replacing, replacing_together, write_text
 from videogn.system.journal import Journal, read_journal
 from videogn.system.room import NO_ROOM, WriteError, free_bytes, no_room, why
 from videogn.video.encode import write_video
-
-
-@contextmanager
-def at_most(size: int):
-    """Let no file of this process grow larger, as a full disk would; Python ignores the signal."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def _torch(path: Path) -> None:
@@ -57,7 +45,7 @@ def test_a_file_without_room_keeps_the_old_one(tmp_path, writer, together):
     path.write_text("old")
     said = r"a\.mp4 cannot be written \(File too large, see ulimit -f\)"
     writing = replacing_together if together else replacing
-    with at_most(20_000), pytest.raises(WriteError, match=said) as refused, writing(path) as temporary:
+    with files_of_at_most(20_000), pytest.raises(WriteError, match=said) as refused, writing(path) as temporary:
         WRITERS[writer](temporary)
     assert refused.value.errno == errno.EFBIG
     assert ".partial" not in str(refused.value).replace("a.mp4", "", 1)
@@ -135,7 +123,7 @@ def test_a_journal_keeps_its_lines_and_goes_on(tmp_path):
     path = tmp_path / "work.journal"
     with Journal(path) as lines:
         lines.append({"n": 1})
-        with at_most(50), pytest.raises(WriteError, match=r"work\.journal cannot be written"):
+        with files_of_at_most(50), pytest.raises(WriteError, match=r"work\.journal cannot be written"):
             lines.append({"n": "x" * 100})
     with Journal(path) as lines:
         lines.append({"n": 2})

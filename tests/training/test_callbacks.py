@@ -242,6 +242,7 @@ def test_synchronised_statistics_are_of_all_devices(norm, seen, caplog):
         is_global_zero=True,
         train_dataloader=SimpleNamespace(clips=4),
         world_size=2,
+        precision="32-true",
         accumulate_grad_batches=1,
         optimizers=[SimpleNamespace(param_groups=[{"lr": 0.005}])],
     )
@@ -262,6 +263,26 @@ def _task_of(layers, norm, options):
     return SimpleNamespace(net=net, hparams=hparams, freezing=SimpleNamespace(frozen_modules=()))
 
 
+def _trainer(precision="32-true"):
+    return SimpleNamespace(
+        is_global_zero=True,
+        train_dataloader=SimpleNamespace(clips=4),
+        world_size=1,
+        precision=precision,
+        accumulate_grad_batches=1,
+        optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1}])],
+    )
+
+
+@pytest.mark.parametrize(
+    ("norm", "precision", "told"),
+    [("mabn", "16-mixed", True), ("mabn", "bf16-mixed", False), ("bn", "16-mixed", False)],
+)
+def test_scaled_losses_do_not_go_with_gradients_of_several_batches(caplog, norm, precision, told):
+    EffectiveBatch().on_train_start(_trainer(precision), _task_of([make_norm(norm).conv(3, 4, 1)], norm, {}))
+    assert any("precision 16-mixed scales the loss of each" in message for message in caplog.messages) == told
+
+
 @pytest.mark.parametrize(
     ("layer", "norm", "lacking"),
     [
@@ -273,16 +294,8 @@ def _task_of(layers, norm, options):
     ],
 )
 def test_a_network_that_leaves_out_what_its_norm_goes_with_is_said_to(caplog, layer, norm, lacking):
-    trainer = SimpleNamespace(
-        is_global_zero=True,
-        train_dataloader=SimpleNamespace(clips=4),
-        world_size=1,
-        accumulate_grad_batches=1,
-        optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1}])],
-    )
-    EffectiveBatch().on_train_start(
-        trainer, _task_of([layer], norm, {"groups": 2} if norm in ("ws+gn", "evonorm_s0") else {})
-    )
+    task = _task_of([layer], norm, {"groups": 2} if norm in ("ws+gn", "evonorm_s0") else {})
+    EffectiveBatch().on_train_start(_trainer(), task)
     said = f"norm {norm} goes with more than its layers, which mine.net leaves out: build it with {lacking} too"
     assert (said in caplog.messages) == (lacking is not None)
 

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import csv
-import resource
-from contextlib import contextmanager
 
 import pytest
 import yaml
+from full_disk import files_of_at_most
 from lightning.pytorch.loggers import CSVLogger
 
 from videogn.training.metrics_log import MetricsLog
-
-
-@contextmanager
-def _at_most(size: int):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def _log(logger: CSVLogger, first: int, count: int, **further: float) -> None:
@@ -54,7 +43,10 @@ def test_a_full_disk_loses_no_row(tmp_path, further):
     logger.save()
     before = (tmp_path / "metrics.csv").read_bytes()
     _log(logger, 20, 20, **further)
-    with _at_most(len(before) + 100), pytest.raises(OSError, match=r"metrics\.csv cannot be written \(File too large"):
+    with (
+        files_of_at_most(len(before) + 100),
+        pytest.raises(OSError, match=r"metrics\.csv cannot be written \(File too large"),
+    ):
         logger.save()
     assert (tmp_path / "metrics.csv").read_bytes() == before
     logger.save()
@@ -64,7 +56,7 @@ def test_a_full_disk_loses_no_row(tmp_path, further):
 def test_hyperparameters_are_whole_or_as_before(tmp_path):
     logger = MetricsLog(tmp_path, name="", version="")
     logger.log_hyperparams({"lr": 0.1})
-    with _at_most(100), pytest.raises(OSError, match=r"hparams\.yaml cannot be written"):
+    with files_of_at_most(100), pytest.raises(OSError, match=r"hparams\.yaml cannot be written"):
         logger.log_hyperparams({"names": "x" * 1000})
     assert yaml.safe_load((tmp_path / "hparams.yaml").read_text()) == {"lr": 0.1}
     assert [path.name for path in tmp_path.iterdir()] == ["hparams.yaml"]

@@ -145,7 +145,7 @@ def test_asking_changes_neither_statistics_nor_random_numbers():
 
 
 def test_it_costs_milliseconds():
-    """0.06 s of processor time for i3d_r50 on a 2-core AMD EPYC VM, busy; a step of it takes seconds."""
+    """About 0.03 s of processor time for i3d_r50 on a 2-core AMD EPYC VM, busy; a step of it takes seconds."""
     net = i3d_r50()
     _check(net, (32, 224, 224), _right)
     start = time.process_time()

@@ -6,7 +6,7 @@ import gc
 import math
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -63,7 +63,7 @@ def measure_steps(
         if device.type == "cuda":
             torch.cuda.empty_cache()
 
-    facts: dict[str, Any] = {"device": device.type, "machine": _machine(device), "torch": torch.__version__}
+    facts: Row = {"device": device.type, "machine": _machine(device), "torch": torch.__version__}
     facts |= {"threads": torch.get_num_threads(), "clock": clock.name}
     openers = [lambda number=number: open_case(number) for number in range(len(cases))]
     with _every_case_compiled() if any(case.compile for case in cases) else nullcontext():
@@ -74,20 +74,23 @@ def measure_steps(
             ]
 
 
-def _every_case_compiled() -> AbstractContextManager[Any]:
-    """Compile every case for its own shape.
+@contextmanager
+def _every_case_compiled() -> Iterator[None]:
+    """Compile every case for its own shape, and forget it at the end.
 
     All are one function to torch, which it would stop compiling, unsaid, after the eighth; of a second batch size it
     would make code for any, which no program has that has one size.
     """
-    import torch._dynamo
+    import torch._dynamo  # here, as it takes seconds
 
-    return torch._dynamo.config.patch(
+    with torch._dynamo.config.patch(
         recompile_limit=10_000,
         accumulated_recompile_limit=100_000,
         fail_on_recompile_limit_hit=True,
         automatic_dynamic_shapes=False,
-    )
+    ):
+        yield
+    torch._dynamo.reset()
 
 
 def _words(case: StepCase) -> Row:

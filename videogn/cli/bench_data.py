@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.checks import require_positive
 from videogn.choices import TIME_LIMIT
+from videogn.cli.exits import name_failure
 from videogn.cli.view_options import ViewOptions
 from videogn.cli.worker_counts import worker_counts
 from videogn.system.cores import available_cores
-from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -88,7 +87,7 @@ def run(options: Options) -> int:
     else:
         _print(report)
     for failure in report.failed:
-        print(one_line(f"{failure.path}: {failure.reason}"), file=sys.stderr)
+        name_failure(failure.path, failure.reason)
     return 0
 
 
@@ -125,7 +124,7 @@ def _as_json(report: LoadingReport, options: Options) -> dict[str, Any]:
 def _print(report: LoadingReport) -> None:
     from videogn.cli.plain_console import PlainConsole
 
-    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = PlainConsole(120)
     count = f"{report.measured} of {report.expected} videos"
     console.print(f"{count}; medians, files in the system's cache, one thread for torch and for each decoder")
     console.print(_stage_table(report))

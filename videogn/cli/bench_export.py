@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -166,7 +165,7 @@ def _print(found: Sequence[Outcome], facts: dict[str, Any]) -> None:
 
     from videogn.cli.plain_console import PlainConsole
 
-    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = PlainConsole(120)
     frames, height, width = facts["clip"][2:]
     console.print(
         f"{facts['source']}: one clip of {frames} x {height} x {width} at a time on {facts['threads']} of "

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from videogn.checks import require_positive
 from videogn.choices import TIME_LIMIT, CropsName, DecoderName, PredictPrecisionName, ProtocolName
+from videogn.cli.exits import name_failure
 from videogn.cli.predictor_settings import predictor_settings
 from videogn.cli.worker_counts import worker_counts
 from videogn.source_names import check_source
 from videogn.system.cores import available_cores
-from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     from videogn.bench.predicting import PredictionReport
@@ -102,7 +101,7 @@ def run(options: Options) -> int:
     else:
         _print(report, machine, predictor.precision)
     for failure in report.failed:
-        print(one_line(f"{failure.path}: {failure.reason}"), file=sys.stderr)
+        name_failure(failure.path, failure.reason)
     return 0
 
 
@@ -119,7 +118,7 @@ def _print(report: PredictionReport, machine: dict[str, Any], precision: str) ->
 
     from videogn.cli.plain_console import PlainConsole
 
-    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = PlainConsole(120)
     measured = f"{report.expected - len(report.failed)} of {report.expected} videos"
     where = f"network in {precision} on {machine['device']}, {machine['threads']} threads of {machine['cores']} cores"
     console.print(f"{measured}; {where}")

@@ -5,16 +5,15 @@ from __future__ import annotations
 import functools
 import json
 import shlex
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from videogn.checks import expanded, require_positive
 from videogn.choices import NORM, TIME_LIMIT, EvaluationViews, chosen
+from videogn.cli.exits import name_failure
 from videogn.source_names import check_not_exported, check_source
 from videogn.system.destination import check_file
-from videogn.system.displayable import one_line
 
 if TYPE_CHECKING:
     import torch
@@ -111,7 +110,7 @@ def run(options: Options) -> int:
         after = _compared(network, reference, held_out)
     write_network(task, out, origin={"converted_from": options.source, "calibration_clips": len(clips)})
     for path, reason in failed:
-        print(one_line(f"{path}: {reason}"), file=sys.stderr)
+        name_failure(path, reason)
     if options.json:
         print(json.dumps(_as_json(options, about, len(clips), before, after), indent=2))
     else:
@@ -191,7 +190,7 @@ def _as_json(options: Options, about: dict[str, Any], clips: int, before: _Stage
 def _print(options: Options, about: dict[str, Any], clips: int, before: _Stage, after: _Stage) -> None:
     from videogn.cli.plain_console import PlainConsole
 
-    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 80)
+    console = PlainConsole(80)
     one, other = before.agreement, after.agreement
     console.print(
         f"{about['arch']}, {about['norm']} to {options.norm}: gamma and beta of {len(after.distances)} norms set on "

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from videogn import __version__
 from videogn.checks import did_you_mean
-from videogn.cli.exits import NO_READER, fail
+from videogn.cli.exits import NO_READER, USER_ERROR, fail
 from videogn.system.memory_errors import out_of_memory
 from videogn.system.room import WriteError, no_room, reason, write_error
 from videogn.system.standard_streams import flush_output, guard_streams, open_closed_streams
@@ -84,22 +84,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         status = NO_READER
         with suppress(OSError):  # what is left in the buffer goes nowhere
             flush_output()
-    except (ValueError, OSError, ModuleNotFoundError) as error:
-        if os.environ.get(_TRACEBACK):
-            raise
-        fail(_one_line(error))
-    except FloatingPointError as error:  # a training run that came to nothing, for no fault of its command
-        if os.environ.get(_TRACEBACK):
-            raise
-        fail(_one_line(error), status=1)
     except Exception as error:
-        if out_of_memory(error) and not os.environ.get(_TRACEBACK):
-            fewer = " (--batch-clips 1)" if arguments[:1] in (["predict"], ["features"]) else ""
-            fail(f"out of memory: {_one_line(error).splitlines()[0]}; fewer clips at once need less{fewer}")
-        # Lightning's own way to say that an option is wrong; importing it to name the class would take seconds.
-        if type(error).__name__ != "MisconfigurationException" or os.environ.get(_TRACEBACK):
+        said = _explained(error, arguments)
+        if said is None or os.environ.get(_TRACEBACK):
             raise
-        fail(_one_line(error))
+        # A training run that comes to nothing does so for no fault of its command.
+        fail(said, status=1 if isinstance(error, FloatingPointError) else USER_ERROR)
     except Stopped as stop:
         fail(f"interrupted: {stop.how or _ANEW}", stop.status)
     except KeyboardInterrupt:
@@ -124,6 +114,17 @@ def _run(prog: str, argv: Sequence[str], commands: Mapping[str, tuple[str, str]]
 
         return int(module.run(read_options(options, f"{prog} {name}", rest)))
     return int(module.run(name, rest))
+
+
+def _explained(error: Exception, arguments: Sequence[str]) -> str | None:
+    """What is wrong, in a line, where that can be told: None for an error of ours, whose traceback says more."""
+    if isinstance(error, ValueError | OSError | ModuleNotFoundError | FloatingPointError):
+        return _one_line(error)
+    if out_of_memory(error):
+        fewer = " (--batch-clips 1)" if arguments[:1] in (["predict"], ["features"]) else ""
+        return f"out of memory: {_one_line(error).splitlines()[0]}; fewer clips at once need less{fewer}"
+    # Lightning's own way to say that an option is wrong; importing it to name the class would take seconds.
+    return _one_line(error) if type(error).__name__ == "MisconfigurationException" else None
 
 
 def _one_line(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,7 +106,7 @@ def _print(architectures: Sequence[Mapping[str, Any]], sources: Sequence[Mapping
     from videogn.cli.plain_console import PlainConsole
     from videogn.norm import NORMS, make_norm
 
-    console = PlainConsole(width=None if sys.stdout.isatty() else 100, highlight=False)
+    console = PlainConsole(100)
     table = _table("architecture", "<parameters", "<multiply-adds", "clip", "<crop", "norms")
     most = len(NORMS)
     for row in architectures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from rich.console import Console
@@ -14,11 +15,14 @@ class PlainConsole(Console):
     """A console that shows text as it is: `[bold]` and `:dog:` in the name of a file are its name.
 
     Args:
+        columns: Letters of a line where standard output is no terminal. Default: as rich finds, usually 80.
         settings: As for `rich.console.Console`.
     """
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(markup=False, emoji=False, **settings)
+    def __init__(self, columns: int | None = None, **settings: Any) -> None:
+        if columns is not None and not sys.stdout.isatty():
+            settings["width"] = columns
+        super().__init__(markup=False, emoji=False, highlight=False, **settings)
 
     def render_str(self, text: str, **settings: Any) -> Text:
         """Make a string ready to be measured and written."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import itertools
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -155,8 +154,8 @@ def _print_table(rows: Sequence[Mapping[str, Any]], device: str) -> None:
     table = Table(*titles, box=box.SIMPLE, padding=(0, 1, 0, 0), show_edge=False)
     for cells in zip(*columns.values(), strict=True):
         table.add_row(*cells)
-    console = PlainConsole(width=None if sys.stdout.isatty() else 140)
-    console.print(f"For {device}: {caption}", highlight=False)
+    console = PlainConsole(140)
+    console.print(f"For {device}: {caption}")
     console.print("", table, "")
     for model, length, crop in dict.fromkeys((row["model"], row["clip_length"], row["crop"]) for row in rows):
         row = next(r for r in rows if (r["model"], r["clip_length"], r["crop"]) == (model, length, crop))

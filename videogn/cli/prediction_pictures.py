@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from videogn.axes import Sample, VideoRecord
 from videogn.checks import did_you_mean, expanded
-from videogn.cli.exits import fail
+from videogn.cli.exits import fail, name_failure
 from videogn.system.destination import check_folder
-from videogn.system.displayable import one_line
 from videogn.system.files import make_folder
 
 if TYPE_CHECKING:
@@ -183,7 +182,7 @@ class _Pictures:
             draw(safe_name(record.name))
         except VideoDecodeError as error:
             self.failed += 1
-            print(one_line(f"{record.name}: no pictures of it: {error.reason}"), file=sys.stderr)
+            name_failure(record.name, f"no pictures of it: {error.reason}")
 
     def _of_clips(self, record: VideoRecord, sample: Sample, found: Prediction, name: str) -> None:
         from videogn.pictures.of_video import explain_video, overlay_video, plot_video

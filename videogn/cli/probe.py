@@ -291,7 +291,7 @@ def _print(options: Options, trials: Sequence[Trial], best: Trial, clips: Mappin
     for rate in rates:
         cells = [by_setting[rate, decay] for decay in decays]
         table.add_row(f"{rate:g}", *(f"{_cell(cell)}{'*' if cell is best else ' '}" for cell in cells))
-    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 80)
+    console = PlainConsole(80)
     console.print(table)
     train, val = (f"{int(each.videos.max()) + 1}" for each in (clips["train"], clips["val"]))
     console.print(

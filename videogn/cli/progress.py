@@ -51,7 +51,7 @@ def bars() -> Iterator[Callable[[str, int, int | None], None]]:
             progress.update(tasks[name], completed=done, total=total)
             if total is not None and total > 1 and name not in announced and not console.is_terminal:
                 announced.add(name)
-                console.print(f"{name} ({total}) ...", highlight=False)
+                console.print(f"{name} ({total}) ...")
 
         yield advance
 
@@ -127,7 +127,7 @@ class StudyProgress:
             self._printed = time.monotonic()
             what = f"{state.cell.name} {state.phase}; " if ended else ""
             line = f"{what}{done:.0%} of all cells done, {self._time_left(done)}"
-            self._console.print(line, highlight=False, soft_wrap=True)
+            self._console.print(line, soft_wrap=True)
 
     def _share(self, state: CellState) -> float:
         if state.phase in ("training", "waiting", "stopped"):

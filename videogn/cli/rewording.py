@@ -15,6 +15,7 @@ from videogn.trust import refusal
 #: Messages of argparse and jsonargparse about unknown options, keys, files and classes, and wrong values.
 _NOT_TRUSTED = re.compile(r"Importing '(?P<name>[^']+)' is not allowed")
 _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
+_TOO_MANY = re.compile(r"[Uu]nrecognized arguments: (?P<words>.*)")
 _UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P<key>[^']+)' is not expected")
 _UNKNOWN_OF_CLASS = re.compile(r"Option '(?P<name>[^']+)' is not accepted")
 _MISSING_OPTIONS = re.compile(r"arguments are required: (?P<names>.+)")
@@ -64,6 +65,8 @@ def reword(message: str, parser: argparse.ArgumentParser) -> str:
         return "options with a dot, as --model.arch, are those of `videogn fit`; see --help for the options here"
     if found := _UNKNOWN_OPTION.search(message):
         return f"no option {found['name']}{did_you_mean(found['name'], _options(parser))}"
+    if found := _TOO_MANY.search(message):
+        return f"unexpected argument {found['words']!r}; see --help for the options"
     if found := _UNKNOWN_KEY.search(message):
         name = found["name"] or found["key"]
         return f"no option {name!r}{did_you_mean(name, [option.lstrip('-') for option in _options(parser)])}"

@@ -7,12 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, BinaryIO
 
-from videogn.cli.exits import fail
 from videogn.cli.row_formats import RowFormats
 from videogn.cli.score_output import Format, Output
 from videogn.inference.bulk.rows import Row
 from videogn.system.destination import open_through
-from videogn.system.displayable import one_line
 from videogn.system.files import replacing
 from videogn.system.room import WriteError, reason
 from videogn.system.standard_streams import data_output
@@ -102,7 +100,7 @@ def keep_scores(
         Exit status.
 
     Raises:
-        SystemExit: The process was asked to end.
+        Stopped: The process was asked to end; it says what is kept.
         OSError: The output or its parts cannot be written. All rows are kept.
     """
     try:
@@ -114,8 +112,9 @@ def keep_scores(
             write(parts.rows(), output.format, file)
     except Stopped as stop:
         done, _ = parts.counts()
-        folder = one_line(parts.folder)
-        fail(f"interrupted: {done:,} rows are kept in {folder}; the same command goes on from there", stop.status)
+        kept = "1 row is" if done == 1 else f"{done:,} rows are"
+        stop.how = f"{kept} kept in {parts.folder}; the same command goes on from there"
+        raise
     return _end(*parts.counts(), scoring.known)
 
 

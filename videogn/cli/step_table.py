@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,8 +35,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], baseline: Sequence[str]) -> N
     """
     texts = [{key: form.format(_value(row, key)) for key, form in _WORDS.items()} for row in rows]
     same = [key for key in _WORDS if len({text[key] for text in texts}) == 1]
-    first, width = rows[0], None if sys.stdout.isatty() else 80
-    console = PlainConsole(highlight=False, width=width)
+    first, console = rows[0], PlainConsole(80)
     common = ", ".join(texts[0][key] for key in same)
     threads = f", threads: {first['threads']}" if first["device"] == "cpu" else ""
     console.print(f"{common}; {first['device']} ({first['machine']}{threads}), torch {first['torch']}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from videogn.report.comparison.studies import compare_two
@@ -43,7 +42,7 @@ def compare_studies(first: Path, second: Path, out: Path | None) -> int:
     )
     for row in content.rows:
         table.add_row(*map(one_line, row))
-    console = PlainConsole(width=None if sys.stdout.isatty() else 120, highlight=False)
+    console = PlainConsole(120)
     for line in (f"A  {first}", f"B  {second}", *moved_words(found), *matching_words(found)):
         console.print(one_line(line), soft_wrap=True)
     console.print("", table, f"{found.measure} (%), 95 % intervals of B minus A", sep="\n")

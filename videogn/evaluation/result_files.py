@@ -17,7 +17,8 @@ from videogn.evaluation.joined_labels import join_labels
 from videogn.evaluation.result_folder import FILES, PAGES
 from videogn.evaluation.results import VideoResult, calibrated, per_class, summarise
 from videogn.system.displayable import displayable
-from videogn.system.files import remove_unfinished, replacing, write_json
+from videogn.system.files import replacing, write_json
+from videogn.system.partial_files import remove_left_behind
 from videogn.system.spreadsheet_text import for_spreadsheet
 from videogn.system.versions import package_versions
 
@@ -60,7 +61,8 @@ def write_results(
         of_classes = per_class(results, classes)
         summary["calibration"] = calibrated(results)
     summary = {**summary, **about, "per_class": of_classes, "versions": package_versions()}
-    remove_unfinished(folder, FILES)
+    for name in FILES:
+        remove_left_behind(folder / name)
     json_path, csv_path, predictions_path, clips_path = (folder / name for name in FILES)
     predictions_schema, clips_schema = predictions_table([], classes).schema, clips_table([]).schema
     # All files are written before the first is renamed, and results.json, entered first, is renamed last.

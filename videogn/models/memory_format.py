@@ -15,7 +15,7 @@ from videogn.checks import check_choice
 from videogn.choices import LayoutName, MemoryFormatName
 
 #: Where channels last was faster in 16 bits: (kind of device, whether it trains, norm). In 32 bits it was not, and
-#: elsewhere nothing was measured: `auto` is contiguous there. Source: the table of docs/speed.md.
+#: elsewhere nothing was measured: `auto` is contiguous there. Source: the table of docs/computing.md.
 CHANNELS_LAST_IN_16_BITS = frozenset({("cpu", True, "bn"), ("cpu", False, "bn"), ("cpu", False, "gn")})
 #: Layout -> number of axes of a tensor -> its format.
 _FORMATS = {

@@ -140,6 +140,7 @@ def load_weights(
             report.missing.append(name)
     report.skipped.extend(key for name, key in named.items() if name not in fitting)
     _require_trunk(own, weights, named, report, source)
+    _keep_still(model, fitting, report.inflated)
     if weights.normalisation is not None and report.std is not None:
         for stem in fitting.keys() & set(stem_convs(model)):
             fitting[stem] = adapt_stem(fitting[stem], weights.normalisation, report.std)
@@ -163,6 +164,15 @@ def _fitted(tensor: Tensor, target: Tensor, *, inflating: bool) -> Tensor | None
     if tensor.shape == target.shape:
         return tensor
     return inflate(tensor, target.shape) if inflating else None
+
+
+def _keep_still(model: nn.Module, fitting: dict[str, Tensor], inflated: Sequence[str]) -> None:
+    """Let gamma take back what a convolution that scales its own weights makes of inflated ones, see `inflate`."""
+    for name in inflated:
+        conv: Any = model.get_submodule(name.removesuffix(".weight"))
+        gamma = re.sub(r"conv(_[abc])?\.weight$", r"norm\1.weight", name)
+        if hasattr(conv, "still_gain") and gamma in fitting:
+            fitting[gamma] = fitting[gamma] / conv.still_gain(conv.kernel_size[0])
 
 
 def _new_report(

@@ -25,9 +25,7 @@ class BatchChannelNorm3d(RunningStatistics):
 
     Args:
         num_channels: Number of channels C.
-        groups: Number of groups G of the GroupNorm. Default: 32, unless another option says how many.
-        channels_per_group: C/G, as an alternative to `groups`.
-        max_groups: As another alternative, a bound: G is the largest divisor of C up to it.
+        groups, channels_per_group, max_groups: Number of groups G, given as for `group_norm`. Default: 32 groups.
         momentum: Update rate a of the estimates; None for their plain average. Default: 0.1.
         eps: Constant added to both variances. Default: 1e-5.
 

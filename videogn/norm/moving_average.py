@@ -76,6 +76,8 @@ class MovingAverageBatchNorm3d(nn.Module):
     conv = CentralisedConv3d
     #: Whether other batches count, and r. `precise_statistics` turns both off: it measures single batches.
     corrected = True
+    #: Whether gradients of earlier batches count, so that the loss must not be scaled anew in between (float16).
+    keeps_gradients = True
 
     running_var: Tensor
     recent_squares: Tensor

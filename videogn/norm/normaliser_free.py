@@ -19,6 +19,8 @@ with skip_gain 0 at first. Here the norm has to fit the same blocks as all other
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -61,6 +63,14 @@ class ScaledStandardisedConv3d(nn.Conv3d):
     def forward(self, input: Tensor) -> Tensor:
         """(N, C_in, T, H, W) -> (N, C_out, T', H', W')."""
         return self._conv_forward(input, scaled_standardise_weight(self.weight), self.bias)
+
+    @staticmethod
+    def still_gain(frames: int) -> float:
+        """Factor of the output over a still image where each filter is repeated `frames` times in time: sqrt(frames).
+
+        Standardisation takes back that the repeated weights were divided by their number.
+        """
+        return math.sqrt(frames)
 
 
 class ScaledReLU(nn.Module):

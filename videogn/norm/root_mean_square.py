@@ -19,9 +19,7 @@ class RMSGroupNorm(ChannelAffine):
 
     Args:
         num_channels: Number of channels C.
-        groups: Number of groups G. Default: 32, unless another option says how many.
-        channels_per_group: C/G, as an alternative to `groups`.
-        max_groups: As another alternative, a bound: G is the largest divisor of C up to it.
+        groups, channels_per_group, max_groups: Number of groups G, given as for `group_norm`. Default: 32 groups.
         eps: Constant added to the mean square. Default: 1e-5.
 
     Raises:

@@ -67,7 +67,7 @@ def _groups_of(material: Material) -> list[Block]:
 
 def _classes(materials: Materials) -> list[Block]:
     explained = (
-        f"Top-1 accuracy of each class over its {example_of(materials)}s that decode, mean over seeds; the class at "
+        "Top-1 accuracy of each class over its videos that decode, mean over seeds; the class at "
         "the top has the largest differences between the columns."
     )
     return _below("Classes", explained, each_budget(materials, _classes_of))
@@ -79,7 +79,7 @@ def _classes_of(material: Material) -> list[Block]:
 
 
 def _differences(materials: Materials) -> list[Block]:
-    explained = explanation([one for material in materials for one in material.differences.all], example_of(materials))
+    explained = explanation([one for material in materials for one in material.differences.all])
     return _below("Paired differences", explained, each_budget(materials, _differences_of))
 
 

@@ -94,31 +94,28 @@ def differences(layout: Layout, files: ClipFiles) -> Differences:
     return Differences(*(_computed(terms, files) for terms in (norms, batches, clips)))
 
 
-def explanation(found: Sequence[Difference], example: str = "video") -> str:
-    """Explain how differences are computed, and what their intervals cover; `example` is what a test counts."""
+def explanation(found: Sequence[Difference]) -> str:
+    """Explain how differences are computed, and what their intervals cover."""
     over_videos = (
-        f"it covers which {example}s happen to be in the test set, and not how another training run would have come "
-        "out."
+        "it covers which videos happen to be in the test set, and not how another training run would have come out."
     )
     if any(one.contrast.over_seeds.count > 1 for one in found):
         intervals = (
             "The interval over seeds is Student's t of the seeds' differences; it covers how training runs differ, for "
-            f"these test {example}s, and is wide with few seeds. p is that of the same t: were there no difference, "
-            "one as large would be this likely; p (Holm) is corrected for the number of rows of its table, so that "
-            f"with no difference anywhere one below 0.05 is at most 5 % likely. The interval over {example}s is a "
-            f"percentile bootstrap of the test {example}s ({RESAMPLES:,} resamples of the difference averaged over "
-            "seeds); "
+            "these test videos, and is wide with few seeds. p is that of the same t: were there no difference, one as "
+            "large would be this likely; p (Holm) is corrected for the number of p values in its table, so that with "
+            "no difference anywhere one below 0.05 is at most 5 % likely. The interval over videos is a percentile "
+            f"bootstrap of the test videos ({RESAMPLES:,} resamples of the difference averaged over seeds); "
             f"{over_videos} Neither covers"
         )
     else:
         intervals = (
-            f"The interval is a percentile bootstrap of the test {example}s ({RESAMPLES:,} resamples); {over_videos} "
+            f"The interval is a percentile bootstrap of the test videos ({RESAMPLES:,} resamples); {over_videos} "
             "With one seed that is not known. Nor does it cover"
         )
     return (
-        f"Differences are percentage points of top-1 accuracy and paired: the same seed, the same test {example}s. "
-        f"{intervals} another data set or another recipe. {example.capitalize()}s that could not be tested count as "
-        "wrong."
+        "Differences are percentage points of top-1 accuracy and paired: the same seed, the same test videos. "
+        f"{intervals} another data set or another recipe. Videos that could not be tested count as wrong."
     )
 
 
@@ -143,7 +140,7 @@ def difference_table(layout: Layout, found: Sequence[Difference], caption: str) 
         rows.append([*_setting(layout, one), one.name, over_seeds, *(tested if several else []), over_videos])
     means = ["mean ± 95 % over seeds", "p", "p (Holm)"] if several else ["difference (one seed)"]
     head = [*layout.place_head, "norm"]
-    return Table([*head, *means, f"95 % over {layout.example}s"], rows, caption, len(head))
+    return Table([*head, *means, "95 % over videos"], rows, caption, len(head))
 
 
 def mcnemar_table(layout: Layout, found: Sequence[Difference]) -> Table | None:
@@ -161,7 +158,7 @@ def mcnemar_table(layout: Layout, found: Sequence[Difference]) -> Table | None:
         rows.append([*_setting(layout, one), one.name, *(tests.get(seed, DASH) for seed in seeds)])
     number = sum(len(one.contrast.tests) for one in found)
     caption = (
-        f"McNemar's exact test of each seed: {layout.example}s that only the first norm has right / only the second, "
+        "McNemar's exact test of each seed: videos that only the first norm has right / only the second, "
         f"and the two-sided p value; in brackets, corrected by Holm for all {number} of the table. It compares two "
         "trained networks, not two methods."
     )

@@ -11,9 +11,10 @@ from videogn.report.clip_counts import ClipFiles
 from videogn.report.document_blocks import Block, Heading, Paragraph, Picture
 from videogn.report.front import front_blocks
 from videogn.report.frontier import plot_frontier
+from videogn.report.image_words import of_images
 from videogn.report.layout import Layout
 from videogn.report.markdown import markdown_table, render_markdown
-from videogn.report.material import Material
+from videogn.report.material import Material, example_of
 from videogn.report.page import render_page
 from videogn.report.provenance import cell_blocks, method_blocks
 from videogn.report.style import Styles, norm_styles
@@ -80,7 +81,7 @@ def report_blocks(study: Study) -> list[Block]:
     layouts = Layout.of_study(study)
     styles = norm_styles([norm for layout in layouts for norm in layout.norms])
     materials = [Material.of(layout, styles, files, folder, number) for number, layout in enumerate(layouts, 1)]
-    return [
+    blocks = [
         Heading(study.title, 1),
         *front_blocks(materials),
         *transfer_blocks(materials),
@@ -93,6 +94,7 @@ def report_blocks(study: Study) -> list[Block]:
         *method_blocks(study, files),
         Paragraph("Made from the files of the study alone."),
     ]
+    return of_images(blocks) if example_of(materials) == "image" else blocks
 
 
 def _frontier(study: Study, styles: Styles, path: Path) -> list[Block]:

@@ -7,11 +7,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from videogn.checks import reading
 from videogn.report.document_blocks import Table
 from videogn.report.layout import accuracy
 from videogn.report.markdown import markdown_table
 from videogn.study.cell import Cell
-from videogn.study.cell_files import CellResult
+from videogn.study.cell_files import RESULT_FILE, CellResult
 from videogn.study.study_files import Study
 from videogn.study.transfers import read_transfers
 from videogn.system.spreadsheet_text import csv_writer, for_spreadsheet
@@ -89,6 +90,11 @@ def _cell(study: Study, cell: Cell) -> Iterator[tuple[str, Any]]:
 
 
 def _result(result: CellResult) -> dict[str, Any]:
+    with reading(result.folder / RESULT_FILE):
+        return _facts(result)
+
+
+def _facts(result: CellResult) -> dict[str, Any]:
     test, protocol, counts = result.test, result.test["protocol"], result.test["counts"]
     others = {clip.name: one.test["over_all"]["top1"] for clip, one in read_transfers(result.folder).items()}
     return {

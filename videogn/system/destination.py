@@ -97,7 +97,7 @@ def check_folder(folder: str | Path, *, of: str | Path | None = None) -> None:
     what = folder if of is None else of
     there = next(part for part in (Path(folder), *Path(folder).absolute().parents) if os.path.lexists(part))
     if not there.is_dir():
-        is_what = "a file" if there.exists() else "a link to nothing"
+        is_what = "a file" if there.is_file() else "a device or pipe" if there.exists() else "a link to nothing"
         raise NotADirectoryError(
             f"{what} must be a folder, and it is {is_what}"
             if of is None and there == Path(folder)

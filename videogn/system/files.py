@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from videogn.system.destination import check_folder, copy_through, destination
-from videogn.system.partial_files import partial_file, partial_folder, put_in_place, remove_left_behind
+from videogn.system.partial_files import partial_file, partial_folder, put_in_place
 from videogn.system.room import naming, write_error
 
 
@@ -101,17 +101,6 @@ def _handing_over(path: str | Path) -> Iterator[Path]:
     """A folder for a file that goes to a device or pipe; many formats are not written from beginning to end."""
     with tempfile.TemporaryDirectory(prefix="videogn-") as folder:
         yield Path(folder)
-
-
-def remove_unfinished(folder: Path, names: Iterable[str]) -> None:
-    """Remove the temporary files that killed writers of some files left behind, and none that is being written.
-
-    Args:
-        folder: Folder of the files; it need not exist.
-        names: Names of the files.
-    """
-    for name in names:
-        remove_left_behind(folder / name)
 
 
 def write_text(path: str | Path, text: str) -> None:

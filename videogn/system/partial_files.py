@@ -1,6 +1,6 @@
 """Files and folders that are being written, beside those that they are to replace.
 
-`.NAME.XXXXXXXX.partial.SUFFIX` is locked while its writer lives. What a killed writer left is not locked, and the next
+`.NAME.XXXXXXXX.partial.SUFFIX` is claimed while its writer lives. What a killed writer left is not, and the next
 writer of the same file removes it. File systems without locks keep it.
 """
 
@@ -19,7 +19,7 @@ from videogn.system.room import refusing
 
 try:
     import fcntl
-except ImportError:  # Windows, where killed writers leave their files
+except ImportError:  # Windows, where killed processes leave their files
     fcntl = None  # type: ignore[assignment]
 
 #: Most bytes of a name, on every common file system.
@@ -47,7 +47,7 @@ def partial_file(place: Path, *, sweep: bool = True) -> Iterator[Path]:
     before = _state(place)
     # Never readable for more users than the file that it replaces.
     mode = 0o666 if before is None else before.st_mode & 0o777 | stat.S_IWUSR
-    path, descriptor = _locked_file(place, mode)
+    path, descriptor = _claimed_file(place, mode)
     try:
         os.utime(path, (0, 0))  # the beginning of 1970, which no writer leaves
         yield path
@@ -57,7 +57,7 @@ def partial_file(place: Path, *, sweep: bool = True) -> Iterator[Path]:
         put_in_place(path, place)
     finally:
         path.unlink(missing_ok=True)
-        _unlock(descriptor)
+        _let_go(descriptor)
 
 
 @contextmanager
@@ -68,12 +68,12 @@ def partial_folder(place: Path) -> Iterator[Path]:
         place: File to create or replace, without links; its folder exists.
     """
     remove_left_behind(place)
-    path, descriptor = _locked_folder(place)
+    path, descriptor = _claimed_folder(place)
     try:
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
-        _unlock(descriptor)
+        _let_go(descriptor)
 
 
 def put_in_place(made: Path, place: Path) -> None:
@@ -105,7 +105,7 @@ def remove_left_behind(place: Path) -> None:
         for name in os.listdir(place.parent):
             if ".partial" in name and _is_of(name, place.name):
                 with suppress(OSError):  # another user's, or removed meanwhile
-                    _remove_unlocked(place.parent / name)
+                    remove_unclaimed(place.parent / name)
 
 
 def _is_of(name: str, of: str) -> bool:
@@ -130,7 +130,7 @@ def _new_path(place: Path, *, suffix: bool) -> Path:
     return place.with_name(f"{start}{secrets.token_hex(4)}{end}")
 
 
-def _locked_file(place: Path, mode: int) -> tuple[Path, int | None]:
+def _claimed_file(place: Path, mode: int) -> tuple[Path, int | None]:
     while True:
         path = _new_path(place, suffix=True)
         with refusing(place):
@@ -138,12 +138,12 @@ def _locked_file(place: Path, mode: int) -> tuple[Path, int | None]:
         if fcntl is None:  # and an open file is not renamed
             os.close(descriptor)
             return path, None
-        if _lock(descriptor) is not False and path.exists():
+        if claim(descriptor) is not False and path.exists():
             return path, descriptor
-        os.close(descriptor)  # another process has taken it for one left behind, before it was locked
+        os.close(descriptor)  # another process has taken it for one left behind, before it was claimed
 
 
-def _locked_folder(place: Path) -> tuple[Path, int | None]:
+def _claimed_folder(place: Path) -> tuple[Path, int | None]:
     while True:
         path = _new_path(place, suffix=False)
         with refusing(place):
@@ -152,13 +152,20 @@ def _locked_folder(place: Path) -> tuple[Path, int | None]:
             return path, None
         with suppress(FileNotFoundError):
             descriptor = os.open(path, os.O_RDONLY)
-            if _lock(descriptor) is not False and path.exists():
+            if claim(descriptor) is not False and path.exists():
                 return path, descriptor
             os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool | None:
-    """Lock an open file: True if that is done, False if another process holds it, None where there are no locks."""
+def claim(descriptor: int) -> bool | None:
+    """Claim an open file or folder for as long as it is open, here or in a fork.
+
+    Args:
+        descriptor: Its number.
+
+    Returns:
+        True if that is done, False if another process holds it, None where the system or its disk has no locks.
+    """
     if fcntl is None:
         return None
     try:
@@ -170,24 +177,29 @@ def _lock(descriptor: int) -> bool | None:
     return True
 
 
-def _unlock(descriptor: int | None) -> None:
-    if descriptor is not None:
-        os.close(descriptor)
+def remove_unclaimed(path: Path) -> None:
+    """Remove a temporary file or folder unless its process lives, or nobody can say.
 
-
-def _remove_unlocked(path: Path) -> None:
+    Raises:
+        OSError: It is another user's, or was removed meanwhile.
+    """
     kind = os.lstat(path).st_mode
     if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
         return
     descriptor = os.open(path, (os.O_RDONLY if stat.S_ISDIR(kind) else os.O_RDWR) | os.O_NOFOLLOW)
     try:
-        if _lock(descriptor) is not True:
+        if claim(descriptor) is not True:
             return
         if stat.S_ISDIR(kind):
             shutil.rmtree(path)
         else:
             path.unlink()
     finally:
+        os.close(descriptor)
+
+
+def _let_go(descriptor: int | None) -> None:
+    if descriptor is not None:
         os.close(descriptor)
 
 

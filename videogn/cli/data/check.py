@@ -57,7 +57,7 @@ def run(options: Options) -> int:
             quick=options.quick,
             progress=advance,
         )
-    console = PlainConsole(highlight=False, soft_wrap=True)
+    console = PlainConsole(soft_wrap=True)
     noted = f" ({checked.noted:,} with a note)" if checked.noted else ""
     if not checked.differences:
         console.print(f"{counted(checked.videos, 'video')}, all as the index says{noted}")

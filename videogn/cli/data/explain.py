@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -223,7 +222,7 @@ def _print(facts: dict[str, Any], clips: Sequence[ExplainedClip], times: np.ndar
 
     from videogn.cli.plain_console import PlainConsole
 
-    console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else 120)
+    console = PlainConsole(120)
     turned = f", turned by {facts['rotation']} degrees" if facts["rotation"] else ""
     stored = "" if facts["stored"] is None else " (stored {1}x{0}, pixels not square)".format(*facts["stored"])
     console.print(one_line(facts["path"]), soft_wrap=True)

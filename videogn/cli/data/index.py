@@ -56,7 +56,6 @@ def run(options: Options) -> int:
     Returns:
         0, also if videos are broken.
     """
-
     from videogn.cli.data.status_tables import print_late, print_noted, print_unusable, summary_table
     from videogn.cli.plain_console import PlainConsole
     from videogn.cli.progress import bar
@@ -81,7 +80,7 @@ def run(options: Options) -> int:
             min_frames=options.min_frames,
             progress=advance,
         )
-    console = PlainConsole(highlight=False)
+    console = PlainConsole()
     console.print(summary_table(built.catalogue))
     print_unusable(console, built.catalogue)
     print_noted(console, built.catalogue)

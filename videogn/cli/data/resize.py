@@ -56,7 +56,6 @@ def run(options: Options) -> int:
     Returns:
         0, or 1 if a usable video could not be copied.
     """
-
     from videogn.cli.data.status_tables import print_first
     from videogn.cli.plain_console import PlainConsole
     from videogn.cli.progress import bar
@@ -67,7 +66,7 @@ def run(options: Options) -> int:
     copying = Copying(settings=settings, timeout=options.timeout, workers=options.workers)
     with going_on("what was copied is kept; the same command goes on"), bar("Copying") as advance:
         resized = resize_index(options.index, options.out, copying, advance)
-    console = PlainConsole(highlight=False)
+    console = PlainConsole()
     console.print(summary_table(resized))
     failures = list(resized.failures.items())
     print_first(console, ("failed", "reason"), failures[:_SHOWN], len(failures), "; the index lists all")

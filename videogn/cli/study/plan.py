@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -127,7 +126,7 @@ def _print_table(rows: list[dict[str, Any]], seconds: float | None, device: str 
             _or_dash(_peak(row), format_size),
             *times,
         )
-    console = PlainConsole(width=None if sys.stdout.isatty() else 140)
+    console = PlainConsole(140)
     console.print(table, "")
     total = f", one after the other: {_or_dash(seconds, _duration)} of training and testing alone" if device else ""
     console.print(f"{counted(len(rows), 'cell')}{total}.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -92,11 +91,11 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             "" if seconds is None else str(timedelta(seconds=round(seconds))),
             *([str(row["attempts"])] if several else []),
         )
-    console = PlainConsole(width=None if sys.stdout.isatty() else 160)
+    console = PlainConsole(160)
     console.print(table, "")
     for row in rows:
         if row["reason"]:
-            console.print(one_line(f"{row['cell']} {row['phase']}: {row['reason']}"), soft_wrap=True, highlight=False)
+            console.print(one_line(f"{row['cell']} {row['phase']}: {row['reason']}"), soft_wrap=True)
     phases = [row["phase"] for row in rows]
     counts = ", ".join(f"{phases.count(phase)} {phase}" for phase in dict.fromkeys(phases))
     console.print(f"{counted(len(rows), 'cell')}: {counts}")

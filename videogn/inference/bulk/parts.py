@@ -24,12 +24,14 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from videogn.checks import read_json, reading
 from videogn.inference.bulk.rows import Row
 from videogn.system.destination import write_all
 from videogn.system.displayable import displayable
 from videogn.system.exclusive import only_writer
-from videogn.system.files import remove_unfinished, write_json
-from videogn.system.room import why, write_error
+from videogn.system.files import make_folder, write_json
+from videogn.system.partial_files import remove_left_behind
+from videogn.system.room import why
 
 #: Rows of a part.
 PART_ROWS = 256
@@ -115,7 +117,7 @@ class Parts:
         with self._writing():
             start = self._file.seek(0, os.SEEK_END)
             write_all(self._file, line)
-        self._keep([kept], self._parts, [start])
+        self._table.execute(_KEEP, _known(kept, self._parts, start))
         self._rows += 1
         if self._rows == PART_ROWS:
             self._seal()
@@ -166,25 +168,17 @@ class Parts:
 
     def _read(self, number: int, path: Path) -> int:
         """Note the rows of a part; return how many lines it has."""
-        rows: list[Row] = []
-        starts: list[int] = []
+        rows: list[tuple[Any, ...]] = []
         start = lines = 0
         with path.open("rb") as file:
             for line in file:
-                with suppress(ValueError):  # damaged with its disk: such a row is scored again
-                    rows.append(json.loads(line))
-                    starts.append(start)
+                # Damaged with its disk: such a row is scored again.
+                with suppress(ValueError, LookupError, TypeError, AttributeError):
+                    rows.append(_known(json.loads(line), number, start))
                 start += len(line)
                 lines += 1
-        self._keep(rows, number, starts)
+        self._table.executemany(_KEEP, rows)
         return lines
-
-    def _keep(self, rows: list[Row], part: int, starts: list[int]) -> None:
-        values = [
-            (_key(row["path"]), row["bytes"], row["changed"], "error" in row, part, start)
-            for row, start in zip(rows, starts, strict=True)
-        ]
-        self._table.executemany(_KEEP, values)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -214,18 +208,17 @@ def opened_parts(output: Path, identity: Mapping[str, Any], *, overwrite: bool =
         OSError: The folder cannot be written.
     """
     folder = parts_folder(output)
-    try:
-        folder.mkdir(exist_ok=True)
-    except OSError as error:
-        raise write_error(error, displayable(str(folder))) from error
+    make_folder(folder)
     with only_writer(output, folder / _LOCK):
-        remove_unfinished(folder, [_RUN])
-        remove_unfinished(output.parent, [output.name])
+        remove_left_behind(folder / _RUN)
+        remove_left_behind(output)
         if overwrite:
             for path in [*folder.glob(_PARTS), folder / _UNFINISHED, folder / _RUN]:
                 path.unlink(missing_ok=True)
         if (folder / _RUN).exists():
-            _check_same(json.loads((folder / _RUN).read_text(encoding="utf-8")), dict(identity), output)
+            with reading(folder / _RUN):
+                before = dict(read_json((folder / _RUN).read_bytes(), folder / _RUN))
+            _check_same(before, dict(identity), output)
         else:
             write_json(folder / _RUN, identity)
         with closing(Parts(folder)) as parts:
@@ -265,6 +258,11 @@ def _end_of_lines(file: BinaryIO) -> int:
             return start + found + 1
         end = start
     return 0
+
+
+def _known(row: Row, part: int, start: int) -> tuple[Any, ...]:
+    """What the table holds of a row."""
+    return _key(row["path"]), row["bytes"], row["changed"], "error" in row, part, start
 
 
 def _key(path: str) -> int:

@@ -109,7 +109,7 @@ def _class_sentences(results: ResultsFolder) -> Iterator[str]:
     for pair in most_confused(results.confusion, 1):
         true, predicted = one_line(results.classes[pair.true]), one_line(results.classes[pair.predicted])
         share = f"{counted(pair.videos, 'video')}, {percent(pair.share)} % of this class"
-        yield f"Most often, {true} is taken for {predicted}: {share}."
+        yield f"Most often, {true} is taken for {predicted} ({share})."
 
 
 def _other_sentences(results: ResultsFolder) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from videogn.evaluation.result_folder import PAGES
 from videogn.report.document_blocks import Block, Bullets, Heading, Table
+from videogn.report.image_words import of_images
 from videogn.report.layout import are_images
 from videogn.report.markdown import render_markdown
 from videogn.report.of_test.accuracy import accuracy_blocks, summary_block
@@ -75,8 +76,10 @@ def _blocks(results: ResultsFolder, extent: Extent) -> list[Block]:
     figures = results.folder / FIGURES_FOLDER
     model, counts = results.summary.get("model") or {}, results.summary["counts"]
     network = " with ".join(filter(None, (model.get("arch"), str(model.get("norm") or "").upper())))
-    things = f"{counted(counts['expected'], 'video')} of {counted(len(results.classes), 'class')}"
-    return [
+    images = are_images(results.summary.get("protocol") or {})
+    example = "image" if images else "video"
+    things = f"{counted(counts['expected'], example)} of {counted(len(results.classes), 'class')}"
+    blocks = [
         Heading(f"Test of {one_line(network) or 'a network'} on {things}", 1),
         Heading("In short"),
         summary_block(results),
@@ -89,6 +92,7 @@ def _blocks(results: ResultsFolder, extent: Extent) -> list[Block]:
         *failure_blocks(results),
         *_method_blocks(results.summary),
     ]
+    return of_images(blocks, results.classes) if images else blocks
 
 
 def _method_blocks(summary: Any) -> list[Block]:

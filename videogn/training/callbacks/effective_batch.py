@@ -70,6 +70,12 @@ class EffectiveBatch(Callback):
                 *(counted(seen, "clip"), step, counted(seen, "clip")),
             )
         _warn_of_left_out(pl_module)
+        if trainer.precision == "16-mixed" and any(getattr(layer, "keeps_gradients", False) for layer in layers):
+            _log.warning(
+                "norm %s adds up gradients of several batches, and precision 16-mixed scales the loss of each: take "
+                "bf16-mixed or 32-true",
+                pl_module.hparams["norm"],
+            )
         if any(_stores_nothing(module) for module in pl_module.net.modules()):
             _log.warning("the stored statistics are mean 0, variance 1: frozen_bn is meant for weights that bring some")
 
