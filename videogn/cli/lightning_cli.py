@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from argparse import SUPPRESS
@@ -217,14 +218,18 @@ class VideoCLI(LightningCLI):
         ):
             super()._run_subcommand(subcommand)
 
-    def _given(self, words: Sequence[str] | None = None) -> Namespace:
-        """Parse the command line, or some words of it, without defaults: what the user has set."""
-        self._linked = False  # a link needs a source
+    @functools.cached_property
+    def _unlinked(self) -> LightningArgumentParser:
+        """A parser for what the user has set: without links, since a link needs a source."""
+        self._linked = False
         try:
-            parser = self._prepare_subcommand_parser(Trainer, self._command, **self._parser_options)
+            return self._prepare_subcommand_parser(Trainer, self._command, **self._parser_options)
         finally:
             self._linked = True
-        return parser.parse_args(list(sys.argv[2:] if words is None else words), defaults=False)
+
+    def _given(self, words: Sequence[str] | None = None) -> Namespace:
+        """Parse the command line, or some words of it, without defaults: what the user has set."""
+        return self._unlinked.parse_args(list(sys.argv[2:] if words is None else words), defaults=False)
 
     def _parse_ckpt_path(self) -> None:
         """Take what the network is from the checkpoint, and refuse a command line that says otherwise.
