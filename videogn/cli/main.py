@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from videogn import __version__
 from videogn.checks import did_you_mean
-from videogn.cli.exits import fail
+from videogn.cli.exits import ANEW, fail
 from videogn.system.memory_errors import out_of_memory
 from videogn.system.room import WriteError, no_room, reason, write_error
 from videogn.system.standard_streams import flush_output, guard_streams, open_closed_streams
@@ -46,8 +46,6 @@ _NOISE = (
     "The dirpath has changed.*",
 )
 _ABOUT = "Video classification with any normalisation over (T, H, W)."
-#: How a command goes on that was stopped and has kept nothing of what it did.
-_ANEW = "the same command begins anew"
 #: Environment variable: set it to see where an error comes from.
 _TRACEBACK = "VIDEOGN_TRACEBACK"
 
@@ -95,9 +93,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise
         fail(_one_line(error))
     except Stopped as stop:
-        fail(f"interrupted: {stop.how or _ANEW}", stop.status)
+        if os.environ.get("LOCAL_RANK", "0") != "0":  # Lightning kills the first process if another fails
+            raise SystemExit(0) from stop
+        fail(f"interrupted: {stop.how or ANEW}", stop.status)
     except KeyboardInterrupt:
-        fail(f"interrupted: {_ANEW}", status=130)
+        fail(f"interrupted: {ANEW}", status=130)
     raise SystemExit(status)
 
 

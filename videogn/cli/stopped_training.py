@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from lightning.pytorch import Trainer
 
 from videogn.cli.closing_lines import how_to_go_on, interrupted_lines
+from videogn.cli.exits import ANEW, fail
+from videogn.system.blocked import ending_although_blocked
 from videogn.system.stopping import Stopped, stoppable, stopping_later
 from videogn.training.callbacks.stop_between_steps import StopBetweenSteps
 
@@ -30,6 +32,8 @@ def stopping_in_order(trainer: Trainer, command: str) -> Iterator[None]:
             first one where another ends with any but 0.
     """
     trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]
+    if trainer.world_size > 1:
+        _end_while_waiting(trainer)
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
     try:
         if command != "fit":
@@ -47,3 +51,23 @@ def stopping_in_order(trainer: Trainer, command: str) -> Iterator[None]:
                 _log.info("%s", line)
             stop.how = how_to_go_on(trainer)
         raise
+
+
+def _end_while_waiting(trainer: Trainer) -> None:
+    """Let a request to end come through where the processes of a run wait for one another before they begin."""
+    strategy: Any = trainer.strategy
+    wait_for_others = strategy.setup_environment
+
+    def end(number: int) -> int:
+        strategy.launcher.kill(number)  # the other processes of this machine
+        if not trainer.is_global_zero:
+            return 0
+        with suppress(SystemExit):
+            fail(f"interrupted: {ANEW}")
+        return 128 + number
+
+    def set_up() -> None:
+        with ending_although_blocked(end):
+            wait_for_others()
+
+    strategy.setup_environment = set_up
