@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from videogn import __version__
 from videogn.checks import did_you_mean
 from videogn.cli.exits import ANEW, fail
+from videogn.system.first_process import is_further, tell_first
 from videogn.system.memory_errors import out_of_memory
 from videogn.system.room import WriteError, no_room, reason, write_error
 from videogn.system.standard_streams import flush_output, guard_streams, open_closed_streams
@@ -93,7 +94,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise
         fail(_one_line(error))
     except Stopped as stop:
-        if os.environ.get("LOCAL_RANK", "0") != "0":  # Lightning kills the first process if another fails
+        if is_further():
+            tell_first(stop.number)
             raise SystemExit(0) from stop
         fail(f"interrupted: {stop.how or ANEW}", stop.status)
     except KeyboardInterrupt:

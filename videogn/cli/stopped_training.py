@@ -12,6 +12,7 @@ from lightning.pytorch import Trainer
 from videogn.cli.closing_lines import how_to_go_on, interrupted_lines
 from videogn.cli.exits import ANEW, fail
 from videogn.system.blocked import ending_although_blocked
+from videogn.system.first_process import tell_first
 from videogn.system.stopping import Stopped, stoppable, stopping_later
 from videogn.training.callbacks.stop_between_steps import StopBetweenSteps
 
@@ -45,6 +46,8 @@ def stopping_in_order(trainer: Trainer, command: str) -> Iterator[None]:
             yield
     except Stopped as stop:
         if not trainer.is_global_zero:
+            if command != "fit" or not trainer.global_step:  # after a step, all have agreed about it
+                tell_first(stop.number)
             raise SystemExit(0) from stop
         if command == "fit":
             for line in interrupted_lines(trainer):
@@ -61,6 +64,7 @@ def _end_while_waiting(trainer: Trainer) -> None:
     def end(number: int) -> int:
         strategy.launcher.kill(number)  # the other processes of this machine
         if not trainer.is_global_zero:
+            tell_first(number)
             return 0
         with suppress(SystemExit):
             fail(f"interrupted: {ANEW}")
