@@ -77,18 +77,13 @@ class Faults:
             shutil.copy2(self._aside / str(number), video)
 
     def _disturb(self) -> None:
-        before: list[int] = []
         while not self._ended.wait(self._draw.uniform(*_BETWEEN)):
             if self.happened["vanished files"] == 0:
                 self.hit[0].unlink()
                 self.happened["vanished files"] += 1
                 continue
-            running = decoders()
-            # A moment later, when one that has just loaded its libraries answers too.
-            ready = [pid for pid in running if pid in before]
-            before = running
-            if ready:
-                self._fault(self._draw.choice(ready))
+            if running := decoders():
+                self._fault(self._draw.choice(running))
 
     def _fault(self, pid: int) -> None:
         kind = self._draw.choice(("killed decoders", "hanging decoders", "slow decoders"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,12 +61,13 @@ def own_processes() -> list[int]:
 
 
 def decoders() -> list[int]:
-    """Return those of the soak's processes that decode for another one and have started.
+    """Return those of the soak's processes that decode for another one and have started: that have answered once.
 
-    One that is killed three times while it starts, or hangs then, is not a decoder that fails: it ends the run.
+    One that is killed three times while it starts, or hangs then, is not a decoder that fails: it ends the run. On a
+    busy machine a start takes a minute.
     """
     found = [pid for pid in own_processes() if b"videogn.system.killable" in _read(pid, "cmdline")]
-    return [pid for pid in found if b"libavcodec" in _read(pid, "maps")]
+    return [pid for pid in found if re.search(rb"^syscw: [1-9]", _read(pid, "io"), re.MULTILINE)]
 
 
 def read_processes() -> Reading:

@@ -26,6 +26,7 @@ from videogn.choices import MotionSettings
 from videogn.cli import main
 from videogn.data.synthetic.writing import write_motion_dataset
 from videogn.memory import StepPlan, StepSetting
+from videogn.study import planning
 from videogn.training.history import History
 
 # Processes that tests start, several at once, each want one thread as well.
@@ -68,13 +69,17 @@ def _planned_once() -> Iterator[None]:
     plans: dict[str, list[StepPlan]] = {}
 
     def plan_once(settings: Sequence[StepSetting], **options: Any) -> list[StepPlan]:
+        progress = options.pop("progress", None)
         key = repr((settings, options))
         if key not in plans:
-            plans[key] = plan(settings, **options)
+            plans[key] = plan(settings, **options | ({"progress": progress} if progress else {}))
+        elif progress:
+            progress(total := len(set(map(repr, settings))), total)
         return plans[key]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(memory, "plan_steps", plan_once)
+        for owner in (memory, planning):
+            patch.setattr(owner, "plan_steps", plan_once)
         yield
 
 

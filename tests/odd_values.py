@@ -22,8 +22,11 @@ FOLDER, NULL = "<folder>", "<null>"
 TEXTS = ("", " ", ODD, "no\udcff", "no such file", FOLDER, NULL, "null", "true", "[]", "{}", "a=b", "-1", "nan", "~")
 NUMBERS = ("", "nan", "inf", "-inf", "-1", "0", "1e400", "9" * 30, "9" * 5000, "1.5", "1e-300", "null", "[]", "{}", "x")
 OTHERS = ("", " ", "x", "null", "true", "[]", "{}", "{a: 1}", "[1]", "-1", "0", "1e400", "9" * 30, ODD, "no\udcff")
-#: What a command calls when its real work begins: an encoder, a server, an exporter. Processes are added to them.
-_WORK = ("videogn.video.encode.write_video", "socket.socket.listen", "torch.onnx.export", "torch.export.export")
+#: What a command calls when its real work begins: an encoder, a server, an exporter, a figure, steps. And processes.
+_WORK = (
+    *("videogn.video.encode.write_video", "socket.socket.listen", "torch.onnx.export", "torch.export.export"),
+    *("matplotlib.figure.Figure.savefig", "videogn.bench.step_rows.measure_steps"),
+)
 #: Seconds of the clock after which a command is said to hang.
 _PATIENCE = 60
 

@@ -8,6 +8,7 @@ import inspect
 import lightning.pytorch as pl
 import pytest
 import torch
+import torch._meta_registrations as shape_rules
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningCLI
@@ -113,6 +114,11 @@ def test_attributes_of_the_stateful_loader():
 def test_shared_storage_of_a_descriptor():
     storage = torch.UntypedStorage
     assert all(hasattr(storage, name) for name in ("_new_shared", "_new_shared_fd_cpu")), "torch has other names"
+
+
+def test_the_rounding_of_pooling():
+    """It is exchanged while a network is exported: torch up to 2.10 asks for the remainder, too."""
+    assert [shape_rules.div_rtn(size, 2) for size in range(5)] == [0, 0, 1, 1, 2]
 
 
 def test_handling_of_signals():

@@ -6,7 +6,8 @@ import difflib
 import json
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,26 @@ def read_json(text: str | bytes, where: object) -> Any:
         raise ValueError(f"{where} is not JSON ({error})") from None
     except ValueError as error:  # of a number, or bytes that are no text
         raise ValueError(f"{where} cannot be read as JSON ({str(error).partition(';')[0]})") from None
+
+
+@contextmanager
+def reading(path: object) -> Iterator[None]:
+    """Say in one line that a file of videogn's own kind is damaged, in place of what its reader stumbles over.
+
+    Args:
+        path: The file, for the message.
+
+    Raises:
+        ValueError: The block missed an entry, or found a value of another type or out of range.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
+        if str(path) in str(error):  # which says more
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = f"no {reason}" if isinstance(error, KeyError) else reason
+        raise ValueError(f"{path} is damaged, or was not written by videogn ({reason})") from error
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

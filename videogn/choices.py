@@ -17,7 +17,10 @@ ProtocolName = Literal["nonlocal", "slowfast", "slowfast_offset", "mmaction2", "
 CropsName = Literal["full", "three_crop", "center"]
 ValViewName = Literal["center", "augmented"]
 MemoryModeName = Literal["plain", "lean", "block", "stage"]
-PrecisionName = Literal["32", "bf16-mixed"]
+PrecisionName = Literal["32", "bf16-mixed", "16-mixed", "bf16-true", "64-true"]
+LayoutName = Literal["contiguous", "channels_last"]
+MemoryFormatName = Literal["contiguous", "channels_last", "auto"]
+CompileName = Literal["whole", "regional", "graphs"]
 PredictPrecisionName = Literal["auto", "32", "bf16"]
 ScheduleName = Literal["step", "cosine"]
 ScalingName = Literal["linear", "sqrt"]
@@ -59,6 +62,8 @@ NORM = "gn"
 NUM_CLASSES = 400
 #: Number of classes of a network for images unless told otherwise (ImageNet).
 IMAGE_CLASSES = 1000
+#: Number of classes that are listed for a tested video, and the k of its top-k accuracy.
+TOP_K = 5
 #: Norms that look at each clip alone: what a clip becomes does not depend on the others of its batch.
 CLIP_NORMS = ("gn", "ln", "in", "ws+gn", "rms_gn", "evonorm_s0", "frn", "nf", "dyt", "derf", "frozen_bn", "none")
 #: Shares of a training run at which the `step` schedule lowers the learning rate.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 
@@ -9,6 +11,7 @@ import pytest
 
 from videogn import __version__
 from videogn.cli.main import COMMANDS
+from videogn.cli.plain_console import PlainConsole
 
 
 def test_help_lists_every_command(videogn, capsys):
@@ -48,3 +51,23 @@ def test_help_does_not_wait_for_torch(arguments):
 def test_a_wrong_command_names_the_nearest(videogn, capsys, wrong, right):
     assert videogn(wrong) == 2
     assert capsys.readouterr().err == f"videogn: error: no command {wrong!r}; did you mean {right!r}?\n"
+
+
+@contextlib.contextmanager
+def unread(monkeypatch):
+    """Standard output that is a pipe whose reader has gone."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w", encoding="utf-8") as file, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", file)
+        yield
+
+
+@pytest.mark.parametrize("printing", [print, lambda text: PlainConsole().print(text)])
+def test_a_reader_that_has_gone_is_no_error(videogn, capsys, monkeypatch, printing):
+    monkeypatch.setattr("videogn.cli.data.show.run", lambda options: printing("x" * 10**5) or 0)
+    with unread(monkeypatch):
+        assert videogn("data", "show", ".") == 141
+    with unread(monkeypatch):
+        assert videogn("--help") == 141
+    assert capsys.readouterr().err == ""

@@ -14,6 +14,7 @@ import pytest
 from odd_values import NUMBERS, OTHERS, TEXTS, begin, check_end, end_where_work_begins, odd_places, refusal, some
 from training import evaluation_arguments, fit_arguments
 
+from videogn.cli.lightning_cli import VideoCLI
 from videogn.cli.main import main
 
 VALUES = tuple(dict.fromkeys((*OTHERS, *NUMBERS, *TEXTS)))
@@ -32,28 +33,55 @@ def _options_of(command):
     return [each for each in found if each not in _FLAGS and not each.endswith(".help")]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def parsers_once():
+    """Make the parsers of a command once: two thirds of what a refusal takes."""
+    made = {}
+    make = VideoCLI._prepare_subcommand_parser
+
+    def make_once(self, klass, subcommand, **options):
+        key = (subcommand, self._linked, repr(options))
+        if key not in made:
+            parser = make(self, klass, subcommand, **options)
+            made[key] = parser, self._subcommand_method_arguments[subcommand]
+        parser, self._subcommand_method_arguments[subcommand] = made[key]
+        return parser
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VideoCLI, "_prepare_subcommand_parser", make_once)
+        yield
+
+
 @pytest.fixture(scope="module")
 def places(tmp_path_factory):
     return odd_places(tmp_path_factory.mktemp("places"))
 
 
 @pytest.fixture
-def check(motion, trained, places, capsys, tmp_path, monkeypatch):
+def end(motion, trained, capsys, tmp_path, monkeypatch):
+    """Run a command with some more words: how it ends."""
     end_where_work_begins(monkeypatch, tmp_path)
     monkeypatch.setattr("lightning.pytorch.trainer.trainer.Trainer._run", begin)
+    last = trained / "checkpoints" / "last.ckpt"
 
+    def run(command, *words):
+        fits = command == "fit"
+        usual = fit_arguments(motion, tmp_path) if fits else evaluation_arguments(command, motion, tmp_path, last)
+        monkeypatch.setattr("sys.argv", ["videogn", *usual, *words])
+        return refusal(main, capsys)
+
+    return run
+
+
+@pytest.fixture
+def check(end, places):
     def run(command, number):
-        usual = (
-            fit_arguments(motion, tmp_path)
-            if command == "fit"
-            else evaluation_arguments(command, motion, tmp_path, trained / "checkpoints" / "last.ckpt")
-        )
         wrong = []
         for option in _options_of(command):
             for value in VALUES if number is None else some(VALUES, number, of=f"{command} {option}"):
-                monkeypatch.setattr("sys.argv", ["videogn", *usual, f"{option}={places.get(value, value)}"])
+                given = places.get(value, value)
                 try:
-                    check_end(*refusal(main, capsys), option, places.get(value, value))
+                    check_end(*end(command, f"{option}={given}"), option, given)
                 except Exception as error:
                     wrong.append(f"{command} {option}={value[:40]!r}: {type(error).__name__}: {error}"[:600])
         assert not wrong, "\n".join(["", *wrong])
@@ -61,12 +89,27 @@ def check(motion, trained, places, capsys, tmp_path, monkeypatch):
     return run
 
 
-def test_some_odd_values_of_fit(check):
-    check("fit", 1)
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--model=" + "9" * 5000], "--model has a number of more than 4,300 digits, which is not read"),
+        (["--data", "[" + "9" * 5000], "--data has a number of more than 4,300 digits, which is not read"),
+        (["--model.optimizer={}"], "--model.optimizer must name an optimiser, for instance --model.optimizer AdamW"),
+        (["--model.mixup=1e-300"], "mixup must be 0, off, or at least 0.001, got 1e-300"),
+        (["--model.cutmix=1e-300"], "cutmix must be 0, off, or at least 0.001, got 1e-300"),
+    ],
+)
+def test_those_that_were_not_refused_well(end, words, reason):
+    assert end("fit", *words) == (2, reason)
+
+
+@pytest.mark.parametrize(("command", "number"), [("fit", 2), ("test", 1)])
+def test_some_odd_values(check, command, number):
+    check(command, number)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("FUZZ_CASES" not in os.environ, reason="takes longer than all other tests: by hand, FUZZ_CASES=1")
+@pytest.mark.skipif("FUZZ_CASES" not in os.environ, reason="10,000 cases, some minutes: by hand, FUZZ_CASES=1")
 @pytest.mark.parametrize("command", ["fit", "validate", "test"])
 def test_every_odd_value(check, command):
     check(command, None)

@@ -6,6 +6,7 @@ Parsing and checks are the real ones. Where a command would begin its real work,
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import shutil
 import typing
@@ -15,6 +16,7 @@ from odd_values import FOLDER, NULL, NUMBERS, OTHERS, TEXTS, check_end, end_wher
 from tested import make_probabilities, write_test
 from training import evaluation_arguments
 
+from videogn.cli import parsing
 from videogn.cli.main import COMMANDS, main
 from videogn.cli.parsing import POSITIONAL
 
@@ -118,12 +120,29 @@ def _argv(words, options, right, odd, value):
     return [*words, *named, *(["--", *positional] if positional else [])]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _parsers_once():
+    """Make the parser of a command once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parsing, "_parser", functools.cache(parsing._parser))
+        yield
+
+
+@pytest.fixture(scope="module")
+def usual_ends():
+    """How commands end without an odd value."""
+    return {}
+
+
 @pytest.fixture
-def check(right, capsys, tmp_path, monkeypatch):
+def check(right, usual_ends, capsys, tmp_path, monkeypatch):
     end_where_work_begins(monkeypatch, tmp_path)
 
     def run(words, options, field, values):
-        usual = refusal(lambda: main(_argv(words, options, right, field, None)), capsys)
+        argv = _argv(words, options, right, field, None)
+        if tuple(argv) not in usual_ends:
+            usual_ends[tuple(argv)] = refusal(lambda: main(argv), capsys)
+        usual = usual_ends[tuple(argv)]
         for value in values:
             given = right[value] if value in (FOLDER, NULL) else value
             ended = refusal(lambda given=given: main(_argv(words, options, right, field, given)), capsys)

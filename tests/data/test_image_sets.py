@@ -63,7 +63,7 @@ def test_a_set_is_made_once(tmp_path):
     written = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
     assert write_image_set(out, settings) == out
     assert {path: path.stat().st_mtime_ns for path in out.rglob("*.png")} == written
-    with pytest.raises(ValueError, match=r"holds images made with .*name another folder"):
+    with pytest.raises(ValueError, match=r"holds a data set of images made with .*name another folder"):
         write_image_set(out, ImageSettings(name="textures", images_per_class=2))
     manifest = json.loads((out / "images.json").read_text())
     (out / "images.json").write_text(json.dumps({**manifest, "complete": False}))  # killed in the middle
@@ -74,6 +74,30 @@ def test_a_set_is_made_once(tmp_path):
     (tmp_path / "other" / "thesis.txt").touch()
     with pytest.raises(ValueError, match="holds something else than a data set of images"):
         write_image_set(tmp_path / "other", settings)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "nonsense", '{"version": 1, "complete":'])
+def test_a_damaged_manifest_is_named(tmp_path, content):
+    (tmp_path / "images.json").write_text(content)
+    with pytest.raises(ValueError, match=r"images.json is (damaged|not JSON)"):
+        write_image_set(tmp_path, ImageSettings(name="textures", images_per_class=1))
+
+
+def test_a_manifest_that_does_not_say_complete_is_not(tmp_path):
+    settings = ImageSettings(name="textures", images_per_class=1)
+    out = write_image_set(tmp_path / "set", settings)
+    manifest = json.loads((out / "images.json").read_text())
+    del manifest["complete"]
+    (out / "images.json").write_text(json.dumps(manifest))
+    next(out.rglob("*.png")).unlink()
+    write_image_set(out, settings)
+    assert len(list(out.rglob("*.png"))) == 16
+
+
+def test_a_file_is_no_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="file must be a folder, and it is a file"):
+        write_image_set(tmp_path / "file", ImageSettings(name="textures", images_per_class=1))
 
 
 @pytest.mark.parametrize("name", TEXTURES)

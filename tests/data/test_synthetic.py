@@ -220,3 +220,11 @@ class _Slow(ThreadPoolExecutor):
 
     def submit(self, work, video):
         return super().submit(lambda: time.sleep(0.1) or work(video))
+
+
+@pytest.mark.parametrize("manifest", ["{}", "[1]", '{"complete"', "\xff", '{"complete": true, "complete": []}'])
+def test_a_damaged_manifest_is_named(tmp_path, manifest):
+    (tmp_path / "motion.json").write_text(manifest)
+    with pytest.raises(ValueError, match=str(tmp_path)) as caught:
+        write_motion_dataset(tmp_path, MotionSettings(videos_per_class=1))
+    assert len(str(caught.value).splitlines()) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -152,6 +153,6 @@ def test_the_form_that_torch_would_turn_to(archive, tmp_path):
 def test_torch_alone_would_run_it(archive, tmp_path):
     """Otherwise the check would be needless."""
     path = _changed(archive, tmp_path / "bad.pt2", lambda own: _pickled_inputs(own, tmp_path / "ran"))
-    with pytest.raises(Exception):  # noqa: B017, PT011  what follows the code does not matter
+    with contextlib.suppress(Exception):  # what follows the code does not matter
         torch.export.load(path)
     assert (tmp_path / "ran").exists()

@@ -176,6 +176,8 @@ def test_the_command_says_what_it_wrote(tiny, tmp_path, videogn, capsys):
     ],
 )
 def test_refusals(arguments, line, tiny, videogn, capsys):
+    for package in FORMATS["onnx"].packages:
+        pytest.importorskip(package)
     assert videogn("export", tiny, *arguments) == 2
     assert line in capsys.readouterr().err
 
@@ -183,6 +185,8 @@ def test_refusals(arguments, line, tiny, videogn, capsys):
 @pytest.mark.parametrize("form", ["onnx", "hf"])
 def test_an_exported_network_is_no_source(form, tmp_path, videogn, capsys):
     """It has no weights by name: the folder would hold none."""
+    for package in FORMATS[form].packages if form in FORMATS else ():
+        pytest.importorskip(package)
     (tmp_path / "m.pt2").touch()
     out = tmp_path / "out.onnx"
     with pytest.MonkeyPatch.context() as patch:

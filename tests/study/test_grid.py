@@ -338,6 +338,22 @@ def test_a_norm_may_have_options_of_fit_that_only_its_cells_have():
     assert Cell.read(json.loads(json.dumps(asdict(varied)))) == varied
 
 
+@pytest.mark.parametrize("other", ["lr 0.1", "lr-0.1"])
+def test_two_norms_may_not_share_a_folder(other):
+    """They would share a result, too."""
+    rates = [("lr 0.1", 0.1), (other, 1)]
+    norms = [{"name": "gn", "variant": name, "fit": {"model": {"lr": lr}}} for name, lr in rates]
+    with pytest.raises(ValueError, match=r"two norms have cells of one name, gn-lr-0\.1_8x2_"):
+        _with_axes(norm=norms)
+
+
+def test_multigrid_follows_the_options_of_a_norms_own_cells():
+    small = {"name": "gn", "variant": "small", "fit": {"model": {"crop_size": 64, "milestones": [0.3]}}}
+    grid = _with_axes(norm=[small], schedule="multigrid")
+    cycles = grid.cells[0].cycles(grid.base)
+    assert (cycles.crop_size, cycles.milestones) == (64, (0.3,))
+
+
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
@@ -346,6 +362,16 @@ def test_a_norm_may_have_options_of_fit_that_only_its_cells_have():
         ({"variant": "a", "fit": {"model": {"rate": 1}}}, "option of model must be .* got 'rate'"),
         ({"variant": "a", "fit": {"models": {"lr": 1}}}, "section of `videogn fit` must be .* got 'models'"),
         ({"variant": "a", "fit": 3}, "fit must be"),
+        ({"variant": ["a"], "fit": {"model": {"lr": 1}}}, r"variant of norm gn must be one value, got \['a'\]"),
+        (
+            {"variant": "a", "fit": {"model": {"init_from": "a.pth"}}},
+            "model.init_from cannot be set for the cells of norm gn: it is decided by the axis init",
+        ),
+        (
+            {"variant": "a", "fit": {"model": {"arch_options": {"memory_mode": "lean"}}}},
+            "memory_mode cannot be set for the cells of norm gn: it is decided by the axis memory_mode",
+        ),
+        ({"variant": "a", "fit": {"trainer": {"devices": 2}}}, "trainer.devices cannot be set .* decided by devices"),
     ],
 )
 def test_wrong_options_of_a_norm_are_refused(entry, message):

@@ -54,6 +54,16 @@ def test_a_grid_imports_nothing_that_is_not_trusted(path, outside, trust, needed
     assert not set(OWN) & sys.modules.keys()
 
 
+@pytest.mark.parametrize("option", [{"arch": "own_nets.small_net"}, {"optimizer": {"class_path": "own_nets.Adam"}}])
+def test_what_a_norms_own_cells_name_needs_trust_too(tmp_path, option):
+    norm = {"name": "gn", "variant": "own", "fit": {"model": option}}
+    content = {**CONTENT, "fit": {}, "axes": {**CONTENT["axes"], "norm": [norm]}}
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(content))
+    with pytest.raises(ValueError, match=r"grid.yaml names own_nets\.\w+, .*: add --trust own_nets$"):
+        read_grid(tmp_path / "grid.yaml")
+    assert read_grid(tmp_path / "grid.yaml", trust=["own_nets"]).cells
+
+
 def test_what_is_typed_needs_no_trust(path, outside):
     grid = read_grid(path, axes={"norm": ["own_norms.rms_group_norm"]}, fit={"model": {"arch": "own_nets.small_net"}})
     assert set(grid.trust) == set(OWN)

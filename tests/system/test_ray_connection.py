@@ -33,6 +33,8 @@ def test_a_ray_that_does_not_start():
 
     before = signal.getsignal(signal.SIGTERM)
     ray = SimpleNamespace(init=init, job_config=SimpleNamespace(JobConfig=object))
-    with pytest.raises(ConnectionError, match=r"^no Ray at local: Exception: The current node timed out during startup\.$"):
+    with pytest.raises(
+        ConnectionError, match=r"^no Ray at local: Exception: The current node timed out during startup\.$"
+    ):
         _start(ray, {"address": "local"})
     assert signal.getsignal(signal.SIGTERM) is before

@@ -245,8 +245,7 @@ def test_synchronised_statistics_are_of_all_devices(norm, seen, caplog):
         accumulate_grad_batches=1,
         optimizers=[SimpleNamespace(param_groups=[{"lr": 0.005}])],
     )
-    net = torch.nn.Sequential(make_norm(norm, **({"groups": 2} if norm == "gn" else {}))(4))
-    module = SimpleNamespace(net=net, freezing=SimpleNamespace(frozen_modules=()))
+    module = _task_of([], norm, {"groups": 2} if norm == "gn" else {})
     with caplog.at_level(logging.INFO):
         EffectiveBatch().on_train_start(trainer, module)
     line = "an optimiser step\n  (4 clips x 2 devices x 1 accumulated), lr 0.005"
@@ -254,6 +253,38 @@ def test_synchronised_statistics_are_of_all_devices(norm, seen, caplog):
     assert [message.startswith("statistics are of 2 x 4 clips") for message in caplog.messages[1:]] == [True] * (
         seen == 8
     )
+
+
+def _task_of(layers, norm, options):
+    """What the callback reads of a task: of a network from outside with a norm after some layers."""
+    net = torch.nn.Sequential(*layers, make_norm(norm, **options)(4))
+    hparams = {"arch": "mine.net", "norm": norm, "norm_options": options}
+    return SimpleNamespace(net=net, hparams=hparams, freezing=SimpleNamespace(frozen_modules=()))
+
+
+@pytest.mark.parametrize(
+    ("layer", "norm", "lacking"),
+    [
+        (torch.nn.Conv3d(3, 4, 1), "ws+gn", "norm.conv(...)"),
+        (torch.nn.ReLU(), "evonorm_s0", "norm.activation(...)"),
+        (torch.nn.ReLU(), "nf", "norm.conv(...) and norm.activation(...)"),
+        (make_norm("mabn").conv(3, 4, 1), "mabn", None),
+        (torch.nn.Conv3d(3, 4, 1), "bn", None),
+    ],
+)
+def test_a_network_that_leaves_out_what_its_norm_goes_with_is_said_to(caplog, layer, norm, lacking):
+    trainer = SimpleNamespace(
+        is_global_zero=True,
+        train_dataloader=SimpleNamespace(clips=4),
+        world_size=1,
+        accumulate_grad_batches=1,
+        optimizers=[SimpleNamespace(param_groups=[{"lr": 0.1}])],
+    )
+    EffectiveBatch().on_train_start(
+        trainer, _task_of([layer], norm, {"groups": 2} if norm in ("ws+gn", "evonorm_s0") else {})
+    )
+    said = f"norm {norm} goes with more than its layers, which mine.net leaves out: build it with {lacking} too"
+    assert (said in caplog.messages) == (lacking is not None)
 
 
 def test_two_processes_measure_together(motion, tmp_path):

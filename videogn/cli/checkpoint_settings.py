@@ -5,15 +5,17 @@ from __future__ import annotations
 import inspect
 import logging
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jsonargparse import Namespace
 
 from videogn.choices import EvaluationProtocol, NetworkInput
 from videogn.extensions import find
 from videogn.models import MODELS
-from videogn.models.network_sources import PublishedNetwork, published_network
 from videogn.training.task_settings import CONTRACT, INPUT
+
+if TYPE_CHECKING:
+    from videogn.models.network_sources import PublishedNetwork
 
 _log = logging.getLogger(__name__)
 
@@ -145,6 +147,8 @@ def adopt_protocol(config: Namespace, source: str) -> None:
     Raises:
         ValueError: There is no published network of this name.
     """
+    from videogn.models.network_sources import published_network
+
     network = published_network(source)
     if network is not None:
         config["data.protocol"] = network.views.protocol

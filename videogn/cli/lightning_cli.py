@@ -28,8 +28,6 @@ from videogn.cli.training_bar import progress_bar
 from videogn.cli.training_parser import SECTIONS, SHORT, TrainingParser
 from videogn.cli.what_fits import saying_what_fits
 from videogn.data.datamodule import VideoDataModule
-from videogn.models.fit_checkpoint import read_fit_checkpoint
-from videogn.models.network_sources import published_network
 from videogn.training.callbacks import (
     EffectiveBatch,
     ExpectedTime,
@@ -39,11 +37,11 @@ from videogn.training.callbacks import (
     RunHistory,
     TrainingAtChance,
     TrainingCost,
+    WaitingForVideos,
 )
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.labelling import OneLabel
-from videogn.training.newest_checkpoint import find_checkpoint
 from videogn.training.restoring import check_progress, restoring
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
@@ -243,6 +241,8 @@ class VideoCLI(LightningCLI):
             adopt_exported(config, config.engine_file, self._given())
             return
         if config.ckpt_path in ("last", "best"):
+            from videogn.training.newest_checkpoint import find_checkpoint
+
             found = find_checkpoint(config.ckpt_path, Path(config["trainer.default_root_dir"]), command)
             config.ckpt_path = None if found is None else str(found)
         if config.ckpt_path is None:
@@ -255,6 +255,9 @@ class VideoCLI(LightningCLI):
             return
         if config.ckpt_path in ("hpc", "registry"):
             return
+        from videogn.models.fit_checkpoint import read_fit_checkpoint
+        from videogn.models.network_sources import published_network
+
         given = self._given()
         network = published_network(config.ckpt_path, trust=trust)
         if network is not None:
@@ -278,11 +281,10 @@ class VideoCLI(LightningCLI):
 def _callbacks(command: str) -> list[Callback]:
     """What is said and counted of every run."""
     callbacks: list[Callback] = [EffectiveBatch(), TrainingCost()]
-    return (
-        [*callbacks, RandomWeights(), RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
-        if command == "fit"
-        else callbacks
-    )
+    if command == "fit":
+        callbacks += [RandomWeights(), RunHistory(), TrainingAtChance(), PlannedMemory(), ExpectedTime()]
+        callbacks += [WaitingForVideos()]
+    return callbacks
 
 
 def run_lightning(command: str, description: str, help_section: str, *, cli: type[VideoCLI] = VideoCLI) -> int:

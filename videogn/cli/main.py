@@ -7,11 +7,11 @@ import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from videogn import __version__
 from videogn.checks import did_you_mean
-from videogn.cli.exits import ANEW, fail
-from videogn.system.first_process import is_further, tell_first
+from videogn.cli.exits import ANEW, NO_READER, fail
 from videogn.system.memory_errors import out_of_memory
 from videogn.system.room import WriteError, no_room, reason, write_error
 from videogn.system.standard_streams import flush_output, guard_streams, open_closed_streams
@@ -35,7 +35,7 @@ COMMANDS = {
     "plan": ("videogn.cli.plan", "Memory of a training step, and the largest batch; needs no GPU."),
     "models": ("videogn.cli.models", "List networks and published weights: size, input, norms, accuracy."),
     "data": ("videogn.cli.data", "Index, check, divide, resize, explain and make data sets."),
-    "bench": ("videogn.cli.bench", "Measure loading, predicting and exported networks."),
+    "bench": ("videogn.cli.bench", "Measure loading, predicting, training steps, exported files."),
     "demo": ("videogn.cli.demo", "See it all work in minutes on a CPU, with nothing downloaded."),
 }
 #: Warnings of other packages about themselves, which a user can do nothing about.
@@ -58,8 +58,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         argv: Arguments without the program's name. Default: those of the process.
 
     Raises:
-        SystemExit: Always, with a status: 0 done, 1 done in part, 2 wrong input; 130, 143 or 129 stopped by Ctrl-C,
-            `kill` or a closed terminal, 128 + N by another signal N that asks to end.
+        SystemExit: Always, with a status: 0 done, 1 done in part, 2 wrong input; 141 nobody reads the output any more;
+            130, 143 or 129 stopped by Ctrl-C, `kill` or a closed terminal, 128 + N by another signal N that asks to
+            end.
     """
     from videogn.system.stopping import Stopped, stoppable
 
@@ -77,6 +78,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         with stoppable():
             status = _run("videogn", arguments, COMMANDS, _ABOUT)
         flush_output()
+    except BrokenPipeError:
+        status = NO_READER
+        with suppress(OSError):  # what is left in the buffer goes nowhere
+            flush_output()
     except (ValueError, OSError, ModuleNotFoundError) as error:
         if os.environ.get(_TRACEBACK):
             raise
@@ -94,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             raise
         fail(_one_line(error))
     except Stopped as stop:
+        from videogn.system.first_process import is_further, tell_first
+
         if is_further():
             tell_first(stop.number)
             raise SystemExit(0) from stop

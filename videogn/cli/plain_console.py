@@ -23,3 +23,7 @@ class PlainConsole(Console):
     def render_str(self, text: str, **settings: Any) -> Text:
         """Make a string ready to be measured and written."""
         return super().render_str(harmless(text), **settings)
+
+    def on_broken_pipe(self) -> None:
+        """Let the error through, in place of an end with status 1: it is the same for all that a command prints."""
+        raise

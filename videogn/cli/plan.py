@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import itertools
 import json
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,12 +12,12 @@ from typing import Any
 
 from videogn.checks import expanded, require_positive
 from videogn.choices import ARCH, NORM, NUM_CLASSES, DeviceName, MemoryModeName, PrecisionName
+from videogn.cli.clip_words import length_and_interval
 from videogn.system.destination import check_file
 from videogn.system.sizes import format_size, parse_size
 
 #: Batch sizes where neither these nor a memory is given.
 _BATCH_SIZES = (1, 2, 4, 8, 16)
-_CLIPS = re.compile(r"([1-9]\d*)x([1-9]\d*)")
 _LEFT_OUT = (
     "Left out: the device's context, workspaces of cuDNN and other kernels, what the caching allocator rounds up or "
     "loses to fragmentation, decoded frames that wait, gradient buckets of several processes."
@@ -106,7 +105,7 @@ def run(options: Options) -> int:
 
 def _rows(options: Options, limits: Sequence[int]) -> list[dict[str, Any]]:
     """One row per combination, memory and batch size."""
-    clips = [_length_and_interval(text) for text in options.clips]
+    clips = [length_and_interval(text) for text in options.clips]
     from videogn.cli.progress import bar
     from videogn.memory import StepSetting, plan_steps
 
@@ -134,13 +133,6 @@ def _rows(options: Options, limits: Sequence[int]) -> list[dict[str, Any]]:
         if not limits:
             rows += [plan.row(interval, size) for size in options.batch_size or _BATCH_SIZES]
     return [{**row, **frozen} for row in rows]
-
-
-def _length_and_interval(text: str) -> tuple[int, int]:
-    found = _CLIPS.fullmatch(text)
-    if found is None:
-        raise ValueError(f"--clips takes LENGTHxINTERVAL, for instance 32x2, got {text!r}")
-    return int(found[1]), int(found[2])
 
 
 def _print_table(rows: Sequence[Mapping[str, Any]], device: str) -> None:

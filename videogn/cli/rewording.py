@@ -18,6 +18,7 @@ _UNKNOWN_OPTION = re.compile(r"[Uu]nrecognized arguments: (?P<name>--[^\s=]+)")
 _UNKNOWN_KEY = re.compile(r"does not accept option '(?P<name>[^']+)'|[Kk]ey '(?P<key>[^']+)' is not expected")
 _UNKNOWN_OF_CLASS = re.compile(r"Option '(?P<name>[^']+)' is not accepted")
 _MISSING_OPTIONS = re.compile(r"arguments are required: (?P<names>.+)")
+_BARE_OPTIMIZER = "arguments are required: defaults"  # an argument of the base class of torch's optimisers
 _FOLLOWER = re.compile(r"argument (?P<source>\S+) --> (?P<key>[^:\s]+): ")
 _MISSING_VALUE = re.compile(r"argument (?P<names>\S+): expected (?:one|at least one) argument")
 _MISSING_FILE = re.compile(r"File does not exist: '(?P<path>[^']+)'")
@@ -72,6 +73,8 @@ def reword(message: str, parser: argparse.ArgumentParser) -> str:
     if found := _FOLLOWER.search(message):
         return f'Linked "{found["key"]}" must be given via "{found["source"]}".'  # as jsonargparse says it of an int
     flags = {option.lstrip("-").replace("-", "_"): option for option in _options(parser)}
+    if _BARE_OPTIMIZER in message:
+        return "--model.optimizer must name an optimiser, for instance --model.optimizer AdamW"
     if found := _MISSING_OPTIONS.search(message):
         names = [_of_class(name) or flags.get(name, name) for name in found["names"].split(", ")]
         return f"the following arguments are required: {', '.join(names)}"

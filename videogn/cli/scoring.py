@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from videogn.inference.bulk.parts import Parts
     from videogn.inference.bulk.scoring import Found, Predict, Scoring
 
-#: Exit status when nobody reads the output any more: that of a command that SIGPIPE ends.
-_NO_READER = 141
-
 
 def print_scores(
     predict: Predict[Found], inputs: Inputs, progress: ScoringProgress, form: Format, formats: RowFormats
@@ -48,14 +44,14 @@ def print_scores(
         rows = _counted(predict, inputs, progress, formats)
         # The bar is on the same terminal, and a table needs all rows for the widths of its columns.
         held = list(rows) if form == "table" or sys.stdout.isatty() else rows
-        if held is rows and not _printed(formats.text(rows, form)):
-            return _NO_READER
+        if held is rows:
+            _print(formats.text(rows, form))
     if form == "table":
         from videogn.cli.plain_console import PlainConsole
 
         PlainConsole().print(formats.table(held))
-    elif held is not rows and not _printed(formats.text(held, form)):
-        return _NO_READER
+    elif held is not rows:
+        _print(formats.text(held, form))
     return _end(progress.done, progress.failed)
 
 
@@ -78,7 +74,7 @@ def pass_scores(
         with open_through(output.path) as file, progress:
             formats.write(_counted(predict, inputs, progress, formats), output.format, file)
     except BrokenPipeError:
-        return _NO_READER
+        raise
     except OSError as error:
         raise WriteError(f"{output.path} cannot be written ({reason(error)})") from error
     return _end(progress.done, progress.failed)
@@ -129,18 +125,12 @@ def _counted(predict: Predict[Found], inputs: Inputs, progress: ScoringProgress,
         yield formats.row_of(prediction)
 
 
-def _printed(text: Iterator[str]) -> bool:
-    """Print pieces of text, each at once; return False if nobody reads them any more."""
+def _print(text: Iterator[str]) -> None:
+    """Print pieces of text, each at once."""
     output = data_output()
     for piece in text:
-        try:
-            output.write(piece)
-            output.flush()
-        except BrokenPipeError:
-            # What is left in the buffer goes nowhere, and Python does not complain about it at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return False
-    return True
+        output.write(piece)
+        output.flush()
 
 
 def _end(done: int, failed: int, known: int = 0) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,6 +17,8 @@ from videogn.video.storage import is_url
 
 _NOT_DETERMINISTIC = re.compile(r"(?P<operation>\S+) does not have a deterministic implementation")
 _NOT_MADE = re.compile(r"Problem with given class_path '(?P<name>[^']+)':\s+(?P<reason>[^\n]+)")
+_TOO_LONG = "Exceeds the limit (4300 digits)"
+_MANY_DIGITS = re.compile(r"(?P<option>--[\w.]+)[=\0][^\0]*\d{4301}")
 _NO_DEVICES = re.compile(r"`devices` selected with `(?P<kind>\w+)Accelerator`")
 _NO_BAREBONES = "barebones measures the Trainer's own speed and reports nothing, not even a result: leave it out"
 _NO_XLA = "profiler xla is one of TPUs: take simple, advanced or pytorch"
@@ -122,6 +125,10 @@ def one_reason() -> Iterator[None]:
     except (RuntimeError, TypeError, ValueError) as error:
         if found := _NO_DEVICES.match(str(error)):
             raise ValueError(f"trainer.devices must be a number of devices > 0 with {found['kind']}") from error
+        if _TOO_LONG in str(error):
+            found = _MANY_DIGITS.search("\0".join(sys.argv))
+            where = found["option"] if found else "a configuration"
+            raise ValueError(f"{where} has a number of more than 4,300 digits, which is not read") from error
         if found := _NOT_DETERMINISTIC.match(str(error)):
             raise ValueError(
                 f"--trainer.deterministic true: torch has no deterministic {found['operation']} on this device; "

@@ -7,6 +7,7 @@ from argparse import Action, _ArgumentGroup
 from dataclasses import fields
 from typing import Any
 
+from jsonargparse import DefaultHelpFormatter
 from lightning.pytorch.cli import LightningArgumentParser
 
 from videogn.cli.parsing import OneLineErrors
@@ -62,17 +63,28 @@ SHORT = {
     "trainer.max_steps": "Number of optimiser steps, in place of epochs.",
     "trainer.max_time": "Time limit, for instance 00:08:00:00 (days, hours, minutes, seconds).",
     "trainer.devices": "Number of devices, or a list of their numbers.",
-    "trainer.precision": "Number format: 32, bf16-mixed or 16-mixed.",
+    "trainer.precision": "Number format: 32, bf16-mixed, 16-mixed, bf16-true, 16-true or 64-true.",
     "trainer.accumulate_grad_batches": "Number of batches per optimiser step.",
     "trainer.gradient_clip_val": "Largest norm of the gradients of a step; larger ones are scaled down to it.",
     "trainer.check_val_every_n_epoch": "Number of epochs between validations.",
     "trainer.default_root_dir": "Folder of the logs and checkpoints.",
 }
+#: Options whose short help names their values.
+_TYPE_IN_WORDS = ("ckpt_path", "model.compile", "trainer.devices", "trainer.precision")
 _EPILOG = (
     "--help=tuning lists all options of fine-tuning, --help=trainer those of Lightning's Trainer (loggers, callbacks, "
     "...), --help=all everything. "
     "Configurations that ship: {names}."
 )
+
+
+class _Formatter(DefaultHelpFormatter):
+    """jsonargparse's, which says the type of an option a second time where its values stand beside its name."""
+
+    def _get_help_string(self, action: Action) -> str:
+        text = super()._get_help_string(action)
+        listed = str(action.metavar).startswith("{") or action.dest in _TYPE_IN_WORDS
+        return text.replace("type: %(type)s, ", "") if listed else text
 
 
 class TrainingParser(OneLineErrors, LightningArgumentParser):
@@ -84,7 +96,7 @@ class TrainingParser(OneLineErrors, LightningArgumentParser):
     """
 
     def __init__(self, *args: Any, help_section: str | None = None, **options: Any) -> None:
-        super().__init__(*args, **options)
+        super().__init__(*args, formatter_class=_Formatter, **options)
         self._help_section = help_section
 
     def format_help(self, *args: Any) -> str:

@@ -28,14 +28,12 @@ from videogn.data.dataset import VideoDataset
 from videogn.data.failures import Failures
 from videogn.data.handover import check_space
 from videogn.data.inspection import check_splits, inspect_classes, inspect_splits
-from videogn.data.lists.columns import parse_columns
 from videogn.data.loader import STATEFUL, VideoLoader, video_loader
 from videogn.data.multigrid import Multigrid
 from videogn.data.plans import ViewPlan, centre_plan, described, evaluation_plan, training_plan
 from videogn.data.run_end import EndsDecoding
 from videogn.data.run_order import continued
 from videogn.data.sampler import VideoSampler
-from videogn.data.splits import read_splits, source_of_test
 from videogn.data.training_loader import training_loader
 from videogn.data.usable import refuse_unusable, without_missing
 from videogn.data.video_index import VideoIndex
@@ -158,21 +156,18 @@ class VideoDataModule(EndsDecoding):
         self._training_plan = functools.partial(
             training_plan, self.views, short_sides=train_short_sides, flip=flip, resized_crop=part
         )
+        # Not for `--help` and refused options, which need not know how data sets are laid out.
+        from videogn.data.lists.columns import parse_columns
+        from videogn.data.splits import read_splits, source_of_test
+
         as_in_training = self._training_plan()  # in any case: it refuses what is out of range
         self._val_plan = as_in_training if val_view == "augmented" else centre_plan(self.views)
         self._test_plan = evaluation_plan(self.views)
-        self.splits = read_splits(
-            root,
-            {"train": train, "val": val, "test": test},
-            val_fraction=val_fraction,
-            class_names=class_names,
-            seed=seed,
-            use_truncated=use_truncated,
-            columns=parse_columns(columns),
-        )
+        read: dict[str, Any] = {"val_fraction": val_fraction, "seed": seed, "use_truncated": use_truncated}
+        sources = {"train": train, "val": val, "test": test}
+        self.splits = read_splits(root, sources, class_names=class_names, columns=parse_columns(columns), **read)
         check_splits(self.splits, sampling=sampling, clip_length=self.views.clip_length)
-        read = {"val_fraction": val_fraction, "seed": seed, "use_truncated": use_truncated, "columns": columns}
-        read |= {"frame_rate": frame_rate, "time_limit": time_limit}
+        read |= {"columns": columns, "frame_rate": frame_rate, "time_limit": time_limit}
         self._test_source = source_of_test(self.splits, root, {"val": val, "test": test}, read)
         self.class_names = list(next(iter(self.splits.values())).classes)
         _warn(inspect_splits(self.splits, leaks=leaks, given_classes=class_names is not None))
@@ -186,7 +181,8 @@ class VideoDataModule(EndsDecoding):
         # Shared by all loaders: where this process decodes it needs one decoding process, and a worker gets its own.
         self.guard = video_guard(time_limit, frame_rate)
         # Training and validation share one cache of `cache_bytes`.
-        self._kept_opener = FrameCache(cache_bytes, self.guard.open).open if cache_bytes else self.guard.open
+        self.caches = cache_bytes > 0
+        self._kept_opener = FrameCache(cache_bytes, self.guard.open).open if self.caches else self.guard.open
         self._usable: VideoIndex | None = None
         self._order: dict[str, Any] | None = None  # of the training videos, as begun or as a checkpoint says
 

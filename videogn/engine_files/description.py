@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args
@@ -30,7 +30,11 @@ _REQUIRED = {
     "clips_per_forward",
 }
 #: What is said about the network -> its check. Nothing else is taken from a file.
-_CHECKS = {**HYPER_PARAMETERS, "num_clips": count, "protocol": partial(choice, valid=get_args(ProtocolName))}
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    **HYPER_PARAMETERS,
+    "num_clips": count,
+    "protocol": partial(choice, valid=get_args(ProtocolName)),
+}
 _NUMBER_TYPES = ("float32", "uint8")
 #: Letters of the largest text that is read: the names of as many classes as a file may have.
 _MAX_TEXT = 64 << 20

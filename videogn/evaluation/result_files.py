@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
+from videogn.choices import TOP_K
 from videogn.evaluation.collection import ResultCollection
 from videogn.evaluation.joined_labels import join_labels
 from videogn.evaluation.result_folder import FILES, PAGES
-from videogn.evaluation.results import TOP_K, VideoResult, calibrated, per_class, summarise
+from videogn.evaluation.results import VideoResult, calibrated, per_class, summarise
 from videogn.system.displayable import displayable
 from videogn.system.files import remove_unfinished, replacing, write_json
 from videogn.system.spreadsheet_text import for_spreadsheet

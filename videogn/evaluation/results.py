@@ -11,14 +11,12 @@ import numpy as np
 from torch import Tensor
 
 from videogn.axes import Sample
+from videogn.choices import TOP_K
 from videogn.evaluation.calibration import brier_score, calibration
 from videogn.evaluation.class_accuracy import mean_class_accuracy
 from videogn.evaluation.frame_checksum import frames_checksum
 from videogn.evaluation.views import video_probabilities
 from videogn.system.displayable import displayable
-
-#: Largest number of classes listed for a video, and the k of top-k accuracy.
-TOP_K = 5
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import sympy
 import torch
+import torch._meta_registrations as shape_rules
 import torch.fx.experimental._config as tracing
 from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
@@ -79,7 +82,8 @@ class Graph:
         clips = self.prepared(torch.zeros(2, 3, *size, dtype=torch.uint8))
         free: dict[int, Any] = {_place(axis, self.preprocessing): Dim.DYNAMIC for axis in self.dynamic}
         # A size of 1 is no case of its own, and conditions on sizes become checks inside the program.
-        with torch.no_grad(), tracing.patch(backed_size_oblivious=True):  # type: ignore[attr-defined]
+        oblivious = tracing.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+        with torch.no_grad(), oblivious, _any_remainder():
             program = torch.export.export(
                 module.eval(),
                 (clips,),
@@ -95,6 +99,21 @@ class Graph:
 def _place(axis: int, preprocessing: bool) -> int:
     """Where an axis of clips (B, C, T, H, W) is in the input of the file."""
     return "BTHWC".index("BCTHW"[axis]) if preprocessing else axis
+
+
+@contextmanager
+def _any_remainder() -> Iterator[None]:
+    """Let a pooling layer round down without a question, as torch itself does from 2.13 at the latest.
+
+    Up to 2.10 it asks whether the stride divides the size. The answer changes nothing, but tracing makes a check of it,
+    and the file would refuse clips of every other length.
+    """
+    before = shape_rules.div_rtn
+    shape_rules.div_rtn = operator.floordiv
+    try:
+        yield
+    finally:
+        shape_rules.div_rtn = before
 
 
 def _drop_checks_of_small_sizes(program: ExportedProgram) -> None:

@@ -28,7 +28,6 @@ from videogn.choices import (
 )
 from videogn.data.plans import evaluation_plan
 from videogn.evaluation.views import score_views
-from videogn.inference.compilation import compile_network
 from videogn.inference.decoding import VideoDecoding, decoded
 from videogn.inference.features import ClipFeatures, VideoFeatures
 from videogn.inference.loading import load_network, refuse_several_labels
@@ -39,6 +38,7 @@ from videogn.inference.precision import precision_named
 from videogn.inference.prediction import Prediction
 from videogn.inference.pretrained_predictor import Pretrained
 from videogn.inference.videos import Video, as_videos
+from videogn.models.compiling import compile_network
 from videogn.models.head import classifier_of
 from videogn.models.input_size import check_views
 from videogn.system.devices import device_named

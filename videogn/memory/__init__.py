@@ -3,7 +3,8 @@
 from videogn.memory.batch import largest_batch
 from videogn.memory.device_memory import device_memory
 from videogn.memory.fitting import Fit, find_fit, largest_batches
-from videogn.memory.measured import MeasuredStep, measure_step, time_step
+from videogn.memory.forward import ForwardPlan
+from videogn.memory.measured import MeasuredStep, inference_peak, measure_step, step_peak, time_step
 from videogn.memory.planned import StepMemory, StepPlan, model_size, plan_steps, step_memory
 from videogn.memory.run_setting import options_of, setting_of_run
 from videogn.memory.step import PRECISIONS, StepSetting, TrainingStep
@@ -11,6 +12,7 @@ from videogn.memory.step import PRECISIONS, StepSetting, TrainingStep
 __all__ = [
     "PRECISIONS",
     "Fit",
+    "ForwardPlan",
     "MeasuredStep",
     "StepMemory",
     "StepPlan",
@@ -18,6 +20,7 @@ __all__ = [
     "TrainingStep",
     "device_memory",
     "find_fit",
+    "inference_peak",
     "largest_batch",
     "largest_batches",
     "measure_step",
@@ -26,5 +29,6 @@ __all__ = [
     "plan_steps",
     "setting_of_run",
     "step_memory",
+    "step_peak",
     "time_step",
 ]

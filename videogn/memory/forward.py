@@ -32,10 +32,10 @@ class ForwardPlan:
         return largest_batch(self.peak_bytes, limit)
 
     def _peak_bytes(self, clips: int) -> int:
-        mixed = self._setting.precision == "bf16-mixed"
+        dtype = self._setting.autocast_dtype
         with AllocationLog(self._known) as log, torch.no_grad():
             model = self._setting.build().eval()
             before, start = log.alive().total(), log.now
-            with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-                model(torch.zeros(clips, 3, *self._size))
+            with torch.autocast("cpu", dtype, enabled=dtype is not None):
+                model(torch.zeros(clips, 3, *self._size, dtype=self._setting.dtype))
             return before + max(itertools.accumulate(size for _, size in log.changes(start)))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
 import torch
+from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from videogn.checks import check_choice
@@ -46,7 +47,8 @@ def measure_step(setting: StepSetting, batch_size: int, *, device: str = "cpu", 
         ValueError: A name or number is wrong.
     """
     check_choice("device", device, get_args(DeviceName))
-    step, peak = _cuda_peak(setting, batch_size) if device == "cuda" else _cpu_peak(setting, batch_size)
+    step = TrainingStep(setting, batch_size, device, foreach=device == "cuda")
+    peak = step_peak(step)
     seconds = [_seconds(step) for _ in range(repeats)]
     return MeasuredStep(peak, min(seconds, default=float("nan")))
 
@@ -68,48 +70,74 @@ def time_step(setting: StepSetting, batch_size: int, *, device: str = "cpu", rep
     """
     check_choice("device", device, get_args(DeviceName))
     step = TrainingStep(setting, batch_size, device, foreach=device == "cuda")
-    _take(step)
+    step.take()
     return min(_seconds(step) for _ in range(repeats))
 
 
-def _take(step: TrainingStep) -> None:
-    step.backward(step.forward())
-    step.update()
+def step_peak(step: TrainingStep, clips: Tensor | None = None) -> int:
+    """Take a step and measure its memory, whatever else there is on the device.
+
+    Args:
+        step: The step.
+        clips: Its input, see `TrainingStep.forward`. Default: zeros, made within the step.
+
+    Returns:
+        The largest number of bytes of the step at one moment, network and input included.
+    """
+    trained = [parameter for parameter in step.model.parameters() if parameter.grad is not None]
+    held = (*step.optimizer_state, *step.averages, *(() if clips is None else (clips,)))
+    step.optimizer.zero_grad()
+
+    def take() -> None:
+        for parameter in trained:  # here, since the CPU's profiler misses frees of what was allocated before
+            parameter.grad = torch.zeros_like(parameter)
+        step.take(clips)
+
+    return step.network_bytes + sum(tensor.nbytes for tensor in held) + _peak(step.device, take)
+
+
+def inference_peak(step: TrainingStep, clips: Tensor) -> int:
+    """Run the network of a step without gradients and measure the memory of that.
+
+    Args:
+        step: The step, whose network is in evaluation mode.
+        clips: Clips (B, 3, T, H, W) on the device.
+
+    Returns:
+        The largest number of bytes at one moment, network and clips included.
+    """
+    with torch.inference_mode():
+        return step.network_bytes + clips.nbytes + _peak(step.device, lambda: step.logits(clips))
 
 
 def _seconds(step: TrainingStep) -> float:
     if step.device.type == "cuda":
         torch.cuda.synchronize()
         start = time.perf_counter()
-        _take(step)
+        step.take()
         torch.cuda.synchronize()
         return time.perf_counter() - start
     start = time.process_time()  # wall time would include other processes
-    _take(step)
+    step.take()
     return time.process_time() - start
 
 
-def _cuda_peak(setting: StepSetting, batch_size: int) -> tuple[TrainingStep, int]:
-    before = torch.cuda.memory_allocated()
-    step = TrainingStep(setting, batch_size, "cuda", foreach=True)
-    torch.cuda.reset_peak_memory_stats()
-    _take(step)
-    torch.cuda.synchronize()
-    return step, torch.cuda.max_memory_allocated() - before
-
-
-def _cpu_peak(setting: StepSetting, batch_size: int) -> tuple[TrainingStep, int]:
-    """Measure by the profiler, since the CPU's allocator counts nothing.
-
-    The profiler misses frees of earlier allocations, so it has to be there from the start.
-    """
+def _peak(device: torch.device, work: Callable[[], object]) -> int:
+    """Largest number of bytes, beyond what is allocated already, that work takes at one moment."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        work()
+        torch.cuda.synchronize()
+        return torch.cuda.max_memory_allocated() - before
+    # The CPU's allocator counts nothing.
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        step = TrainingStep(setting, batch_size)
-        _take(step)
+        work()
     # `record.events()` leaves out what is allocated within an operation.
     tree = record.profiler.kineto_results.experimental_event_tree()
     changes = [size for _, size in sorted(_changes(tree), key=lambda change: change[0])]
-    return step, max(itertools.accumulate(changes))
+    return max(itertools.accumulate(changes), default=0)
 
 
 def _changes(events: Any) -> Iterator[tuple[int, int]]:

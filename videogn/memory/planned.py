@@ -144,19 +144,22 @@ def plan_steps(
     return [plans[repr(setting)] for setting in settings]
 
 
-def step_memory(setting: StepSetting, batch_size: int, *, device: str = "cuda") -> StepMemory:
+def step_memory(
+    setting: StepSetting, batch_size: int, *, device: str = "cuda", known: dict[Any, Any] | None = None
+) -> StepMemory:
     """Plan a training step of one batch size: run it on tensors without storage and record every allocation.
 
     Args:
         setting: Network, input and optimiser.
         batch_size: Number of clips B.
         device: Device to plan for, as in `plan_steps`. Default: "cuda".
+        known: What other plans have found already; see `AllocationLog`. Default: nothing.
 
     Raises:
         ValueError: A name or number is wrong, or the network does not take the input.
     """
     check_choice("device", device, get_args(DeviceName))
-    with AllocationLog() as log:
+    with AllocationLog(known) as log:
         (run,), _ = _run(log, [(setting, batch_size)], device)
     return _memory(run)
 
@@ -196,7 +199,8 @@ def _run(log: AllocationLog, inputs: Sequence[tuple[StepSetting, int]], device: 
     update = log.changes(start)  # the same after every backward pass
     for step.setting, step.batch_size in inputs:
         before, start = log.alive(), log.now
-        with _cuda_autocast() if device == "cuda" and step.setting.precision != "32" else nullcontext():
+        mixed = step.setting.autocast_dtype is not None
+        with _cuda_autocast() if device == "cuda" and mixed else nullcontext():
             loss = step.forward()
             log.label_others("activations")
             step.backward(loss)

@@ -19,6 +19,10 @@ PLANNED_PRECISIONS = {
     "bf16": "bf16-mixed",
     "16-mixed": "bf16-mixed",
     "16": "bf16-mixed",
+    "bf16-true": "bf16-true",
+    "16-true": "bf16-true",
+    "64": "64-true",
+    "64-true": "64-true",
 }
 
 

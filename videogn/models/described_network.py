@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from videogn.models.architectures import MODELS, make_model
+from videogn.models.shapes_only import shapes_only
 from videogn.models.stated_values import shown
 from videogn.norm.table import NORMS
 
@@ -47,7 +48,7 @@ class Described:
             ValueError: There is no such network, or it does not take the options.
         """
         try:
-            with torch.device("meta" if self.is_ours else "cpu"):
+            with shapes_only() if self.is_ours else nullcontext():
                 net = make_model(self.arch, self.num_classes, self.norm, self.norm_options, self.arch_options)
         except Exception as error:  # options of a wrong type end in any kind of error
             raise ValueError(f"{self.file}: {(str(error).splitlines() or [type(error).__name__])[0]}") from error

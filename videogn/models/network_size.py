@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from videogn.models.shapes_only import shapes_only
+
 
 def network_size(build: Callable[[], nn.Module], clip: tuple[int, int, int]) -> tuple[int, int]:
     """Count the parameters of a network, and the multiply-adds of its forward pass of one clip.
@@ -27,7 +29,7 @@ def network_size(build: Callable[[], nn.Module], clip: tuple[int, int, int]) -> 
         >>> network_size(i3d_r50, (32, 224, 224))
         (28043472, 32829964288)
     """
-    with torch.device("meta"):
+    with shapes_only():
         network = build().eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(torch.empty(1, 3, *clip, device="meta"))

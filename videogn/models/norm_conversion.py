@@ -118,7 +118,8 @@ def convert_norm(network: nn.Module, factory: str | Callable[..., nn.Module]) ->
     if not norm.is_layer_only:
         raise ValueError(
             f"norm {norm.name!r} has an activation or ends of branches of its own, so that it cannot take the place of "
-            f"the norms of {type(network).__name__} alone: it goes with the networks i3d_*, slow_r50 and c2d_r50"
+            f"the norms of {type(network).__name__} alone: it goes with the networks i3d_*, slow_r50, c2d_r50, resnet* "
+            "and vgg16"
         )
     if not norm.options.keys() & {"groups", "channels_per_group", "max_groups"}:
         norm = norm.with_defaults(max_groups=_GROUPS)

@@ -117,7 +117,7 @@ class MovingAverageBatchNorm3d(nn.Module):
             zero = torch.zeros_like(self.running_var)
             return F.batch_norm(x, zero, self.running_var, self.weight, self.bias, False, 0.0, self.eps)
         if torch.compiler.is_compiling():
-            # The backward pass writes to a buffer, which a compiled graph cannot do. Not a decorator: it loads the compiler.
+            # The backward pass writes to a buffer, which a compiled graph cannot. A decorator would load the compiler.
             return torch.compiler.disable(self._trained)(x)
         return self._trained(x)
 

@@ -48,6 +48,8 @@ NORMS: dict[str, Callable[..., nn.Module]] = {
 
 #: Attributes by which a norm says what belongs where in a network, see `NormFactory`.
 _PLACES = ("activation", "sum_activation", "last", "shortcut")
+#: Number of channels to make an activation with, to see what kind it is.
+_ANY_CHANNELS = 32
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,21 @@ class NormFactory:
     def is_layer_only(self) -> bool:
         """Whether the same layer belongs everywhere, with ReLU behind it, as that of BatchNorm."""
         return not any(hasattr(self.norm, place) for place in _PLACES)
+
+    def left_out_of(self, network: nn.Module) -> list[str]:
+        """List what goes with the norm and a network has nowhere: its builder may not have asked, see `conv`.
+
+        Args:
+            network: Network with layers of this norm.
+
+        Returns:
+            Calls of a factory `norm` that the builder lacks, for instance "norm.conv(...)".
+        """
+        kinds = {type(module) for module in network.modules()}
+        lacking = ["norm.conv(...)"] if self.conv is not nn.Conv3d and self.conv not in kinds else []
+        if hasattr(self.norm, "activation") and type(self.activation(_ANY_CHANNELS)) not in kinds:
+            lacking.append("norm.activation(...)")
+        return lacking
 
 
 def _relu(num_channels: int) -> nn.Module:

@@ -178,7 +178,8 @@ def _setting(layout: Layout, one: Difference) -> list[str]:
 
 def _pair(layout: Layout, first: Norm, other: Norm) -> str:
     """Name of a difference of norms, for instance "BN − GN", "BN − (GN, groups 8)"."""
-    return f" {MINUS} ".join(f"({layout.labels[n]})" if n.options else layout.labels[n] for n in (first, other))
+    labels = [layout.labels[norm] for norm in (first, other)]
+    return f" {MINUS} ".join(f"({label})" if ", " in label else label for label in labels)
 
 
 def _smaller_batch(layout: Layout, clip: Clip) -> list[_Terms]:

@@ -138,7 +138,7 @@ class Cell:
         """
         if self.schedule == "constant":
             return None
-        model = base.get("model") or {}
+        model = self.norm.configured(base).get("model") or {}
         return Cycles(
             cycles=multigrid_option(self.schedule)["multigrid"],
             clip_length=self.clip_length,
@@ -176,7 +176,9 @@ class Cell:
         norm = Norm(
             **{**content["norm"], "options": tuple((name, value) for name, value in content["norm"]["options"])}
         )
-        return Cell(**{**content, "norm": norm, "budget": Budget(**content["budget"])})
+        cell = Cell(**{**content, "norm": norm, "budget": Budget(**content["budget"])})
+        hash(cell), cell.name  # fail where a value is of another kind, as in a file of somebody else's
+        return cell
 
     def fit_config(self, base: Mapping[str, Any]) -> dict[str, Any]:
         """Configuration of `videogn fit` for this cell, without the places that it reads from and writes to.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +13,8 @@ from typing import Any
 import yaml
 from filelock import FileLock, Timeout
 
+from videogn import checks
+from videogn.checks import reading
 from videogn.study import training_log
 from videogn.study.cell import Cell, fingerprint
 from videogn.study.training_log import CurvePoint
@@ -93,12 +94,13 @@ class CellResult:
         content = read_json(folder / RESULT_FILE)
         if not content:
             return None
-        converted = {
-            "cell": Cell.read(content["cell"]),
-            "curve": tuple(CurvePoint(**point) for point in content["curve"]),
-            "commands": tuple(tuple(command) for command in content["commands"]),
-        }
-        return CellResult(**{**content, **converted, "folder": folder})
+        with reading(folder / RESULT_FILE):
+            converted = {
+                "cell": Cell.read(content["cell"]),
+                "curve": tuple(CurvePoint(**point) for point in content["curve"]),
+                "commands": tuple(tuple(command) for command in content["commands"]),
+            }
+            return CellResult(**{**content, **converted, "folder": folder})
 
     def write(self) -> None:
         """Write the file that makes the cell finished."""
@@ -108,8 +110,15 @@ class CellResult:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Content of a JSON file, empty where there is none."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    """Content of a JSON file that holds an object, empty where there is none.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    content = checks.read_json(path.read_bytes(), path) if path.is_file() else {}
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it must hold a JSON object")
+    return content
 
 
 def check_settings(folder: Path, identity: str) -> bool:
@@ -193,12 +202,15 @@ def read_cell(folder: Path) -> tuple[Cell, dict[str, Any]]:
     content = read_json(folder / CELL_FILE)
     if not content:
         raise ValueError(f"{folder} is not the folder of a cell: it has no {CELL_FILE}")
-    return Cell.read(content["cell"]), content
+    with reading(folder / CELL_FILE):
+        return Cell.read(content["cell"]), content
 
 
 def read_state(folder: Path) -> dict[str, Any]:
     """Read phase (see `CellState`), attempts and reason."""
-    return {"phase": "waiting", "attempts": 0, "reason": None, **read_json(folder / STATE_FILE)}
+    state = {"phase": "waiting", "attempts": 0, "reason": None, **read_json(folder / STATE_FILE)}
+    with reading(folder / STATE_FILE):
+        return {**state, "phase": str(state["phase"]), "attempts": int(state["attempts"])}
 
 
 def write_state(folder: Path, **changes: Any) -> None:

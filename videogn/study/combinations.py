@@ -106,15 +106,16 @@ def _norms(axes: Mapping[str, Any]) -> list[Norm]:
         if "name" not in options:
             raise ValueError(f"a norm with options needs a name, for instance {{name: gn, groups: 8}}, got {entry}")
         name = str(options.pop("name"))
-        variant, fit = str(options.pop("variant", "")), section(options, "fit")
+        fit = section(options, "fit")
         options.pop("fit", None)
+        for option, value in options.items():
+            if isinstance(value, list | Mapping):
+                raise ValueError(f"{option} of norm {name} must be one value, got {value!r}")
+        variant = str(options.pop("variant", ""))
         if fit and not variant:
             raise ValueError(
                 f"norm {name} with options of fit needs a variant, which names it in the report, got {fit}"
             )
-        for option, value in options.items():
-            if isinstance(value, list | Mapping):
-                raise ValueError(f"{option} of norm {name} must be one value, got {value!r}")
         norms.append(Norm(name, tuple(sorted(options.items())), variant, json.dumps(fit, sort_keys=True)))
     return norms
 

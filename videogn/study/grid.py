@@ -15,6 +15,7 @@ from videogn.choices import NUM_CLASSES, EvaluationViews, ScalingName
 from videogn.study.budget import KINDS, Budget
 from videogn.study.cell import Cell, Section, merge
 from videogn.study.combinations import clips_of_tests, combinations, replace_axes
+from videogn.study.decided import check_distinct, check_norm_undecided, check_undecided
 from videogn.study.own_data import OWN_DATA, OwnData, read_own_data
 from videogn.study.transfers import ClipOfTest
 from videogn.study.yaml_values import as_list, check_keys, integer, load_yaml, mapping, section
@@ -23,23 +24,6 @@ from videogn.trust import KNOWN, check_trusted, names_in, typed_as
 
 _KEYS = ("title", "configs", "fit", *OWN_DATA, "videos", "axes", "budget", "devices", "memory")
 _BUDGET_KEYS = (*KINDS, "step_clips", "step_batches", "scaling", "title", "note")
-#: Option of `videogn fit` -> the part of a grid that decides it.
-DECIDED = {
-    "seed_everything": "the axis seed",
-    "model.norm": "the axis norm",
-    "model.norm_options": "the axis norm, for instance {name: gn, groups: 8}",
-    "model.clip_length": "the axis clip",
-    "model.interval": "the axis clip",
-    "model.fps": "data.fps",
-    "model.antialias": "data.antialias",
-    "model.scaling": "scaling of the budget",
-    "data.batch_size": "the axis batch_size",
-    "data.multigrid": "the axis schedule",
-    "trainer.max_epochs": "the budget",
-    "trainer.max_steps": "the budget",
-    "trainer.max_time": "the budget",
-    "trainer.accumulate_grad_batches": "step_clips of the budget",
-}
 
 
 @dataclass(frozen=True)
@@ -99,8 +83,9 @@ class Grid:
     @property
     def names(self) -> tuple[str, ...]:
         """Every norm, network, optimiser and so on that the cells name by a dotted path."""
-        norms = [{"norm": cell.norm.name} for cell in self.cells]
-        return tuple(dict.fromkeys(names_in([self.base, norms])))
+        norms = dict.fromkeys(cell.norm for cell in self.cells)
+        own = [[{"norm": norm.name}, norm.configured({})] for norm in norms]
+        return tuple(dict.fromkeys(names_in([self.base, own])))
 
 
 def read_grid(
@@ -165,7 +150,7 @@ def make_grid(
         base = merge(base, mapping(file, load_yaml(file, file.read_text(encoding="utf-8")) or {}))
     fit = section(content, "fit")
     own_data = read_own_data(content)
-    _check_undecided(fit, own_data)
+    check_undecided(fit, own_data)
     base = merge(base, fit)
     for part in ("trainer", "model", "data"):
         section(base, part)  # looked at here, where the message can name it
@@ -215,16 +200,6 @@ def check_known(grid: Grid) -> None:
             check_keys(f"option of {part}", section(base, part), names)
 
 
-def _check_undecided(fit: Mapping[str, Any], own_data: OwnData | None) -> None:
-    """Refuse options that every cell would replace: who gives them believes that they count."""
-    made = {} if own_data is None else {"data.root": f"{own_data.kind}, the data that the study makes"}
-    decided = {**DECIDED, **made}
-    for option, by in decided.items():
-        part, _, name = option.rpartition(".")
-        if name in (section(fit, part) if part else fit):
-            raise ValueError(f"{option} cannot be set for all cells: it is decided by {by}")
-
-
 def _sections(content: Mapping[str, Any], base: Mapping[str, Any], own_data: OwnData | None) -> tuple[Section, ...]:
     """The cells of each budget."""
     devices = _devices(content.get("devices"), base)
@@ -233,7 +208,7 @@ def _sections(content: Mapping[str, Any], base: Mapping[str, Any], own_data: Own
         raise ValueError(f"a grid needs a budget: one of {', '.join(KINDS)}, for instance budget: {{epochs: 24}}")
     points = combinations(section(content, "axes"), base)
     for norm in dict.fromkeys(point.norm for point in points):
-        _check_undecided(norm.configured({}), own_data)
+        check_norm_undecided(norm, own_data)
     sections = []
     for entry in budgets:
         budget, scaling = _budget(entry)
@@ -253,6 +228,7 @@ def _sections(content: Mapping[str, Any], base: Mapping[str, Any], own_data: Own
         sections.append(Section(str(title), str(entry.get("note") or ""), tuple(cells)))
     if len({section.title for section in sections}) < len(sections):
         raise ValueError("two budgets have the same title: give each a title of its own")
+    check_distinct(cell for section in sections for cell in section.cells)
     return tuple(sections)
 
 

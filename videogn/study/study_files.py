@@ -10,7 +10,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from videogn.checks import existing_path, expanded
+from videogn.checks import existing_path, expanded, reading
 from videogn.study.cell import Cell, Section
 from videogn.study.cell_files import LOCK_PATIENCE, CellResult, read_json
 from videogn.study.own_data import OWN_DATA
@@ -114,15 +114,17 @@ def only_one(out: Path) -> Iterator[None]:
 
 def read_sections(out: Path) -> tuple[Section, ...]:
     """Read the cells of a study by budget; none where there is no study yet."""
-    return tuple(
-        Section(section["title"], section["note"], tuple(map(Cell.read, section["cells"])))
-        for section in read_json(out / STUDY_FILE).get("sections", ())
-    )
+    with reading(out / STUDY_FILE):
+        return tuple(
+            Section(section["title"], section["note"], tuple(map(Cell.read, section["cells"])))
+            for section in read_json(out / STUDY_FILE).get("sections", ())
+        )
 
 
 def read_test_clips(out: Path) -> tuple[tuple[int, int], ...]:
     """Read the clips that every cell of a study is tested with besides its own: (length, interval)."""
-    return tuple((length, interval) for length, interval in read_json(out / STUDY_FILE).get("test_clips", ()))
+    with reading(out / STUDY_FILE):
+        return tuple((length, interval) for length, interval in read_json(out / STUDY_FILE).get("test_clips", ()))
 
 
 def write_study(
@@ -188,17 +190,18 @@ def read_study(out: str | Path) -> Study:
             results[cell] = result
         if result is None or missing_clips(folder):
             unfinished[cell] = unfinished_state(folder)
-    return Study(
-        title=content["title"],
-        folder=out,
-        sections=sections,
-        results=results,
-        unfinished=unfinished,
-        plan=tuple(plan.get("rows", ())),
-        memory=plan.get("memory"),
-        grid=content["grid"],
-        command=content["command"],
-        versions=content["versions"],
-        earlier=tuple((command, grid) for command, grid in content.get("earlier", ())),
-        test_clips=read_test_clips(out),
-    )
+    with reading(out / STUDY_FILE):
+        return Study(
+            title=str(content["title"]),
+            folder=out,
+            sections=sections,
+            results=results,
+            unfinished=unfinished,
+            plan=tuple(plan.get("rows", ())),
+            memory=plan.get("memory"),
+            grid=content["grid"],
+            command=content["command"],
+            versions=dict(content["versions"]),
+            earlier=tuple((command, grid) for command, grid in content.get("earlier", ())),
+            test_clips=read_test_clips(out),
+        )

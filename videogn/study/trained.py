@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from videogn.checks import reading
 from videogn.study.cell import Cell
 from videogn.study.cell_files import FIT_FILE, RESULT_FILE, read_cell, read_json
 from videogn.study.training_log import read_curve
@@ -38,8 +39,9 @@ def half_trained(folder: Path) -> bool:
     result = read_json(folder / RESULT_FILE)
     if not result:
         return False
-    epochs = result["curve"][-1]["epoch"] if result["curve"] else 0
-    return _missing(folder, Cell.read(result["cell"]), result["cost"], result["planned"], epochs) is not None
+    with reading(folder / RESULT_FILE):
+        epochs = result["curve"][-1]["epoch"] if result["curve"] else 0
+        return _missing(folder, Cell.read(result["cell"]), result["cost"], result["planned"], epochs) is not None
 
 
 def _missing(

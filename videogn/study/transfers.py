@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from videogn.checks import reading
 from videogn.study.cell import Cell
 from videogn.study.cell_files import CELL_FILE, RESULT_FILE, read_json, read_state
 from videogn.study.trained import half_trained
@@ -75,17 +76,21 @@ def read_transfers(folder: Path) -> dict[ClipOfTest, Transfer]:
     Returns:
         Clips -> the test.
     """
-    found = [read_json(path) for path in (folder / TESTS_FOLDER).glob(f"*/{TRANSFER_FILE}")]
-    read = [
-        Transfer(ClipOfTest(*content["clip"]), content["test"], content["seconds"], tuple(content["command"]))
-        for content in found
-    ]
+    read = map(_read_transfer, (folder / TESTS_FOLDER).glob(f"*/{TRANSFER_FILE}"))
     return {one.clip: one for one in sorted(read, key=lambda one: one.clip)}
+
+
+def _read_transfer(path: Path) -> Transfer:
+    content = read_json(path)
+    with reading(path):
+        clip = ClipOfTest(*map(int, content["clip"]))
+        return Transfer(clip, content["test"], content["seconds"], tuple(content["command"]))
 
 
 def missing_clips(folder: Path) -> list[ClipOfTest]:
     """List the tests that the cell in a folder is to have and has not."""
-    wanted = (ClipOfTest(*clip) for clip in read_json(folder / CELL_FILE).get("test_clips", ()))
+    with reading(folder / CELL_FILE):
+        wanted = [ClipOfTest(*clip) for clip in read_json(folder / CELL_FILE).get("test_clips", ())]
     return [clip for clip in wanted if not (transfer_folder(folder, clip) / TRANSFER_FILE).is_file()]
 
 

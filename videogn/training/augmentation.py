@@ -16,6 +16,8 @@ from videogn.checks import require_at_least
 
 #: Magnitudes of RandAugment that torchvision tells apart, 0 to 30.
 _MAGNITUDES = 31
+#: Of a smaller alpha of mixup and CutMix float32 leaves 0, from which nothing can be drawn.
+_LEAST_ALPHA = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,9 @@ class AugmentationSettings:
     def __post_init__(self) -> None:
         for name in ("mixup", "cutmix", "color_jitter"):
             require_at_least(name, getattr(self, name), 0)
+        for name in ("mixup", "cutmix"):
+            if 0 < getattr(self, name) < _LEAST_ALPHA:
+                raise ValueError(f"{name} must be 0, off, or at least {_LEAST_ALPHA:g}, got {getattr(self, name):g}")
         magnitude = self.rand_augment
         if magnitude is not None and not 0 <= magnitude < _MAGNITUDES:
             raise ValueError(f"rand_augment is a magnitude and must be in 0..{_MAGNITUDES - 1}, got {magnitude}")

@@ -12,8 +12,8 @@ from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
 from videogn.axes import Sample
+from videogn.choices import TOP_K
 from videogn.evaluation import clip_probabilities
-from videogn.evaluation.results import TOP_K
 from videogn.training.mean_class_accuracy import MeanClassAccuracy
 from videogn.training.objective import Objective, SeveralLabelsObjective
 

@@ -60,7 +60,8 @@ class RepeatedTest:
         self.precision: str = computing.get("precision", "32-true")
         self.device = _available(computing.get("device", "cpu"))
         network = {**test.about["model"], **computing, "crops": test.about["protocol"]["crops"]}
-        self._settings: dict[str, Any] = {k: v for k, v in network.items() if k not in ("precision", "device")}
+        others = ("precision", "device", "compile")  # compiled or not, it computes the same
+        self._settings: dict[str, Any] = {k: v for k, v in network.items() if k not in others}
         self._checkpoint, options = self._find_weights(checkpoint, trust)
         self._settings |= options
 

@@ -12,9 +12,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
-from videogn.models.fit_checkpoint import read_fit_checkpoint
 from videogn.models.stated_values import count, truth
-from videogn.models.weight_sources import read_checkpoint
 from videogn.system.memory_errors import out_of_memory
 from videogn.training.resuming import stopped_in_epoch
 
@@ -43,6 +41,8 @@ def read_for_lightning(path: str | Path) -> dict[str, Any]:
         OSError: The file does not exist or cannot be read.
         ValueError: It is not a checkpoint.
     """
+    from videogn.models.weight_sources import read_checkpoint
+
     content = read_checkpoint(path)
     if not isinstance(content, dict):
         raise ValueError(f"{path} is not a checkpoint of a training run")
@@ -62,6 +62,8 @@ def copy_of_network(path: str | Path, *, trust: Collection[str] = ()) -> io.Byte
     Raises:
         OSError, ValueError: As for `read_fit_checkpoint`.
     """
+    from videogn.models.fit_checkpoint import read_fit_checkpoint
+
     content = read_fit_checkpoint(path, trust=trust)
     file = io.BytesIO()
     kept = {name: content[name] for name in _NETWORK & content.keys()}

@@ -21,6 +21,7 @@ from videogn.choices import (
     CropsName,
     EvaluationProtocol,
     EvaluationViews,
+    LayoutName,
     NetworkInput,
     NonfiniteName,
     chosen,
@@ -29,7 +30,6 @@ from videogn.evaluation import score_views
 from videogn.models import make_model
 from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
-from videogn.models.weights import load_weights
 from videogn.norm import make_norm
 from videogn.training.augmentation import Augmentation
 from videogn.training.course import course, epoch_steps
@@ -42,7 +42,7 @@ from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
 from videogn.training.restoring import copy_of_network, leave_weights
 from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
-from videogn.training.task_settings import TaskSettings
+from videogn.training.task_settings import COMPUTING, TaskSettings
 from videogn.video.transforms import normalise, view_chunks, views_of
 
 if TYPE_CHECKING:
@@ -73,8 +73,8 @@ class VideoClassifier(pl.LightningModule):
         results_dir: Folder of the test results. Default: the log folder.
         save_clip_probabilities: Write the probabilities of every clip too, clips x classes numbers per video.
         **settings: Fields of `videogn.choices.NetworkInput`, `videogn.training.optimisation.Optimisation`,
-            `videogn.training.objective.ObjectiveSettings`, `videogn.training.augmentation.AugmentationSettings` and
-            `videogn.training.freezing.FreezingSettings`.
+            `videogn.training.objective.ObjectiveSettings`, `videogn.training.augmentation.AugmentationSettings`,
+            `videogn.training.freezing.FreezingSettings` and `videogn.training.task_settings.ComputingSettings`.
 
     Raises:
         ValueError: If a name or number is wrong.
@@ -113,6 +113,7 @@ class VideoClassifier(pl.LightningModule):
         self.results_dir = results_dir
         self.save_clip_probabilities = save_clip_probabilities
         self._engine_file = engine_file
+        self.layout: LayoutName = "contiguous"
         if engine_file is None:
             self.net = make_model(arch, len(class_names), norm, norm_options, arch_options)
         else:
@@ -123,6 +124,8 @@ class VideoClassifier(pl.LightningModule):
         mean, std = self.settings.mean, self.settings.std
         self.source = None if init_from is None else str(init_from)  # what the weights are, until they are trained
         if init_from is not None:
+            from videogn.models.weights import load_weights  # a network that goes on or is tested needs none
+
             own_norm = (norm, norm_options or {})
             report = load_weights(self.net, init_from, class_names=class_names, norm=own_norm, mean=mean, std=std)
             _log.log(logging.WARNING if report.notes else logging.INFO, "init_from %s: %s", init_from, report)
@@ -141,7 +144,8 @@ class VideoClassifier(pl.LightningModule):
             "crops": crops,
             "clips_per_forward": clips_per_forward,
         }
-        plain = asdict(replace(self.settings, optimizer=None, scheduler=None))
+        settings = asdict(replace(self.settings, optimizer=None, scheduler=None))
+        plain = {name: value for name, value in settings.items() if name not in COMPUTING}
         self.save_hyperparameters({**network, **use, **plain})
         self.val_metrics = self.labelling.metrics()
         self.val_loss = MeanMetric()
@@ -222,15 +226,18 @@ class VideoClassifier(pl.LightningModule):
         progress = self.trainer.fit_loop.epoch_loop.batch_progress
         in_epoch = progress.current.ready > 0 and not progress.is_last_batch
         check_resumable(self._restored or {}, self._run, in_epoch=in_epoch)
+        self.settings.check_convolutions(self.net, self.trainer, self.layout)
 
     def setup(self, stage: str) -> None:
-        """Weigh the classes by the training videos; refuse views of a test that the network does not take."""
+        """Weigh the classes by the training videos; refuse a test's views; lay out and compile the network."""
         if stage == "fit" and self.settings.class_weights == "balanced":
             data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
             self.objective.balance(*data.training_counts())
             self.objective.to(self.device)
         if stage == "test":
             check_views(self.net, chosen(EvaluationViews, self.hparams))
+        if self._engine_file is None:
+            self.layout = self.settings.prepare(self.net, self.hparams["norm"], self.trainer, training=stage == "fit")
 
     def on_test_epoch_start(self) -> None:
         from videogn.training.video_test import VideoTest  # no training needs it
@@ -323,5 +330,6 @@ class VideoClassifier(pl.LightningModule):
         return self.net(clips), targets
 
     def _normalise(self, clips: Tensor) -> Tensor:
-        values = normalise(clips, self.input_mean, self.input_std)
+        layout = torch.channels_last_3d if self.layout == "channels_last" else torch.contiguous_format
+        values = normalise(clips, self.input_mean, self.input_std, layout)
         return values.to(self.input_mean.dtype)  # like the weights: --trainer.precision ...-true converts both

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any, get_args
 
-from videogn.choices import NetworkInput
+from torch import nn
+
+from videogn.checks import check_choice
+from videogn.choices import CompileName, LayoutName, MemoryFormatName, NetworkInput
 from videogn.training.augmentation import AugmentationSettings
 from videogn.training.freezing import FreezingSettings
 from videogn.training.objective import ObjectiveSettings
@@ -17,7 +21,49 @@ CONTRACT = ("arch", "norm", "norm_options", "arch_options", *INPUT)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskSettings(Optimisation, FreezingSettings, ObjectiveSettings, AugmentationSettings, NetworkInput):
+class ComputingSettings:
+    """How the network computes, which changes no more than rounding: a checkpoint does not have it.
+
+    Args:
+        memory_format: Layout of clips and activations in memory: channels outermost (`contiguous`), innermost
+            (`channels_last`), or what was faster where it was measured (`auto`).
+        compile: Whether and how torch.compile compiles the network: true or `whole`, `regional` (block by block, sooner
+            ready) or `graphs` (whole, with CUDA graphs, for clips of one size).
+        check_precision: Whether training in 16 bits first compares its convolutions with 32 bits: some are wrong.
+
+    Raises:
+        ValueError: A name is unknown.
+    """
+
+    memory_format: MemoryFormatName = "auto"
+    compile: bool | CompileName = False
+    check_precision: bool = True
+
+    def __post_init__(self) -> None:
+        check_choice("memory_format", self.memory_format, get_args(MemoryFormatName))
+        if not isinstance(self.compile, bool):
+            check_choice("compile", self.compile, ("true", "false", *get_args(CompileName)))
+
+    def prepare(self, net: nn.Module, norm: str, trainer: Any, *, training: bool) -> LayoutName:
+        """Lay out a network in memory and have it compiled, as far as is asked for; return its layout."""
+        from videogn.models.compiling import compile_network
+        from videogn.models.memory_format import lay_out, layout_for
+
+        device = trainer.strategy.root_device
+        layout = layout_for(self.memory_format, device, str(trainer.precision), norm, training=training)
+        lay_out(net, layout)
+        compile_network(net, device, self.compile)
+        return layout
+
+
+#: Names of the fields of `ComputingSettings`.
+COMPUTING = tuple(field.name for field in fields(ComputingSettings))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSettings(
+    Optimisation, FreezingSettings, ObjectiveSettings, AugmentationSettings, ComputingSettings, NetworkInput
+):
     """What the network sees and how it is trained, as one value. Args: those of all.
 
     jsonargparse looks up the types of fields in the modules of this class and of its first base only: the other bases
@@ -30,3 +76,11 @@ class TaskSettings(Optimisation, FreezingSettings, ObjectiveSettings, Augmentati
         ObjectiveSettings.__post_init__(self)
         FreezingSettings.__post_init__(self)
         AugmentationSettings.__post_init__(self)
+        ComputingSettings.__post_init__(self)
+
+    def check_convolutions(self, net: nn.Module, trainer: Any, layout: LayoutName) -> None:
+        """Refuse to train with convolutions that are wrong in the precision of the run, unless that is asked for."""
+        if self.check_precision and "16" in str(trainer.precision):
+            from videogn.training.precision_check import check_training
+
+            check_training(trainer, net, self, layout)

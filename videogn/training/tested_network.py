@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import lightning.pytorch as pl
-
 from videogn.models.weights_hash import weights_sha256
 from videogn.training.task_settings import CONTRACT
 
 
 def describe_tested(
-    task: pl.LightningModule, *, source: str | None, training: dict[str, Any] | None, engine_file: str | None
+    task: Any, *, source: str | None, training: dict[str, Any] | None, engine_file: str | None
 ) -> dict[str, Any]:
     """Describe the network of a test that is running.
 
@@ -34,6 +32,8 @@ def describe_tested(
         "computing": {
             "precision": str(trainer.precision),
             "device": task.device.type,
+            "memory_format": task.layout,
+            "compile": task.settings.compile,
             "clips_per_forward": task.hparams["clips_per_forward"],
         },
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 from videogn.choices import ImageSetName, ImageSettings, chosen
+from videogn.system.displayable import one_line
 
 
 @dataclass(frozen=True)
@@ -39,5 +40,5 @@ def run(options: Options) -> int:
     settings = chosen(ImageSettings, asdict(options))
     with bar("Writing images") as advance:
         out = write_image_set(options.out, settings, source=options.source, progress=advance)
-    print(f"{out}: ready; train on it with `videogn fit --config images/{options.name} --data.root {out}`")
+    print(one_line(f"{out}: ready; train on it with `videogn fit --config images/{options.name} --data.root {out}`"))
     return 0

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -14,9 +12,9 @@ from PIL import Image
 from videogn.checks import expanded
 from videogn.choices import ImageSettings
 from videogn.data.images.known_sets import Images, read_image_set
-from videogn.system.files import write_json
+from videogn.data.manifest import is_complete, write_manifest
+from videogn.system.files import replacing
 
-#: Written first and last: the settings of the data set, and whether it is complete.
 _MANIFEST = "images.json"
 #: Increased whenever the same settings no longer give the same files.
 _VERSION = 1
@@ -44,20 +42,21 @@ def write_image_set(
 
     Raises:
         ValueError: If `out` holds something else, or the images are nowhere to be had.
+        OSError: If a file cannot be written.
         ModuleNotFoundError: A package is not installed.
     """
     out = expanded(out)
     manifest = {"version": _VERSION, **asdict(settings)}
-    if _is_complete(out, manifest):
+    if is_complete(out / _MANIFEST, manifest, "a data set of images"):
         return out
     found = read_image_set(settings, source)
-    write_json(out / _MANIFEST, {**manifest, "complete": False})  # from now on the folder is known to be ours
+    write_manifest(out / _MANIFEST, manifest, complete=False)
     total = len(found.train.labels) + len(found.val.labels)
-    folders = [name.replace("/", " or ") for name in found.classes]  # Fashion-MNIST's "T-shirt/top"
+    names = [name.replace("/", " or ") for name in found.classes]  # Fashion-MNIST's "T-shirt/top"
     before = len(found.train.labels)
-    _write_split(out / "train", found.train, folders, lambda done: progress(done, total))
-    _write_split(out / "val", found.val, folders, lambda done: progress(before + done, total))
-    write_json(out / _MANIFEST, {**manifest, "complete": True})
+    _write_split(out / "train", found.train, names, lambda done: progress(done, total))
+    _write_split(out / "val", found.val, names, lambda done: progress(before + done, total))
+    write_manifest(out / _MANIFEST, manifest, complete=True)
     return out
 
 
@@ -66,17 +65,6 @@ def _write_split(folder: Path, images: Images, classes: list[str], progress: Cal
     for name in classes:
         (folder / name).mkdir(parents=True, exist_ok=True)
     for number, (pixels, label) in enumerate(zip(images.pixels, images.labels, strict=True)):
-        Image.fromarray(np.ascontiguousarray(pixels)).save(folder / classes[label] / f"{number:06d}.png")
+        with replacing(folder / classes[label] / f"{number:06d}.png", sweep=False) as temporary:
+            Image.fromarray(np.ascontiguousarray(pixels)).save(temporary)
         progress(number + 1)
-
-
-def _is_complete(out: Path, manifest: dict[str, Any]) -> bool:
-    if not out.exists() or not any(out.iterdir()):
-        return False
-    if not (out / _MANIFEST).is_file():
-        raise ValueError(f"{out} holds something else than a data set of images: name a new or an empty folder")
-    found = json.loads((out / _MANIFEST).read_text(encoding="utf-8"))
-    complete: bool = found.pop("complete")
-    if found != manifest:
-        raise ValueError(f"{out} holds images made with {found}: name another folder, or remove that one")
-    return complete

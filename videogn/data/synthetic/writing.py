@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -16,13 +15,12 @@ import numpy as np
 
 from videogn.checks import expanded, require_at_least
 from videogn.choices import MotionSettings
+from videogn.data.manifest import is_complete, write_manifest
 from videogn.data.synthetic.motion import MOTIONS, draw_video
-from videogn.system.destination import check_folder
-from videogn.system.files import write_json, write_text
+from videogn.system.files import write_text
 from videogn.video.encode import write_video
 
 _FPS = 30
-#: Written first and last: the settings of the data set, and whether it is complete.
 _MANIFEST = "motion.json"
 #: Increased whenever the same parameters no longer give the same files.
 _VERSION = 2
@@ -65,9 +63,10 @@ def write_motion_dataset(
     require_at_least("workers", workers, 1)
     out = expanded(out)
     manifest = {"version": _VERSION, **asdict(settings), "val_videos_per_class": settings.val_count}
-    if _is_complete(out, manifest):
+    # Of an earlier version that had no other noise.
+    if is_complete(out / _MANIFEST, manifest, "a motion data set", earlier={"noise": MotionSettings.noise}):
         return out
-    write_json(out / _MANIFEST, {**manifest, "complete": False})  # from now on the folder is known to be ours
+    write_manifest(out / _MANIFEST, manifest, complete=False)
     videos = []
     for number, (split, count) in enumerate((("train", settings.videos_per_class), ("val", settings.val_count))):
         rows: list[list[str | int]] = []
@@ -81,22 +80,8 @@ def write_motion_dataset(
                 rows.append([motion, youtube_id, 0, _seconds(settings.frames), split])
         write_text(out / f"{split}.csv", _kinetics_csv(rows))
     _write_videos(videos, workers, progress)
-    write_json(out / _MANIFEST, {**manifest, "complete": True})
+    write_manifest(out / _MANIFEST, manifest, complete=True)
     return out
-
-
-def _is_complete(out: Path, manifest: dict[str, int]) -> bool:
-    check_folder(out)
-    if not out.exists() or not any(out.iterdir()):
-        return False
-    if not (out / _MANIFEST).is_file():
-        raise ValueError(f"{out} holds something else than a motion data set: name a new or an empty folder")
-    found = json.loads((out / _MANIFEST).read_text(encoding="utf-8"))
-    complete = found.pop("complete")
-    found.setdefault("noise", MotionSettings.noise)  # of a version that had no other
-    if found != manifest:
-        raise ValueError(f"{out} holds a motion data set made with {found}: name another folder, or remove that one")
-    return complete
 
 
 def _seconds(frames: int) -> int:

@@ -11,7 +11,7 @@ from videogn.report.comparison.differing import as_text, flattened
 from videogn.report.document_blocks import DASH
 from videogn.study.cell import Cell
 from videogn.study.cell_files import FIT_FILE, CellResult
-from videogn.study.grid import DECIDED
+from videogn.study.decided import DECIDED
 from videogn.study.own_data import OWN_DATA
 from videogn.study.study_files import Study
 from videogn.study.yaml_values import load_yaml

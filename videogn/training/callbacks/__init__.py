@@ -12,6 +12,7 @@ from videogn.training.callbacks.run_history import RunHistory
 from videogn.training.callbacks.training_at_chance import TrainingAtChance
 from videogn.training.callbacks.training_clips import TrainingClips
 from videogn.training.callbacks.training_cost import TrainingCost
+from videogn.training.callbacks.waiting_for_videos import WaitingForVideos
 
 __all__ = [
     "BatchNormDiagnosis",
@@ -26,4 +27,5 @@ __all__ = [
     "TrainingAtChance",
     "TrainingClips",
     "TrainingCost",
+    "WaitingForVideos",
 ]

@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, Trainer
 
 from videogn.data.inspection import about_class_sizes
 from videogn.data.video_index import VideoIndex
+from videogn.norm import make_norm
 from videogn.norm.precise_statistics import clips_of_statistics
 from videogn.system.sizes import counted
 from videogn.training.callbacks.batches import updating_layers
@@ -68,7 +69,7 @@ class EffectiveBatch(Callback):
                 "whatever its steps",
                 *(counted(seen, "clip"), step, counted(seen, "clip")),
             )
-
+        _warn_of_left_out(pl_module)
         if any(_stores_nothing(module) for module in pl_module.net.modules()):
             _log.warning("the stored statistics are mean 0, variance 1: frozen_bn is meant for weights that bring some")
 
@@ -77,6 +78,17 @@ def _about_videos(splits: Mapping[str, VideoIndex]) -> str:
     """Count the videos: `105 train videos, 7 (s30) to 14 (s5) a class, 2.0 times as many; 45 val videos`."""
     train = ", ".join(filter(None, (counted(len(splits["train"]), "train video"), about_class_sizes(splits["train"]))))
     return f"{train}; {counted(len(splits['val']), 'val video')}" if "val" in splits else train
+
+
+def _warn_of_left_out(pl_module: Any) -> None:
+    """A builder from outside may make the norm's layers alone; the norm would then do less than its name says."""
+    hparams = pl_module.hparams
+    norm = make_norm(hparams["norm"], **(hparams["norm_options"] or {}))
+    if lacking := norm.left_out_of(pl_module.net):
+        _log.warning(
+            "norm %s goes with more than its layers, which %s leaves out: build it with %s too",
+            *(norm.name, hparams["arch"], " and ".join(lacking)),
+        )
 
 
 def _stores_nothing(module: Any) -> bool:

@@ -1,0 +1,206 @@
+"""All that is to be known of a GPU, in one run of less than ten minutes.
+
+    python benchmarks/gpu.py --out gpu.json
+
+Training steps and inference of `i3d_r50` with BN and GN: layouts, number formats, compiled or not, memory modes; and
+how far decoding overlaps with the network in prediction. What matters most comes first, and nothing is begun that does
+not fit into --minutes any more. The file is written anew after every network that is warmed up and after every round,
+so that a run that is cut off loses nothing. It can be tried on a CPU:
+
+    python benchmarks/gpu.py --out try.json --device cpu --arch i3d_tiny --clips 8 --crop 32 --batch-size 2 --minutes 2
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from videogn.bench.predicting import measure_prediction
+from videogn.bench.step_cases import StepCase
+from videogn.bench.step_rows import measure_steps
+from videogn.bench.workload import find_records
+from videogn.choices import CompileName, MemoryFormatName, PrecisionName
+from videogn.data.synthetic.motion import MOTIONS, draw_video
+from videogn.inference import Predictor
+from videogn.memory import PRECISIONS, StepSetting, device_memory, plan_steps
+from videogn.models.recompute import MEMORY_MODES
+from videogn.system.cores import available_cores
+from videogn.system.files import replacing
+from videogn.training.written_network import task_for, write_network
+from videogn.video.encode import write_video
+
+BF16: PrecisionName = "bf16-mixed"
+LAST: MemoryFormatName = "channels_last"
+FIRST: MemoryFormatName = "contiguous"
+NORMS = ("bn", "gn")
+
+
+class Form(NamedTuple):
+    """What is measured of a network."""
+
+    norm: str
+    precision: PrecisionName
+    layout: MemoryFormatName
+    compile: bool | CompileName = False
+    mode: str = "plain"
+
+
+#: Name of a group -> its cases, the baseline first. The cases of a group take turns; only their ratios are of one
+#: moment. The most important group comes first.
+GROUPS: dict[str, list[Form]] = {
+    "bf16-mixed": [Form(norm, BF16, layout) for layout in (LAST, FIRST) for norm in NORMS],
+    "bf16-mixed, compiled": [Form(norm, BF16, LAST, compiled) for compiled in (False, True) for norm in NORMS],
+    "float32": [Form(norm, "32", layout) for layout in (FIRST, LAST) for norm in NORMS],
+    "memory modes": [Form("gn", BF16, LAST, mode=mode) for mode in MEMORY_MODES],
+    "other number formats": [Form(norm, name, LAST) for name in PRECISIONS[1:4] for norm in NORMS],
+    "regional, and CUDA graphs": [
+        Form("gn", BF16, LAST),
+        Form("gn", BF16, LAST, "regional"),
+        Form("gn", BF16, LAST, "graphs"),
+    ],
+    "bf16-mixed, contiguous, compiled": [
+        Form("bn", BF16, FIRST),
+        *(Form(norm, BF16, FIRST, True) for norm in NORMS),
+    ],
+    "float32, compiled": [
+        Form("bn", "32", FIRST),
+        *(Form(norm, "32", layout, True) for layout in (FIRST, LAST) for norm in NORMS),
+    ],
+}
+#: Place of the measurement of decoding among the groups.
+DECODING = 1
+#: Seconds that a group needs to be worth beginning.
+LEAST_SECONDS = 20
+
+
+class Findings:
+    """What is known so far, in a file.
+
+    Args:
+        path: File to write.
+        minutes: Time for the run.
+        facts: What the file says of the machine.
+    """
+
+    def __init__(self, path: Path, minutes: float, facts: dict[str, Any]) -> None:
+        self._path, self._started, self._limit = path, time.monotonic(), 60 * minutes
+        self._content: dict[str, Any] = {**facts, "left_out": [], "rows": [], "prediction": None}
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left."""
+        return self._limit - (time.monotonic() - self._started)
+
+    def leave_out(self, name: str) -> None:
+        """Say that there was no time for something."""
+        self._write(left_out=[*self._content["left_out"], name])
+
+    def add_group(self, name: str, cases: Sequence[StepCase], rounds: int, device: torch.device) -> None:
+        """Measure the cases of a group."""
+        before = self._content["rows"]
+        for rows in measure_steps(cases, device=device, rounds=rounds, seconds=self.left):
+            self._write(rows=[*before, *({"group": name, **row} for row in rows)])
+
+    def add_prediction(self, report: dict[str, Any]) -> None:
+        """Keep what was measured of prediction."""
+        self._write(prediction=report)
+
+    def _write(self, **news: Any) -> None:
+        self._content.update(news, elapsed_seconds=time.monotonic() - self._started)
+        with replacing(self._path) as temporary:
+            temporary.write_text(json.dumps(self._content, indent=2))
+
+
+def main() -> None:
+    """Measure and write."""
+    options = _parser().parse_args()
+    torch.set_float32_matmul_precision("high")  # as in training
+    device = torch.device(options.device)
+    facts = {"torch": torch.__version__, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
+    facts |= {"device": device.type, "cores": available_cores()}
+    if device.type == "cuda":
+        facts["machine"] = torch.cuda.get_device_name()
+    batch_size = _batch_size(options, device)
+    findings = Findings(options.out, options.minutes, {**facts, "options": {**vars(options), "out": str(options.out)}})
+    for place, (name, forms) in enumerate(GROUPS.items()):
+        if place == DECODING:
+            _measure_prediction(findings, options, device)
+        if findings.left < LEAST_SECONDS:
+            findings.leave_out(name)
+            continue
+        cases = [StepCase(_setting(options, form), batch_size, form.layout, form.compile) for form in forms]
+        findings.add_group(name, cases, options.rounds, device)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--minutes", type=float, default=9.0, help="time for everything")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--arch", default="i3d_r50")
+    parser.add_argument("--clips", type=int, default=32, help="clip length, frames")
+    parser.add_argument("--crop", type=int, default=224, help="pixels")
+    parser.add_argument("--batch-size", type=int, default=8, help="clips, or as many as fit")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--videos", type=int, default=16, help="videos to predict; 0: no prediction")
+    return parser
+
+
+def _setting(options: argparse.Namespace, form: Form) -> StepSetting:
+    return StepSetting(options.arch, form.norm, options.clips, options.crop, form.precision, form.mode)
+
+
+def _batch_size(options: argparse.Namespace, device: torch.device) -> int:
+    """The batch that was asked for, or the largest one that fits in float32 with half of the memory for the others."""
+    limit = device_memory(device)
+    (plan,) = plan_steps([StepSetting(options.arch, "gn", options.clips, options.crop)], device=device.type)
+    return options.batch_size if limit is None else max(min(options.batch_size, plan.largest_batch(limit // 2)), 1)
+
+
+def _measure_prediction(findings: Findings, options: argparse.Namespace, device: torch.device) -> None:
+    """Videos per second of decoding, of the network, and of both at once."""
+    if options.videos == 0 or findings.left < 3 * LEAST_SECONDS:
+        findings.leave_out("prediction")
+        return
+    side = 2 * round(options.crop * 8 / 7 / 2)
+    view = {
+        "clip_length": options.clips,
+        "interval": 2,
+        "crop_size": options.crop,
+        "short_side": side,
+        "crops": "center",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        network = Path(folder) / "network.ckpt"
+        write_network(
+            task_for({"arch": options.arch, "norm": "gn", "class_names": ["a", "b"], **view}), network, origin={}
+        )
+        motions = list(MOTIONS.values())
+        for number in range(options.videos):
+            rng = np.random.default_rng([0, number])
+            frames = draw_video(motions[number % len(motions)], size=side, num_frames=4 * options.clips, rng=rng)
+            write_video(Path(folder) / f"{number}.mp4", frames)
+        predictor = Predictor(str(network), device=str(device), precision="auto")
+        cores = available_cores()
+        report = measure_prediction(
+            predictor,
+            find_records([folder]),
+            workers=sorted({0, max(cores // 2, 1), min(cores, 16)}),
+            repeats=2,
+            batch_clips=None,
+            progress=lambda name, done, total: None,
+        )
+    findings.add_prediction({"precision": predictor.precision, "clip": view, **asdict(report)})
+
+
+if __name__ == "__main__":
+    main()

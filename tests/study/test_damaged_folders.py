@@ -1,0 +1,73 @@
+"""Studies whose files are damaged, or forged: reading one ends in a study or in one line that names the file."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+import pytest
+
+from videogn.study import Budget, Cell, CellResult, CurvePoint, Norm, read_study
+from videogn.study.cell import Section
+from videogn.study.cell_files import CELL_FILE, RESULT_FILE, STATE_FILE, prepare, write_state
+from videogn.study.study_files import STUDY_FILE, cell_folder, write_study
+from videogn.study.transfers import ClipOfTest, Transfer, read_transfers
+
+CELL = Cell(Norm("gn", (("groups", 8),)), 8, 2, 4, 2, Budget("epochs", 2), seed=1)
+_VALUES = (None, -1, 10**30, "x", [], [[]], {}, {"a": 1})
+
+
+@pytest.fixture
+def out(tmp_path):
+    folder = cell_folder(tmp_path, CELL)
+    planned, clips = {"steps": 4}, [(16, 1)]
+    prepare(folder, CELL, CELL.fit_config({}), own_data=None, data_root=None, planned=planned, test_clips=clips)
+    write_state(folder, phase="testing", attempts=1)
+    curve = (CurvePoint(1, 2, 64, 0.75, 2.0), CurvePoint(2, 4, 128, 0.5))
+    about = ({"over_all": {"top1": 0.5}}, {"training_seconds": 1.5, "steps": 4}, planned, 2, {"cores": 2})
+    CellResult(CELL, "ab", curve, *about, (("fit",), ("test", "x")), folder).write()
+    Transfer(ClipOfTest(16, 1), {}, 1.0, ("test",)).write(folder)
+    sections = (Section("2 epochs", "", (CELL,)),)
+    write_study(tmp_path, title="T", sections=sections, grid="g", command="c", versions={"a": "1"}, test_clips=clips)
+    return tmp_path
+
+
+def _places(value, path=()):
+    yield path
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from _places(each, (*path, key))
+
+
+def _damaged(content):
+    """The content with one part missing, or with something else in its place."""
+    for *before, last in filter(None, _places(content)):
+        for value in ("missing", *_VALUES):
+            damaged = copy.deepcopy(content)
+            part = damaged
+            for key in before:
+                part = part[key]
+            if value == "missing":
+                del part[last]
+            else:
+                part[last] = value
+            yield json.dumps(damaged)
+    yield from map(json.dumps, _VALUES)
+    yield '{"title": '
+
+
+@pytest.mark.parametrize("name", [STUDY_FILE, CELL_FILE, STATE_FILE, RESULT_FILE, "transfer.json"])
+def test_a_damaged_file(out, name):
+    (file,) = out.rglob(name)
+    if name == STATE_FILE:  # which is asked about cells without a result
+        next(out.rglob(RESULT_FILE)).unlink()
+    refused = []
+    for text in _damaged(json.loads(file.read_text())):
+        file.write_text(text)
+        try:
+            study = read_study(out)
+            read_transfers(cell_folder(out, CELL))
+            assert len(study.results) + len(study.unfinished) >= len(study.cells)
+        except ValueError as error:
+            refused.append(str(error))
+    assert len(refused) > 2
+    assert all(str(out) in line and len(line.splitlines()) == 1 for line in refused)

@@ -1,0 +1,86 @@
+"""A training step and inference of one network in one form, ready to be timed in turns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from videogn.bench.clocks import Clock, times_of, warm_up
+from videogn.choices import CompileName, MemoryFormatName
+from videogn.memory import StepSetting, TrainingStep, inference_peak, step_peak
+from videogn.models.compiling import compile_network
+from videogn.models.memory_format import format_of_clips, lay_out, layout_for
+
+
+@dataclass(frozen=True)
+class StepCase:
+    """What is measured.
+
+    Attributes:
+        setting: Network, input and optimiser.
+        batch_size: Number of clips B.
+        memory_format: Layout of weights and clips: contiguous, channels_last, or auto, as training takes it. Default:
+            "contiguous".
+        compile: Whether the network is compiled, and how; see `videogn.models.compiling`. Default: False.
+    """
+
+    setting: StepSetting
+    batch_size: int
+    memory_format: MemoryFormatName = "contiguous"
+    compile: bool | CompileName = False
+
+
+class WarmCase:
+    """A case whose step and inference have run until they got no quicker, and whose memory is known.
+
+    Args:
+        case: The case.
+        device: Device that it runs on.
+        clock: Its clock.
+
+    Attributes:
+        step_peak_bytes: Largest number of bytes of the training step at one moment.
+        inference_peak_bytes: The same of inference.
+
+    Raises:
+        ValueError: It cannot run here.
+    """
+
+    def __init__(self, case: StepCase, device: torch.device, clock: Clock) -> None:
+        precision = case.setting.precision
+        if precision == "16-mixed" and device.type == "cpu":
+            raise ValueError("16-mixed takes a GPU: on a CPU, fit trains in bf16-mixed instead")
+        layout = layout_for(case.memory_format, device, precision, case.setting.norm, training=True)
+
+        def prepare(model: nn.Module) -> None:
+            lay_out(model, layout)
+            compile_network(model, device, case.compile)
+
+        self._clock = clock
+        self._step = TrainingStep(
+            case.setting, case.batch_size, str(device), foreach=device.type == "cuda", prepare=prepare
+        )
+        # Of zeros all activations are zeros, which GPUs multiply with less power, and so at a higher clock rate.
+        shape = case.setting.clips(1).shape[1:]
+        clips = torch.randn(case.batch_size, *shape, device=device).to(case.setting.dtype)
+        self._clips = clips.contiguous(memory_format=format_of_clips(layout))
+        self._train_times = times_of(warm_up(lambda: self._train(1)))
+        self._infer_times = times_of(warm_up(lambda: self._infer(1)))
+        self.step_peak_bytes = step_peak(self._step, self._clips)
+        self._step.model.eval()
+        self.inference_peak_bytes = inference_peak(self._step, self._clips)
+
+    def turn(self) -> tuple[float, float]:
+        """Run both for a moment; returns seconds of a training step, and of inference of the batch."""
+        return self._train(self._train_times), self._infer(self._infer_times)
+
+    def _train(self, times: int) -> float:
+        self._step.model.train()
+        return self._clock.seconds(lambda: self._step.take(self._clips), times)
+
+    def _infer(self, times: int) -> float:
+        self._step.model.eval()
+        with torch.inference_mode():
+            return self._clock.seconds(lambda: self._step.logits(self._clips), times)
