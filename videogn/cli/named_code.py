@@ -17,6 +17,8 @@ from videogn.trust import is_dotted
 
 #: Where Lightning calls what it was given: a function that refuses its arguments has no frame of its own.
 _CALLS = "lightning.pytorch.trainer.call"
+#: Errors that are one line already, and say what is missing or came to nothing.
+_CLEAR = (OSError, ModuleNotFoundError, FloatingPointError)
 #: Options whose text is a name to import, if it has a dot.
 _NAMING = ("class_path", "arch", "norm")
 
@@ -36,7 +38,9 @@ def naming_what_failed(settings: Any) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if out_of_memory(error) or os.environ.get("VIDEOGN_TRACEBACK"):
+        if isinstance(error, _CLEAR) or type(error).__name__ == "MisconfigurationException" or out_of_memory(error):
+            raise
+        if os.environ.get("VIDEOGN_TRACEBACK"):
             raise
         modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
         named = [*_named(settings)]

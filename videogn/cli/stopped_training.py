@@ -62,7 +62,8 @@ def _end_while_waiting(trainer: Trainer) -> None:
     wait_for_others = strategy.setup_environment
 
     def end(number: int) -> int:
-        strategy.launcher.kill(number)  # the other processes of this machine
+        if strategy.launcher is not None:
+            strategy.launcher.kill(number)  # the other processes of this machine
         if not trainer.is_global_zero:
             tell_first(number)
             return 0
