@@ -53,7 +53,10 @@ def check_options(what: str, function: Callable[..., Any], options: Iterable[str
     Raises:
         ValueError: An option is unknown; the message names the valid ones and the nearest.
     """
-    parameters = list(inspect.signature(function).parameters.values())[positional:]
+    try:
+        parameters = list(inspect.signature(function).parameters.values())[positional:]
+    except ValueError:  # of one in C, which says itself what it does not take
+        return
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return
     valid = [parameter.name for parameter in parameters]

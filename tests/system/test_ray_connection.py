@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+from types import SimpleNamespace
 
 import pytest
 
-from videogn.system.ray_connection import RayConnection
+from videogn.system.ray_connection import RayConnection, _start
 
 
 def test_an_address_where_nobody_answers():
@@ -20,3 +22,19 @@ def test_an_address_where_nobody_answers():
 def test_wrong_numbers():
     with pytest.raises(ValueError, match="jobs must be >= 1, got 0"):
         RayConnection(None, jobs=0)
+
+
+def test_a_ray_that_does_not_start():
+    """As on a machine that is too busy to do so in time; Ray has no class of errors for it."""
+
+    def init(**_):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Exception("The current node timed out during startup.\nMore of it.")
+
+    before = signal.getsignal(signal.SIGTERM)
+    ray = SimpleNamespace(init=init, job_config=SimpleNamespace(JobConfig=object))
+    with pytest.raises(
+        ConnectionError, match=r"^no Ray at local: Exception: The current node timed out during startup\.$"
+    ):
+        _start(ray, {"address": "local"})
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -10,6 +10,8 @@ from videogn.system.displayable import one_line
 
 #: Exit status of any error that the user can correct.
 USER_ERROR = 2
+#: How a command goes on that was stopped and has kept nothing of what it did.
+ANEW = "the same command begins anew"
 #: Exit status where nobody reads the output any more: that of a command that SIGPIPE ends.
 NO_READER = 141
 #: Most letters of a reason: it may quote what was read, and that may be a file of another kind.

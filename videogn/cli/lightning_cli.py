@@ -209,10 +209,12 @@ class VideoCLI(LightningCLI):
 
     def _run_subcommand(self, subcommand: str) -> None:
         """Run it; where it is asked to end, in good order; where memory runs out, say what would fit."""
+        from videogn.cli.named_code import naming_what_failed
         from videogn.cli.stopped_training import stopping_in_order
 
         with (
             saying_what_fits(self, subcommand),
+            naming_what_failed(self.config[subcommand]),
             restoring(self.config[subcommand].ckpt_path),
             stopping_in_order(self.trainer, subcommand),
         ):

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from videogn import __version__
 from videogn.checks import did_you_mean
-from videogn.cli.exits import NO_READER, USER_ERROR, fail
+from videogn.cli.exits import ANEW, NO_READER, USER_ERROR, fail
 from videogn.system.memory_errors import out_of_memory
 from videogn.system.room import WriteError, no_room, reason, write_error
 from videogn.system.standard_streams import flush_output, guard_streams, open_closed_streams
@@ -47,8 +47,6 @@ _NOISE = (
     "The dirpath has changed.*",
 )
 _ABOUT = "Video classification with any normalisation over (T, H, W)."
-#: How a command goes on that was stopped and has kept nothing of what it did.
-_ANEW = "the same command begins anew"
 #: Environment variable: set it to see where an error comes from.
 _TRACEBACK = "VIDEOGN_TRACEBACK"
 
@@ -91,9 +89,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         # A training run that comes to nothing does so for no fault of its command.
         fail(said, status=1 if isinstance(error, FloatingPointError) else USER_ERROR)
     except Stopped as stop:
-        fail(f"interrupted: {stop.how or _ANEW}", stop.status)
+        from videogn.system.first_process import is_further, tell_first
+
+        if is_further():
+            tell_first(stop.number)
+            raise SystemExit(0) from stop
+        fail(f"interrupted: {stop.how or ANEW}", stop.status)
     except KeyboardInterrupt:
-        fail(f"interrupted: {_ANEW}", status=130)
+        fail(f"interrupted: {ANEW}", status=130)
     raise SystemExit(status)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from videogn.cli.main import COMMANDS
 from videogn.system.configurations import find_config
+from videogn.system.first_process import become_first
 from videogn.system.leash import hold_on
 from videogn.trust import trusted_by
 
@@ -24,6 +25,7 @@ def run(command: str, argv: Sequence[str]) -> int:
         0, or 1 if a validation or test lost more videos than --data.max_failures; its results are written.
     """
     hold_on()
+    become_first()
     arguments = list(_with_paths(argv))
     sections = [argument.partition("=")[2] for argument in arguments if argument.startswith("--help=")]
     sys.argv = [sys.argv[0], command, *("--help" if a.startswith("--help=") else a for a in arguments)]

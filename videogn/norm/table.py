@@ -86,8 +86,14 @@ class NormFactory:
         return self._made(self.norm, num_channels)
 
     def last(self, num_channels: int) -> nn.Module:
-        """Make the layer at the end of a residual branch. Raises: as a call."""
-        return self._made(getattr(self.norm, "last", self.norm), num_channels)
+        """Make the layer at the end of a residual branch. Raises: as a call, or it has no gamma."""
+        layer = self._made(getattr(self.norm, "last", self.norm), num_channels)
+        if getattr(layer, "weight", None) is None:  # only one from outside the package
+            raise ValueError(
+                f"norm {self.name!r} makes {type(layer).__name__} without a parameter `weight`, the gamma that starts "
+                "at 0 at the end of a residual branch: take a norm, or an option of it, that has one"
+            )
+        return layer
 
     def shortcut(self, num_channels: int) -> nn.Module:
         """Make the layer behind a projection shortcut. Raises: as a call."""
@@ -103,13 +109,16 @@ class NormFactory:
 
     def _made(self, make: Callable[..., nn.Module], num_channels: int) -> nn.Module:
         try:
-            return make(num_channels, **self.options)
+            layer = make(num_channels, **self.options)
         except Exception as error:
             if self.name in NORMS:
                 raise
             raise ValueError(
                 f"norm {self.name!r} cannot make a layer of {num_channels} channels: {type(error).__name__}: {error}"
             ) from error
+        if not isinstance(layer, nn.Module):
+            raise ValueError(f"norm {self.name!r} must make layers (torch.nn.Module), and makes {type(layer).__name__}")
+        return layer
 
     def with_defaults(self, **options: Any) -> NormFactory:
         """Make a factory with options added: those that the norm takes and this factory does not set."""

@@ -15,6 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import NullLocator
 
 from videogn.study.cell import Norm
@@ -97,8 +98,11 @@ def share_y(panels: Sequence[Axes], label: str) -> None:
 
 
 def save_figure(figure: Figure, path: str | Path, *, dpi: int = DPI) -> Path:
-    """Write a PNG by way of a temporary file; return its path."""
+    """Write a PNG by way of a temporary file; return its path. In a name, "$" is no mathematics."""
     path = Path(path)
+    for text in figure.findobj(Text):
+        if text.get_text():  # not that of the numbers of a scale, which are set while it is drawn
+            text.set_parse_math(False)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=dpi, format="png")
     return path
