@@ -216,7 +216,7 @@ def test_all_cells_one_after_the_other():
 
 
 def test_a_number_format_that_is_not_planned(timed):
-    grid = _grid(fit={**FIT, "trainer": {"precision": "64-true"}})
+    grid = _grid(fit={**FIT, "trainer": {"precision": "transformer-engine"}})
     plans = plan_cells(grid, count_videos(grid), measure=True)
     assert {(plan.steps, plan.seconds) for plan in plans.values()} == {(12, None)}
     assert all(plan.row == {} for plan in plans.values())

@@ -33,10 +33,12 @@ class Options:
         clips (LENGTHxINTERVAL): Clips, for instance 32x2 64x1; the interval does not count.
         crop: Sides of the square crop, in pixels.
         batch_size: Batch sizes, in clips.
-        precision: Number formats.
+        precision (FORMAT): Number formats: 32, bf16-mixed, 16-mixed, bf16-true or 64-true.
         memory_mode: Memory modes.
-        memory_format: Layouts of weights and clips in memory, as for --model.memory_format of `videogn fit`.
-        compile: Whether networks are compiled, and how, as for --model.compile; true is whole.
+        memory_format (LAYOUT): Layouts of weights and clips in memory: contiguous, channels_last or auto,
+            as for --model.memory_format of `videogn fit`.
+        compile (HOW): Whether networks are compiled, and how: false, true, whole, regional or graphs, as for
+            --model.compile; true is whole.
         device: auto, cpu or cuda; auto takes a GPU if there is one.
         num_classes: Number of classes.
         arch_options: Options of the architectures as for fit, for instance {pool_window: [null, 4, 4]}.

@@ -39,7 +39,7 @@ class Options:
         norm: Norms with their default options, by name or dotted path.
         clips (LENGTHxINTERVAL): Clips, for instance 32x2 64x1.
         crop: Sides of the square crop, in pixels.
-        precision: Number formats.
+        precision (FORMAT): Number formats: 32, bf16-mixed, 16-mixed, bf16-true or 64-true.
         memory_mode: Memory modes.
         batch_size: Batch sizes, in clips. By default the largest that fits into --memory, or 1 2 4 8 16 without it.
         memory (SIZE): Available memory, for instance 16GiB 24GiB.
