@@ -116,7 +116,7 @@ def test_after_an_interrupt_no_worker_is_left_and_a_local_run_goes_on(run, by_ra
     with monkeypatch.context() as patch:
         patch.setattr(ScoringProgress, "add", stop)
         assert run("harmless", output, *by_ray) == 130
-    assert "interrupted: 1 rows are kept in " in capsys.readouterr().err
+    assert "interrupted: 1 row is kept in " in capsys.readouterr().err
     assert not output.exists()
     deadline = time.monotonic() + 20
     while _workers() and time.monotonic() < deadline:
