@@ -84,7 +84,7 @@ def _setting(config: Namespace) -> StepSetting:
     setting = setting_of_run(model, classes, config.trainer.precision, asked)
     if setting is None:
         raise ValueError(
-            f"memory_mode auto plans for 32, bf16-mixed, 16-mixed, bf16-true and 64-true, not {config.trainer.precision}"
+            f"memory_mode auto plans 32, bf16-mixed, 16-mixed, bf16-true and 64-true, not {config.trainer.precision}"
         )
     return setting
 
