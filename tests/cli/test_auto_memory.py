@@ -86,4 +86,6 @@ def test_what_is_refused(videogn, motion, tmp_path, free, capsys):
     assert "memory_mode auto plans for GPUs or one CPU process, got 2 on cpu" in capsys.readouterr().err
     assert _fit(videogn, motion, tmp_path, "--trainer.precision=64-true") == 2
     assert "memory_mode auto: one clip needs " in capsys.readouterr().err  # planned as well
+    assert _fit(videogn, motion, tmp_path, "--trainer.precision=transformer-engine") == 2
+    assert "precision transformer-engine replaces linear layers" in capsys.readouterr().err
     assert not any(tmp_path.iterdir())

@@ -195,8 +195,8 @@ def test_the_script_for_gpus(monkeypatch, tmp_path, stand_in):
 
 @pytest.mark.slow
 def test_compiled(videogn, capsys, small_machine):
-    """Block by block; as a whole takes minutes here, and tests/models/test_compiling.py does so."""
+    """As a whole, and block by block."""
     if not shutil.which("g++"):
         pytest.skip("needs a C++ compiler")
-    rows = _rows(videogn, capsys, "--norm=bn", "--clips=2x2", "--compile", "false", "regional", "--rounds=2")
-    assert [row["error"] for row in rows] == [None] * 2
+    rows = _rows(videogn, capsys, "--norm=bn", "--clips=2x2", "--compile", "false", "true", "regional", "--rounds=2")
+    assert [row["error"] for row in rows] == [None] * 3

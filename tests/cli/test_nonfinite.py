@@ -137,7 +137,8 @@ def test_weights_that_are_not_finite_are_in_no_checkpoint(videogn, motion, tmp_p
 
 def test_an_error_of_another_kind_writes_none_either(videogn, motion, tmp_path, capsys):
     assert videogn(*_arguments(motion, tmp_path, weights_after=3, then=True)) == 2
-    assert "poison.Poison failed where it is named (ValueError: as asked)" in capsys.readouterr().err.splitlines()[-1]
+    last = "poison.Poison failed where it is named (ValueError: as asked); VIDEOGN_TRACEBACK=1 shows where"
+    assert capsys.readouterr().err.splitlines()[-1] == f"videogn: error: {last}"
     assert not _checkpoints(tmp_path)
 
 
