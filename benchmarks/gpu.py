@@ -77,8 +77,10 @@ GROUPS: dict[str, list[Form]] = {
         *(Form(norm, "32", layout, True) for layout in (FIRST, LAST) for norm in NORMS),
     ],
 }
-#: Place of the measurement of decoding among the groups.
-DECODING = 1
+#: Name of the measurement of decoding, which is no group of steps.
+PREDICTION = "prediction"
+#: What is measured, in order.
+EVERYTHING = [*list(GROUPS)[:1], PREDICTION, *list(GROUPS)[1:]]
 #: Seconds that a group needs to be worth beginning.
 LEAST_SECONDS = 20
 
@@ -132,16 +134,17 @@ def main() -> None:
         facts["machine"] = torch.cuda.get_device_name()
     batch_size = _batch_size(options, device)
     findings = Findings(options.out, options.minutes, {**facts, "options": {**vars(options), "out": str(options.out)}})
-    for place, (name, forms) in enumerate(GROUPS.items()):
-        if place == DECODING:
+    for name in options.groups:
+        if name == PREDICTION:
             try:
                 _measure_prediction(findings, options, device)
             except Exception as error:  # whatever it is, the rest is to be measured
                 findings.add_prediction({"error": reason_of(error)})
+            continue
         if findings.left < LEAST_SECONDS:
             findings.leave_out(name)
             continue
-        cases = [StepCase(_setting(options, form), batch_size, form.layout, form.compile) for form in forms]
+        cases = [StepCase(_setting(options, form), batch_size, form.layout, form.compile) for form in GROUPS[name]]
         findings.add_group(name, cases, options.rounds, device)
 
 
@@ -155,6 +158,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--crop", type=int, default=224, help="pixels")
     parser.add_argument("--batch-size", type=int, default=8, help="clips, or as many as fit")
     parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--groups", nargs="+", choices=EVERYTHING, default=EVERYTHING, metavar="NAME", help="what to do")
     parser.add_argument("--videos", type=int, default=16, help="videos to predict; 0: no prediction")
     return parser
 
