@@ -14,8 +14,8 @@ from torch import nn
 from videogn.checks import check_choice
 from videogn.choices import LayoutName, MemoryFormatName
 
-#: Where channels last was faster: (kind of device, whether in 16 bits, whether it trains, norm). In the other rows of the
-#: tables of docs/computing.md, which are the source, it was not, and elsewhere nothing was measured.
+#: Where channels last was faster: (kind of device, whether in 16 bits, whether it trains, norm). Source: the tables of
+#: docs/computing.md, in whose other rows it was not. Elsewhere nothing was measured.
 CHANNELS_LAST = frozenset(
     [
         ("cpu", True, True, "bn"),
