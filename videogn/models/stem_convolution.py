@@ -47,6 +47,7 @@ def convolve_folded(conv: nn.Conv3d, clips: Tensor, weight: Tensor, bias: Tensor
         Output, (B, O, T', H', W'), in the layout of the clips.
     """
     layout = torch.contiguous_format if clips.is_contiguous() else torch.channels_last_3d
+    assert not isinstance(conv.padding, str)  # as `fold_time` has seen
     kernel, stride, padding = weight.shape[2], conv.stride, conv.padding
     if torch.is_autocast_enabled(clips.device.type):  # before there are more of them
         clips = clips.to(torch.get_autocast_dtype(clips.device.type))
