@@ -98,6 +98,25 @@ def check_progress(path: str | Path, content: Mapping[str, Any]) -> None:
         raise ValueError(f"{path} is no training run to go on with: {error}") from error
 
 
+def check_epochs(path: str | Path, content: Mapping[str, Any], max_epochs: int | None) -> None:
+    """Refuse to go on with a training run that has come further than this one is to go.
+
+    Args:
+        path: File of the checkpoint, for the message.
+        content: Its content, checked by `check_progress`.
+        max_epochs: Epochs of this run; None or -1 for no limit.
+
+    Raises:
+        ValueError: The checkpoint has more.
+    """
+    progress = content["loops"]["fit_loop"].get("epoch_progress") or {}
+    done = (progress.get("current") or {}).get("processed", 0)
+    if max_epochs is not None and 0 <= max_epochs < done:
+        raise ValueError(
+            f"--trainer.max_epochs must be > {done} to go on from {path}, which has {done} epochs, got {max_epochs}"
+        )
+
+
 def _check_counts(loops: Any) -> None:
     waiting, seen = [loops], set()
     while waiting:
