@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import traceback
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +109,9 @@ def check_epochs(path: str | Path, content: Mapping[str, Any], max_epochs: int |
     Raises:
         ValueError: The checkpoint has more.
     """
-    progress = content["loops"]["fit_loop"].get("epoch_progress") or {}
-    done = (progress.get("current") or {}).get("processed", 0)
+    done = 0
+    with suppress(KeyError, TypeError):  # Lightning will not restore it, and say why
+        done = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
     if max_epochs is not None and 0 <= max_epochs < done:
         raise ValueError(
             f"--trainer.max_epochs must be > {done} to go on from {path}, which has {done} epochs, got {max_epochs}"
