@@ -78,11 +78,11 @@ def _require(fits: bool, name: str, words: str, value: Any) -> None:
 
 
 def _is_count(value: Any) -> bool:
-    return is_whole(value) and 0 <= value <= _MOST
+    return bool(is_whole(value) and 0 <= value <= _MOST)
 
 
 def _is_amount(value: Any) -> bool:
-    return is_number(value) and 0 <= value <= _MOST
+    return bool(is_number(value) and 0 <= value <= _MOST)
 
 
 def _is_text(value: Any) -> bool:
