@@ -130,7 +130,7 @@ class Soak:
               f"--timeout={_TIME_LIMIT}"], [], {signal.SIGTERM: 143, signal.SIGKILL: -9}),
         )[number % 3]  # fmt: skip
         if command[0] == "fit":
-            again = ["--ckpt_path=last", "--trainer.max_epochs=2"]
+            again = ["--ckpt_path=last", "--trainer.max_time=00:00:00:03"]  # it may have any number of epochs
         ending = draw.choice(list(signals))
         process = subprocess.Popen([sys.executable, "-m", "videogn", *command], stdout=self._log, stderr=self._log)
         ended = self._end(process, ending, out, draw)

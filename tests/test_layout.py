@@ -16,7 +16,10 @@ PACKAGE = Path(videogn.__file__).parent
 
 # Rooms, from the ground up: a module imports from its own layer or a lower one.
 LAYERS = (
-    ("axes", "choices", "checks", "trust", "extensions", "source_names", "system", "norm", "evaluation"),
+    (
+        *("axes", "choices", "checks", "trust", "extensions", "source_names"),
+        *("stated_shapes", "system", "norm", "evaluation"),
+    ),
     ("video", "models", "engine_files"),
     ("data", "memory", "indexing"),
     ("training", "inference"),

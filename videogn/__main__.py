@@ -5,6 +5,6 @@ from videogn.system.module_path import leave_out_working_directory
 if __name__ == "__main__":
     leave_out_working_directory()  # before anything else is imported
 
-    from videogn.cli import main
+    from videogn.cli import command
 
-    main()
+    command()

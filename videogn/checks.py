@@ -6,6 +6,7 @@ import difflib
 import json
 import math
 import os
+import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -141,3 +142,33 @@ def existing_path(path: str | Path) -> Path:
     close = nearest(wrong.name, os.listdir(wrong.parent)) if wrong.parent.is_dir() else None
     hint = f"; did you mean {wrong.parent / close}?" if close else ""
     raise FileNotFoundError(f"no such file or folder: {path}{hint}")
+
+
+class _Short(reprlib.Repr):
+    """Representation of plain values in a limited length, however large, deep or tangled they are."""
+
+    def repr_int(self, x: Any, level: int) -> str:
+        return repr(x) if x.bit_length() <= 64 else f"a number of {x.bit_length()} bits"
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        return repr(x) if isinstance(x, float | bool | None) else f"a {type(x).__name__}"
+
+
+_SHORT = _Short()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxdict, _SHORT.maxlist = 2, 100, 4, 8
+
+
+def shown(value: Any) -> str:
+    """Return a value for a message, at most 60 characters."""
+    text = _SHORT.repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def is_whole(value: Any) -> bool:
+    """Return whether a value is a whole number; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite number."""
+    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import asdict
 
+import pytest
+from jsonargparse import Namespace
 from training import fit_arguments
 
+from videogn.choices import NetworkInput
+from videogn.cli.checkpoint_settings import adopt
 from videogn.video.clips import clip_indices
 
 
@@ -23,6 +28,34 @@ def test_a_checkpoint_is_tested_on_other_clips(motion, trained, tmp_path, videog
         rows = list(csv.DictReader(lines))
     starts = [int(start) for start in clip_indices(32, clip_length=8, interval=3, num_clips=3)[:, 0]]
     assert rows[0]["clip_starts"] == " ".join(map(str, starts))
+
+
+def _clips(given):
+    """Clips of a test by a checkpoint of 8 x 3, where some options are given, and what would be read without it."""
+    config = {f"{of}.{name}": value for name, value in asdict(NetworkInput()).items() for of in ("model", "data")}
+    config |= {"model.engine_file": None, "data.class_names": None, "model.crops": "center"} | given
+    hparams = {"clip_length": 8, "interval": 3, "short_side": 40, "crops": "full", "class_names": ["a"]}
+    words = Namespace()
+    for name, value in given.items():
+        words[name] = value
+    adopt(config, hparams, words, training=False)
+    return config["data.clip_length"], config["data.interval"], config["data.short_side"]
+
+
+@pytest.mark.parametrize(
+    ("given", "clips", "said"),
+    [
+        ({}, (8, 3), None),
+        ({"clip_length": 99}, (99, 3), "99 x 3"),
+        ({"interval": 5}, (8, 5), "8 x 5"),
+        ({"interval": None}, (8, 3), None),
+        ({"clip_length": 4, "interval": 2}, (4, 2), "4 x 2"),
+    ],
+)
+def test_what_is_not_given_stays_that_of_the_checkpoint(given, clips, said, caplog):
+    assert _clips({f"model.{name}": value for name, value in given.items()}) == (*clips, 40)
+    line = f"tested on clips of {said}; the network was trained on 8 x 3"
+    assert caplog.messages == ([] if said is None else [line])
 
 
 def test_a_training_run_goes_on_with_its_own_clips(motion, trained, tmp_path, videogn, capsys):

@@ -59,6 +59,17 @@ def test_before_the_first_step_nothing_is_kept(videogn, motion, tmp_path, monkey
     assert not list(tmp_path.rglob("*.ckpt"))
 
 
+@pytest.mark.parametrize(("word", "status"), [("--version", 0), ("nonsense", 2)])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_while_python_ends(number, word, status):
+    """What was done is done: `timeout`, or a batch system, that comes a moment too late changes no status."""
+    program = (
+        "import atexit, os, sys; from videogn.cli import command; "
+        f"atexit.register(os.kill, os.getpid(), {int(number)}); sys.argv[1:] = [{word!r}]; command()"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode == status
+
+
 def _session(process):
     """Processes of the session that a process leads."""
     table = subprocess.run(["ps", "-eo", "pid=,sid=,stat="], capture_output=True, text=True, check=True).stdout

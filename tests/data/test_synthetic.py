@@ -7,8 +7,10 @@ import hashlib
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import av
 import numpy as np
@@ -20,6 +22,7 @@ from videogn.data.sources import read_index
 from videogn.data.synthetic import writing
 from videogn.data.synthetic.motion import MOTIONS
 from videogn.data.synthetic.writing import write_motion_dataset
+from videogn.system.killable import ProcessDiedError
 from videogn.system.room import WriteError
 from videogn.video import decode_frames, read_frame_table
 
@@ -207,7 +210,8 @@ def test_a_full_disk_ends_it_at_once(tmp_path, monkeypatch, workers):
 
     with monkeypatch.context() as patched:
         patched.setattr(writing, "_write_one", full)
-        patched.setattr(writing, "ProcessPoolExecutor", lambda workers, mp_context: _Slow(workers))
+        # As in processes, other work is begun while one piece is done.
+        patched.setattr(writing, "_written", lambda _, video: time.sleep(0.1) or full(video))
         with pytest.raises(WriteError, match=r"\.mp4 cannot be written"):
             write_motion_dataset(tmp_path, MotionSettings(**SMALL | {"videos_per_class": 5}), workers=workers)
     assert len(begun) <= 4 * workers
@@ -215,11 +219,39 @@ def test_a_full_disk_ends_it_at_once(tmp_path, monkeypatch, workers):
     assert len(list(tmp_path.rglob("*.mp4"))) == 6 * len(MOTIONS)
 
 
-class _Slow(ThreadPoolExecutor):
-    """Threads in the place of processes; as there, other work is queued while one piece is done."""
+class _Dying:
+    """A process that is killed for want of memory, for instance."""
 
-    def submit(self, work, video):
-        return super().submit(lambda: time.sleep(0.1) or work(video))
+    def call(self, name, video, limit):
+        raise ProcessDiedError("its process was ended by SIGKILL")
+
+
+def test_a_writer_that_is_killed_is_named(tmp_path):
+    video = writing._Video(tmp_path / "a.mp4", "left", 16, 4, 0, (0,))
+    with pytest.raises(OSError, match=r"a\.mp4 cannot be written \(its process was ended by SIGKILL\)$"):
+        writing._written(_Dying(), video)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_to_the_whole_group(tmp_path, number, status):
+    """As Ctrl-C in a terminal sends it: one line, and the same command makes the rest."""
+    words = ["data", "synth", str(tmp_path), "--videos-per-class=2000", "--workers=2", "--size=64"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "videogn", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not any(tmp_path.rglob("*.mp4")):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    os.killpg(process.pid, number)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == status
+    assert said.splitlines()[-1] == "videogn: error: interrupted: the same command begins anew"
+    assert "Traceback" not in said
+    assert len(said.splitlines()) <= 2  # the bar
 
 
 @pytest.mark.parametrize("manifest", ["{}", "[1]", '{"complete"', "\xff", '{"complete": true, "complete": []}'])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import threading
 
 import fsspec
 import pyarrow as pa
@@ -173,3 +174,17 @@ def test_parts_that_do_not_exist(text):
     assert parse_shard("3/16") == (3, 16)
     with pytest.raises(ValueError, match="--shard must be a part such as 3/16"):
         parse_shard(text)
+
+
+@pytest.mark.parametrize("text", [b"", b"\n\n"])
+def test_an_empty_stream_is_said_to_be_empty(tmp_path, text):
+    """It cannot be counted beforehand, unlike a file."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    inputs = Inputs([], [str(pipe)])
+    writer = threading.Thread(target=pipe.write_bytes, args=(text,))
+    writer.start()
+    with pytest.raises(ValueError, match=r"pipe names no video$"):
+        list(inputs)
+    writer.join()
+    assert not list(Inputs(["a.mp4"], shard=Shard(2, 2)))  # of many parts, some may be empty

@@ -109,6 +109,27 @@ def test_csv():
     assert csv_table(TABLE) == '"clip, norm_x",A & B\n8 x 2,-1.5 ± 0.2\n100 %,\n'
 
 
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        (
+            r"50 % & a_b # $x$ {y} ~ ^ \n",
+            r"50 \% \& a\_b \# \$x\$ \{y\} \textasciitilde{} \textasciicircum{} \textbackslash{}n",
+        ),
+        ("[2pt]", "{[}2pt]"),  # after the \\ of the row before, a distance
+        ("*", "{*}"),
+        ("two\n\nlines\t", "two lines"),  # an empty line ends a paragraph
+        ("Zähneputzen 跳", "Zähneputzen 跳"),
+        ("a\u202eb", "a\ufffdb"),  # letters from right to left, to the end of the table
+    ],
+)
+def test_names_in_latex(name, written):
+    lines = latex_table(Table(["class"], [[name]], "50 %\nof\\all", 1)).splitlines()
+    assert lines[0] == r"% 50 % of\all"
+    assert lines[5] == rf"{written} \\"
+    assert len(lines) == 8
+
+
 def test_latex():
     assert latex_table(TABLE).splitlines() == [
         "% A caption.",

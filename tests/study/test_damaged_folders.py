@@ -26,7 +26,7 @@ def out(tmp_path):
     curve = (CurvePoint(1, 2, 64, 0.75, 2.0), CurvePoint(2, 4, 128, 0.5))
     about = ({"over_all": {"top1": 0.5}}, {"training_seconds": 1.5, "steps": 4}, planned, 2, {"cores": 2})
     CellResult(CELL, "ab", curve, *about, (("fit",), ("test", "x")), folder).write()
-    Transfer(ClipOfTest(16, 1), {}, 1.0, ("test",)).write(folder)
+    Transfer(ClipOfTest(16, 1), {"over_all": {"top1": 0.5}}, 1.0, ("test",)).write(folder)
     sections = (Section("2 epochs", "", (CELL,)),)
     write_study(tmp_path, title="T", sections=sections, grid="g", command="c", versions={"a": "1"}, test_clips=clips)
     return tmp_path

@@ -156,6 +156,39 @@ def test_a_hang_ends_at_the_limit_and_the_process_is_replaced(process, method, a
     assert process.call("add", 1, limit=LIMIT) == 6  # anew
 
 
+def test_time_in_which_the_owner_is_stopped_does_not_count():
+    """Each look at the connection here takes as long as the owner is stopped in it, an hour."""
+    looks: list[float] = []
+
+    class Waiting:
+        def poll(self, seconds: float) -> bool:
+            looks.append(seconds)
+            return len(looks) == 3
+
+    assert killable._answered(Waiting(), 1.2)
+    assert looks == pytest.approx([0.5, 0.5, 0.2])
+    looks[:] = [0.0] * 4
+    assert not killable._answered(Waiting(), 1.0)
+    assert looks[4:] == [0.5, 0.5, 0]
+
+
+def test_a_process_that_was_stopped_together_with_its_owner(process):
+    """Its alarm, later than the owner's limit, goes off when both go on, as after `scontrol suspend`."""
+    first = process.call("pid", limit=LIMIT)
+    alarm = threading.Timer(0.3, os.kill, (first, signal.SIGALRM))
+    alarm.start()
+    assert process.call("sleep", 1.0, limit=LIMIT) is None
+    alarm.join()
+    assert process.call("pid", limit=LIMIT) != first
+
+
+def test_a_process_is_in_a_group_of_its_own(process):
+    """Ctrl-C and Ctrl-Z in a terminal are for its owner, also while it starts."""
+    pid = process.call("pid", limit=LIMIT)
+    assert os.getpgid(pid) == pid
+    assert os.getsid(pid) == os.getsid(0)
+
+
 @pytest.mark.parametrize(("method", "reason"), [("crash", "ended by SIGSEGV"), ("leave", "ended with status 3")])
 def test_a_crash_is_told_and_the_process_is_replaced(process, method, reason):
     with pytest.raises(ProcessDiedError, match=reason):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 
 import pytest
 import torch
 
 from videogn.training.newest_checkpoint import checkpoints_of_runs, find_checkpoint
+from videogn.training.restoring import check_epochs
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +59,39 @@ def test_the_last_is_taken_and_named(tmp_path, caplog, command):
     assert find_checkpoint("last", tmp_path, command) == last
     said = f"--ckpt_path last: {last} (epoch=4, step=40), last of the newest training run in {tmp_path}"
     assert caplog.messages == [said]
+
+
+@pytest.mark.parametrize("command", ["fit", "test"])
+@pytest.mark.parametrize(("place", "age"), [("version_2", 9), ("version_1", 9), (".", 9), ("version_1", 4), (".", -5)])
+def test_a_later_run_without_a_checkpoint_is_named(tmp_path, caplog, command, place, age):
+    """Stopped before its first one, in a folder of its own or in that of the run before, whose checkpoint stays."""
+    _write(tmp_path, *FILES)
+    config = tmp_path / place / "config.yaml"
+    config.parent.mkdir(exist_ok=True)
+    config.touch()
+    os.utime(config, (1e9 + age, 1e9 + age))
+    assert find_checkpoint("last", tmp_path, command) == tmp_path / FILES[-1]
+    *warnings, line = caplog.messages
+    later = [f"the training run in {config.parent} began later and has left no checkpoint"]
+    assert warnings == (later if age > 4 else [])
+    what = "the newest whole one" if age > 4 else "last of the newest training run"
+    assert line == f"--ckpt_path last: {tmp_path / FILES[-1]} (epoch=4, step=40), {what} in {tmp_path}"
+
+
+def _with_epochs(number):
+    return {"loops": {"fit_loop": {"epoch_progress": {"current": {"processed": number}}}}}
+
+
+@pytest.mark.parametrize(("done", "max_epochs"), [(4, 4), (4, 5), (4, None), (4, -1), (0, 0)])
+def test_runs_that_go_on(done, max_epochs):
+    check_epochs("last.ckpt", _with_epochs(done), max_epochs)
+
+
+@pytest.mark.parametrize("max_epochs", [0, 2, 3])
+def test_a_run_that_has_come_further_is_named(max_epochs):
+    line = f"--trainer.max_epochs must be > 4 to go on from last.ckpt, which has 4 epochs, got {max_epochs}"
+    with pytest.raises(ValueError, match=f"^{re.escape(line)}$"):
+        check_epochs("last.ckpt", _with_epochs(4), max_epochs)
 
 
 @pytest.mark.parametrize("kind", ["empty", "cut", "flipped"])

@@ -1,5 +1,5 @@
 """The `videogn` command."""
 
-from videogn.cli.main import main
+from videogn.cli.main import command, main
 
-__all__ = ["main"]
+__all__ = ["command", "main"]

@@ -45,8 +45,8 @@ def adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, train
         if training or given.get(f"data.{name}") is None:
             wanted[f"data.{name}"] = hparams.get(name, getattr(NetworkInput, name))  # older checkpoints lack it
     # An exported file is made for clips of one length.
-    if not training and not config["model.engine_file"] and any(f"model.{name}" in given for name in _CLIPS):
-        _test_other_clips(config, wanted)
+    if not training and not config["model.engine_file"]:
+        _test_other_clips(wanted, given)
     if "model.crops" not in given:
         config["model.crops"] = hparams["crops"]
     wanted["data.class_names"] = hparams["class_names"]
@@ -70,13 +70,15 @@ def adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, train
     config["model.init_from"] = None  # the checkpoint has all weights, and the file may not exist any more
 
 
-def _test_other_clips(config: Namespace, wanted: dict[str, Any]) -> None:
-    """Leave the clips of a test to the user, and say so where a network was trained with others."""
-    asked, trained = ([of[f"model.{name}"] for name in _CLIPS] for of in (config, wanted))
-    if asked != trained:
-        _log.warning("tested on clips of %s x %s; the network was trained on %s x %s", *asked, *trained)
-    for name in _CLIPS:
-        del wanted[f"model.{name}"]
+def _test_other_clips(wanted: dict[str, Any], given: Namespace) -> None:
+    """Leave what the user has given of the clips of a test to the user, and say where they are others than trained."""
+    trained = {key: wanted[key] for key in (f"model.{name}" for name in _CLIPS) if key in wanted}
+    tested = {key: value if given.get(key) is None else given[key] for key, value in trained.items()}
+    if tested != trained:
+        _log.warning(
+            "tested on clips of %s x %s; the network was trained on %s x %s", *tested.values(), *trained.values()
+        )
+    wanted.update(tested)
 
 
 def adopt_published(config: Namespace, network: PublishedNetwork, given: Namespace, *, training: bool) -> None:

@@ -43,7 +43,7 @@ from videogn.training.callbacks import (
 from videogn.training.callbacks.checkpoints import RunCheckpoint
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.labelling import OneLabel
-from videogn.training.restoring import check_progress, restoring
+from videogn.training.restoring import check_epochs, check_progress, restoring
 from videogn.training.resuming import check_resumable, stopped_in_epoch
 from videogn.training.task import VideoClassifier
 from videogn.trust import KNOWN, check_trusted, is_dotted, trusted_by, typed_as
@@ -276,6 +276,7 @@ class VideoCLI(LightningCLI):
                     "--model.init_from"
                 )
             check_progress(config.ckpt_path, content)
+            check_epochs(config.ckpt_path, content, config["trainer.max_epochs"])
             options = content["hyper_parameters"].get("arch_options") or {}
             facts = {**content.get("training", {}), "memory_mode": options.get("memory_mode", "plain")}
             self._resumed = (facts, stopped_in_epoch(content))

@@ -51,6 +51,20 @@ _ABOUT = "Video classification with any normalisation over (T, H, W)."
 _TRACEBACK = "VIDEOGN_TRACEBACK"
 
 
+def command() -> None:
+    """Run the command that the process is for. Its status stands while Python ends: no signal takes its place.
+
+    Raises:
+        SystemExit: Always, as of `main`.
+    """
+    from videogn.system.stopping import stay_done
+
+    try:
+        main()
+    finally:
+        stay_done()
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Run a command.
 

@@ -45,7 +45,4 @@ def named_inputs(options: InputOptions) -> tuple[Inputs, int | None]:
     lists = [] if options.list is None else [options.list]
     shard = None if options.shard is None else parse_shard(options.shard)
     inputs = Inputs(options.videos, lists, null=options.null, shard=shard)
-    total = inputs.count()
-    if total == 0 and options.shard is None:  # of many parts, some may be empty
-        raise ValueError(f"{options.list or ' '.join(options.videos)} names no video")
-    return inputs, total
+    return inputs, inputs.count()

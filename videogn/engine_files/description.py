@@ -11,9 +11,10 @@ from typing import Any, get_args
 import torch
 from torch import Tensor
 
+from videogn.checks import shown
 from videogn.choices import EvaluationViews, ProtocolName, chosen
 from videogn.models.hyper_parameters import HYPER_PARAMETERS
-from videogn.models.stated_values import MAX_COUNT, choice, count, shown
+from videogn.models.stated_values import MAX_COUNT, choice, count
 
 #: Key of the metadata in an exported file, a JSON text.
 METADATA_KEY = "videogn"

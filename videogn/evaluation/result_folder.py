@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet
 
-from videogn.checks import existing_path
+from videogn.checks import existing_path, read_json
 
 RESULTS, CSV, PREDICTIONS, CLIPS = FILES = (
     "results.json",
@@ -19,7 +18,7 @@ RESULTS, CSV, PREDICTIONS, CLIPS = FILES = (
 )
 #: The page that is made of them.
 PAGES = ("report.md", "report.html")
-_OVER = ("over_all", "over_decodable")
+_NEEDED = ("counts.expected", "counts.not_tested", "over_all.videos", "over_decodable.videos", "per_class")
 #: Columns of the predictions that every test has.
 _COLUMNS = ["path", "label", "top1", "score1", "clips", "clip_starts", "error"]
 
@@ -37,16 +36,19 @@ def read_files(folder: str | Path) -> tuple[Path, dict[str, Any], pa.Table]:
         FileNotFoundError: The folder does not exist, or a file is missing from it.
         ValueError: A file is damaged.
     """
+    from videogn.evaluation.stated_results import SUMMARY  # no test needs them
+    from videogn.stated_shapes import check_present, check_shape
+
     path = existing_path(folder)
     path = path if path.is_dir() else path.parent
     for name in (RESULTS, PREDICTIONS):
         if not (path / name).is_file():
             raise FileNotFoundError(f"no {name} in {path}: name a folder that `videogn test` wrote")
     try:
-        about = json.loads((path / RESULTS).read_text(encoding="utf-8"))
-        counts, classes = about["counts"], about["per_class"]
-        sum([counts["expected"], counts["not_tested"], *(about[name]["videos"] for name in _OVER)])
-        "".join(row["class"] for row in classes)
+        about = read_json((path / RESULTS).read_bytes(), path / RESULTS)
+        check_shape(about, SUMMARY)
+        check_present(about, _NEEDED)
+        "".join(row["class"] for row in about["per_class"])
         table = pyarrow.parquet.read_table(path / PREDICTIONS, partitioning=None)
         if lacking := [name for name in _COLUMNS if name not in table.column_names]:
             raise KeyError(f"{PREDICTIONS}: {lacking[0]}")

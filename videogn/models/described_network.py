@@ -10,9 +10,9 @@ from typing import Any
 
 from torch import Tensor
 
+from videogn.checks import shown
 from videogn.models.architectures import MODELS, make_model
 from videogn.models.shapes_only import shapes_only
-from videogn.models.stated_values import shown
 from videogn.norm.table import NORMS
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, get_args
 
+from videogn.checks import shown
 from videogn.choices import CropsName, ScalingName, ScheduleName, check_rate
 from videogn.models.stated_values import (
     MAX_LETTERS,
@@ -20,7 +21,6 @@ from videogn.models.stated_values import (
     number,
     options,
     rate,
-    shown,
     triple,
     truth,
 )

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from videogn.checks import shown
 from videogn.choices import CropsName, EvaluationViews, ProtocolName
 from videogn.models.checkpoint_file import nearby_checkpoint
 from videogn.models.stated_values import (
@@ -25,7 +26,6 @@ from videogn.models.stated_values import (
     network_name,
     options,
     rate,
-    shown,
     triple,
     truth,
 )

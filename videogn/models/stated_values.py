@@ -5,14 +5,12 @@ A file may come from anyone. Nothing that it states is imported, opened or calle
 
 from __future__ import annotations
 
-import math
 import re
-import reprlib
 import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from videogn.checks import check_choice
+from videogn.checks import check_choice, is_number, is_whole, shown
 
 #: Largest values that are taken: beyond them a file means harm, or nothing.
 MAX_COUNT = 10_000
@@ -24,36 +22,6 @@ _MAX_DEPTH = 4
 _MAX_OPTIONS = 10_000
 #: A name of ours, of an entry point or a dotted path; never a path of files.
 _ARCH_OR_NORM = re.compile(r"[\w.:+-]{1,200}")
-
-
-class _Short(reprlib.Repr):
-    """Representation of plain values in a limited length, however large, deep or tangled they are."""
-
-    def repr_int(self, x: Any, level: int) -> str:
-        return repr(x) if x.bit_length() <= 64 else f"a number of {x.bit_length()} bits"
-
-    def repr_instance(self, x: Any, level: int) -> str:
-        return repr(x) if isinstance(x, float | bool | None) else f"a {type(x).__name__}"
-
-
-_SHORT = _Short()
-_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxdict, _SHORT.maxlist = 2, 100, 4, 8
-
-
-def shown(value: Any) -> str:
-    """Return a value for a message, at most 60 characters."""
-    text = _SHORT.repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def is_whole(value: Any) -> bool:
-    """Return whether a value is a whole number; True and False are none."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_number(value: Any) -> bool:
-    """Return whether a value is a finite number."""
-    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def count(name: str, value: Any, most: int = MAX_COUNT, *, least: int = 1) -> int:

@@ -22,6 +22,7 @@ from videogn.report.table_formats import write_tables
 from videogn.report.tables import accuracy_table
 from videogn.report.transfer import transfer_blocks
 from videogn.study.cell import norm_labels
+from videogn.study.cell_files import check_complete
 from videogn.study.study_files import Study
 from videogn.system.files import write_text
 from videogn.system.sizes import format_size
@@ -44,6 +45,7 @@ def write_report(study: Study, table_formats: Sequence[str] = ()) -> Path:
     Raises:
         ValueError: A cell's clip file is damaged.
     """
+    check_complete(study.results.values())
     blocks = report_blocks(study)
     write_text(study.folder / "report.md", render_markdown(blocks, study.folder))
     write_text(study.folder / "report.html", render_page(blocks))

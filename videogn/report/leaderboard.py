@@ -7,12 +7,11 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from videogn.checks import reading
 from videogn.report.document_blocks import Table
 from videogn.report.layout import accuracy
 from videogn.report.markdown import markdown_table
 from videogn.study.cell import Cell
-from videogn.study.cell_files import RESULT_FILE, CellResult
+from videogn.study.cell_files import CellResult, check_complete
 from videogn.study.study_files import Study
 from videogn.study.transfers import read_transfers
 from videogn.system.spreadsheet_text import csv_writer, for_spreadsheet
@@ -90,8 +89,8 @@ def _cell(study: Study, cell: Cell) -> Iterator[tuple[str, Any]]:
 
 
 def _result(result: CellResult) -> dict[str, Any]:
-    with reading(result.folder / RESULT_FILE):
-        return _facts(result)
+    check_complete([result])
+    return _facts(result)
 
 
 def _facts(result: CellResult) -> dict[str, Any]:

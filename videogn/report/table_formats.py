@@ -16,7 +16,8 @@ from videogn.system.spreadsheet_text import csv_writer, for_spreadsheet
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "|": r"\textbar{}", "±": r"$\pm$", MINUS: "$-$", DASH: "--",
+    "|": r"\textbar{}", "[": "{[}", "*": "{*}",  # the two would be options of the \\ of the row before
+    "±": r"$\pm$", MINUS: "$-$", DASH: "--",
 }  # fmt: skip
 
 
@@ -88,4 +89,9 @@ def _plain(cell: str) -> str:
 
 
 def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join("".join(_LATEX.get(letter, letter) for letter in printable(cell)) for cell in cells) + r" \\"
+    return " & ".join(map(_latex_text, cells)) + r" \\"
+
+
+def _latex_text(cell: str) -> str:
+    """Text on one line: an empty one would end the paragraph."""
+    return "".join(_LATEX.get(letter, letter) for letter in " ".join(printable(cell).split()))

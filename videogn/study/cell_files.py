@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,8 +15,11 @@ from filelock import FileLock, Timeout
 
 from videogn import checks
 from videogn.checks import reading
+from videogn.evaluation.stated_results import NEEDED
+from videogn.stated_shapes import check_present
 from videogn.study import training_log
 from videogn.study.cell import Cell, fingerprint
+from videogn.study.stated_cell import check_result
 from videogn.study.training_log import CurvePoint
 from videogn.system.files import write_json, write_text
 
@@ -91,7 +94,7 @@ class CellResult:
     @staticmethod
     def read(folder: Path) -> CellResult | None:
         """Read the result in a cell's folder; None where the cell is not finished."""
-        content = read_json(folder / RESULT_FILE)
+        content = read_result(folder)
         if not content:
             return None
         with reading(folder / RESULT_FILE):
@@ -119,6 +122,29 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ValueError(f"{path} is damaged: it must hold a JSON object")
     return content
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """Content of the result in a cell's folder, empty where there is none.
+
+    Raises:
+        ValueError: It is damaged, or a number is none.
+    """
+    content = read_json(folder / RESULT_FILE)
+    with reading(folder / RESULT_FILE):
+        check_result(content)
+    return content
+
+
+def check_complete(results: Iterable[CellResult]) -> None:
+    """Refuse results that lack what tables and reports are made of.
+
+    Raises:
+        ValueError: One lacks an entry.
+    """
+    for result in results:
+        with reading(result.folder / RESULT_FILE):
+            check_present({"test": result.test}, [f"test.{name}" for name in NEEDED])
 
 
 def check_settings(folder: Path, identity: str) -> bool:

@@ -10,7 +10,7 @@ import yaml
 
 from videogn.checks import reading
 from videogn.study.cell import Cell
-from videogn.study.cell_files import FIT_FILE, RESULT_FILE, read_cell, read_json
+from videogn.study.cell_files import FIT_FILE, RESULT_FILE, read_cell, read_json, read_result
 from videogn.study.training_log import read_curve
 
 #: What `videogn fit` writes where a training run has come to its end, and only there.
@@ -36,7 +36,7 @@ def missing_training(folder: Path) -> str | None:
 
 def half_trained(folder: Path) -> bool:
     """Whether a cell has a result of a training that was stopped, as earlier versions wrote them."""
-    result = read_json(folder / RESULT_FILE)
+    result = read_result(folder)
     if not result:
         return False
     with reading(folder / RESULT_FILE):

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from videogn.checks import reading
+from videogn.evaluation.stated_results import SUMMARY
+from videogn.stated_shapes import AMOUNT, TEXT, check_present, check_shape
 from videogn.study.cell import Cell
 from videogn.study.cell_files import CELL_FILE, RESULT_FILE, read_json, read_state
 from videogn.study.trained import half_trained
@@ -83,6 +85,8 @@ def read_transfers(folder: Path) -> dict[ClipOfTest, Transfer]:
 def _read_transfer(path: Path) -> Transfer:
     content = read_json(path)
     with reading(path):
+        check_shape(content, {"test": SUMMARY, "seconds": AMOUNT, "command": [TEXT]})
+        check_present(content, ("test.over_all.top1",))
         clip = ClipOfTest(*map(int, content["clip"]))
         return Transfer(clip, content["test"], content["seconds"], tuple(content["command"]))
 

@@ -27,6 +27,8 @@ _STARTS = 3
 _GRACE = 10.0
 #: Seconds that a killed process may take to end. One that waits for a dead disk or server does not end until then.
 _END_LIMIT = 5.0
+#: Seconds waited at a time.
+_STEP = 0.5
 #: Longest time limit in seconds; system calls overflow at about twice as many.
 LONGEST = 1e6
 #: Program of the process. -P and the path keep its working directory, and any socket.py there, out of the imports.
@@ -41,6 +43,10 @@ class TimeLimitError(Exception):
 
 class ProcessDiedError(Exception):
     """The process ended during its work; the message says how."""
+
+
+class _LateAlarmError(ProcessDiedError):
+    """The process ended itself, later than its owner should have ended it."""
 
 
 class StartError(OSError):
@@ -104,7 +110,11 @@ class KillableProcess:
         check_limit("limit", limit)
         if self._connection is None or self._owner != os.getpid():
             self._start()
-        return self._answer((method, arguments), limit)
+        try:
+            return self._answer((method, arguments), limit)
+        except _LateAlarmError:  # it was stopped in the middle of its work, and so was this process
+            self._start()
+            return self._answer((method, arguments), limit)
 
     def kill(self) -> None:
         """Kill the process from another thread; a call that waits for it raises ProcessDiedError."""
@@ -141,11 +151,11 @@ class KillableProcess:
         assert self._connection is not None
         try:
             self._connection.send((*question, limit + _GRACE))
-            if not self._connection.poll(limit):
+            if not _answered(self._connection, limit):
                 raise TimeLimitError(f"not done after {limit:g} s")
             succeeded, value = self._connection.recv()
         except (EOFError, ConnectionError) as error:
-            raise ProcessDiedError(self._obituary()) from error
+            raise self._obituary() from error
         except BaseException:
             # After an interrupt the answer to this question would be taken for that to the next.
             self.close()
@@ -154,7 +164,7 @@ class KillableProcess:
             raise value
         return value
 
-    def _obituary(self) -> str:
+    def _obituary(self) -> ProcessDiedError:
         """Say how the process ended."""
         assert self._process is not None
         with suppress(subprocess.TimeoutExpired):
@@ -162,10 +172,11 @@ class KillableProcess:
         status = self._process.returncode
         self.close()
         if status is None:
-            return "its process no longer answers"
+            return ProcessDiedError("its process no longer answers")
         if status < 0:
-            return f"its process was ended by {signal.Signals(-status).name}"
-        return f"its process ended with status {status}"
+            kind = _LateAlarmError if -status == signal.SIGALRM else ProcessDiedError
+            return kind(f"its process was ended by {signal.Signals(-status).name}")
+        return ProcessDiedError(f"its process ended with status {status}")
 
 
 def _launch(inherit: Sequence[int]) -> tuple[subprocess.Popen[bytes], Connection]:
@@ -179,10 +190,21 @@ def _launch(inherit: Sequence[int]) -> tuple[subprocess.Popen[bytes], Connection
                 [sys.executable, "-P", "-c", _PROGRAM, str(theirs.fileno()), *map(str, sys.path)],
                 pass_fds=(theirs.fileno(), *inherit),
                 stdin=subprocess.DEVNULL,
+                process_group=0,  # Ctrl-C and Ctrl-Z go to a group: the owner ends this one, and waits for it
             )
             return process, Connection(ours.detach())
     except OSError as error:  # no memory, too many processes or files
         raise StartError(f"a process that can be killed cannot be started ({error.strerror})") from error
+
+
+def _answered(connection: Connection, limit: float) -> bool:
+    """Wait for an answer; time in which this process was stopped, by Ctrl-Z for instance, does not count."""
+    while limit > 0:
+        step = min(limit, _STEP)
+        if connection.poll(step):
+            return True
+        limit -= step
+    return connection.poll(0)
 
 
 def _end(process: subprocess.Popen[bytes], connection: Connection) -> None:

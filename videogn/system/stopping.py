@@ -281,6 +281,13 @@ def _asked_again() -> Iterator[None]:
             again.cancel()
 
 
+def stay_done() -> None:
+    """Ignore from here on what asks the process to end, since it does; Ctrl-C ends what may hang in its end."""
+    for number in STOP_SIGNALS:
+        if number != signal.SIGINT:
+            signal.signal(number, signal.SIG_IGN)
+
+
 def _set(number: Any, handler: Any) -> None:
     if number is not None and handler is not None:  # one that Python did not set, and cannot set again
         signal.signal(number, handler)

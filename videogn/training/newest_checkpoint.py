@@ -19,6 +19,8 @@ _log = logging.getLogger(__name__)
 
 #: Where runs keep their checkpoints, below the folder of all: loggers have folders of their own, some of projects too.
 _PLACES = ("checkpoints", "*/checkpoints", "*/*/checkpoints")
+#: A run of its own begins by writing its configuration.
+_CONFIGS = ("config.yaml", "*/config.yaml", "*/*/config.yaml")
 
 
 def find_checkpoint(which: str, root: Path, command: str) -> Path | None:
@@ -53,7 +55,9 @@ def find_checkpoint(which: str, root: Path, command: str) -> Path | None:
         raise ValueError(f"{damaged[0]}; --ckpt_path {newest} {command}s the newest whole one")
     for reason in damaged if which == "last" else ():
         _log.warning("%s", reason)
-    before = "the newest whole one" if damaged else f"{which} of the newest training run"
+    if (later := _later_run(root, newest)) is not None:
+        _log.warning("the training run in %s began later and has left no checkpoint", later)
+    before = "the newest whole one" if damaged or later else f"{which} of the newest training run"
     _log.info("--ckpt_path %s: %s (%s), %s in %s", which, newest, _how_far(newest), before, root)
     return newest
 
@@ -100,6 +104,13 @@ def newest_whole(root: Path) -> tuple[Path | None, list[str]]:
         else:
             return path, damaged
     return None, damaged
+
+
+def _later_run(root: Path, checkpoint: Path) -> Path | None:
+    """Folder of a training run that has begun, and so written its configuration, after a checkpoint was written."""
+    begun = {file.parent: file.stat().st_mtime for place in _CONFIGS for file in root.glob(place)}
+    latest = max(begun, key=begun.__getitem__, default=None)
+    return latest if latest is not None and begun[latest] > checkpoint.stat().st_mtime else None
 
 
 def _how_far(path: Path) -> str:

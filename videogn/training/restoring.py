@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import traceback
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,26 @@ def check_progress(path: str | Path, content: Mapping[str, Any]) -> None:
         raise ValueError(f"{path} is no training run to go on with: it does not say how far it is") from error
     except ValueError as error:
         raise ValueError(f"{path} is no training run to go on with: {error}") from error
+
+
+def check_epochs(path: str | Path, content: Mapping[str, Any], max_epochs: int | None) -> None:
+    """Refuse to go on with a training run that has come further than this one is to go.
+
+    Args:
+        path: File of the checkpoint, for the message.
+        content: Its content, checked by `check_progress`.
+        max_epochs: Epochs of this run; None or -1 for no limit.
+
+    Raises:
+        ValueError: The checkpoint has more.
+    """
+    done = 0
+    with suppress(KeyError, TypeError):  # Lightning will not restore it, and say why
+        done = content["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+    if max_epochs is not None and 0 <= max_epochs < done:
+        raise ValueError(
+            f"--trainer.max_epochs must be > {done} to go on from {path}, which has {done} epochs, got {max_epochs}"
+        )
 
 
 def _check_counts(loops: Any) -> None:

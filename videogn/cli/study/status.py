@@ -48,7 +48,7 @@ def run(options: Options) -> int:
 
 
 def _row(study: Study, cell: Cell) -> dict[str, Any]:
-    from videogn.study.cell_files import is_running, part_done, read_state
+    from videogn.study.cell_files import check_complete, is_running, part_done, read_state
     from videogn.study.study_files import cell_folder
     from videogn.study.training_log import read_curve
 
@@ -58,6 +58,7 @@ def _row(study: Study, cell: Cell) -> dict[str, Any]:
     if phase in ("training", "testing") and not is_running(folder):
         phase = "interrupted"
     result = study.results.get(cell)
+    check_complete([result] if result else [])
     curve = read_curve(folder, cell)
     return {
         "cell": cell.name,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +17,8 @@ from videogn.choices import MotionSettings
 from videogn.data.manifest import is_complete, write_manifest
 from videogn.data.synthetic.motion import MOTIONS, draw_video
 from videogn.system.files import write_text
+from videogn.system.killable import LONGEST, KillableProcess, ProcessDiedError
+from videogn.system.killable_pool import work_through
 from videogn.video.encode import write_video
 
 _FPS = 30
@@ -102,16 +103,24 @@ def _write_videos(videos: list[_Video], workers: int, progress: Callable[[int, i
             _write_one(video)
             progress(done, len(videos))
         return
-    # Spawned, because a forked process inherits the locks of the caller's threads.
-    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        written = [pool.submit(_write_one, video) for video in videos]
-        try:
-            for done, future in enumerate(as_completed(written), 1):
-                future.result()
-                progress(done, len(videos))
-        except BaseException:  # a full disk, for instance: the others would meet it too
-            pool.shutdown(cancel_futures=True)
-            raise
+    # Of those that are interrupted nothing is left but partial files, which the next run removes.
+    with closing(work_through(f"{__name__}:_Writer", _written, videos, workers=min(workers, len(videos)))) as written:
+        for done, _ in enumerate(written, 1):
+            progress(done, len(videos))
+
+
+class _Writer:
+    """What writes videos in a process of its own."""
+
+    def write(self, video: _Video) -> None:
+        _write_one(video)
+
+
+def _written(process: KillableProcess, video: _Video) -> None:
+    try:
+        process.call("write", video, limit=LONGEST)
+    except ProcessDiedError as error:  # for want of memory, for instance
+        raise OSError(f"{video.path} cannot be written ({error})") from error
 
 
 def _write_one(video: _Video) -> None:

@@ -81,7 +81,7 @@ class Inputs:
 
     Raises:
         FileNotFoundError: A list does not exist, or nothing that the words name does.
-        ValueError: No word names a video.
+        ValueError: No word names a video; or, once they are read, nothing does.
         OSError: A list cannot be read.
     """
 
@@ -89,11 +89,22 @@ class Inputs:
         self, words: Sequence[str], lists: Sequence[str] = (), *, null: bool = False, shard: Shard | None = None
     ) -> None:
         self._shard = shard or Shard(1, 1)
+        self._names = [*words, *("standard input" if name == "-" else name for name in lists)]
         self._sources = [*_named(words), *(_listed(name, b"\0" if null else b"\n") for name in lists)]
 
     def __iter__(self) -> Iterator[VideoRecord]:
         every = itertools.chain.from_iterable(source.videos() for source in self._sources)
+        if self._shard.of == 1:
+            return self._some(every)
+        # Of many parts, some may be empty.
         return itertools.islice(every, self._shard.number - 1, None, self._shard.of)
+
+    def _some(self, videos: Iterator[VideoRecord]) -> Iterator[VideoRecord]:
+        first = next(videos, None)
+        if first is None:
+            raise ValueError(f"{' '.join(self._names)} names no video")
+        yield first
+        yield from videos
 
     def count(self) -> int | None:
         """Return the number of videos, by reading all names once; None if they can be read only once, or slowly."""

@@ -21,7 +21,7 @@ from videogn.report.comparison.study_settings import (
 from videogn.report.comparison.tested import read_tested
 from videogn.report.statistics import Interval, t_interval, welch_interval
 from videogn.study.cell import Cell
-from videogn.study.cell_files import CellResult
+from videogn.study.cell_files import CellResult, check_complete
 from videogn.study.study_files import Study
 
 SEED = "seed"
@@ -100,6 +100,7 @@ def compare_two(first: Study, second: Study) -> StudyComparison:
     for study in (first, second):
         if not study.results:
             raise ValueError(f"no finished cell in {study.folder}: see videogn study status {study.folder}")
+        check_complete(study.results.values())
     dropped = _moved_axes(first.cells, second.cells)
     results = [_by_setting(study.results.values(), dropped) for study in (first, second)]
     common = [key for key in results[0] if key in results[1]]
