@@ -20,6 +20,7 @@ from av.video.stream import VideoStream
 
 from videogn.checks import require_positive
 from videogn.choices import FRAME_RATE
+from videogn.video.checked_file import CheckedFile
 from videogn.video.decoders.image_folder import ImageFolder, read_image_folder
 from videogn.video.decoders.images import decode_image
 from videogn.video.decoders.leading import read_leading
@@ -81,6 +82,7 @@ class FrameTable:
         source: Absolute path, or the bytes of a video that is not a separate file.
         leaving_out: Number of packets after the first key frame that a decoder must not be given.
         images: The frames of a folder of numbered images; None for a video file.
+        known_intact: Whether every frame is known to decode: a full check found so, and the file is unchanged since.
     """
 
     path: str
@@ -97,6 +99,7 @@ class FrameTable:
     source: Source = field(repr=False)
     leaving_out: int = 0
     images: ImageFolder | None = None
+    known_intact: bool = False
 
     @property
     def coded_size(self) -> tuple[int, int]:
@@ -227,6 +230,7 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
         unmarked=listed.unmarked,
         source=source,
         leaving_out=listed.leading.undecodable,
+        known_intact=isinstance(path, CheckedFile) and path.is_unchanged(),
     )
 
 

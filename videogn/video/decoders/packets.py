@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,12 +10,12 @@ from av.packet import Packet as RawPacket
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from videogn.video.decoders.h264_units import has_idr
+
 # Containers and codecs in which decord's frames were found equal to PyAV's. decord seeks wrongly in avi, flv, mpeg and
 # mpegts, and opens no gif.
 _DECORD_CONTAINERS = ("mp4", "matroska")
 _DECORD_CODECS = frozenset({"h264", "hevc", "mpeg4", "vp8", "vp9"})
-
-_IDR_AFTER_START_CODE = re.compile(rb"\x00\x00\x01[\x05\x25\x45\x65]")
 
 
 class Packet(NamedTuple):
@@ -55,28 +54,11 @@ def summarise(packet: RawPacket, codec: str, extradata: bytes) -> Packet:
         pts=packet.pts,
         dts=packet.dts,
         key=key,
-        start=key and (codec != "h264" or _has_idr(bytes(packet), extradata)),
+        start=key and (codec != "h264" or has_idr(bytes(packet), extradata)),
         hidden=packet.is_discard,
         # VP8's frame tag, first byte: bit 0 key frame, bits 1-3 version, bit 4 show_frame.
         invisible=codec == "vp8" and not bytes(packet)[0] & 0x10,
     )
-
-
-def _has_idr(data: bytes, extradata: bytes) -> bool:
-    """Whether an H.264 access unit holds an IDR slice.
-
-    Key frames without one are recovery points: with intra refresh, later pictures take a while to become exact.
-    """
-    if len(extradata) < 7 or extradata[0] != 1:
-        return _IDR_AFTER_START_CODE.search(data) is not None
-    length_bytes = (extradata[4] & 3) + 1
-    position = 0
-    while position + length_bytes < len(data):
-        length = int.from_bytes(data[position : position + length_bytes], "big")
-        if data[position + length_bytes] & 31 == 5:
-            return True
-        position += length_bytes + length
-    return False
 
 
 def _is_open_gop(packets: Sequence[Packet]) -> bool:
