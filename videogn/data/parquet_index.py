@@ -32,7 +32,20 @@ USABLE = ("ok", "short", "slow")
 
 _SEGMENT = ("start_time", "end_time", "start_frame", "end_frame")
 _STATE = ("note", "mtime_ns")
-_READ = ("path", "label", "split", "frames", "status", "reason", "start", "bytes", "sha256", *_SEGMENT, "labels", *_STATE)
+_READ = (
+    "path",
+    "label",
+    "split",
+    "frames",
+    "status",
+    "reason",
+    "start",
+    "bytes",
+    "sha256",
+    *_SEGMENT,
+    "labels",
+    *_STATE,
+)
 #: Number of videos that are looked for where an index may have moved.
 _LOOKED_UP = 20
 _ANCHORED = r"^(/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://)"
