@@ -101,8 +101,8 @@ def check_window(window: Crop | None, height: int, width: int) -> Crop:
 
 
 #: Bytes of frames decoded at a time. What is resized next is still in the processor's cache: 60 frames of 720p take
-#: 0.39 s in parts of 6 MiB, and 0.47 s in parts of 16 MiB. Blocks above about 32 MiB return to the system, and getting them
-#: again costs as much as decoding.
+#: 0.39 s in parts of 6 MiB, and 0.47 s in parts of 16 MiB. Blocks above about 32 MiB return to the system, and getting
+#: them again costs as much as decoding.
 CHUNK_BYTES = 6 * 2**20
 
 #: (path, decoder) -> context manager that yields the open video: `open_video`, `VideoGuard(...).open` or
