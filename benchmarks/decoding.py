@@ -33,10 +33,10 @@ from videogn.bench.workload import Workload
 from videogn.choices import EvaluationViews, NetworkInput
 from videogn.data.plans import evaluation_plan, training_plan
 from videogn.video import decode_frames, open_video, read_frame_table
-from videogn.video.checked_file import CheckedFile
 from videogn.video.clips import clip_indices
 from videogn.video.decoders.frame_source import CHUNK_BYTES
 from videogn.video.decoders.readers import DECODERS
+from videogn.video.storage import CheckedFile
 from videogn.video.transforms import normalise, view_chunks, views_of
 
 CLIP = {"clip_length": 32, "interval": 2}

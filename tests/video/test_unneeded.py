@@ -14,13 +14,13 @@ import pytest
 from video_files import COUNT, H264, MEDIA, RISKY, SAFE, numbered, write
 
 from videogn.video import decode_frames, open_video, read_frame_table
-from videogn.video.checked_file import CheckedFile
 from videogn.video.decoders import unneeded
 from videogn.video.decoders.guard import VideoGuard
-from videogn.video.decoders.h264_units import is_non_reference
+from videogn.video.decoders.packets import is_non_reference
 from videogn.video.decoders.stream import open_stream, packets
 from videogn.video.decoders.unneeded import Unneeded
 from videogn.video.errors import VideoDecodeError
+from videogn.video.storage import CheckedFile
 
 #: Settings of x264 that change which pictures refer to which, and what the stream says about their order.
 X264 = {

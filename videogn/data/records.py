@@ -19,8 +19,7 @@ import pyarrow.compute as pc
 from videogn.axes import Segment, VideoRecord
 from videogn.data.stored_paths import opened_path, path_array
 from videogn.system.temporary_file import TemporaryFile
-from videogn.video.checked_file import CheckedFile
-from videogn.video.storage import MemberPath
+from videogn.video.storage import CheckedFile, MemberPath
 
 #: `large_string`, because all paths together may exceed the 2 GiB that `string` can address. They are written as in
 #: `stored_paths`. `start` and `length` are the place of a member in its shard, in bytes. A segment has either times, in

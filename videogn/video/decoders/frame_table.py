@@ -20,7 +20,6 @@ from av.video.stream import VideoStream
 
 from videogn.checks import require_positive
 from videogn.choices import FRAME_RATE
-from videogn.video.checked_file import CheckedFile
 from videogn.video.decoders.image_folder import ImageFolder, read_image_folder
 from videogn.video.decoders.images import decode_image
 from videogn.video.decoders.leading import read_leading
@@ -30,7 +29,7 @@ from videogn.video.decoders.pixel_aspect import displayed_width
 from videogn.video.decoders.stream import OpenStream, open_stream, pictures
 from videogn.video.errors import VideoDecodeError, reading
 from videogn.video.held_file import HeldFile
-from videogn.video.storage import Source, read_source
+from videogn.video.storage import CheckedFile, Source, read_source
 
 
 @dataclass(frozen=True)

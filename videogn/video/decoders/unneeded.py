@@ -7,7 +7,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from videogn.video.decoders.frame_table import FrameTable
-from videogn.video.decoders.h264_units import is_non_reference
+from videogn.video.decoders.packets import is_non_reference
 
 
 class Unneeded:
