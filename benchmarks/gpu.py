@@ -158,7 +158,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--crop", type=int, default=224, help="pixels")
     parser.add_argument("--batch-size", type=int, default=8, help="clips, or as many as fit")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--groups", nargs="+", choices=EVERYTHING, default=EVERYTHING, metavar="NAME", help="what to do")
+    parser.add_argument(
+        "--groups", nargs="+", choices=EVERYTHING, default=EVERYTHING, metavar="NAME", help="what to do"
+    )
     parser.add_argument("--videos", type=int, default=16, help="videos to predict; 0: no prediction")
     return parser
 

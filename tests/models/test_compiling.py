@@ -12,6 +12,7 @@ from torch import nn
 
 from videogn.models import make_model
 from videogn.models.compiling import compile_network
+from videogn.models.memory_format import lay_out
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the compiler about itself
@@ -53,11 +54,11 @@ def test_inductor_trains_alike(norm):
     assert_same_curves(curve(net), curve(tiny(norm)))
 
 
-def _compiled(monkeypatch, net, how, device=CPU):
+def _compiled(monkeypatch, net, how, device=CPU, backend="eager"):
     """Modules that are compiled, with the options."""
     seen = []
     monkeypatch.setattr(nn.Module, "compile", lambda module, **options: seen.append((module, options)))
-    compile_network(net, device, how, backend="eager")
+    compile_network(net, device, how, backend=backend)
     return seen
 
 
@@ -85,10 +86,44 @@ def test_not_at_all(monkeypatch):
 def test_graphs_are_cudas(monkeypatch):
     """The option is handed over; what CUDA makes of it no test sees."""
     net = tiny("gn")
-    ((module, options),) = _compiled(monkeypatch, net, "graphs", torch.device("cuda"))
-    assert (module, options) == (net, {"backend": "eager", "mode": "reduce-overhead"})
+    for how, graphs in (("graphs", True), ("whole", False)):
+        ((module, options),) = _compiled(monkeypatch, net, how, torch.device("cuda"), backend="inductor")
+        handed = {"layout_optimization": False, "triton.cudagraphs": graphs}
+        assert (module, options) == (net, {"backend": "inductor", "options": handed})
+        assert set(handed) <= set(torch._inductor.list_options())
     with pytest.raises(ValueError, match="compile graphs takes an NVIDIA GPU, got cpu: take whole or regional"):
         compile_network(net, CPU, "graphs")
+
+
+@pytest.mark.parametrize("norm", ["gn", "ws+gn"])
+def test_on_a_gpu_group_norm_is_compiled_as_operations(norm):
+    """In no graph is there a group norm, which makes its input contiguous; what runs is the same network."""
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph
+
+    net = tiny(norm).eval()
+    lay_out(net, "channels_last")
+    clips = torch.randn(2, 3, 8, 32, 32).contiguous(memory_format=torch.channels_last_3d)
+    wanted = net(clips)
+    compile_network(net, torch.device("cuda"), backend=backend)
+    torch.testing.assert_close(net(clips), wanted)
+    assert graphs
+    names = [str(node.target) for graph in graphs for node in graph.graph.nodes]
+    assert any("conv3d" in name for name in names)
+    assert not any("group_norm" in name or "contiguous" in name for name in names)
+
+
+def test_on_a_gpu_what_is_not_compiled_is_pytorchs_group_norm():
+    """The copy that a predictor compiles shares its layers with the network that is not compiled."""
+    net = tiny("gn").eval()
+    shared = copy.copy(net)
+    clips = torch.randn(1, 3, 8, 32, 32)
+    wanted = net(clips)
+    compile_network(shared, torch.device("cuda"), backend="eager")
+    assert torch.equal(net(clips), wanted)
 
 
 def test_an_unknown_name():

@@ -69,7 +69,11 @@ def test_the_network_stays_what_it_is():
         ("auto", CPU, "bf16-mixed", "gn", True, "contiguous"),
         ("auto", CPU, "bf16", "gn", False, "channels_last"),
         ("auto", CPU, "32-true", "bn", True, "contiguous"),
-        ("auto", CUDA, "bf16-mixed", "bn", True, "contiguous"),  # nothing was measured there
+        ("auto", CUDA, "bf16-mixed", "bn", True, "channels_last"),
+        ("auto", CUDA, "32-true", "bn", False, "channels_last"),
+        ("auto", CUDA, "bf16-mixed", "gn", True, "contiguous"),
+        ("auto", CUDA, "32-true", "gn", False, "contiguous"),
+        ("auto", CUDA, "bf16-mixed", "ln", True, "contiguous"),  # nothing was measured
         ("auto", CPU, "bf16-mixed", "my_norms:Norm", True, "contiguous"),
         ("channels_last", CUDA, "32-true", "gn", True, "channels_last"),
         ("contiguous", CPU, "bf16-mixed", "bn", True, "contiguous"),
@@ -77,6 +81,20 @@ def test_the_network_stays_what_it_is():
 )
 def test_auto_goes_by_what_was_measured(name, device, precision, norm, training, layout):
     assert layout_for(name, device, precision, norm, training=training) == layout
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "norm", "layout"),
+    [
+        (CUDA, "bf16-mixed", "gn", "channels_last"),
+        (CUDA, "bf16-mixed", "bn", "channels_last"),
+        (CUDA, "32-true", "gn", "contiguous"),
+        (CPU, "bf16-mixed", "gn", "contiguous"),
+        (CPU, "bf16-mixed", "bn", "channels_last"),
+    ],
+)
+def test_auto_of_compiled_networks(device, precision, norm, layout):
+    assert layout_for("auto", device, precision, norm, training=True, compiled=True) == layout
 
 
 def test_an_unknown_layout():

@@ -12,6 +12,7 @@ from videogn.choices import CompileName, MemoryFormatName
 from videogn.memory import StepSetting, TrainingStep, inference_peak, step_peak
 from videogn.models.compiling import compile_network
 from videogn.models.memory_format import format_of_clips, lay_out, layout_for
+from videogn.models.stem_convolution import fold_time
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,12 @@ class WarmCase:
         precision = case.setting.precision
         if precision == "16-mixed" and device.type == "cpu":
             raise ValueError("16-mixed takes a GPU: on a CPU, fit trains in bf16-mixed instead")
-        layout = layout_for(case.memory_format, device, precision, case.setting.norm, training=True)
+        compiled = case.compile is not False
+        layout = layout_for(case.memory_format, device, precision, case.setting.norm, training=True, compiled=compiled)
 
         def prepare(model: nn.Module) -> None:
             lay_out(model, layout)
+            fold_time(model, device, precision)
             compile_network(model, device, case.compile)
 
         self._clock = clock

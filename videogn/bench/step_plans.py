@@ -78,10 +78,12 @@ class Planner:
         rates = self._rates[dtype]
         training, inference = self._work[of_work]
         size = (setting.clip_length, setting.crop, setting.crop)
-        step_bytes = step_memory(setting, batch_size, device=self._device.type, known=self._known).peak_bytes
+        kind = self._device.type
+        step_bytes = step_memory(setting, batch_size, device=kind, known=self._known).peak_bytes
+        forward = ForwardPlan(setting, size, device=kind)
         return Plan(
             Part(step_bytes, training, rates.least_seconds(training)),
-            Part(ForwardPlan(setting, size).peak_bytes(batch_size), inference, rates.least_seconds(inference)),
+            Part(forward.peak_bytes(batch_size), inference, rates.least_seconds(inference)),
             rates,
         )
 

@@ -58,7 +58,7 @@ def _training(cli: Any) -> str:
     setting, limit = _setting(cli), device_memory(device)
     if setting is None or limit is None:
         return f"a smaller --data.batch_size than {clips} needs less, and so does {_modes('block')}"
-    kind = "cuda" if device.type == "cuda" else "cpu"
+    kind = _kind(device)
     fits = largest_batches(setting, limit, device=kind)
     needed = step_memory(setting, clips, device=kind).peak_bytes
     said = (
@@ -79,6 +79,10 @@ def _modes(mode: str) -> str:
     return f"--model.arch_options '{{memory_mode: {mode}}}'"
 
 
+def _kind(device: Any) -> str:
+    return "cuda" if device.type == "cuda" else "cpu"
+
+
 def _evaluation(cli: Any, command: str) -> str:
     from videogn.memory import device_memory
     from videogn.memory.forward import ForwardPlan
@@ -91,11 +95,12 @@ def _evaluation(cli: Any, command: str) -> str:
         if views.crops != "center":
             side = views.short_side
             size = (views.clip_length, side, round(side * _WIDE) if views.crops == "full" else side)
-    setting, limit = _setting(cli), device_memory(cli.trainer.strategy.root_device)
+    device = cli.trainer.strategy.root_device
+    setting, limit = _setting(cli), device_memory(device)
     shape = " x ".join(map(str, size))
     if setting is None or limit is None or not cli.model.hparams["arch"]:  # an exported file
         return f"{counted(clips, 'clip')} of {shape} at once are too many: a smaller {option} needs less"
-    plan = ForwardPlan(setting, size)
+    plan = ForwardPlan(setting, size, device=_kind(device))
     fit = plan.largest_batch(limit)
     return (
         f"{counted(clips, 'clip')} of {shape} at once need {format_size(plan.peak_bytes(clips))}, by the plan, and "

@@ -133,6 +133,10 @@ class Predictor(Pretrained):
         self.precision: str = arithmetic.name
         net, about = load_network(checkpoint, trust=trust)
         self._net = net.to(self.device)
+        if self.device.type == "cuda":
+            from videogn.models.stem_convolution import fold_time
+
+            fold_time(self._net, self.device, arithmetic.name)
         run = copy.copy(self._net) if compile else self._net  # a copy has the same layers and weights
         if compile:
             compile_network(run, self.device)

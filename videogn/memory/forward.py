@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
+from videogn.checks import check_choice
+from videogn.choices import DeviceName
 from videogn.memory.allocations import AllocationLog
 from videogn.memory.batch import largest_batch
+from videogn.memory.cuda_autocast import cuda_autocast
 from videogn.memory.step import StepSetting
 
 
@@ -19,9 +22,15 @@ class ForwardPlan:
     Args:
         setting: Network; its crop and clip length do not count.
         size: Size (T, H, W) of the clips.
+        device: Device to plan for, as in `videogn.memory.plan_steps`. Default: "cuda".
+
+    Raises:
+        ValueError: The device is neither cuda nor cpu.
     """
 
-    def __init__(self, setting: StepSetting, size: tuple[int, int, int]) -> None:
+    def __init__(self, setting: StepSetting, size: tuple[int, int, int], *, device: str = "cuda") -> None:
+        check_choice("device", device, get_args(DeviceName))
+        self._device = device
         self._setting = setting
         self._size = size
         self._known: dict[Any, Any] = {}
@@ -36,6 +45,6 @@ class ForwardPlan:
         with AllocationLog(self._known) as log, torch.no_grad():
             model = self._setting.build().eval()
             before, start = log.alive().total(), log.now
-            with torch.autocast("cpu", dtype, enabled=dtype is not None):
+            with cuda_autocast(self._device), torch.autocast("cpu", dtype, enabled=dtype is not None):
                 model(torch.zeros(clips, 3, *self._size, dtype=self._setting.dtype))
             return before + max(itertools.accumulate(size for _, size in log.changes(start)))

@@ -6,20 +6,19 @@ import functools
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import torch
-from torch import Tensor, nn
-from torch.utils._pytree import tree_map_only
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from videogn.checks import check_choice
 from videogn.choices import DeviceName
 from videogn.memory.allocations import AllocationLog
 from videogn.memory.batch import largest_batch
+from videogn.memory.cuda_autocast import cuda_autocast
 from videogn.memory.step import StepSetting, TrainingStep
 
 #: Two batch sizes tell what grows with the batch from what does not.
@@ -107,8 +106,8 @@ def plan_steps(
 
     Args:
         settings: Networks, inputs and optimisers.
-        device: Device to plan for, cuda or cpu; none is needed. In mixed precision, CUDA's autocast runs group_norm and
-            layer_norm in float32. Default: "cuda".
+        device: Device to plan for, cuda or cpu; none is needed. Their autocasts differ: CUDA's runs group_norm and
+            layer_norm in float32, the CPU's the pools. Default: "cuda".
         progress: Function called with (number of settings planned, number of different settings).
         seconds: Processor time that the plan of a network may take. Default: any.
 
@@ -199,8 +198,7 @@ def _run(log: AllocationLog, inputs: Sequence[tuple[StepSetting, int]], device: 
     update = log.changes(start)  # the same after every backward pass
     for step.setting, step.batch_size in inputs:
         before, start = log.alive(), log.now
-        mixed = step.setting.autocast_dtype is not None
-        with _cuda_autocast() if device == "cuda" and mixed else nullcontext():
+        with cuda_autocast(device):
             loss = step.forward()
             log.label_others("activations")
             step.backward(loss)
@@ -244,23 +242,3 @@ def _memory(run: _Run) -> StepMemory:
         at_peak[kind] += size
     activations = sum(size for kind, size in run.changes if kind == "activations" and size > 0)
     return StepMemory(run.batch_size, activations, at_peak.total(), at_peak)
-
-
-@contextmanager
-def _cuda_autocast() -> Iterator[None]:
-    """Autocast that runs group_norm and layer_norm in float32, the rule of CUDA that the CPU's autocast lacks.
-
-    See "CUDA Ops that can autocast to float32" in PyTorch's documentation.
-    """
-    rules = torch.library.Library("aten", "IMPL")
-    try:
-        for operation in (torch.ops.aten.group_norm.default, torch.ops.aten.layer_norm.default):
-            rules.impl(operation, functools.partial(_in_float32, operation), "AutocastCPU")
-        yield
-    finally:
-        rules._destroy()
-
-
-def _in_float32(operation: Callable[..., Tensor], *args: Any, **kwargs: Any) -> Tensor:
-    with torch.autocast("cpu", enabled=False):
-        return operation(*tree_map_only(Tensor, Tensor.float, args), **tree_map_only(Tensor, Tensor.float, kwargs))

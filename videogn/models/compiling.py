@@ -7,14 +7,17 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, get_args
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from videogn.checks import check_choice
 from videogn.choices import CompileName
+from videogn.norm.pytorch_layers import normalise_groups
+from videogn.norm.weight_standardisation import WeightStandardisedGroupNorm
 
 #: Number of shapes, modes and so on for which a block is compiled, at most: torch's for a function.
 _LIMIT = 8
@@ -45,15 +48,51 @@ def compile_network(
     check_choice("compile", name, ("true", "false", *get_args(CompileName)))
     if name == "graphs" and device.type != "cuda":
         raise ValueError(f"compile graphs takes an NVIDIA GPU, got {device.type}: take whole or regional")
+    options: dict[str, Any] = {}
     if backend == "inductor":
         _check_compiler(device)
+    if device.type == "cuda":
+        options = {"options": _on_cuda(graphs=name == "graphs")} if backend == "inductor" else {}
+        _keep_layouts(net)
     if name == "regional":
         regions = [region for region in _regions(net) if any(True for _ in region.parameters())]
         for region in regions:
-            region.compile(backend=backend, **_of_many(len(regions)))
+            region.compile(backend=backend, **options, **_of_many(len(regions)))
     else:
-        options: dict[str, Any] = {"mode": "reduce-overhead"} if name == "graphs" else {}
         net.compile(backend=backend, **options)
+
+
+def _keep_layouts(net: nn.Module) -> None:
+    """Have GroupNorm compiled as operations that leave the layout of activations as it is.
+
+    PyTorch's is one operation to the compiler, which makes activations contiguous before it, and which autocast runs in
+    float32 on CUDA, so that what it gives is twice as large. docs/computing.md has the times of both.
+    """
+    for module in net.modules():
+        if type(module) in _FORMS and module.weight is not None:
+            module.forward = partial(_FORMS[type(module)], module, module.forward)
+
+
+def _group_norm(norm: nn.GroupNorm, uncompiled: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    if torch.compiler.is_compiling():
+        return normalise_groups(x, norm.num_groups, norm.weight, norm.bias, norm.eps)
+    return uncompiled(x)
+
+
+#: Class of a layer -> the function that its compiled form on a GPU is made of.
+_FORMS: dict[type[nn.Module], Callable[..., Tensor]] = {
+    nn.GroupNorm: _group_norm,
+    WeightStandardisedGroupNorm: _group_norm,
+}
+
+
+def _on_cuda(*, graphs: bool) -> dict[str, Any]:
+    """Options of inductor for video networks on a GPU.
+
+    Its choice of a layout knows 2D convolutions only. Without it activations and weights have the layout that they have
+    when nothing is compiled; with it every 3D convolution of inference in 16 bits converts its input and its output.
+    """
+    return {"layout_optimization": False, "triton.cudagraphs": graphs}
 
 
 def _of_many(regions: int) -> dict[str, Any]:

@@ -14,9 +14,20 @@ from torch import nn
 from videogn.checks import check_choice
 from videogn.choices import LayoutName, MemoryFormatName
 
-#: Where channels last was faster in 16 bits: (kind of device, whether it trains, norm). In 32 bits it was not, and
-#: elsewhere nothing was measured: `auto` is contiguous there. Source: the table of docs/computing.md.
-CHANNELS_LAST_IN_16_BITS = frozenset({("cpu", True, "bn"), ("cpu", False, "bn"), ("cpu", False, "gn")})
+#: Where channels last was faster: (kind of device, whether in 16 bits, whether it trains, norm). Source: the tables of
+#: docs/computing.md, in whose other rows it was not. Elsewhere nothing was measured.
+CHANNELS_LAST = frozenset(
+    [
+        ("cpu", True, True, "bn"),
+        ("cpu", True, False, "bn"),
+        ("cpu", True, False, "gn"),
+        *(("cuda", short, training, "bn") for short in (False, True) for training in (False, True)),
+    ]
+)
+#: The same of compiled networks, which need no operation to change the layout.
+CHANNELS_LAST_COMPILED = frozenset(
+    ("cuda", True, training, norm) for training in (False, True) for norm in ("bn", "gn")
+)
 #: Layout -> number of axes of a tensor -> its format.
 _FORMATS = {
     "contiguous": {4: torch.contiguous_format, 5: torch.contiguous_format},
@@ -25,7 +36,13 @@ _FORMATS = {
 
 
 def layout_for(
-    name: MemoryFormatName, device: torch.device, precision: str, norm: str, *, training: bool
+    name: MemoryFormatName,
+    device: torch.device,
+    precision: str,
+    norm: str,
+    *,
+    training: bool,
+    compiled: bool = False,
 ) -> LayoutName:
     """Decide on a layout.
 
@@ -35,6 +52,7 @@ def layout_for(
         precision: Number format of its convolutions, such as 32, bf16 or 16-mixed.
         norm: Name of its norm.
         training: Whether gradients are computed.
+        compiled: Whether torch.compile compiles it. Default: False.
 
     Returns:
         "contiguous" or "channels_last".
@@ -51,8 +69,8 @@ def layout_for(
     check_choice("memory_format", name, get_args(MemoryFormatName))
     if name != "auto":
         return name
-    measured = "16" in precision and (device.type, training, norm) in CHANNELS_LAST_IN_16_BITS
-    return "channels_last" if measured else "contiguous"
+    faster = CHANNELS_LAST | CHANNELS_LAST_COMPILED if compiled else CHANNELS_LAST
+    return "channels_last" if (device.type, "16" in precision, training, norm) in faster else "contiguous"
 
 
 def format_of_clips(layout: LayoutName) -> torch.memory_format:

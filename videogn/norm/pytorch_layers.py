@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from videogn.checks import require_positive
+from videogn.norm.running_statistics import at_least_float32
 
 #: Number of groups unless an option says otherwise (GN paper, section 3.1).
 _GROUPS = 32
@@ -92,3 +94,32 @@ def number_of_groups(
     if num_channels % divisor:
         raise ValueError(f"channels must be divisible by {name}, got {num_channels} channels and {name}={divisor}")
     return divisor if name == "groups" else num_channels // divisor
+
+
+def normalise_groups(x: Tensor, groups: int, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
+    """Compute GroupNorm by operations that are independent of the layout, for a compiler to fuse.
+
+    Args:
+        x: Activations, (N, C, *).
+        groups: Number of groups G.
+        weight: Gamma, (C,).
+        bias: Beta, (C,).
+        eps: Constant added to the variance. Default: 1e-5.
+
+    Returns:
+        Activations of the same shape, dtype and layout, computed in float32 or wider.
+    """
+    wide = at_least_float32(x)
+    axes = tuple(range(2, x.ndim))
+    # Of each channel first: over all positions at once, as a norm of the batch. A group is only some of its channels.
+    variances, means = torch.var_mean(wide, dim=axes, correction=0)  # (N, C)
+    grouped = means.unflatten(1, (groups, -1))
+    mean = grouped.mean(2, keepdim=True)
+    variance = (variances.unflatten(1, (groups, -1)) + (grouped - mean).square()).mean(2, keepdim=True)
+    scale = (torch.rsqrt(variance + eps) * weight.unflatten(0, (groups, -1))).flatten(1)
+    mean = mean.expand_as(grouped).flatten(1)
+
+    def spread(each: Tensor) -> Tensor:
+        return each.view(*each.shape, *(1,) * len(axes))
+
+    return ((wide - spread(mean)) * spread(scale) + spread(bias)).to(x.dtype)

@@ -109,7 +109,7 @@ def plan_cells(
             seconds = _predict(cell, steps, per_clip, grid.base, videos, others)
         rows = [steps_of[repr(each)].row(cell.interval, clips) for each, clips in shapes[cell]]
         most = {name: max(row[name] for row in rows) for name in ("activation_bytes", "peak_bytes")}
-        needed = tests_bytes(grid.base, setting, tests[cell])
+        needed = tests_bytes(grid.base, setting, tests[cell], _target(grid.base))
         plans[cell] = CellPlan({**step.row(cell.interval, cell.batch_size), **most}, steps, seconds, step, needed)
     return plans
 

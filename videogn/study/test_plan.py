@@ -18,13 +18,14 @@ _WIDE = 16 / 9
 _CLIPS = 10
 
 
-def tests_bytes(base: Mapping[str, Any], setting: StepSetting, clips: Iterable[ClipOfTest]) -> int | None:
+def tests_bytes(base: Mapping[str, Any], setting: StepSetting, clips: Iterable[ClipOfTest], device: str) -> int | None:
     """Plan the peak memory of the test of the longest clips.
 
     Args:
         base: Configuration that all cells have in common.
         setting: Settings of the cell's training step.
         clips: Clips of the tests.
+        device: Device that the tests run on, cuda or cpu.
 
     Returns:
         Bytes; None without tests.
@@ -39,4 +40,5 @@ def tests_bytes(base: Mapping[str, Any], setting: StepSetting, clips: Iterable[C
     side = crop if crops == "center" else short
     size = (longest, side, round(side * _WIDE) if crops == "full" else side)
     at_once = int(model.get("clips_per_forward") or _CLIPS)
-    return int(ForwardPlan(replace(setting, clip_length=longest), size).peak_bytes(at_once))
+    plan = ForwardPlan(replace(setting, clip_length=longest), size, device=device)
+    return int(plan.peak_bytes(at_once))

@@ -48,10 +48,13 @@ class ComputingSettings:
         """Lay out a network in memory and have it compiled, as far as is asked for; return its layout."""
         from videogn.models.compiling import compile_network
         from videogn.models.memory_format import lay_out, layout_for
+        from videogn.models.stem_convolution import fold_time
 
         device = trainer.strategy.root_device
-        layout = layout_for(self.memory_format, device, str(trainer.precision), norm, training=training)
+        precision, compiled = str(trainer.precision), self.compile is not False
+        layout = layout_for(self.memory_format, device, precision, norm, training=training, compiled=compiled)
         lay_out(net, layout)
+        fold_time(net, device, precision)
         compile_network(net, device, self.compile)
         return layout
 
