@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.multiprocessing import get_sharing_strategy
@@ -34,8 +35,11 @@ def shareable_empty(*shape: int, dtype: torch.dtype = torch.uint8) -> Tensor:
         OSError: There is not as much memory.
     """
     size = math.prod(shape) * dtype.itemsize
-    if get_worker_info() is None or size == 0:
+    if size == 0:
         return torch.empty(shape, dtype=dtype)
+    if get_worker_info() is None:
+        # NumPy asks Linux for huge pages: 64 MiB are there in 9 ms, and in 32 ms from torch.
+        return torch.from_numpy(np.empty(size, np.uint8)).view(dtype).view(shape)
     return torch.empty(0, dtype=dtype).set_(_shared(size)).view(shape)
 
 

@@ -31,7 +31,21 @@ VERSION = 1
 USABLE = ("ok", "short", "slow")
 
 _SEGMENT = ("start_time", "end_time", "start_frame", "end_frame")
-_READ = ("path", "label", "split", "frames", "status", "reason", "start", "bytes", "sha256", *_SEGMENT, "labels")
+_STATE = ("note", "mtime_ns")
+_READ = (
+    "path",
+    "label",
+    "split",
+    "frames",
+    "status",
+    "reason",
+    "start",
+    "bytes",
+    "sha256",
+    *_SEGMENT,
+    "labels",
+    *_STATE,
+)
 #: Number of videos that are looked for where an index may have moved.
 _LOOKED_UP = 20
 _ANCHORED = r"^(/|[A-Za-z]:[\\/]|[A-Za-z][A-Za-z0-9+.-]*://)"
@@ -92,6 +106,8 @@ def read_parquet(
             columns["frames"] = pc.if_else(pc.equal(_statuses(table), "slow"), None, table["frames"])
     if {"start", "bytes"} <= set(table.column_names):  # members of shards
         columns |= {"start": table["start"], "length": table["bytes"]}
+    if stored.get("decode") is True and {"status", "bytes", *_STATE} <= set(table.column_names):
+        columns |= _checked_states(table)
     columns |= {name: table[name] for name in _SEGMENT if name in table.column_names}
     if sets.null_count < len(sets):
         numbered = [None if each is None else sorted(numbers[name] for name in each) for each in sets.to_pylist()]
@@ -228,6 +244,13 @@ def usable(table: pa.Table) -> pa.Array | pa.ChunkedArray:
 
 def _statuses(table: pa.Table) -> pa.ChunkedArray:
     return pc.fill_null(table["status"].cast(pa.large_string()), USABLE[0])
+
+
+def _checked_states(table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """Size and time of change of the files all frames of which decode; null where anything at all was found."""
+    fine = pc.and_(pc.equal(_statuses(table), USABLE[0]), pc.is_null(table["note"]))
+    names = {"checked_bytes": table["bytes"], "mtime_ns": table["mtime_ns"]}
+    return {name: pc.if_else(fine, values, None) for name, values in names.items()}
 
 
 def _contents(hashes: pa.ChunkedArray) -> pa.Array:

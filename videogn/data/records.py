@@ -19,11 +19,12 @@ import pyarrow.compute as pc
 from videogn.axes import Segment, VideoRecord
 from videogn.data.stored_paths import opened_path, path_array
 from videogn.system.temporary_file import TemporaryFile
-from videogn.video.storage import MemberPath
+from videogn.video.storage import CheckedFile, MemberPath
 
 #: `large_string`, because all paths together may exceed the 2 GiB that `string` can address. They are written as in
 #: `stored_paths`. `start` and `length` are the place of a member in its shard, in bytes. A segment has either times, in
-#: seconds, or frame indices. `content` is the beginning of a hash of the file, where an index has one; it serves to
+#: seconds, or frame indices. `checked_bytes` and `mtime_ns` are the state of a file in which an index found every frame
+#: to decode. `content` is the beginning of a hash of the file, where an index has one; it serves to
 #: compare videos, and is no part of a VideoRecord. `labels` is null where a video has one label.
 SCHEMA = pa.schema(
     [
@@ -34,6 +35,8 @@ SCHEMA = pa.schema(
         ("start", pa.int64()),
         ("length", pa.int64()),
         ("content", pa.int64()),
+        ("checked_bytes", pa.int64()),
+        ("mtime_ns", pa.int64()),
         ("labels", pa.list_(pa.int32())),
         ("start_time", pa.float64()),
         ("end_time", pa.float64()),
@@ -91,6 +94,9 @@ class Records(Sequence[VideoRecord]):
         if any(isinstance(path, MemberPath) for path in paths):
             places = [(path.start, path.length) if isinstance(path, MemberPath) else (None, None) for path in paths]
             columns |= zip(("start", "length"), map(pa.array, zip(*places, strict=True)), strict=True)
+        if any(isinstance(path, CheckedFile) for path in paths):
+            states = [(path.size, path.changed) if isinstance(path, CheckedFile) else (None, None) for path in paths]
+            columns |= zip(("checked_bytes", "mtime_ns"), map(pa.array, zip(*states, strict=True)), strict=True)
         if frames is not None:
             columns["frames"] = pa.array(frames, pa.int64())
         if errors is not None:
@@ -194,6 +200,8 @@ def _record(
     start: int | None,
     length: int | None,
     content: int | None,
+    checked_bytes: int | None,
+    mtime_ns: int | None,
     labels: Sequence[int] | None,
     start_time: float | None,
     end_time: float | None,
@@ -203,6 +211,8 @@ def _record(
     path = opened_path(path)
     if start is not None and length is not None:
         path = MemberPath(path, start, length)
+    elif checked_bytes is not None and mtime_ns is not None:
+        path = CheckedFile(path, checked_bytes, mtime_ns)
     segment = segment_of(start_time, end_time, start_frame, end_frame)
     return VideoRecord(path, label, frames, error, segment, None if labels is None else tuple(labels))
 

@@ -29,7 +29,7 @@ from videogn.video.decoders.pixel_aspect import displayed_width
 from videogn.video.decoders.stream import OpenStream, open_stream, pictures
 from videogn.video.errors import VideoDecodeError, reading
 from videogn.video.held_file import HeldFile
-from videogn.video.storage import Source, read_source
+from videogn.video.storage import CheckedFile, Source, read_source
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,7 @@ class FrameTable:
         source: Absolute path, or the bytes of a video that is not a separate file.
         leaving_out: Number of packets after the first key frame that a decoder must not be given.
         images: The frames of a folder of numbered images; None for a video file.
+        known_intact: Whether every frame is known to decode: a full check found so, and the file is unchanged since.
     """
 
     path: str
@@ -97,6 +98,7 @@ class FrameTable:
     source: Source = field(repr=False)
     leaving_out: int = 0
     images: ImageFolder | None = None
+    known_intact: bool = False
 
     @property
     def coded_size(self) -> tuple[int, int]:
@@ -227,6 +229,7 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
         unmarked=listed.unmarked,
         source=source,
         leaving_out=listed.leading.undecodable,
+        known_intact=isinstance(path, CheckedFile) and path.is_unchanged(),
     )
 
 

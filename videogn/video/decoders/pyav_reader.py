@@ -12,6 +12,7 @@ from av.video.reformatter import VideoReformatter
 from videogn.axes import Crop
 from videogn.video.decoders.frame_table import FrameTable
 from videogn.video.decoders.stream import OpenStream, is_intra, open_stream, pictures
+from videogn.video.decoders.unneeded import Unneeded
 from videogn.video.errors import VideoDecodeError, explain
 
 # Decoding this many frames costs about as much as a seek, after which the queue of reordered frames has to fill again.
@@ -34,6 +35,7 @@ class PyAVReader:
         self._open = ExitStack()
         self._why = ""
         self._container, self._stream = opened
+        self._unneeded = Unneeded(table, self._stream)
         if 0 in self._starts and not table.leaving_out:
             self._seek(0)
         else:
@@ -51,6 +53,7 @@ class PyAVReader:
 
     def read(self, indices: np.ndarray, window: Crop, out: np.ndarray) -> None:
         """See `Reader`."""
+        self._unneeded.want(indices)
         for row, index in enumerate(indices.tolist()):
             self._write(self._picture(index), window, out[row])
 
@@ -59,7 +62,11 @@ class PyAVReader:
         self._open.close()
         self._container, self._stream = self._open.enter_context(open_stream(self._table.path, self._table.source))
         self._pictures = pictures(
-            self._container, self._stream, unmarked=self._table.unmarked, leaving_out=self._table.leaving_out
+            self._container,
+            self._stream,
+            unmarked=self._table.unmarked,
+            leaving_out=self._table.leaving_out,
+            unneeded=self._unneeded,
         )
         self._sought = -1
         self._position = -1  # index of the frame decoded last
@@ -70,7 +77,7 @@ class PyAVReader:
         """Decode from a key frame on."""
         assert self._table.pts is not None
         pts = int(self._table.pts[keyframe])
-        self._pictures = pictures(self._container, self._stream, key_pts=pts)
+        self._pictures = pictures(self._container, self._stream, key_pts=pts, unneeded=self._unneeded)
         self._position = keyframe - 1
         self._sought = keyframe  # and not yet decoded
         self._damaged = False
@@ -81,9 +88,19 @@ class PyAVReader:
             self._usable, self._why = False, explain(error)
 
     def _picture(self, index: int) -> VideoFrame:
-        """Frame `index`: decode on if it is near, else from the last key frame before it, and if that fails from 0."""
+        """Frame `index`: with the pictures that it needs, and if that fails with all of them."""
         if index >= self._table.readable:
             raise self._failure(index, "the file is cut short")
+        picture = self._found(index)
+        if picture is None and self._unneeded.active:
+            self._unneeded.active = self._usable = False
+            picture = self._found(index)
+        if picture is None:
+            raise self._failure(index, self._why)
+        return picture
+
+    def _found(self, index: int) -> VideoFrame | None:
+        """Frame `index`: decode on if it is near, else from the last key frame before it, and if that fails from 0."""
         keyframe = int(np.searchsorted(self._keyframes, index, side="right")) - 1
         start = int(self._keyframes[keyframe]) if keyframe >= 0 else 0
         picture = None
@@ -95,8 +112,6 @@ class PyAVReader:
         if picture is None:
             self._restart()
             picture = self._advance(index)
-        if picture is None:
-            raise self._failure(index, self._why)
         return picture
 
     def _advance(self, index: int) -> VideoFrame | None:
@@ -138,7 +153,8 @@ class PyAVReader:
         """Convert to RGB, turn upright and copy a window of it to `out`, uint8 (h, w, 3)."""
         height, width = self._table.coded_size  # the first frame's, should the size change on the way
         try:
-            plane = self._reformatter.reformat(picture, width=width, height=height, format="rgb24").planes[0]
+            converted = self._reformatter.reformat(picture, width=width, height=height, format="rgb24", threads=1)
+            plane = converted.planes[0]
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise VideoDecodeError(self._table.path, f"cannot be converted to RGB ({explain(error)})") from error
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)[:height, : width * 3]

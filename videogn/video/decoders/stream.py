@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -141,6 +141,7 @@ def pictures(
     *,
     unmarked: bool = False,
     leaving_out: int = 0,
+    unneeded: Callable[[Packet], bool] = lambda packet: False,
 ) -> Generator[VideoFrame, None, None]:
     """Decode from the container's position on. If decoding fails, the pictures finished before are yielded first.
 
@@ -150,6 +151,7 @@ def pictures(
         key_pts: See `from_key_frame`; so are the others.
         unmarked: Whether no packet is marked as a key frame.
         leaving_out: Number of packets after the key frame that are left out.
+        unneeded: Whether a packet is passed over; see `videogn.video.decoders.unneeded`. Default: none is.
 
     Yields:
         Pictures in the order of display, without those that an edit list hides.
@@ -160,7 +162,8 @@ def pictures(
     try:
         demuxed = packets(container, stream)
         for packet in from_key_frame(demuxed, key_pts, unmarked=unmarked, leaving_out=leaving_out):
-            yield from packet.decode()
+            if not unneeded(packet):
+                yield from packet.decode()
     except av.error.FFmpegError:
         yield from flush(stream)
         raise

@@ -24,7 +24,7 @@ class TorchcodecReader(ForeignReader):
         try:
             importlib.import_module("torchcodec.decoders")
         except ImportError:
-            return "torchcodec is not installed"
+            return "torchcodec is not installed: pip install 'videogn[torchcodec]'"
         except (RuntimeError, OSError):
             return "torchcodec finds no FFmpeg libraries (versions 4 to 9); install FFmpeg"
         return None
