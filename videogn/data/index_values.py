@@ -20,10 +20,11 @@ _NUMBERS = {
     "end_frame": ("whole numbers", 0, 10**9),
     "start": ("whole numbers", 0, 2**62),
     "bytes": ("whole numbers", 0, 2**62),
+    "mtime_ns": ("whole numbers", -(2**63), 2**63 - 1),
     "start_time": ("numbers", 0, 10**9),
     "end_time": ("numbers", 0, 10**9),
 }
-_TEXTS = ("path", "label", "split", "status", "reason", "sha256")
+_TEXTS = ("path", "label", "split", "status", "reason", "note", "sha256")
 
 
 def check_rows(file: pq.ParquetFile, source: Path) -> None:

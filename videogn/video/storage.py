@@ -85,10 +85,7 @@ class CheckedFile(str):
         """Return whether it is a file whose size and time of change are still those of the check."""
         try:
             found = os.stat(self)
-        except (
-            OSError,
-            ValueError,
-        ):  # an object in a store among others, which would have to be asked over the network
+        except (OSError, ValueError):  # among others an object in a store, which would have to be asked for it
             return False
         return (found.st_size, found.st_mtime_ns) == (self.size, self.changed)
 
