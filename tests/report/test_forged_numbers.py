@@ -102,7 +102,7 @@ def test_readers_of_a_study(study, capsys):
 
 @pytest.mark.parametrize(
     ("command", "name"),
-    [("report", "over_all"), ("table", "per_class"), ("status", "counts"), ("compare", "k_of_top5")],
+    [("report", "over_all"), ("table", "per_class"), ("status", "over_all"), ("compare", "k_of_top5")],
 )
 def test_an_entry_that_is_missing(study, capsys, command, name):
     folder, file = study

@@ -136,15 +136,19 @@ def read_result(folder: Path) -> dict[str, Any]:
     return content
 
 
-def check_complete(results: Iterable[CellResult]) -> None:
-    """Refuse results that lack what tables and reports are made of.
+def check_complete(results: Iterable[CellResult], needed: Sequence[str] = NEEDED) -> None:
+    """Refuse results that lack an entry.
+
+    Args:
+        results: Results of cells.
+        needed: Places of entries in that of a test. Default: those that tables and reports are made of.
 
     Raises:
         ValueError: One lacks an entry.
     """
     for result in results:
         with reading(result.folder / RESULT_FILE):
-            check_present({"test": result.test}, [f"test.{name}" for name in NEEDED])
+            check_present({"test": result.test}, [f"test.{name}" for name in needed])
 
 
 def check_settings(folder: Path, identity: str) -> bool:

@@ -58,7 +58,7 @@ def _row(study: Study, cell: Cell) -> dict[str, Any]:
     if phase in ("training", "testing") and not is_running(folder):
         phase = "interrupted"
     result = study.results.get(cell)
-    check_complete([result] if result else [])
+    check_complete([result] if result else [], ["over_all.top1"])
     curve = read_curve(folder, cell)
     return {
         "cell": cell.name,
