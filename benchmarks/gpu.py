@@ -79,8 +79,6 @@ GROUPS: dict[str, list[Form]] = {
 }
 #: Name of the measurement of decoding, which is no group of steps.
 PREDICTION = "prediction"
-#: What is measured, in order.
-EVERYTHING = [*list(GROUPS)[:1], PREDICTION, *list(GROUPS)[1:]]
 #: Seconds that a group needs to be worth beginning.
 LEAST_SECONDS = 20
 
@@ -134,7 +132,7 @@ def main() -> None:
         facts["machine"] = torch.cuda.get_device_name()
     batch_size = _batch_size(options, device)
     findings = Findings(options.out, options.minutes, {**facts, "options": {**vars(options), "out": str(options.out)}})
-    for name in options.groups:
+    for name in options.groups or _everything(options.videos):
         if name == PREDICTION:
             try:
                 _measure_prediction(findings, options, device)
@@ -158,11 +156,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--crop", type=int, default=224, help="pixels")
     parser.add_argument("--batch-size", type=int, default=8, help="clips, or as many as fit")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument(
-        "--groups", nargs="+", choices=EVERYTHING, default=EVERYTHING, metavar="NAME", help="what to do"
-    )
+    parser.add_argument("--groups", nargs="+", choices=_everything(1), metavar="NAME", help="default: everything")
     parser.add_argument("--videos", type=int, default=16, help="videos to predict; 0: no prediction")
     return parser
+
+
+def _everything(videos: int) -> list[str]:
+    """Names of all that is measured, in order."""
+    first, *others = GROUPS
+    return [first, *([PREDICTION] if videos else []), *others]
 
 
 def _setting(options: argparse.Namespace, form: Form) -> StepSetting:
@@ -178,7 +180,7 @@ def _batch_size(options: argparse.Namespace, device: torch.device) -> int:
 
 def _measure_prediction(findings: Findings, options: argparse.Namespace, device: torch.device) -> None:
     """Videos per second of decoding, of the network, and of both at once."""
-    if options.videos == 0 or findings.left < 3 * LEAST_SECONDS:
+    if findings.left < 3 * LEAST_SECONDS:
         findings.leave_out("prediction")
         return
     side = 2 * round(options.crop * 8 / 7 / 2)
