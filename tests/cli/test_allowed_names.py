@@ -6,12 +6,21 @@ import sys
 
 import pytest
 import yaml
+from jsonargparse._util import import_object
 
 from videogn.cli.allowed_names import only_names_of
 
 
 def _lambda(function):
     return {"trainer": {"callbacks": [{"class_path": "LambdaCallback", "init_args": {"on_fit_start": function}}]}}
+
+
+def test_to_trust_a_part_of_what_is_known_takes_nothing_from_the_next_command():
+    name = "videogn.training.callbacks"
+    with only_names_of([name]):
+        pass
+    with only_names_of([]):
+        assert import_object(f"{name}.RunHistory").__name__ == "RunHistory"
 
 
 @pytest.fixture

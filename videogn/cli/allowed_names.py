@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from jsonargparse import set_parsing_settings
 
-from videogn.trust import KNOWN
+from videogn.trust import KNOWN, is_trusted
 
 
 @contextmanager
@@ -29,4 +29,4 @@ def only_names_of(trusted: Collection[str]) -> Iterator[None]:
     try:
         yield
     finally:  # the settings are the process's: what one command trusts is nothing to the next
-        set_parsing_settings(import_path_denylist=[name for name in own if name not in KNOWN])
+        set_parsing_settings(import_path_denylist=[name for name in own if not is_trusted(name, KNOWN)])
