@@ -87,6 +87,19 @@ def test_it_is_measured(videogn, capsys, small_machine):
     assert half["step_seconds"] is half["peak_bytes"] is half["of_roofline"] is None
 
 
+def test_times_of_wrong_convolutions_are_not_published(videogn, capsys, monkeypatch, small_machine):
+    """What a training run in that number format would refuse to begin with."""
+    monkeypatch.setattr("videogn.training.precision_check._error", lambda shape, *others: "the output is all noise")
+    wrong, right = _rows(videogn, capsys, "--norm=bn", "--clips=4x2", "--precision", "bf16-mixed", "32", "--rounds=1")
+    assert re.fullmatch(
+        r"convolutions in bfloat16 are wrong on cpu with torch \S+: in \S+ on \S+ positions the output is all noise; "
+        "take precision 32 or another version of torch",
+        wrong["error"],
+    )
+    assert wrong["step_seconds"] is wrong["inference_seconds"] is wrong["of_roofline"] is wrong["peak_bytes"] is None
+    assert right["error"] is None
+
+
 def test_rows_in_order_medians_and_ratios(videogn, capsys, stand_in):
     """Ratios are medians of those of each round; in the second test each is compared with its own twin."""
     arguments = ["--norm", "bn", "gn", "--clips=4x2", "--precision", "32", "bf16-mixed", "--rounds=3"]

@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from videogn.bench.clocks import Clock, times_of, warm_up
-from videogn.choices import CompileName, MemoryFormatName
+from videogn.choices import CompileName, LayoutName, MemoryFormatName
 from videogn.memory import StepSetting, TrainingStep, inference_peak, step_peak
 from videogn.models.compiling import compile_network
 from videogn.models.memory_format import format_of_clips, lay_out, layout_for
 from videogn.models.stem_convolution import fold_time
+from videogn.training.precision_check import check_convolutions, reduced_type
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class WarmCase:
         inference_peak_bytes: The same of inference.
 
     Raises:
-        ValueError: It cannot run here.
+        ValueError: It cannot run here, or its convolutions are wrong here.
     """
 
     def __init__(self, case: StepCase, device: torch.device, clock: Clock) -> None:
@@ -57,6 +58,7 @@ class WarmCase:
         layout = layout_for(case.memory_format, device, precision, case.setting.norm, training=True, compiled=compiled)
 
         def prepare(model: nn.Module) -> None:
+            _check_convolutions(case.setting, model, device, layout)
             lay_out(model, layout)
             fold_time(model, device, precision)
             compile_network(model, device, case.compile)
@@ -87,3 +89,11 @@ class WarmCase:
         self._step.model.eval()
         with torch.inference_mode():
             return self._clock.seconds(lambda: self._step.logits(self._clips), times)
+
+
+def _check_convolutions(setting: StepSetting, model: nn.Module, device: torch.device, layout: LayoutName) -> None:
+    """Refuse to time what training would refuse to compute: the time of a wrong convolution is worth nothing."""
+    dtype = reduced_type(setting.precision)
+    if dtype is not None:
+        size = (setting.clip_length, setting.crop, setting.crop)
+        check_convolutions(model, [size], device, dtype, layout=layout, override=None)

@@ -54,7 +54,7 @@ def check_convolutions(
     dtype: torch.dtype,
     *,
     layout: LayoutName = "contiguous",
-    override: str = "--model.check_precision false",
+    override: str | None = "--model.check_precision false",
     convolution: Convolution = F.conv3d,
 ) -> None:
     """Compare a network's convolutions and their gradients with float32, and refuse what is off by more than rounding.
@@ -68,7 +68,7 @@ def check_convolutions(
         device: Device of the run.
         dtype: Number format of its convolutions.
         layout: Memory format of the run. Default: "contiguous".
-        override: Option that leaves out this check, for the message.
+        override: Option that leaves out this check, for the message; None where there is none.
         convolution: The convolution. Default: torch's.
 
     Raises:
@@ -84,9 +84,10 @@ def check_convolutions(
     if next(errors(_examples(net)), None) is None:
         return
     for shape, error in errors(convolutions_of(net, sizes)):
+        way_on = "" if override is None else f", or go on all the same with {override}"
         raise ValueError(
             f"convolutions in {_name(dtype)} are wrong on {device.type} with {_versions(device)}: in {shape} {error}; "
-            f"take precision 32 or another version of torch, or go on all the same with {override}"
+            f"take precision 32 or another version of torch{way_on}"
         )
 
 
