@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 
 import pytest
 import torch
@@ -165,3 +166,43 @@ def test_the_sources_own_input_leaves_the_kernel_as_it_was():
     assert torch.equal(adapt_stem(kernel, IMAGENET, IMAGENET.std), kernel)
     bgr = InputNormalisation((0.1, 0.2, 0.3), (0.1, 0.2, 0.3), "BGR")
     assert torch.equal(adapt_stem(kernel, bgr, (0.3, 0.2, 0.1)), kernel.flip(1))
+
+
+def _stem_in_loops(norm, weight, clip):
+    """The first outputs of a stem without padding, from the definition: filters changed as the norm's papers say."""
+    outputs = []
+    for kernel in weight:
+        centred = kernel - kernel.mean()
+        if norm == "ws+gn":
+            kernel = centred / (centred.square().mean() + 1e-5).sqrt()
+        elif norm == "nf":
+            kernel = centred / max(float(centred.square().sum()), 1e-4) ** 0.5
+        elif norm == "mabn":
+            kernel = centred
+        outputs.append((kernel * clip).sum())
+    return torch.stack(outputs)
+
+
+@pytest.mark.parametrize("std", [(0.4, 0.4, 0.4), (0.1, 0.2, 0.4)])
+@pytest.mark.parametrize(("norm", "exact"), [("gn", True), ("ws+gn", False), ("nf", False), ("mabn", None)])
+def test_a_std_that_a_stem_cannot_take_up_is_noted(tmp_path, norm, exact, std):
+    """Off by what loops say; centralised filters take up one scale of all colours, standardised ones none."""
+    exact = std == (0.4, 0.4, 0.4) if exact is None else exact
+    torch.manual_seed(1)
+    source, model = (i3d_tiny(norm=norm, width=8, num_classes=3).double() for _ in range(2))
+    own, theirs = (torch.tensor(each, dtype=torch.float64).view(3, 1, 1, 1) for each in (std, (0.2, 0.2, 0.2)))
+    about = {"mean": [0.45] * 3, "std": [0.2] * 3, "class_names": list("abc"), "arch": "i3d_tiny", "norm": norm}
+    torch.save({"state_dict": source.state_dict(), "hyper_parameters": about}, tmp_path / "a.ckpt")
+    assert load_weights(model, tmp_path / "a.ckpt").notes == []
+    notes = load_weights(model, tmp_path / "a.ckpt", std=std).notes
+    pixels = torch.randn(400, *source.blocks[0].conv.weight.shape[1:], dtype=torch.float64)
+    before = torch.stack([_stem_in_loops(norm, source.blocks[0].conv.weight, each / theirs) for each in pixels])
+    after = torch.stack([_stem_in_loops(norm, model.blocks[0].conv.weight, each / own) for each in pixels])
+    off = float(((after - before).norm() / before.norm()).detach())
+    if exact:
+        assert notes == []
+        assert off < 1e-6
+        return
+    (note,) = notes
+    assert note.startswith(f"the clips' std ({', '.join(map(str, std))}) is not the weights' own, and ")
+    assert int(re.search(r"is (\d+)% off$", note)[1]) == pytest.approx(100 * off, rel=0.25)

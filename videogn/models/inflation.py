@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Size, Tensor
+import torch
+from torch import Size, Tensor, nn
 
 Triple = tuple[float, float, float]
 
@@ -73,6 +74,35 @@ def adapt_stem(kernel: Tensor, source: InputNormalisation, std: Sequence[float])
         kernel = kernel.flip(1)
     factor = kernel.new_tensor(std) / kernel.new_tensor(_rgb(source.std, source.order))
     return kernel if bool((factor == 1).all()) else kernel * factor.view(1, 3, *[1] * (kernel.ndim - 2))
+
+
+@torch.no_grad()
+def folding_error(conv: nn.Module, kernel: Tensor, source: InputNormalisation, std: Sequence[float]) -> float:
+    """Compare a convolution's outputs before and after `adapt_stem`, the same pixels in both normalisations.
+
+    They differ where the convolution changes its weights in use: standardised ones keep no scale, and neither those nor
+    centralised ones keep a scale of each channel.
+
+    Args:
+        conv: First convolution.
+        kernel: Kernel for the source's input, (O, 3, ...).
+        source: Normalisation of the source's input.
+        std: RGB standard deviation that the clips will be divided by.
+
+    Returns:
+        Norm of the difference divided by that of the output before: 0 up to rounding for a plain convolution.
+    """
+    own = _rgb(source.std, source.order)
+    pixels = torch.randn(16, *kernel.shape[1:], generator=torch.Generator().manual_seed(0), dtype=kernel.dtype)
+
+    def output(divisor: Sequence[float]) -> Tensor:
+        clips = pixels / kernel.new_tensor(divisor).view(1, 3, *[1] * (kernel.ndim - 2))
+        weight = adapt_stem(kernel, source, divisor)
+        result: Tensor = torch.func.functional_call(conv, {"weight": weight}, (clips.to(kernel.device),))
+        return result
+
+    before = output(own)
+    return float((output(std) - before).norm() / before.norm())
 
 
 def input_for(

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from videogn.models.fairness import fairness_note
 from videogn.models.foreign_names import head_prefix, stem_convs, translation
-from videogn.models.inflation import Triple, adapt_stem, inflate, input_for
+from videogn.models.inflation import InputNormalisation, Triple, adapt_stem, folding_error, inflate, input_for
 from videogn.models.nonlocal_release import release_notes, with_statistics
 from videogn.models.weight_sources import SourceWeights, read_checkpoint, read_source
 
@@ -28,6 +28,8 @@ _COUNTER = ".num_batches_tracked"
 _NO_WEIGHTS = (_COUNTER, "_momentum", ".split_mean", ".split_var")
 #: Number of groups in all published ImageNet networks with GN in these layouts.
 _IMAGENET_GROUPS = 32
+#: Largest part of the outputs of a first convolution that is rounding.
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def load_weights(
         norm: Name and options of the network's norm, compared with those in the checkpoint. Default: not compared.
         mean: RGB mean of the input. Default: the source's. Any other leaves a constant offset, which is noted.
         std: RGB standard deviation of the input. Default: the source's. Any other is folded into the first
-            convolution, exactly.
+            convolution, exactly; one that changes its weights in use (ws+gn, nf, mabn) cannot take it up, which is
+            noted.
 
     Returns:
         The report. Its `mean` and `std` are those to normalise the clips with.
@@ -143,6 +146,9 @@ def load_weights(
     _keep_still(model, fitting, report.inflated)
     if weights.normalisation is not None and report.std is not None:
         for stem in fitting.keys() & set(stem_convs(model)):
+            conv = model.get_submodule(stem.removesuffix(".weight"))
+            if std is not None:
+                report.notes.extend(_folding_note(conv, fitting[stem], weights.normalisation, report.std))
             fitting[stem] = adapt_stem(fitting[stem], weights.normalisation, report.std)
     model.load_state_dict(fitting, strict=False)
     return report
@@ -191,6 +197,16 @@ def _new_report(
             "the network starts with every input shifted by the difference"
         )
     return WeightReport(mean=mean, std=std, notes=notes)
+
+
+def _folding_note(conv: nn.Module, kernel: Tensor, source: InputNormalisation, std: Triple) -> list[str]:
+    error = folding_error(conv, kernel, source, std)
+    if error < _ROUNDING:
+        return []
+    return [
+        f"the clips' std {_rounded(std)} is not the weights' own, and {type(conv).__name__}, which changes its weights "
+        f"in use, cannot take up the difference: what the first convolution gives is {error:.0%} off"
+    ]
 
 
 def _require_same_norms(model: nn.Module, own: Mapping[str, Tensor], named: Mapping[str, str], source: object) -> None:
