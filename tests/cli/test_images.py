@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 
 import pytest
 
@@ -13,11 +14,14 @@ TRAINING = (
 )
 
 
-def test_from_nothing_to_a_prediction(videogn, tmp_path, monkeypatch, capsys):
+def test_from_nothing_to_a_prediction(videogn, tmp_path, monkeypatch, capsys, caplog):
+    caplog.set_level(logging.INFO)
     monkeypatch.chdir(tmp_path)
     assert videogn("data", "images", "textures", "textures", "--images-per-class", "4") == 0
     assert "textures: ready; train on it with `videogn fit --config images/textures" in capsys.readouterr().out
     assert videogn("fit", *TRAINING) == 0
+    assert "parameters; images of 32 x 32, 8 classes; on cpu" in caplog.text
+    assert "32 train images, 4 a class; 8 val images" in caplog.text
     (checkpoint,) = (tmp_path / "runs").rglob("last.ckpt")
     results = tmp_path / "results"
     test = ("test", f"--ckpt_path={checkpoint}", "--data.root=textures", "--data.num_clips=1", "--trainer.logger=false")

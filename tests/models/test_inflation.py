@@ -176,7 +176,7 @@ def _stem_in_loops(norm, weight, clip):
         if norm == "ws+gn":
             kernel = centred / (centred.square().mean() + 1e-5).sqrt()
         elif norm == "nf":
-            kernel = centred / max(float(centred.square().sum()), 1e-4) ** 0.5
+            kernel = centred / centred.square().sum().clamp(min=1e-4).sqrt()
         elif norm == "mabn":
             kernel = centred
         outputs.append((kernel * clip).sum())

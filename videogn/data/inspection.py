@@ -12,7 +12,6 @@ from videogn.data.empty_classes import about_empty_classes, refuse_mostly_empty
 from videogn.data.file_hash import with_contents
 from videogn.data.leaks import find_leaks, videos_of
 from videogn.data.left_out import left_out_lines
-from videogn.data.video_files import is_image_name
 from videogn.data.video_index import VideoIndex
 
 #: Number of videos up to which files are compared before a training or a test; an index compares any number.
@@ -97,11 +96,11 @@ def check_splits(splits: Mapping[str, VideoIndex], *, sampling: str, clip_length
     Raises:
         ValueError: It is so.
     """
-    path = next(iter(splits.values())).records[0].path
-    if clip_length > 1 and is_image_name(path):
+    first = next(iter(splits.values()))
+    if clip_length > 1 and first.example == "image":
         raise ValueError(
-            f"clip_length must be 1 for images such as {path}, got {clip_length}; where they are the frames of videos, "
-            "give each video a folder: <class>/<video>/img_00001.jpg"
+            f"clip_length must be 1 for images such as {first.records[0].path}, got {clip_length}; where they are the "
+            "frames of videos, give each video a folder: <class>/<video>/img_00001.jpg"
         )
     several = {split for split, index in splits.items() if index.several_labels}
     if several and (others := [split for split in splits if split not in several]):

@@ -18,6 +18,7 @@ from videogn.axes import VideoRecord
 from videogn.data.left_out import LeftOut
 from videogn.data.records import Records
 from videogn.data.stored_paths import opened_path, stored_path
+from videogn.data.video_files import is_image_name
 from videogn.video.storage import exists, is_url
 
 #: Paths that only Python can make relative: "a//b", "a/./b", "a/../b", "a/" and names that are not UTF-8.
@@ -58,6 +59,11 @@ class VideoIndex:
         """Whether a video may show several classes, or none."""
         labels = self.records.table["labels"]
         return labels.null_count < len(labels)
+
+    @property
+    def example(self) -> str:
+        """What its records are called: "video", or "image" where they are files of images; see `check_splits`."""
+        return "image" if len(self) and is_image_name(self.records[0].path) else "video"
 
     def label_pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the row of each label and its class number: one label for each video that has one, or all of each."""

@@ -30,12 +30,11 @@ class EffectiveBatch(Callback):
         data: Any = trainer.datamodule  # type: ignore[attr-defined]
         if stage != "fit" or not trainer.is_global_zero or data is None:
             return
-        rate = f" at {data.views.fps:g} frames per second" if data.views.fps else ""
         hparams, device = pl_module.hparams, trainer.strategy.root_device.type
         parameters = sum(p.numel() for p in pl_module.net.parameters())
         _log.info(
-            "%s with %s, %s parameters; clips of %d x %d%s, %s; on %s",
-            *(hparams["arch"], hparams["norm"], f"{parameters:,}", hparams["clip_length"], hparams["interval"], rate),
+            "%s with %s, %s parameters; %s, %s; on %s",
+            *(hparams["arch"], hparams["norm"], f"{parameters:,}", _about_input(hparams, data)),
             counted(len(pl_module.class_names), "class"),
             f"{trainer.world_size} x {device}" if trainer.world_size > 1 else device,
         )
@@ -80,10 +79,20 @@ class EffectiveBatch(Callback):
             _log.warning("the stored statistics are mean 0, variance 1: frozen_bn is meant for weights that bring some")
 
 
+def _about_input(hparams: Mapping[str, Any], data: Any) -> str:
+    """What the network sees: `clips of 32 x 2`, or `images of 224 x 224`."""
+    if data.splits["train"].example == "image":
+        return "images of {0} x {0}".format(hparams["crop_size"])
+    rate = f" at {data.views.fps:g} frames per second" if data.views.fps else ""
+    return f"clips of {hparams['clip_length']} x {hparams['interval']}{rate}"
+
+
 def _about_videos(splits: Mapping[str, VideoIndex]) -> str:
     """Count the videos: `105 train videos, 7 (s30) to 14 (s5) a class, 2.0 times as many; 45 val videos`."""
-    train = ", ".join(filter(None, (counted(len(splits["train"]), "train video"), about_class_sizes(splits["train"]))))
-    return f"{train}; {counted(len(splits['val']), 'val video')}" if "val" in splits else train
+    shown = [(split, splits[split]) for split in ("train", "val") if split in splits]
+    counts = [counted(len(index), f"{split} {index.example}") for split, index in shown]
+    sizes = about_class_sizes(splits["train"])
+    return "; ".join([f"{counts[0]}, {sizes}" if sizes else counts[0], *counts[1:]])
 
 
 def _warn_of_left_out(pl_module: Any) -> None:
