@@ -36,6 +36,7 @@ from videogn.cli.score_output import Format, Output, checked_output
 from videogn.cli.timeline import Timeline
 from videogn.cli.video_inputs import named_inputs
 from videogn.source_names import check_source
+from videogn.system.starting import imports_that_stay
 
 if TYPE_CHECKING:
     from videogn.evaluation.anytime import StoppingRule
@@ -186,12 +187,13 @@ def run(options: Options) -> int:
     inputs, total = named_inputs(options)
     pictures = chosen(PictureOptions, vars(options))
     check_pictures(pictures, total)
-    from videogn.cli.row_formats import PREDICTIONS, SEGMENTS
-    from videogn.cli.scoring import keep_scores, pass_scores, print_scores
-    from videogn.cli.scoring_progress import ScoringProgress
-    from videogn.data.fallbacks import Fallbacks
-    from videogn.inference.bulk.parts import opened_parts
-    from videogn.inference.bulk.scoring import Scoring
+    with imports_that_stay():
+        from videogn.cli.row_formats import PREDICTIONS, SEGMENTS
+        from videogn.cli.scoring import keep_scores, pass_scores, print_scores
+        from videogn.cli.scoring_progress import ScoringProgress
+        from videogn.data.fallbacks import Fallbacks
+        from videogn.inference.bulk.parts import opened_parts
+        from videogn.inference.bulk.scoring import Scoring
 
     settings = predictor_settings(options) | {"num_clips": most_clips(clips, test)}
     with opened_predictor(engine, options.checkpoint, settings) as predictor:

@@ -9,6 +9,7 @@ from videogn.cli.main import COMMANDS
 from videogn.system.configurations import find_config
 from videogn.system.first_process import become_first
 from videogn.system.leash import hold_on
+from videogn.system.starting import imports_that_stay
 from videogn.trust import trusted_by
 
 _CONFIG = ("-c", "--config")
@@ -29,8 +30,9 @@ def run(command: str, argv: Sequence[str]) -> int:
     arguments = list(_with_paths(argv))
     sections = [argument.partition("=")[2] for argument in arguments if argument.startswith("--help=")]
     sys.argv = [sys.argv[0], command, *("--help" if a.startswith("--help=") else a for a in arguments)]
-    from videogn.cli.allowed_names import only_names_of
-    from videogn.cli.lightning_cli import VideoCLI, run_lightning
+    with imports_that_stay():
+        from videogn.cli.allowed_names import only_names_of
+        from videogn.cli.lightning_cli import VideoCLI, run_lightning
 
     cli = VideoCLI
     if "--find_lr" in arguments:
