@@ -19,6 +19,7 @@ TYPES = {
     "bf16-mixed": torch.float32,
     "16-mixed": torch.float32,
     "bf16-true": torch.bfloat16,
+    "16-true": torch.float16,
     "64-true": torch.float64,
 }
 
