@@ -93,12 +93,12 @@ def folding_error(conv: nn.Module, kernel: Tensor, source: InputNormalisation, s
         Norm of the difference divided by that of the output before: 0 up to rounding for a plain convolution.
     """
     own = _rgb(source.std, source.order)
-    pixels = torch.randn(16, *kernel.shape[1:], generator=torch.Generator().manual_seed(0), dtype=kernel.dtype)
+    pixels = torch.randn(16, *kernel.shape[1:], generator=torch.Generator().manual_seed(0)).to(kernel)
 
     def output(divisor: Sequence[float]) -> Tensor:
         clips = pixels / kernel.new_tensor(divisor).view(1, 3, *[1] * (kernel.ndim - 2))
         weight = adapt_stem(kernel, source, divisor)
-        result: Tensor = torch.func.functional_call(conv, {"weight": weight}, (clips.to(kernel.device),))
+        result: Tensor = torch.func.functional_call(conv, {"weight": weight}, (clips,))
         return result
 
     before = output(own)
