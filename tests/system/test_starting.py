@@ -11,10 +11,14 @@ from videogn.system.starting import imports_that_stay
 
 @pytest.fixture
 def unfrozen():
+    """As in a new process; the other tests go on as conftest.py has it."""
+    frozen = gc.get_freeze_count()
     gc.unfreeze()
     yield
-    gc.unfreeze()
     gc.enable()
+    gc.unfreeze()
+    if frozen:
+        gc.freeze()
 
 
 def test_nothing_is_looked_through_meanwhile_nor_later(unfrozen):
