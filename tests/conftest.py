@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import os
 import random
 import shutil
@@ -26,6 +27,7 @@ from videogn.choices import MotionSettings
 from videogn.cli import main
 from videogn.data.synthetic.writing import write_motion_dataset
 from videogn.memory import StepPlan, StepSetting
+from videogn.memory.allocations import AllocationLog
 from videogn.study import planning
 from videogn.training.history import History
 
@@ -60,6 +62,23 @@ def _seeded() -> None:
     random.seed(0)
     np.random.seed(0)  # noqa: NPY002  libraries may still draw from it
     torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _known_once() -> Iterator[None]:
+    """Let all plans share what operations give, as those of one call do: most of the time of a plan.
+
+    tests/memory/test_planned.py compares such plans with some that find it out anew.
+    """
+    make = AllocationLog.__init__
+    known: dict[Any, Any] = {}
+
+    def share(self: AllocationLog, own: dict[Any, Any] | None = None, *, seconds: float = math.inf) -> None:
+        make(self, known if seconds > 0 else own, seconds=seconds)  # without any time, what is known does not count
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AllocationLog, "__init__", share)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)
