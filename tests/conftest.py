@@ -21,10 +21,10 @@ import torch
 from stand_in import StandIn
 from training import fit_arguments
 
-import videogn.cli.lightning_cli  # Lightning logs to the standard error that it finds when it is imported
 from videogn import memory
 from videogn.choices import MotionSettings
 from videogn.cli import main
+from videogn.cli.lightning_cli import VideoCLI  # Lightning logs to the standard error that it finds when imported
 from videogn.data.synthetic.writing import write_motion_dataset
 from videogn.memory import StepPlan, StepSetting
 from videogn.memory.allocations import AllocationLog
@@ -99,6 +99,25 @@ def _planned_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for owner in (memory, planning):
             patch.setattr(owner, "plan_steps", plan_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _parsers_once() -> Iterator[None]:
+    """Make the two parsers of fit, of validate and of test once: near half of what a small training takes."""
+    make = VideoCLI._prepare_subcommand_parser
+    made: dict[tuple[str, bool, str], tuple[Any, Any]] = {}
+
+    def make_once(self: VideoCLI, klass: type, subcommand: str, **options: Any) -> Any:
+        key = (subcommand, self._linked, repr(options))
+        if key not in made:
+            parser = make(self, klass, subcommand, **options)
+            made[key] = parser, self._subcommand_method_arguments[subcommand]
+        parser, self._subcommand_method_arguments[subcommand] = made[key]
+        return parser
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VideoCLI, "_prepare_subcommand_parser", make_once)
         yield
 
 
