@@ -12,7 +12,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ import pytest
 import torch
 from stand_in import StandIn
 from training import fit_arguments
+from undrawn import module_that_draws_nothing
 
 from videogn import memory
 from videogn.choices import MotionSettings
@@ -29,7 +29,6 @@ from videogn.data.synthetic.writing import write_motion_dataset
 from videogn.memory import StepPlan, StepSetting
 from videogn.memory.allocations import AllocationLog
 from videogn.study import planning
-from videogn.training.history import History
 
 # Processes that tests start, several at once, each want one thread as well.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -123,16 +122,10 @@ def _parsers_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave curves empty, a fourth of what a small training takes; the tests of them are marked `draws`."""
+    """Leave curves empty; the tests of them are marked `draws`."""
     if request.node.get_closest_marker("draws") is None:
-        undrawn = ModuleType("videogn.report.training_curve")
-        undrawn.plot_training = _leave_empty  # type: ignore[attr-defined]
+        undrawn = module_that_draws_nothing()
         monkeypatch.setitem(sys.modules, undrawn.__name__, undrawn)
-
-
-def _leave_empty(_: History, path: Path) -> Path:
-    path.touch()
-    return path
 
 
 @pytest.fixture(scope="session")
