@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import functools
 import json
+import logging
 import os
 import subprocess
 import time
@@ -50,6 +51,7 @@ def whole(damaged, tmp_path_factory):
     def train(*options):
         out = tmp_path_factory.mktemp("whole")
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(logging.root, "handlers", [])  # the command makes one for the standard error of the moment
             patch.setattr("sys.argv", ["videogn", *map(str, _arguments(damaged, out, *options))])
             with pytest.raises(SystemExit) as caught:
                 main()
