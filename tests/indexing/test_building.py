@@ -84,9 +84,7 @@ def test_every_status_and_the_summary(source, tmp_path):
 def test_the_columns_and_the_metadata(source, tmp_path):
     build_index(str(source), tmp_path / "i.parquet", _checks())
     schema = pq.read_schema(tmp_path / "i.parquet")
-    columns = (
-        "path label split frames fps duration width height rotation codec bytes status reason note mtime_ns sha256"
-    )
+    columns = "path label split frames fps duration width height rotation codec bytes status reason note mtime_ns sha256 survey"
     assert schema.names == [*columns.split(), "start", "start_time", "end_time", "start_frame", "end_frame", "labels"]
     facts = json.loads(schema.metadata[b"videogn.index"])
     assert (facts["version"], facts["root"], facts["min_frames"]) == (1, str(source), 8)
@@ -106,7 +104,8 @@ def test_a_second_run_opens_only_what_changed(source, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("column", "checked"), [("codec", 0), ("reason", 0), ("rotation", 0), ("start", 0), ("note", 0), ("mtime_ns", 7)]
+    ("column", "checked"),
+    [("codec", 0), ("reason", 0), ("rotation", 0), ("start", 0), ("note", 0), ("survey", 0), ("mtime_ns", 7)],
 )
 def test_an_index_from_before_a_column_existed_is_continued(source, tmp_path, column, checked):
     """The column is null; only without the time of change must unchanged files be opened again."""
@@ -122,7 +121,7 @@ def test_an_index_from_before_a_column_existed_is_continued(source, tmp_path, co
     built = build_index(str(source), out, _checks())
     assert built.checked == max(checked, 1)
     assert _statuses(out)["d"] == "ok"
-    assert _rows(out)["d.mp4"][column] is not None or column in ("reason", "note", "start")
+    assert _rows(out)["d.mp4"][column] is not None or column in ("reason", "note", "survey", "start")
 
 
 @pytest.mark.parametrize("column", ["path", "status"])

@@ -27,6 +27,7 @@ from videogn.video.decoders.packet_list import PacketList, frame_rate
 from videogn.video.decoders.packets import colour_risk, decord_risk
 from videogn.video.decoders.pixel_aspect import displayed_width
 from videogn.video.decoders.stream import OpenStream, open_stream, pictures
+from videogn.video.decoders.survey import Survey, read_survey
 from videogn.video.errors import VideoDecodeError, reading
 from videogn.video.held_file import HeldFile
 from videogn.video.storage import CheckedFile, Source, read_source
@@ -125,7 +126,8 @@ class FrameTable:
 def read_frame_table(path: str | os.PathLike[str], frame_rate: float = FRAME_RATE) -> FrameTable:
     """Read which frames a video has: a file from its packets and its first picture, a folder of images from the names.
 
-    Only files whose time stamps are missing, repeated or (AVI) made up are decoded, to count their frames.
+    Only files whose time stamps are missing, repeated or (AVI) made up are decoded, to count their frames. Of a
+    `CheckedFile` that is unchanged, not even the packets are read where its index says what they told.
 
     Args:
         path: File, member of a tar shard, or URL of either, see `videogn.video.storage`; or a folder of numbered
@@ -191,6 +193,40 @@ def _of_images(path: str | os.PathLike[str], frame_rate: float) -> FrameTable:
 
 
 def _table(path: str | os.PathLike[str], source: Source, container: InputContainer, stream: VideoStream) -> FrameTable:
+    known = path if isinstance(path, CheckedFile) and path.is_unchanged() else None
+    found = read_survey(known.survey, known.size) if known is not None and known.survey else None
+    if found is None:
+        found = _surveyed(path, source, container, stream)
+    height, width = found.size
+    stored = _turned(height, width, found.rotation)
+    shown = _turned(height, displayed_width(width, stream.sample_aspect_ratio), found.rotation)
+    return FrameTable(
+        path=str(path),
+        info=VideoInfo(
+            found.frames,
+            frame_rate(stream, found.pts),
+            *shown,
+            found.rotation,
+            stream.codec.canonical_name,
+            stored=None if shown == stored else stored,
+        ),
+        container=container.format.name,
+        stream=stream.index,
+        readable=found.readable,
+        pts=found.pts,
+        time_base=stream.time_base or Fraction(1),
+        keyframes=found.keyframes,
+        decord_risk=found.decord_risk,
+        colour_risk=found.colour_risk,
+        unmarked=found.unmarked,
+        source=source,
+        leaving_out=found.leaving_out,
+        known_intact=known is not None,
+    )
+
+
+def _surveyed(path: str | os.PathLike[str], source: Source, container: InputContainer, stream: VideoStream) -> Survey:
+    """Read all packets of a file, and its first picture."""
     listed = PacketList(container, stream, source)
     if not listed.packets:
         raise VideoDecodeError(path, "no key frame" if listed.skipped else "no video frames")
@@ -203,33 +239,19 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
     guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
     stamps = None if guessed else listed.pts()
     pts, readable, frames = _count(path, source, listed, stamps)
-    rotation = round(picture.rotation / 90) % 4 * 90
-    stored = _turned(picture.height, picture.width, rotation)
-    width = displayed_width(picture.width, stream.sample_aspect_ratio)
-    shown = _turned(picture.height, width, rotation)
+    size, rotation = (picture.height, picture.width), round(picture.rotation / 90) % 4 * 90
     risk = listed.decord_risk(stamps is not None)
-    return FrameTable(
-        path=str(path),
-        info=VideoInfo(
-            frames,
-            frame_rate(stream, pts),
-            *shown,
-            rotation,
-            stream.codec.canonical_name,
-            stored=None if shown == stored else stored,
-        ),
-        container=container.format.name,
-        stream=stream.index,
+    return Survey(
+        frames=frames,
         readable=readable,
         pts=pts,
-        time_base=stream.time_base or Fraction(1),
         keyframes=listed.starts(pts),
-        decord_risk=risk or decord_risk(container, stream, listed.packets, picture, stored[1]),
+        size=size,
+        rotation=rotation,
+        decord_risk=risk or decord_risk(container, stream, listed.packets, picture, _turned(*size, rotation)[1]),
         colour_risk=colour_risk(picture),
         unmarked=listed.unmarked,
-        source=source,
         leaving_out=listed.leading.undecodable,
-        known_intact=isinstance(path, CheckedFile) and path.is_unchanged(),
     )
 
 
