@@ -84,8 +84,11 @@ def test_every_status_and_the_summary(source, tmp_path):
 def test_the_columns_and_the_metadata(source, tmp_path):
     build_index(str(source), tmp_path / "i.parquet", _checks())
     schema = pq.read_schema(tmp_path / "i.parquet")
-    columns = "path label split frames fps duration width height rotation codec bytes status reason note mtime_ns sha256 survey"
-    assert schema.names == [*columns.split(), "start", "start_time", "end_time", "start_frame", "end_frame", "labels"]
+    columns = (
+        "path label split frames fps duration width height rotation codec bytes status reason note mtime_ns sha256"
+    )
+    others = ["survey", "start", "start_time", "end_time", "start_frame", "end_frame", "labels"]
+    assert schema.names == [*columns.split(), *others]
     facts = json.loads(schema.metadata[b"videogn.index"])
     assert (facts["version"], facts["root"], facts["min_frames"]) == (1, str(source), 8)
 

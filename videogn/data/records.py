@@ -24,8 +24,8 @@ from videogn.video.storage import CheckedFile, MemberPath
 #: `large_string`, because all paths together may exceed the 2 GiB that `string` can address. They are written as in
 #: `stored_paths`. `start` and `length` are the place of a member in its shard, in bytes. A segment has either times, in
 #: seconds, or frame indices. `checked_bytes` and `mtime_ns` are the state of a file in which an index found every frame
-#: to decode, and `survey` is what its packets told. `content` is the beginning of a hash of the file, where an index has
-#: one; it serves to compare videos, and is no part of a VideoRecord. `labels` is null where a video has one label.
+#: to decode, and `survey` is what its packets told. `content` is the beginning of a hash of the file, where an index
+#: has one; it serves to compare videos, and is no part of a VideoRecord. `labels` is null where a video has one label.
 SCHEMA = pa.schema(
     [
         ("path", pa.large_string()),
