@@ -3,8 +3,8 @@
     python benchmarks/decoding.py [FILE...] [--only tests training resizing] [--repeats 5] [--quick] [--json]
 
 One process, one thread for torch and for every decoder, all ways in turn within a repeat, medians of processor time
-(ways of more than a second are measured once, in the first turn), files in the system's cache. Compare ratios, not milliseconds.
-"Indexed" is a file that an index calls ok and that has not changed since.
+(ways of more than a second are measured once, in the first turn), files in the system's cache. Compare ratios, not
+milliseconds. "Indexed" is a file that an index calls ok and that has not changed since.
 """
 
 from __future__ import annotations
@@ -92,7 +92,8 @@ def main() -> None:
 
 
 def _tests(folder: Path, options: argparse.Namespace) -> list[Row]:
-    sources = {"340x256, GOP 250": _generated(folder, 250, options)} | {path.name: path for path in options.files}
+    gop = 12 if options.quick else 250
+    sources = {f"340x256, GOP {gop}": _generated(folder, gop, options)} | {path.name: path for path in options.files}
     protocols = PROTOCOLS[:1] if options.quick else PROTOCOLS
     return [
         row

@@ -5,7 +5,7 @@ A strategy takes the file and the clips, int64 (V, T) frame numbers, and gives n
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import io
 from collections.abc import Callable
 from fractions import Fraction
@@ -123,8 +123,6 @@ def _torchcodec(path: Path, clips: np.ndarray) -> torch.Tensor:
 def installed(*modules: str) -> bool:
     """Import all these; whether they can be. The time of a strategy then has none of importing."""
     for module in modules:
-        if importlib.util.find_spec(module) is None:
-            return False
         try:
             importlib.import_module(module)
         except (ImportError, OSError, RuntimeError):  # torchcodec without FFmpeg's libraries
