@@ -172,7 +172,7 @@ def our_frames(path: str | Path, protocol: str, decoder: str) -> Sample:
 def indexed(path: Path) -> CheckedFile:
     """The path as an index gives it, for a file that has not changed since."""
     state = path.stat()
-    return CheckedFile(str(path), state.st_size, state.st_mtime_ns, survey_text(read_frame_table(path)))
+    return CheckedFile(str(path), state.st_size, state.st_mtime_ns, survey_text(read_frame_table(path).survey))
 
 
 def _usable(path: Path) -> list[str]:

@@ -59,7 +59,7 @@ def check_same(found: FrameTable, expected: FrameTable) -> None:
 def test_the_table_is_the_same_and_so_are_the_frames(video, read_through, name):
     path = video(name)
     expected = read_frame_table(path)
-    text = survey_text(expected)
+    text = survey_text(expected.survey)
     assert (text == "") == (name in LONG)
     count = expected.info.frames
     everything = decode_frames(path, range(count))
@@ -78,7 +78,7 @@ def test_other_decoders_are_opened_with_it(tmp_path, read_through, decoder, rota
     pytest.importorskip(decoder)
     path = write(tmp_path / "a.mp4", numbered(20), options=H264, rotation=rotation)
     everything = decode_frames(path, range(20))
-    text = survey_text(read_frame_table(path))
+    text = survey_text(read_frame_table(path).survey)
     read_through.clear()
     with open_video(checked(path, text), decoder) as opened:
         assert np.array_equal(opened.frames([3, 11]), everything[[3, 11]])
@@ -91,7 +91,7 @@ def test_real_files(tmp_path):
     short = set()
     for path in sorted(MEDIA.iterdir()):
         expected = read_frame_table(path)
-        if path.name == "corrupted.mp4" or not (text := survey_text(expected)):
+        if path.name == "corrupted.mp4" or not (text := survey_text(expected.survey)):
             continue
         short.add(path.name)
         here = shutil.copy(path, tmp_path / path.name)
@@ -104,7 +104,7 @@ def test_real_files(tmp_path):
 
 def test_a_file_that_changed_is_read_through(tmp_path, read_through):
     path = write(tmp_path / "a.mp4", numbered(COUNT), options=H264)
-    before = checked(path, survey_text(read_frame_table(path)))
+    before = checked(path, survey_text(read_frame_table(path).survey))
     write(path, numbered(30), options=H264)
     read_through.clear()
     with open_video(before) as opened:
@@ -113,14 +113,15 @@ def test_a_file_that_changed_is_read_through(tmp_path, read_through):
 
 
 def test_only_a_full_check_of_a_whole_file_tells_it(video):
-    assert check_integrity(video("gop12.mp4")).survey == survey_text(read_frame_table(video("gop12.mp4")))
+    assert check_integrity(video("gop12.mp4")).survey == survey_text(read_frame_table(video("gop12.mp4")).survey)
     assert not check_integrity(video("gop12.mp4"), decode=False).survey
     assert not check_integrity(video("cut.mp4")).survey
 
 
 def test_irregular_times_are_too_long(tmp_path):
     pts = np.cumsum(np.random.default_rng(0).integers(1, 50, 200))
-    assert not survey_text(read_frame_table(write(tmp_path / "a.mp4", numbered(200), options=H264, pts=pts)))
+    path = write(tmp_path / "a.mp4", numbered(200), options=H264, pts=pts)
+    assert not survey_text(read_frame_table(path).survey)
 
 
 def test_it_travels(video):
@@ -157,7 +158,7 @@ def test_it_travels(video):
 )
 def test_a_damaged_text_is_none(video, read_through, change):
     path = video("gop12.mp4")
-    text = survey_text(read_frame_table(path))
+    text = survey_text(read_frame_table(path).survey)
     assert read_survey(text, os.path.getsize(path)) is not None
     damaged = json.dumps(json.loads(text) | change)
     assert read_survey(damaged, os.path.getsize(path)) is None
@@ -175,7 +176,7 @@ def test_what_is_no_text_is_none(text):
 def test_a_text_that_is_wrong_gives_an_error_and_no_other_frame(video):
     """An index may name another file's survey; no frame comes out under a wrong number."""
     path = video("gop12.mp4")
-    stated = json.loads(survey_text(read_frame_table(path)))
+    stated = json.loads(survey_text(read_frame_table(path).survey))
     stated["pts"][1][0] += 1
     with (
         open_video(checked(path, json.dumps(stated))) as opened,

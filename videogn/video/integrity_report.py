@@ -164,7 +164,8 @@ def _judge_decoded(report: IntegrityReport, table: FrameTable, limit: float) -> 
     near_the_end = table.readable - leading <= REORDERED
     failed_at_end = (decoded.fails_at_end or lost_at_end) and near_the_end
     if leading == total and problem is None:
-        return replace(_judged(report, table, "ok", leading, leading, total, ""), survey=survey_text(table))
+        told = "" if table.images is not None else survey_text(table.survey)
+        return replace(_judged(report, table, "ok", leading, leading, total, ""), survey=told)
     if leading and broken is None and (failed_at_end or (lost_at_end and problem is None)):
         return _judged(report, table, "truncated", leading, leading, total, _CUT)
     return _judged(report, table, "corrupt", len(whole), leading, total, problem or _NO_PICTURE)

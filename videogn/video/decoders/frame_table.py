@@ -24,10 +24,9 @@ from videogn.video.decoders.image_folder import ImageFolder, read_image_folder
 from videogn.video.decoders.images import decode_image
 from videogn.video.decoders.leading import read_leading
 from videogn.video.decoders.packet_list import PacketList, frame_rate
-from videogn.video.decoders.packets import colour_risk, decord_risk
+from videogn.video.decoders.packets import Survey, colour_risk, decord_risk
 from videogn.video.decoders.pixel_aspect import displayed_width
 from videogn.video.decoders.stream import OpenStream, open_stream, pictures
-from videogn.video.decoders.survey import Survey, read_survey
 from videogn.video.errors import VideoDecodeError, reading
 from videogn.video.held_file import HeldFile
 from videogn.video.storage import CheckedFile, Source, read_source
@@ -105,6 +104,22 @@ class FrameTable:
     def coded_size(self) -> tuple[int, int]:
         """Height and width of the coded picture, before rotation."""
         return _turned(*self.info.stored_size, self.info.rotation)
+
+    @property
+    def survey(self) -> Survey:
+        """What the packets of the file told."""
+        return Survey(
+            frames=self.info.frames,
+            readable=self.readable,
+            pts=self.pts,
+            keyframes=self.keyframes,
+            size=self.coded_size,
+            rotation=self.info.rotation,
+            decord_risk=self.decord_risk,
+            colour_risk=self.colour_risk,
+            unmarked=self.unmarked,
+            leaving_out=self.leaving_out,
+        )
 
     def index_of(self, pts: int | None) -> int | None:
         """Return the index of the frame with a time stamp, or None. Only if the table has time stamps."""
@@ -194,7 +209,7 @@ def _of_images(path: str | os.PathLike[str], frame_rate: float) -> FrameTable:
 
 def _table(path: str | os.PathLike[str], source: Source, container: InputContainer, stream: VideoStream) -> FrameTable:
     known = path if isinstance(path, CheckedFile) and path.is_unchanged() else None
-    found = read_survey(known.survey, known.size) if known is not None and known.survey else None
+    found = None if known is None else _known_survey(known)
     if found is None:
         found = _surveyed(path, source, container, stream)
     height, width = found.size
@@ -223,6 +238,15 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
         leaving_out=found.leaving_out,
         known_intact=known is not None,
     )
+
+
+def _known_survey(path: CheckedFile) -> Survey | None:
+    """What the packets of an unchanged file told, as far as its index says it."""
+    if not path.survey:
+        return None
+    from videogn.video.decoders.survey import read_survey  # other files do without
+
+    return read_survey(path.survey, path.size)
 
 
 def _surveyed(path: str | os.PathLike[str], source: Source, container: InputContainer, stream: VideoStream) -> Survey:

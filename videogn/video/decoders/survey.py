@@ -8,15 +8,13 @@ A text that is damaged, or of another version of FFmpeg, is none.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import av
 import numpy as np
 
 from videogn.checks import is_whole
-
-if TYPE_CHECKING:
-    from videogn.video.decoders.frame_table import FrameTable
+from videogn.video.decoders.packets import Survey
 
 #: To be increased when packets are read differently.
 _VERSION = 1
@@ -26,57 +24,27 @@ _LONGEST = 1000
 _MOST_PIXELS = 1 << 16  # along a side
 
 
-class Survey(NamedTuple):
-    """What is known of the frames of a file beside what opening it tells; see `FrameTable` for the entries.
-
-    Attributes:
-        frames: Number of frames, those that were lost at the end included.
-        readable: Number of frames that are in the file.
-        pts: Time stamps, int64 (readable,), or None.
-        keyframes: Indices of the frames at which decoding can start, int64.
-        size: Height and width of the coded picture.
-        rotation: Anticlockwise rotation for display, in degrees.
-        decord_risk: Reason, or None.
-        colour_risk: Reason, or None.
-        unmarked: Whether no packet is marked as a key frame.
-        leaving_out: Number of packets that a decoder must not be given.
-    """
-
-    frames: int
-    readable: int
-    pts: np.ndarray | None
-    keyframes: np.ndarray
-    size: tuple[int, int]
-    rotation: int
-    decord_risk: str | None
-    colour_risk: str | None
-    unmarked: bool = False
-    leaving_out: int = 0
-
-
-def survey_text(table: FrameTable) -> str:
+def survey_text(survey: Survey) -> str:
     """Write what the packets of a file told as text.
 
     Args:
-        table: Frame table of the file.
+        survey: What they told.
 
     Returns:
         JSON on one line, or "" for a file that is not ordinary.
     """
-    frames, starts = table.info.frames, table.keyframes
-    if table.images is not None or table.pts is None or table.readable < frames or table.unmarked or table.leaving_out:
-        return ""
-    if not len(starts):
+    ordinary = survey.readable == survey.frames and not survey.unmarked and not survey.leaving_out
+    if survey.pts is None or not ordinary or not len(survey.keyframes):
         return ""
     text = json.dumps(
         {
             "made_by": _MADE_BY,
-            "pts": _runs(table.pts),
-            "keyframes": _runs(starts),
-            "size": table.coded_size,
-            "rotation": table.info.rotation,
-            "decord_risk": table.decord_risk,
-            "colour_risk": table.colour_risk,
+            "pts": _runs(survey.pts),
+            "keyframes": _runs(survey.keyframes),
+            "size": survey.size,
+            "rotation": survey.rotation,
+            "decord_risk": survey.decord_risk,
+            "colour_risk": survey.colour_risk,
         },
         separators=(",", ":"),
     )
