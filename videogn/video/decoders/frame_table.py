@@ -208,10 +208,7 @@ def _of_images(path: str | os.PathLike[str], frame_rate: float) -> FrameTable:
 
 
 def _table(path: str | os.PathLike[str], source: Source, container: InputContainer, stream: VideoStream) -> FrameTable:
-    known = path if isinstance(path, CheckedFile) and path.is_unchanged() else None
-    found = None if known is None else _known_survey(known)
-    if found is None:
-        found = _surveyed(path, source, container, stream)
+    found = _known_survey(path) or _surveyed(path, source, container, stream)
     height, width = found.size
     stored = _turned(height, width, found.rotation)
     shown = _turned(height, displayed_width(width, stream.sample_aspect_ratio), found.rotation)
@@ -236,13 +233,13 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
         unmarked=found.unmarked,
         source=source,
         leaving_out=found.leaving_out,
-        known_intact=known is not None,
+        known_intact=isinstance(path, CheckedFile) and path.is_unchanged(),
     )
 
 
-def _known_survey(path: CheckedFile) -> Survey | None:
-    """What the packets of an unchanged file told, as far as its index says it."""
-    if not path.survey:
+def _known_survey(path: str | os.PathLike[str]) -> Survey | None:
+    """What the packets of an unchanged file told, as far as an index says it."""
+    if not isinstance(path, CheckedFile) or not path.survey or not path.is_unchanged():
         return None
     from videogn.video.decoders.survey import read_survey  # other files do without
 
