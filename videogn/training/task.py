@@ -32,6 +32,7 @@ from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.norm import make_norm
 from videogn.training.augmentation import Augmentation
+from videogn.training.callbacks.same_videos import SameVideos
 from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
@@ -213,7 +214,8 @@ class VideoClassifier(pl.LightningModule):
     def configure_callbacks(self) -> list[pl.Callback]:
         """Count failed videos and those of another decoder, look for numbers not finite; what the settings ask for."""
         asked = self.settings.callbacks(self.labelling.first_metric)
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite, self.freezing, MultigridTraining(), *asked]
+        notices = [FailurePolicy(), FallbackNotice(), SameVideos()]
+        return [*notices, self._nonfinite, self.freezing, MultigridTraining(), *asked]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.

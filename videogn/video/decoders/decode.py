@@ -19,6 +19,7 @@ from videogn.choices import FRAME_RATE
 from videogn.video.decoders.frame_source import FrameSource, check_window
 from videogn.video.decoders.frame_table import VideoInfo, open_frame_table
 from videogn.video.decoders.readers import AUTO, DECODERS, open_reader
+from videogn.video.decoders.same_file import SameFile
 from videogn.video.errors import NotExactError, reading
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class OpenVideo(FrameSource):
     def __init__(self, path: str | os.PathLike[str], decoder: str = "auto", frame_rate: float = FRAME_RATE) -> None:
         check_choice("decoder", decoder, DECODERS)
         self.decoder = AUTO if decoder == "auto" else decoder
+        self._file = SameFile(path)
         with reading(path), ExitStack() as opened:
             self._table, self._stream = opened.enter_context(open_frame_table(path, frame_rate))
             self.info = self._table.info
@@ -45,6 +47,7 @@ class OpenVideo(FrameSource):
                 self._reader = open_reader(self.decoder, self._table, self._stream)
             except NotExactError as error:
                 self._fall_back(error)
+            self._file.check()
             self._opened = opened.pop_all()
 
     def pixels(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
@@ -60,7 +63,7 @@ class OpenVideo(FrameSource):
 
         Raises:
             ValueError: If the indices are empty, out of range or not increasing, or the window exceeds the picture.
-            VideoDecodeError: If a frame cannot be decoded.
+            VideoDecodeError: If a frame cannot be decoded, or the file changes meanwhile.
         """
         wanted = check_indices(indices, self.info, self._table.path)
         if np.any(np.diff(wanted) <= 0):
@@ -75,6 +78,7 @@ class OpenVideo(FrameSource):
                 self._reader.close()
                 self._fall_back(error)
                 self._reader.read(wanted, window, out)
+            self._file.check()
         return out
 
     def times(self) -> np.ndarray:
@@ -89,6 +93,7 @@ class OpenVideo(FrameSource):
 
         with reading(self._table.path):
             decoded = DecodedFile(self._table) if self._table.images is None else DecodedImages(self._table)
+            self._file.check()
         return np.array(sorted(decoded.whole), np.int64)
 
     def close(self) -> None:
