@@ -13,6 +13,7 @@ from videogn import __version__
 from videogn.checks import did_you_mean
 from videogn.cli.exits import ANEW, NO_READER, USER_ERROR, fail
 from videogn.system.memory_errors import out_of_memory
+from videogn.system.module_path import import_matplotlib_elsewhere
 from videogn.system.room import WriteError, no_room, reason, write_error
 from videogn.system.standard_streams import flush_output, guard_streams, open_closed_streams
 
@@ -86,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments == ["--version"]:
         print(f"videogn {__version__}")
         raise SystemExit(0)
+    import_matplotlib_elsewhere()
     for message in _NOISE:
         warnings.filterwarnings("ignore", message=message)
     try:
