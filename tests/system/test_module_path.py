@@ -85,7 +85,9 @@ def test_settings_of_matplotlib_are_not_read(hostile, kind):
         os.mkfifo("matplotlibrc")
     else:
         Path("matplotlibrc").write_bytes(b"figure.figsize: 1, 1\nbackend: module://queue\n\xff\n")
-    command = "import os; from videogn.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: import matplotlib"
+    command = (
+        "import os; from videogn.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: import matplotlib"
+    )
     done = _run("-P", "-c", f"{command}\nprint(os.getcwd(), matplotlib.rcParams['figure.figsize'])")
     assert done.stdout.splitlines()[-1] == f"{Path.cwd()} [6.4, 4.8]", done.stderr
     assert not hostile.exists()
