@@ -1,4 +1,4 @@
-"""The field for a video, which takes what was uploaded and nothing else.
+"""A field for a video that takes what was uploaded and nothing else.
 
 A visitor's browser says where the server has put an upload. Gradio believes it as long as its page is part of another
 program, as here: whoever writes the request by hand names any file of the server, which would be shown, and deleted
@@ -14,26 +14,29 @@ from typing import Any
 import gradio as gr
 
 
-class Upload(gr.File):
-    """A field for one file."""
+def take_uploads_only(field: gr.File) -> None:
+    """Let a field refuse every path that is not one of its uploads.
 
-    def get_block_name(self) -> str:
-        """Return the name of the part of Gradio that draws it."""
-        return "file"
+    Its methods are replaced: of a class of our own Gradio would write a description into this package.
 
-    async def async_move_resource_to_block_cache(self, url_or_file_path: str | Path | None) -> str | None:
-        """Let an upload be where it is; anything else is not copied or fetched."""
-        if url_or_file_path is not None:
-            self._check(url_or_file_path)
-        return await super().async_move_resource_to_block_cache(url_or_file_path)
+    Args:
+        field: The field, of one file.
+    """
+    move, preprocess = field.async_move_resource_to_block_cache, field.preprocess
+    uploads = os.path.join(os.path.realpath(field.GRADIO_CACHE), "")
 
-    def preprocess(self, payload: Any) -> Any:
-        """Return the path of an upload; what says of itself that it is a stream comes here at once."""
-        if payload is not None:
-            self._check(payload.path)
-        return super().preprocess(payload)
-
-    def _check(self, path: str | Path) -> None:
-        uploads = os.path.realpath(self.GRADIO_CACHE)
-        if not os.path.realpath(path).startswith(os.path.join(uploads, "")):
+    def check(path: str | Path) -> None:
+        if not os.path.realpath(path).startswith(uploads):
             raise gr.Error("This page takes uploaded files only.")
+
+    async def moved(path: str | Path | None) -> str | None:
+        if path is not None:  # or it would be copied, or fetched, into the folder of uploads
+            check(path)
+        return await move(path)
+
+    def preprocessed(payload: Any) -> Any:
+        if payload is not None:  # what says of itself that it is a stream is not moved
+            check(payload.path)
+        return preprocess(payload)
+
+    field.async_move_resource_to_block_cache, field.preprocess = moved, preprocessed
