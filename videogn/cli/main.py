@@ -151,7 +151,8 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and no_room(error) is error and not isinstance(error, WriteError):
         error = _of_full_disk(error)
     if isinstance(error, UnicodeEncodeError):  # bytes of a file's name, in the place of text
-        return f"{error.object} is not text in UTF-8"
+        near = error.object[max(error.start - 100, 0) : error.end + 20]
+        return f"{near} is not text in UTF-8"
     text = str(error) or type(error).__name__
     return text.strip().splitlines()[-1].partition(": ")[2] if "Original Traceback" in text else text
 

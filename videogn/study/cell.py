@@ -13,6 +13,7 @@ from typing import Any
 from videogn.choices import MILESTONES, NetworkInput
 from videogn.data.multigrid import Cycles, Multigrid
 from videogn.study.budget import Budget
+from videogn.system.displayable import one_line
 from videogn.trust import is_dotted
 
 #: Options that change how fast or in how much memory a cell runs, and nothing else.
@@ -45,7 +46,7 @@ class Norm:
     def label(self) -> str:
         """Name for people, for instance "GN" or "GN, groups 8"; see `norm_labels` for those of several norms."""
         options = [f"{name.replace('_', ' ')} {value}" for name, value in self.options]
-        return ", ".join([self.short_name, *options, *([self.variant] if self.variant else [])])
+        return one_line(", ".join([self.short_name, *options, *([self.variant] if self.variant else [])]))
 
     def configured(self, base: Mapping[str, Any]) -> dict[str, Any]:
         """Add the options of `fit` that only the norm's cells have to the configuration of all cells."""
