@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,8 +17,10 @@ from videogn.system.displayable import short_name
 _MOST = 40
 #: Columns whose cells have room for a number.
 _MOST_NUMBERS = 14
-#: Letters of a class's name that are shown.
+#: Letters of a class's name that are shown, and of a line of a column's label.
 _NAME = 28
+#: Height of a letter of a column's label, which stands upright, inches.
+_LETTER = 0.075
 
 
 def plot_classes(layout: Layout, path: Path) -> tuple[Path | None, str]:
@@ -39,11 +42,16 @@ def plot_classes(layout: Layout, path: Path) -> tuple[Path | None, str]:
     shares = np.array([[one.get(name, np.nan) for one in found] for name in names])
     known = np.where(np.isnan(shares), 0.0, shares)
     order = np.argsort(-(known.max(axis=1) - known.min(axis=1)), kind="stable")[:_MOST]
-    figure = new_figure(max(3.4 + 0.52 * len(places), 5.0), 2.0 + 0.26 * len(order))
+    settings = [layout.label(row) for row, _ in places] if len(layout.rows) > 1 else [""] * len(places)
+    labels = [
+        f"{layout.labels[norm]}, {setting}".strip(" ,") for (_, norm), setting in zip(places, settings, strict=True)
+    ]
+    columns = [textwrap.fill(label, _NAME) for label in labels]
+    below = _LETTER * min(max(map(len, labels)), _NAME)
+    figure = new_figure(max(3.4 + 0.52 * len(places), 5.0), 0.8 + below + 0.26 * len(order))
     axes = figure.subplots()
     image = axes.imshow(shares[order], cmap="viridis", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
     figure.colorbar(image, ax=axes, label="top-1 accuracy (%)", shrink=0.8)
-    columns = [f"{layout.labels[norm]}, {layout.label(row)}" for row, norm in places]
     axes.set_xticks(range(len(places)), columns, rotation=90, fontsize="small", parse_math=False)
     short = [short_name(names[number], _NAME) for number in order]
     axes.set_yticks(range(len(order)), short, fontsize="small", parse_math=False)

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from videogn.report.layout import Clip, Layout, Row
+from videogn.report.layout import MOST_ACROSS, Clip, Layout, Row
 from videogn.report.style import (
     legend_below,
     named_lines,
@@ -40,9 +40,9 @@ def plot_validation_errors(layout: Layout, path: Path) -> Path | None:
         path: The PNG file.
 
     Returns:
-        `path`, or None where no cell has a curve.
+        `path`, or None where no cell was validated twice.
     """
-    if not any(result.curve for result in layout.finished):
+    if not any(len(result.curve) > 1 for result in layout.finished):
         return None
     split = len(layout.rows) > _MOST_LINES and len(layout.clips) > 1
     groups = [(clip,) for clip in layout.clips] if split else [layout.clips]
@@ -52,7 +52,8 @@ def plot_validation_errors(layout: Layout, path: Path) -> Path | None:
 
     names = list(dict.fromkeys(map(name, layout.rows)))
     looks = dict(zip(names, ordered_styles(len(names)), strict=True))
-    figure, panels = panel_grid(len(groups) * len(layout.norms), height=3.2, across=len(layout.norms))
+    across = min(len(layout.norms), MOST_ACROSS)
+    figure, panels = panel_grid(len(groups) * len(layout.norms), height=3.2, across=across)
     places = [(clips, norm) for clips in groups for norm in layout.norms]
     for (clips, norm), axes in zip(places, panels, strict=True):
         for row in (row for row in layout.rows if row.clip in clips):

@@ -102,7 +102,7 @@ def report_blocks(study: Study) -> list[Block]:
 
 def _frontier(study: Study, styles: Styles, path: Path) -> list[Block]:
     rows = [row for row in study.plan if row.get("largest_batch") is not None]
-    if not rows or study.memory is None or all(row["clip_length"] == 1 for row in rows):  # of images there is one
+    if study.memory is None or len({row["clip_length"] for row in rows}) < 2:
         return []
     colours = {label: styles[norm]["color"] for norm, label in norm_labels(styles).items()}
     written = plot_frontier(rows, study.memory, path, colours)

@@ -30,8 +30,8 @@ from videogn.report.tables import grouped_norms
 from videogn.study.cell import Norm
 from videogn.study.cell_files import CellResult
 
-#: Lines stand beside one another at one batch size by this part of a doubling.
-_APART = 0.07
+#: Lines stand beside one another at one batch size by this part of a doubling, and all of them within that.
+_APART, _WITHIN = 0.07, 0.56
 
 
 def plot_batch_sizes(layout: Layout, styles: Styles, path: Path) -> Path | None:
@@ -129,7 +129,7 @@ def plot_clip_numbers(layout: Layout, styles: Styles, files: ClipFiles, path: Pa
 
 def _beside(number: int, count: int) -> float:
     """Factor that sets points of one x apart, on a logarithmic axis."""
-    return float(2 ** (_APART * (number - (count - 1) / 2)))
+    return float(2 ** (min(_APART, _WITHIN / count) * (number - (count - 1) / 2)))
 
 
 def _plot_points(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator, ScalarFormatter
 
-from videogn.report.style import line_style, new_figure, plain_axes, save_figure
+from videogn.report.style import legend_below, line_style, new_figure, plain_axes, save_figure
 from videogn.system.sizes import format_size
 
 #: Keys of a row that tell lines apart; those that do not differ go into the title.
 _LINES = ("model", "crop", "precision", "memory_mode", "norm")
+#: Letters of a line of a label.
+_LABEL = 70
 #: Colour of a line that is not of one norm.
 _SEVERAL = "0.3"
 
@@ -52,14 +55,15 @@ def plot_frontier(
         if colours is not None:
             norm, *others = norms[points]
             style["color"] = _SEVERAL if others else colours.get(norm, _SEVERAL)
-        axes.plot(*zip(*points, strict=True), **style, label=" = ".join(filter(None, alike)))
+        label = textwrap.fill(" = ".join(filter(None, alike)), _LABEL)
+        axes.plot(*zip(*points, strict=True), **style, label=label)
         for length, batch in points:
             axes.annotate(str(batch), (length, batch), xytext=(6, 4), textcoords="offset points", fontsize="small")
     _label_axes(axes, sorted({row["clip_length"] for row in rows}), [row["largest_batch"] for row in rows])
     about = [_named(key, rows[0][key]) for key in fixed]
     axes.set_title(f"{', '.join(about)}: training in {format_size(memory)}".lstrip(": "), fontsize="medium")
     if any(any(alike) for alike in names.values()):
-        axes.legend(frameon=False)
+        legend_below(figure, axes.lines, columns=1)
     return save_figure(figure, path)
 
 

@@ -11,6 +11,9 @@ from videogn.study.cell import Cell, Norm, Section, norm_labels
 from videogn.study.cell_files import CellResult
 from videogn.study.study_files import Study
 
+#: More norms than these side by side are wider than a page.
+MOST_ACROSS = 4
+
 
 @dataclass(frozen=True)
 class Clip:

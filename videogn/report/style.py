@@ -36,6 +36,8 @@ MARKERS = "osD^vPX"
 Styles: TypeAlias = Mapping[Norm, dict[str, Any]]
 #: Pixels an inch of a figure's file.
 DPI = 150
+#: Lines of a legend that a figure has room for, and the height of each further one, inches.
+_LEGEND_LINES, _LEGEND_LINE = 2, 0.22
 
 
 def norm_styles(norms: Iterable[Norm]) -> dict[Norm, dict[str, Any]]:
@@ -135,9 +137,15 @@ def named_lines(panels: Sequence[Axes]) -> dict[str, Line2D]:
 
 
 def legend_below(figure: Figure, handles: Sequence[Any], *, columns: int = 4) -> None:
-    """Put a legend under all panels, where it covers no data; long labels get fewer columns than `columns`."""
+    """Put a legend under all panels, where it covers no data; long labels get fewer columns than `columns`.
+
+    The figure grows by what more than two lines of it need, so that the panels keep their height.
+    """
     if handles:
-        widest = max(len(str(handle.get_label())) for handle in handles)
+        widest = max(len(line) for handle in handles for line in str(handle.get_label()).split("\n"))
         fit = int(figure.get_figwidth() / (0.9 + 0.085 * widest))  # inches of a line with its margins, and of a letter
         shown = max(min(len(handles), columns, fit), 1)
         figure.legend(handles=list(handles), loc="outside lower center", ncols=shown, frameon=False, handlelength=3.2)
+        lines = sum(str(handle.get_label()).count("\n") + 1 for handle in handles)
+        more = -(-lines // shown) - _LEGEND_LINES
+        figure.set_figheight(figure.get_figheight() + _LEGEND_LINE * max(more, 0))

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from videogn.report.contrasts import Contrast
 from videogn.report.differences import Difference, Differences
-from videogn.report.layout import Layout, Row
+from videogn.report.layout import MOST_ACROSS, Layout, Row, mean_accuracy
 from videogn.report.number_format import between, listing, signed
+from videogn.report.statistics import holm
 from videogn.system.sizes import counted
 
 #: With more norms not every difference is put into words: sentences about every pair would hide the rest.
@@ -77,7 +78,9 @@ def _small_batches(layout: Layout, found: Sequence[Difference]) -> list[str]:
 
 
 def _norms(layout: Layout, found: Sequence[Difference]) -> list[str]:
-    """The norms at the largest and the smallest batch of each clip."""
+    """The norms at the largest and the smallest batch of each clip; many of them in their order."""
+    if len(layout.norms) > MOST_ACROSS:
+        return [_order(layout, row, [one for one in found if one.row == row]) for row in layout.rows]
     items = []
     for clip in layout.clips:
         sizes = layout.batch_sizes(clip)
@@ -91,6 +94,23 @@ def _norms(layout: Layout, found: Sequence[Difference]) -> list[str]:
         if parts:
             items.append(f"{_capital(layout.of_clip(clip))}: {'; '.join(parts)}.")
     return items
+
+
+def _order(layout: Layout, row: Row, found: Sequence[Difference]) -> str:
+    """Many norms of a setting, the best first, and which of them differ from the first norm of the study."""
+    means = {
+        label: mean.mean
+        for norm, label in layout.labels.items()
+        if (mean := mean_accuracy(result.test for result in layout.results(row, norm).values())) is not None
+    }
+    ordered = "; ".join(f"{label}: {means[label]:.1f}" for label in sorted(means, key=lambda label: -means[label]))
+    text = f"{_capital(layout.label(row))}, mean top-1 (%), best first: {ordered}."
+    tested = [one for one in found if one.contrast.p is not None]
+    if not tested:
+        return text
+    corrected = holm([one.contrast.p for one in tested if one.contrast.p is not None])
+    clear = [one.name for one, p in zip(tested, corrected, strict=True) if p < 0.05]
+    return f"{text} Differences with p (Holm) below 0.05: {'; '.join(clear) or 'none'}."
 
 
 def _longer_clips(layout: Layout, found: Sequence[Difference]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tables of accuracy, shaped like the paper's Tables 8 and 3."""
+"""Tables of accuracy, shaped like the paper's Tables 8, 2 and 3."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterable
 
 from videogn.report.document_blocks import DASH, Table
-from videogn.report.layout import Layout, Row, accuracies, accuracy, mean_accuracy
+from videogn.report.layout import MOST_ACROSS, Layout, Row, accuracies, accuracy, mean_accuracy
 from videogn.report.number_format import listing, mean_within
 from videogn.study.cell import Norm
 from videogn.study.cell_files import CellResult
@@ -22,9 +22,16 @@ def accuracy_table(layout: Layout) -> Table:
         layout: The section.
 
     Returns:
-        The table. A missing cell is a dash; one with fewer seeds than planned says how many.
+        The table; with more than `MOST_ACROSS` norms these go down and the settings across, as in the paper's Table 2.
+        A missing cell is a dash; one with fewer seeds than planned says how many.
     """
     with_top_k = _with_top_k(layout.finished)
+    if len(layout.norms) > MOST_ACROSS:
+        rows = [
+            [label, *(_accuracy(layout, row, norm, with_top_k) for row in layout.rows)]
+            for norm, label in layout.labels.items()
+        ]
+        return Table(["norm", *map(layout.label, layout.rows)], rows, _caption(layout))
     rows = [
         [*layout.cells(row), *(_accuracy(layout, row, norm, with_top_k) for norm in layout.norms)]
         for row in layout.rows
