@@ -127,7 +127,7 @@ def _run(prog: str, argv: Sequence[str], commands: Mapping[str, tuple[str, str]]
         fail(f"no {what}{did_you_mean(name, commands) or f'; see {prog} --help'}")
     module = importlib.import_module(commands[name][0])
     if actions := getattr(module, "ACTIONS", None):
-        return _run(f"{prog} {name}", rest, actions, str(module.__doc__))
+        return _run(f"{prog} {name}", rest, actions, module.__doc__ or _ABOUT)
     if options := getattr(module, "Options", None):
         from videogn.cli.parsing import read_options
 
@@ -153,6 +153,8 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, UnicodeEncodeError):  # bytes of a file's name, in the place of text
         near = error.object[max(error.start - 100, 0) : error.end + 20]
         return f"{near} is not text in UTF-8"
+    if isinstance(error, FileNotFoundError) and error.errno and error.filename is None:  # as of os.getcwd
+        return f"{error.strerror}: was the working directory removed? Change to another one"
     text = str(error) or type(error).__name__
     return text.strip().splitlines()[-1].partition(": ")[2] if "Original Traceback" in text else text
 
