@@ -181,11 +181,8 @@ class Cell:
             **{**content["norm"], "options": tuple((name, value) for name, value in content["norm"]["options"])}
         )
         cell = Cell(**{**content, "norm": norm, "budget": Budget(**content["budget"])})
-        (
-            hash(cell),
-            cell.name,
-            norm.configured({}),
-        )  # fail where a value is of another kind
+        hash(cell), cell.name  # fail where a value is of another kind, as in a file of somebody else's
+        norm.configured({})
         return cell
 
     def fit_config(self, base: Mapping[str, Any]) -> dict[str, Any]:
