@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from videogn.data.records import Records
-from videogn.training.callbacks.same_videos import SameVideos
+from videogn.training.resuming import SameVideos
 
 BEFORE = ["/a/x.mp4", "/a/y.mp4"]
 

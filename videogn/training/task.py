@@ -32,7 +32,6 @@ from videogn.models.inflation import DEFAULT
 from videogn.models.input_size import check_input, check_views
 from videogn.norm import make_norm
 from videogn.training.augmentation import Augmentation
-from videogn.training.callbacks.same_videos import SameVideos
 from videogn.training.course import course, epoch_steps
 from videogn.training.failure_policy import FailurePolicy
 from videogn.training.fallback_notice import FallbackNotice
@@ -42,7 +41,7 @@ from videogn.training.multigrid_training import MultigridTraining, follow_cycles
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
 from videogn.training.restoring import copy_of_network, leave_weights
-from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
+from videogn.training.resuming import ONE_SHAPE, SameVideos, check_resumable, drawing
 from videogn.training.task_settings import COMPUTING, TaskSettings
 from videogn.video.transforms import normalise, view_chunks, views_of
 

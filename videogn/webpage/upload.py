@@ -14,13 +14,13 @@ from typing import Any
 import gradio as gr
 
 
-def take_uploads_only(field: gr.File) -> None:
+def take_uploads_only(field: Any) -> None:
     """Let a field refuse every path that is not one of its uploads.
 
     Its methods are replaced: of a class of our own Gradio would write a description into this package.
 
     Args:
-        field: The field, of one file.
+        field: The field, a `gr.File` of one file.
     """
     move, preprocess = field.async_move_resource_to_block_cache, field.preprocess
     uploads = os.path.join(os.path.realpath(field.GRADIO_CACHE), "")
