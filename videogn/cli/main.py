@@ -13,7 +13,6 @@ from videogn import __version__
 from videogn.checks import did_you_mean
 from videogn.cli.exits import ANEW, NO_READER, USER_ERROR, fail
 from videogn.system.memory_errors import out_of_memory
-from videogn.system.module_path import import_matplotlib_elsewhere
 from videogn.system.room import WriteError, no_room, reason, write_error
 from videogn.system.standard_streams import flush_output, guard_streams, open_closed_streams
 
@@ -77,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             130, 143 or 129 stopped by Ctrl-C, `kill` or a closed terminal, 128 + N by another signal N that asks to
             end.
     """
+    from videogn.system.module_path import import_matplotlib_elsewhere
     from videogn.system.stopping import Stopped, stoppable
 
     open_closed_streams()
