@@ -1,10 +1,10 @@
 """Loading videos against other libraries' ways, side by side: ratios with the number that each should reach.
 
-    python benchmarks/decoding.py [FILE...] [--repeats 7] [--quick] [--json]
+    python benchmarks/decoding.py [FILE...] [--only tests training resizing] [--repeats 5] [--quick] [--json]
 
-One process, one thread for torch and for every decoder, all ways in turn within a repeat, medians of processor time,
-files in the system's cache. Compare ratios, not milliseconds. "Indexed" is a file that an index calls ok and that has
-not changed since.
+One process, one thread for torch and for every decoder, all ways in turn within a repeat, medians of processor time
+(ways of more than a second are measured once, in the first turn), files in the system's cache. Compare ratios, not
+milliseconds. "Indexed" is a file that an index calls ok and that has not changed since.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from videogn.video import decode_frames, open_video, read_frame_table
 from videogn.video.clips import clip_indices
 from videogn.video.decoders.frame_source import CHUNK_BYTES
 from videogn.video.decoders.readers import DECODERS
+from videogn.video.decoders.survey import survey_text
 from videogn.video.storage import CheckedFile
 from videogn.video.transforms import normalise, view_chunks, views_of
 
@@ -63,45 +64,72 @@ class Row(NamedTuple):
         return self.ratio <= self.target if self.at_most else self.ratio >= self.target
 
 
-#: What is compared with ours -> (ratio to reach, whether it is ours/theirs and must stay below).
+#: What is compared with ours -> the times of ours that it should take at least.
 TARGETS = {
-    "pytorchvideo get_clip x 10 (pyav)": (8.0, False),
-    "pytorchvideo get_clip x 10 (decord)": (8.0, False),
-    "decode for every clip (pyav)": (3.5, False),
-    "decord get_batch of all indices": (1.8, False),
-    "torchcodec unique frames": (1.0, True),
+    "pytorchvideo get_clip x 10 (pyav)": 8.0,
+    "pytorchvideo get_clip x 10 (decord)": 8.0,
+    "decode for every clip (pyav)": 3.5,
+    "decord get_batch of all indices": 1.8,
+    "torchcodec unique frames": 1.0,
 }
+#: Seconds above which a way is measured once.
+LONG = 1.0
+PARTS = ("tests", "training", "resizing")
 
 
 def main() -> None:
     """Measure and print."""
     options = _options()
     torch.set_num_threads(1)
-    console = Console(stderr=True)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
-        sources = _sources(Path(folder), options)
-        for name, path in sources.items():
-            console.print(f"{name} ...", highlight=False)
-            for protocol in PROTOCOLS[:1] if options.quick else PROTOCOLS:
-                rows += compare_test(name, path, protocol, options.repeats)
-            rows += compare_training(name, path, options.repeats)
-        large = "720p"
-        console.print(f"{large} ...", highlight=False)
-        source = textures.write_source(
-            Path(folder) / "720p.mp4", height=720, width=1280, gop=250, frames=20 if options.quick else 300
-        )
-        rows += compare_resizing(large, source, options.repeats)
+        for part in options.only:
+            rows += {"tests": _tests, "training": _training, "resizing": _resizing}[part](Path(folder), options)
     if options.json:
         print(json.dumps([{**row._asdict(), "reached": row.reached} for row in rows], indent=2))  # noqa: T201
     else:
         _print(rows)
 
 
+def _tests(folder: Path, options: argparse.Namespace) -> list[Row]:
+    gop = 12 if options.quick else 250
+    sources = {f"340x256, GOP {gop}": _generated(folder, gop, options)} | {path.name: path for path in options.files}
+    protocols = PROTOCOLS[:1] if options.quick else PROTOCOLS
+    return [
+        row
+        for name, path in sources.items()
+        for protocol in protocols
+        for row in compare_test(name, path, protocol, options.repeats)
+    ]
+
+
+def _training(folder: Path, options: argparse.Namespace) -> list[Row]:
+    sources = {
+        f"340x256, GOP {gop}": _generated(folder, gop, options) for gop in ((12,) if options.quick else (250, 12))
+    }
+    sources |= {path.name: path for path in options.files}
+    return [row for name, path in sources.items() for row in compare_training(name, path, options.repeats)]
+
+
+def _resizing(folder: Path, options: argparse.Namespace) -> list[Row]:
+    source = textures.write_source(
+        folder / "720p.mp4", height=720, width=1280, gop=250, frames=20 if options.quick else 100
+    )
+    return compare_resizing("720p", source, options.repeats)
+
+
+def _generated(folder: Path, gop: int, options: argparse.Namespace) -> Path:
+    path = folder / f"gop{gop}.mp4"
+    if not path.exists():
+        textures.write_source(path, height=256, width=340, gop=gop, frames=60 if options.quick else 300)
+    return path
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("files", nargs="*", type=Path, help="Videos to measure besides the generated ones.")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="Parts to measure.")
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(
         "--quick", action="store_true", help="Small files, one protocol, one repeat: whether it runs at all."
     )
@@ -112,26 +140,19 @@ def _options() -> argparse.Namespace:
     return options
 
 
-def _sources(folder: Path, options: argparse.Namespace) -> dict[str, Path]:
-    frames = 60 if options.quick else 300
-    size = {"height": 256, "width": 340, "frames": frames}
-    generated = {
-        f"340x256, GOP {gop}": textures.write_source(folder / f"gop{gop}.mp4", gop=gop, **size)
-        for gop in ((12,) if options.quick else (250, 12))
-    }
-    return generated | {path.name: path for path in options.files}
-
-
 def interleaved(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each, run in turn; one uncounted turn before."""
+    """Median seconds of each, run in turn; the first turn counts for those alone that are not run again."""
+    console = Console(stderr=True)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(repeats + 1):
+        console.print(f"{len(ways)} ways, turn {turn} of {repeats}", highlight=False)
         for name, way in ways.items():
+            if turn and seconds[name][0] > LONG:
+                continue
             started = time.process_time()
             way()
-            if turn:
-                seconds[name].append(time.process_time() - started)
-    return {name: statistics.median(values) for name, values in seconds.items()}
+            seconds[name].append(time.process_time() - started)
+    return {name: statistics.median(values[1:] or values) for name, values in seconds.items()}
 
 
 def our_views(path: str | Path, protocol: str, decoder: str) -> None:
@@ -151,7 +172,7 @@ def our_frames(path: str | Path, protocol: str, decoder: str) -> Sample:
 def indexed(path: Path) -> CheckedFile:
     """The path as an index gives it, for a file that has not changed since."""
     state = path.stat()
-    return CheckedFile(str(path), state.st_size, state.st_mtime_ns)
+    return CheckedFile(str(path), state.st_size, state.st_mtime_ns, survey_text(read_frame_table(path).survey))
 
 
 def _usable(path: Path) -> list[str]:
@@ -169,25 +190,20 @@ def compare_test(section: str, path: Path, protocol: str, repeats: int) -> list[
     """Ten clips of 32 x 2, from the file to uint8 views."""
     info = read_frame_table(path).info
     clips = clip_indices(info.frames, **CLIP, num_clips=10, protocol=protocol, fps=info.fps)
+    known = indexed(path)
     ways: dict[str, Callable[[], object]] = {}
     for decoder in _usable(path):
         ways[f"videogn, {decoder}: views"] = functools.partial(our_views, path, protocol, decoder)
-    ways["videogn, pyav, indexed: views"] = functools.partial(our_views, indexed(path), protocol, "pyav")
-    ways["videogn, pyav, indexed: frames only"] = functools.partial(our_frames, indexed(path), protocol, "pyav")
+        ways[f"videogn, {decoder}, indexed: views"] = functools.partial(our_views, known, protocol, decoder)
+    ways["videogn, pyav, indexed: frames only"] = functools.partial(our_frames, known, protocol, "pyav")
     ways["videogn, pyav: frames only"] = functools.partial(our_frames, path, protocol, "pyav")
     for name, (needed, strategy) in peers.TEST_STRATEGIES.items():
         if peers.installed(*needed):
             ways[name] = functools.partial(strategy, path, clips, info.fps)
     seconds = interleaved(ways, repeats)
     ours = seconds["videogn, pyav, indexed: views"]
-    return [_row(f"{section}: 10 clips 32x2, {protocol}", name, value, ours) for name, value in seconds.items()]
-
-
-def _row(section: str, name: str, value: float, ours: float) -> Row:
-    if name.startswith("videogn"):
-        return Row(section, name, 1000 * value)
-    target, at_most = TARGETS.get(name, (None, "torchcodec" in name))
-    return Row(section, name, 1000 * value, ours / value if at_most else value / ours, target, at_most)
+    title = f"{section}: 10 clips 32x2, {protocol}"
+    return [Row(title, name, 1000 * value, value / ours, TARGETS.get(name)) for name, value in seconds.items()]
 
 
 def compare_training(section: str, path: Path, repeats: int) -> list[Row]:
@@ -196,26 +212,30 @@ def compare_training(section: str, path: Path, repeats: int) -> list[Row]:
     rng = np.random.default_rng(0)
     # One file under several numbers, since every number draws another clip; the peers get the same ones.
     workload = Workload((VideoRecord(str(path), None),) * (repeats + 1), TRAINING)
+    known = Workload((VideoRecord(indexed(path), None),) * (repeats + 1), TRAINING)
     clips = [workload.clips(number, info.frames, info.fps) for number in range(len(workload.records))]
 
-    def ours() -> None:
+    def ours(videos: Workload) -> None:
         for number in range(len(clips)):
-            for view in views_of(workload.load(number)):
+            for view in views_of(videos.load(number)):
                 normalise(view[None], (0.45,) * 3, (0.225,) * 3)
 
     def theirs(backend: str) -> None:
         for clip in clips:
             peers.pytorchvideo_training(path, clip, info.fps, backend, rng)
 
-    ways: dict[str, Callable[[], object]] = {"videogn, pyav": ours}
+    ways: dict[str, Callable[[], object]] = {
+        "videogn, pyav": functools.partial(ours, workload),
+        "videogn, pyav, indexed": functools.partial(ours, known),
+    }
     for backend, needed in (("pyav", ("pytorchvideo",)), ("decord", ("pytorchvideo", "decord"))):
         if peers.installed(*needed):
             ways[f"pytorchvideo get_clip + transforms ({backend})"] = functools.partial(theirs, backend)
     seconds = {name: value / len(clips) for name, value in interleaved(ways, max(repeats // 2, 1)).items()}
-    title = f"{section}: training clip"
-    rows = [Row(title, "videogn, pyav", 1000 * seconds.pop("videogn, pyav"))]
-    return rows + [
-        Row(title, name, 1000 * value, 1000 * value / rows[0].milliseconds, 2.5) for name, value in seconds.items()
+    fastest, title = seconds["videogn, pyav, indexed"], f"{section}: training clip"
+    return [
+        Row(title, name, 1000 * value, value / fastest, None if name.startswith("videogn") else 2.5)
+        for name, value in seconds.items()
     ]
 
 

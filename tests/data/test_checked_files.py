@@ -12,7 +12,16 @@ from videogn.data.parquet_index import read_parquet
 from videogn.data.records import Records
 from videogn.video.storage import CheckedFile
 
-ROW = {"path": "/x/a.mp4", "label": "a", "frames": 9, "status": "ok", "reason": None, "note": None, "bytes": 10}
+ROW = {
+    "survey": "text",
+    "path": "/x/a.mp4",
+    "label": "a",
+    "frames": 9,
+    "status": "ok",
+    "reason": None,
+    "note": None,
+    "bytes": 10,
+}
 
 
 @pytest.mark.parametrize(
@@ -27,4 +36,14 @@ def test_rows_of_an_index(tmp_path, decode, over, known):
     for path in (records[0].path, next(iter(records)).path, Records.of(list(records))[0].path):
         assert path == "/x/a.mp4"
         assert isinstance(path, CheckedFile) is known
-        assert not known or (path.size, path.changed) == (10, 77)
+        assert not known or (path.size, path.changed, path.survey) == (10, 77, "text")
+
+
+def test_an_index_without_a_survey(tmp_path):
+    row = {name: value for name, value in ROW.items() if name != "survey"} | {"mtime_ns": 77}
+    facts = json.dumps({"version": 1, "decode": True, "classes": ["a"]})
+    pq.write_table(
+        pa.Table.from_pylist([row]).replace_schema_metadata({b"videogn.index": facts}), tmp_path / "i.parquet"
+    )
+    path = read_parquet(tmp_path / "i.parquet").records[0].path
+    assert (path.size, path.changed, path.survey) == (10, 77, None)

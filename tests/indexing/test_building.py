@@ -87,7 +87,8 @@ def test_the_columns_and_the_metadata(source, tmp_path):
     columns = (
         "path label split frames fps duration width height rotation codec bytes status reason note mtime_ns sha256"
     )
-    assert schema.names == [*columns.split(), "start", "start_time", "end_time", "start_frame", "end_frame", "labels"]
+    others = ["survey", "start", "start_time", "end_time", "start_frame", "end_frame", "labels"]
+    assert schema.names == [*columns.split(), *others]
     facts = json.loads(schema.metadata[b"videogn.index"])
     assert (facts["version"], facts["root"], facts["min_frames"]) == (1, str(source), 8)
 
@@ -106,7 +107,8 @@ def test_a_second_run_opens_only_what_changed(source, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("column", "checked"), [("codec", 0), ("reason", 0), ("rotation", 0), ("start", 0), ("note", 0), ("mtime_ns", 7)]
+    ("column", "checked"),
+    [("codec", 0), ("reason", 0), ("rotation", 0), ("start", 0), ("note", 0), ("survey", 0), ("mtime_ns", 7)],
 )
 def test_an_index_from_before_a_column_existed_is_continued(source, tmp_path, column, checked):
     """The column is null; only without the time of change must unchanged files be opened again."""
@@ -122,7 +124,7 @@ def test_an_index_from_before_a_column_existed_is_continued(source, tmp_path, co
     built = build_index(str(source), out, _checks())
     assert built.checked == max(checked, 1)
     assert _statuses(out)["d"] == "ok"
-    assert _rows(out)["d.mp4"][column] is not None or column in ("reason", "note", "start")
+    assert _rows(out)["d.mp4"][column] is not None or column in ("reason", "note", "survey", "start")
 
 
 @pytest.mark.parametrize("column", ["path", "status"])

@@ -24,7 +24,7 @@ _NUMBERS = {
     "start_time": ("numbers", 0, 10**9),
     "end_time": ("numbers", 0, 10**9),
 }
-_TEXTS = ("path", "label", "split", "status", "reason", "note", "sha256")
+_TEXTS = ("path", "label", "split", "status", "reason", "note", "sha256", "survey")
 
 
 def check_rows(file: pq.ParquetFile, source: Path) -> None:

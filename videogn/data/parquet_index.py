@@ -45,6 +45,7 @@ _READ = (
     *_SEGMENT,
     "labels",
     *_STATE,
+    "survey",
 )
 #: Number of videos that are looked for where an index may have moved.
 _LOOKED_UP = 20
@@ -247,9 +248,11 @@ def _statuses(table: pa.Table) -> pa.ChunkedArray:
 
 
 def _checked_states(table: pa.Table) -> dict[str, pa.ChunkedArray]:
-    """Size and time of change of the files all frames of which decode; null where anything at all was found."""
+    """State and survey of the files all frames of which decode; null where anything at all was found."""
     fine = pc.and_(pc.equal(_statuses(table), USABLE[0]), pc.is_null(table["note"]))
     names = {"checked_bytes": table["bytes"], "mtime_ns": table["mtime_ns"]}
+    if "survey" in table.column_names:
+        names["survey"] = table["survey"].cast(pa.large_string())
     return {name: pc.if_else(fine, values, None) for name, values in names.items()}
 
 

@@ -24,8 +24,8 @@ from videogn.video.storage import CheckedFile, MemberPath
 #: `large_string`, because all paths together may exceed the 2 GiB that `string` can address. They are written as in
 #: `stored_paths`. `start` and `length` are the place of a member in its shard, in bytes. A segment has either times, in
 #: seconds, or frame indices. `checked_bytes` and `mtime_ns` are the state of a file in which an index found every frame
-#: to decode. `content` is the beginning of a hash of the file, where an index has one; it serves to
-#: compare videos, and is no part of a VideoRecord. `labels` is null where a video has one label.
+#: to decode, and `survey` is what its packets told. `content` is the beginning of a hash of the file, where an index
+#: has one; it serves to compare videos, and is no part of a VideoRecord. `labels` is null where a video has one label.
 SCHEMA = pa.schema(
     [
         ("path", pa.large_string()),
@@ -37,6 +37,7 @@ SCHEMA = pa.schema(
         ("content", pa.int64()),
         ("checked_bytes", pa.int64()),
         ("mtime_ns", pa.int64()),
+        ("survey", pa.large_string()),
         ("labels", pa.list_(pa.int32())),
         ("start_time", pa.float64()),
         ("end_time", pa.float64()),
@@ -95,8 +96,9 @@ class Records(Sequence[VideoRecord]):
             places = [(path.start, path.length) if isinstance(path, MemberPath) else (None, None) for path in paths]
             columns |= zip(("start", "length"), map(pa.array, zip(*places, strict=True)), strict=True)
         if any(isinstance(path, CheckedFile) for path in paths):
-            states = [(path.size, path.changed) if isinstance(path, CheckedFile) else (None, None) for path in paths]
-            columns |= zip(("checked_bytes", "mtime_ns"), map(pa.array, zip(*states, strict=True)), strict=True)
+            states = [(p.size, p.changed, p.survey) if isinstance(p, CheckedFile) else (None,) * 3 for p in paths]
+            names = ("checked_bytes", "mtime_ns", "survey")
+            columns |= zip(names, map(pa.array, zip(*states, strict=True)), strict=True)
         if frames is not None:
             columns["frames"] = pa.array(frames, pa.int64())
         if errors is not None:
@@ -202,6 +204,7 @@ def _record(
     content: int | None,
     checked_bytes: int | None,
     mtime_ns: int | None,
+    survey: str | None,
     labels: Sequence[int] | None,
     start_time: float | None,
     end_time: float | None,
@@ -212,7 +215,7 @@ def _record(
     if start is not None and length is not None:
         path = MemberPath(path, start, length)
     elif checked_bytes is not None and mtime_ns is not None:
-        path = CheckedFile(path, checked_bytes, mtime_ns)
+        path = CheckedFile(path, checked_bytes, mtime_ns, survey)
     segment = segment_of(start_time, end_time, start_frame, end_frame)
     return VideoRecord(path, label, frames, error, segment, None if labels is None else tuple(labels))
 

@@ -41,7 +41,8 @@ LISTED = pa.schema(
 )
 #: Those that stand first.
 NAMING = ("path", "label", "split")
-#: Columns from the check of the file, the time of its last change, and the hash of its bytes, in hexadecimal.
+#: Columns from the check of the file, the time of its last change, the hash of its bytes, in hexadecimal, and what its
+#: packets told.
 FOUND = pa.schema(
     [
         ("frames", pa.int64()),
@@ -57,6 +58,7 @@ FOUND = pa.schema(
         ("note", pa.string()),
         ("mtime_ns", pa.int64()),
         ("sha256", pa.string()),
+        ("survey", pa.string()),
     ]
 )
 COLUMNS = pa.schema([*map(LISTED.field, NAMING), *FOUND, *(field for field in LISTED if field.name not in NAMING)])

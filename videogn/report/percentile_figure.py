@@ -25,15 +25,23 @@ def plot_percentiles(csv_path: str | Path, png_path: str | Path) -> Path:
         png_path: The PNG file.
 
     Returns:
-        `png_path`.
+        Path of the PNG file.
 
     Raises:
         ValueError: The file has no such columns or no rows.
     """
-    csv_path, png_path = Path(csv_path), Path(png_path)
-    epochs, curves = _read(csv_path)
+    csv_path = Path(csv_path)
     figure = new_figure(5.6, 3.8)
     axes = figure.subplots()
+    draw_percentiles(axes, csv_path)
+    axes.set_title(f"output of {csv_path.stem.removeprefix('percentiles_')}", fontsize="medium")
+    axes.legend(title="percentile", frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return save_figure(figure, png_path)
+
+
+def draw_percentiles(axes: Axes, csv_path: Path) -> None:
+    """Draw the lines of `plot_percentiles` into axes, with their labels and without a legend; errors as there."""
+    epochs, curves = _read(csv_path)
     axes.axhline(0, color="0.6", linewidth=0.8)
     marker = "o" if len(epochs) <= _MOST_MARKERS else ""
     distances = sorted({abs(percentile - 50) for percentile in curves}, reverse=True)
@@ -52,8 +60,10 @@ def plot_percentiles(csv_path: str | Path, png_path: str | Path) -> Path:
             zorder=3 - 0.1 * rank,
             label=f"{percentile:g}",
         )
-    _label(axes, csv_path.stem.removeprefix("percentiles_"))
-    return save_figure(figure, png_path)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("value")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    plain_axes(axes)
 
 
 def _read(path: Path) -> tuple[list[float], dict[float, list[float]]]:
@@ -75,12 +85,3 @@ def _read(path: Path) -> tuple[list[float], dict[float, list[float]]]:
 
 def _is_percentile(column: str) -> bool:
     return column.startswith("p") and column[1:].replace(".", "", 1).isdigit()
-
-
-def _label(axes: Axes, layer: str) -> None:
-    axes.set_title(f"output of {layer}", fontsize="medium")
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("value")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    plain_axes(axes)
-    axes.legend(title="percentile", frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -14,6 +14,7 @@ from videogn.video.decoders.decoded_file import DecodedFile
 from videogn.video.decoders.decoded_images import DecodedImages
 from videogn.video.decoders.frame_table import FrameTable, read_frame_table
 from videogn.video.decoders.packet_list import REORDERED
+from videogn.video.decoders.survey import survey_text
 from videogn.video.decoders.time_limit import in_seconds, time_limit
 from videogn.video.errors import EmptyVideoError, MissingVideoError, VideoDecodeError, reading
 from videogn.video.integrity import damage
@@ -41,6 +42,7 @@ class IntegrityReport:
             inside); "truncated" (good frames up to a missing end); "slow" (good frames until the time was up).
         reason: Short description of the problem, or "".
         notes: Damage of the file beside the video, such as in its subtitles or chapters; no problem for any frame.
+        survey: What the packets of an "ok" file told, see `videogn.video.decoders.survey`; "" if that is long.
     """
 
     frames: int = 0
@@ -54,6 +56,7 @@ class IntegrityReport:
     status: str = "ok"
     reason: str = ""
     notes: tuple[str, ...] = ()
+    survey: str = ""
 
 
 def check_integrity(
@@ -161,7 +164,8 @@ def _judge_decoded(report: IntegrityReport, table: FrameTable, limit: float) -> 
     near_the_end = table.readable - leading <= REORDERED
     failed_at_end = (decoded.fails_at_end or lost_at_end) and near_the_end
     if leading == total and problem is None:
-        return _judged(report, table, "ok", leading, leading, total, "")
+        told = "" if table.images is not None else survey_text(table.survey)
+        return replace(_judged(report, table, "ok", leading, leading, total, ""), survey=told)
     if leading and broken is None and (failed_at_end or (lost_at_end and problem is None)):
         return _judged(report, table, "truncated", leading, leading, total, _CUT)
     return _judged(report, table, "corrupt", len(whole), leading, total, problem or _NO_PICTURE)

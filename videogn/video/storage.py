@@ -68,18 +68,20 @@ class CheckedFile(str):
     Attributes:
         size: Size in bytes.
         changed: Time of the last change in nanoseconds.
+        survey: What its packets told, see `videogn.video.decoders.survey`; None if that is not known.
     """
 
     size: int
     changed: int
+    survey: str | None
 
-    def __new__(cls, path: str, size: int, changed: int) -> CheckedFile:
+    def __new__(cls, path: str, size: int, changed: int, survey: str | None = None) -> CheckedFile:
         self = super().__new__(cls, path)
-        self.size, self.changed = size, changed
+        self.size, self.changed, self.survey = size, changed, survey
         return self
 
-    def __reduce__(self) -> tuple[type[CheckedFile], tuple[str, int, int]]:
-        return CheckedFile, (str(self), self.size, self.changed)
+    def __reduce__(self) -> tuple[type[CheckedFile], tuple[str, int, int, str | None]]:
+        return CheckedFile, (str(self), self.size, self.changed, self.survey)
 
     def is_unchanged(self) -> bool:
         """Return whether it is a file whose size and time of change are still those of the check."""

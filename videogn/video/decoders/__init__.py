@@ -5,6 +5,7 @@ A new decoder is a module `NAME_reader.py` with a subclass of `foreign_reader.Fo
 
     decode.py          the door: open a video, ask for frames
     frame_table.py     the frames of a file: number, time stamps, key frames; made from packet_list.py, packets.py
+    survey.py          what the packets told, as a short text that an index keeps
     stream.py          opening and decoding forward with PyAV
     readers.py         decoders by name; pyav_reader.py, decord_reader.py, torchcodec_reader.py
     pixel_aspect.py    from stored pixels to displayed proportions

@@ -24,7 +24,7 @@ from videogn.video.decoders.image_folder import ImageFolder, read_image_folder
 from videogn.video.decoders.images import decode_image
 from videogn.video.decoders.leading import read_leading
 from videogn.video.decoders.packet_list import PacketList, frame_rate
-from videogn.video.decoders.packets import colour_risk, decord_risk
+from videogn.video.decoders.packets import Survey, colour_risk, decord_risk
 from videogn.video.decoders.pixel_aspect import displayed_width
 from videogn.video.decoders.stream import OpenStream, open_stream, pictures
 from videogn.video.errors import VideoDecodeError, reading
@@ -105,6 +105,22 @@ class FrameTable:
         """Height and width of the coded picture, before rotation."""
         return _turned(*self.info.stored_size, self.info.rotation)
 
+    @property
+    def survey(self) -> Survey:
+        """What the packets of the file told."""
+        return Survey(
+            frames=self.info.frames,
+            readable=self.readable,
+            pts=self.pts,
+            keyframes=self.keyframes,
+            size=self.coded_size,
+            rotation=self.info.rotation,
+            decord_risk=self.decord_risk,
+            colour_risk=self.colour_risk,
+            unmarked=self.unmarked,
+            leaving_out=self.leaving_out,
+        )
+
     def index_of(self, pts: int | None) -> int | None:
         """Return the index of the frame with a time stamp, or None. Only if the table has time stamps."""
         assert self.pts is not None
@@ -125,7 +141,8 @@ class FrameTable:
 def read_frame_table(path: str | os.PathLike[str], frame_rate: float = FRAME_RATE) -> FrameTable:
     """Read which frames a video has: a file from its packets and its first picture, a folder of images from the names.
 
-    Only files whose time stamps are missing, repeated or (AVI) made up are decoded, to count their frames.
+    Only files whose time stamps are missing, repeated or (AVI) made up are decoded, to count their frames. Of a
+    `CheckedFile` that is unchanged, not even the packets are read where its index says what they told.
 
     Args:
         path: File, member of a tar shard, or URL of either, see `videogn.video.storage`; or a folder of numbered
@@ -191,6 +208,46 @@ def _of_images(path: str | os.PathLike[str], frame_rate: float) -> FrameTable:
 
 
 def _table(path: str | os.PathLike[str], source: Source, container: InputContainer, stream: VideoStream) -> FrameTable:
+    found = _known_survey(path) or _surveyed(path, source, container, stream)
+    height, width = found.size
+    stored = _turned(height, width, found.rotation)
+    shown = _turned(height, displayed_width(width, stream.sample_aspect_ratio), found.rotation)
+    return FrameTable(
+        path=str(path),
+        info=VideoInfo(
+            found.frames,
+            frame_rate(stream, found.pts),
+            *shown,
+            found.rotation,
+            stream.codec.canonical_name,
+            stored=None if shown == stored else stored,
+        ),
+        container=container.format.name,
+        stream=stream.index,
+        readable=found.readable,
+        pts=found.pts,
+        time_base=stream.time_base or Fraction(1),
+        keyframes=found.keyframes,
+        decord_risk=found.decord_risk,
+        colour_risk=found.colour_risk,
+        unmarked=found.unmarked,
+        source=source,
+        leaving_out=found.leaving_out,
+        known_intact=isinstance(path, CheckedFile) and path.is_unchanged(),
+    )
+
+
+def _known_survey(path: str | os.PathLike[str]) -> Survey | None:
+    """What the packets of an unchanged file told, as far as an index says it."""
+    if not isinstance(path, CheckedFile) or not path.survey or not path.is_unchanged():
+        return None
+    from videogn.video.decoders.survey import read_survey  # other files do without
+
+    return read_survey(path.survey, path.size)
+
+
+def _surveyed(path: str | os.PathLike[str], source: Source, container: InputContainer, stream: VideoStream) -> Survey:
+    """Read all packets of a file, and its first picture."""
     listed = PacketList(container, stream, source)
     if not listed.packets:
         raise VideoDecodeError(path, "no key frame" if listed.skipped else "no video frames")
@@ -203,33 +260,19 @@ def _table(path: str | os.PathLike[str], source: Source, container: InputContain
     guessed = container.format.name == "avi" and stream.codec_context.has_b_frames
     stamps = None if guessed else listed.pts()
     pts, readable, frames = _count(path, source, listed, stamps)
-    rotation = round(picture.rotation / 90) % 4 * 90
-    stored = _turned(picture.height, picture.width, rotation)
-    width = displayed_width(picture.width, stream.sample_aspect_ratio)
-    shown = _turned(picture.height, width, rotation)
+    size, rotation = (picture.height, picture.width), round(picture.rotation / 90) % 4 * 90
     risk = listed.decord_risk(stamps is not None)
-    return FrameTable(
-        path=str(path),
-        info=VideoInfo(
-            frames,
-            frame_rate(stream, pts),
-            *shown,
-            rotation,
-            stream.codec.canonical_name,
-            stored=None if shown == stored else stored,
-        ),
-        container=container.format.name,
-        stream=stream.index,
+    return Survey(
+        frames=frames,
         readable=readable,
         pts=pts,
-        time_base=stream.time_base or Fraction(1),
         keyframes=listed.starts(pts),
-        decord_risk=risk or decord_risk(container, stream, listed.packets, picture, stored[1]),
+        size=size,
+        rotation=rotation,
+        decord_risk=risk or decord_risk(container, stream, listed.packets, picture, _turned(*size, rotation)[1]),
         colour_risk=colour_risk(picture),
         unmarked=listed.unmarked,
-        source=source,
         leaving_out=listed.leading.undecodable,
-        known_intact=isinstance(path, CheckedFile) and path.is_unchanged(),
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from av.container import InputContainer
 from av.packet import Packet as RawPacket
 from av.video.frame import VideoFrame
@@ -46,6 +47,34 @@ class Packet(NamedTuple):
     start: bool
     hidden: bool
     invisible: bool
+
+
+class Survey(NamedTuple):
+    """What the packets of a file, and its first picture, tell of its frames. An index keeps it as text, see `survey`.
+
+    Attributes:
+        frames: Number of frames, those that were lost at the end included.
+        readable: Number of frames that are in the file.
+        pts: Time stamps, int64 (readable,), or None.
+        keyframes: Indices of the frames at which decoding can start, int64.
+        size: Height and width of the coded picture.
+        rotation: Anticlockwise rotation for display, in degrees.
+        decord_risk: Reason, or None.
+        colour_risk: Reason, or None.
+        unmarked: Whether no packet is marked as a key frame.
+        leaving_out: Number of packets that a decoder must not be given.
+    """
+
+    frames: int
+    readable: int
+    pts: np.ndarray | None
+    keyframes: np.ndarray
+    size: tuple[int, int]
+    rotation: int
+    decord_risk: str | None
+    colour_risk: str | None
+    unmarked: bool = False
+    leaving_out: int = 0
 
 
 def summarise(packet: RawPacket, codec: str, extradata: bytes) -> Packet:
