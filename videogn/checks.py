@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import json
 import math
@@ -63,7 +64,7 @@ def reading(path: object) -> Iterator[None]:
     """
     try:
         yield
-    except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
+    except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError, csv.Error, RecursionError) as error:
         if str(path) in str(error):  # which says more
             raise
         reason = (str(error).splitlines() or [type(error).__name__])[0]

@@ -105,3 +105,25 @@ def _one_line(capsys, expected: str) -> None:
     assert len(lines) == 1
     assert lines[0].startswith("videogn: error: ")
     assert expected in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            FileNotFoundError(2, "No such file"),
+            "No such file: was the working directory removed? Change to another one",
+        ),
+        (ImportError("libtorch.so: failed to map segment from shared object"), "out of memory: libtorch.so: failed to"),
+    ],
+)
+def test_errors_that_do_not_say_what_is_wrong(videogn, monkeypatch, capsys, error, line):
+    """As of os.getcwd in a folder that was removed, and of a library under `ulimit -v`."""
+
+    def run(options):
+        raise error
+
+    monkeypatch.setattr("videogn.cli.data.show.run", run)
+    assert videogn("data", "show", "videos") == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"videogn: error: {line}")

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal
 import docstring_parser
 import pytest
 
+from videogn.cli import parsing
 from videogn.cli.main import COMMANDS
 from videogn.cli.parsing import read_options
 
@@ -229,3 +230,18 @@ def test_help_fits_eighty_columns(videogn, capsys, monkeypatch, words):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(" ".join(["usage: videogn", *words]))
     assert max(map(len, lines)) <= 80
+
+
+def test_without_docstrings(monkeypatch, capsys):
+    """As of `python -OO`, where a dataclass without one gets its signature."""
+
+    @dataclass(frozen=True)
+    class Options:
+        source: str
+        many: int = 3
+
+    monkeypatch.setattr(parsing, "__doc__", None)
+    assert read_options(Options, "videogn x", ["a", "--many", "4"]) == Options("a", 4)
+    with pytest.raises(SystemExit):
+        read_options(Options, "videogn x", ["--help"])
+    assert "--many N" in capsys.readouterr().out

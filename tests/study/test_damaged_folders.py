@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
+import re
+from contextlib import suppress
 
 import pytest
 
+from videogn.report.frontier import plot_frontier
 from videogn.study import Budget, Cell, CellResult, CurvePoint, Norm, read_study
 from videogn.study.cell import Section
-from videogn.study.cell_files import CELL_FILE, RESULT_FILE, STATE_FILE, prepare, write_state
-from videogn.study.study_files import STUDY_FILE, cell_folder, write_study
+from videogn.study.cell_files import CELL_FILE, RESULT_FILE, STATE_FILE, part_done, prepare, write_state
+from videogn.study.study_files import CELLS_FOLDER, PLAN_FILE, STUDY_FILE, cell_folder, write_study
 from videogn.study.transfers import ClipOfTest, Transfer, read_transfers
 
 CELL = Cell(Norm("gn", (("groups", 8),)), 8, 2, 4, 2, Budget("epochs", 2), seed=1)
@@ -53,6 +57,61 @@ def _damaged(content):
             yield json.dumps(damaged)
     yield from map(json.dumps, _VALUES)
     yield '{"title": '
+
+
+OUTSIDE = "/../../../../outside"
+
+
+@pytest.mark.parametrize("name", [*(field.name for field in dataclasses.fields(Cell)), "test_clips"])
+def test_no_folder_of_a_cell_or_test_leads_out_of_the_study(out, name):
+    """The folders are named by the values of a cell."""
+    content = json.loads((out / STUDY_FILE).read_text())
+    cell = content["sections"][0]["cells"][0]
+    if name == "test_clips":
+        content[name] = [[OUTSIDE, 1]]
+    else:
+        cell[name] = {**cell[name], "name": OUTSIDE, "variant": OUTSIDE} if name == "norm" else OUTSIDE
+    (out / STUDY_FILE).write_text(json.dumps(content))
+    if name in ("norm", "init"):  # of which a folder's name takes letters and digits
+        study = read_study(out)
+        assert {cell_folder(out, cell).resolve().parent for cell in study.cells} == {out / CELLS_FOLDER}
+    else:
+        with pytest.raises(ValueError, match=re.escape(str(out / STUDY_FILE))):
+            read_study(out)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("fit.yaml", "["),
+        ("fit.yaml", "[" * 100_000),
+        ("fit.yaml", "- 1"),
+        ("metrics.csv", "epoch,step,val/top1\nx,1,0.5\n"),
+        ("metrics.csv", 'epoch,step,val/top1\n1,1,"' + "x" * 200_000 + '"\n'),
+    ],
+)
+def test_other_files_of_a_cell(out, name, text):
+    folder = cell_folder(out, CELL)
+    (folder / name).write_text(text)
+    result = json.loads((folder / RESULT_FILE).read_text())
+    (folder / RESULT_FILE).write_text(json.dumps({**result, "cost": {"steps": 1}, "curve": []}))
+    with pytest.raises(ValueError, match=r"^[^\n]*$") as error:
+        read_study(out), part_done(folder)
+    assert str(folder / name) in str(error.value)
+
+
+def test_a_forged_plan(out):
+    row = {"model": "m", "crop": 1, "precision": "32", "memory_mode": "plain", "norm": "gn", "clip_length": 8}
+    right = {"memory": 1, "rows": [{**row, "largest_batch": 2}, {"model": "m"}]}
+    (out / PLAN_FILE).write_text(json.dumps(right))
+    read_study(out)
+    for text in _damaged(right):
+        (out / PLAN_FILE).write_text(text)
+        with suppress(ValueError):
+            study = read_study(out)
+            rows = [row for row in study.plan if row.get("largest_batch") is not None]
+            if rows and study.memory is not None:
+                plot_frontier(rows, study.memory, out / "a.png")
 
 
 @pytest.mark.parametrize("name", [STUDY_FILE, CELL_FILE, STATE_FILE, RESULT_FILE, "transfer.json"])

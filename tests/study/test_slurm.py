@@ -120,12 +120,34 @@ def test_what_is_left_to_slurm(tmp_path):
         ({"cpus": 0}, "cpus must be >= 1"),
         ({"at_once": 0}, "at_once must be >= 1"),
         ({"options": ("mem 64G",)}, "KEY=VALUE"),
-        ({"options": ("mem=1\n#SBATCH --x",)}, "KEY=VALUE"),
+        ({"options": ("mem=1\n#SBATCH --x",)}, "without line breaks"),
+        ({"options": ("mem=1\r#SBATCH --x",)}, "without line breaks"),
+        ({"partition": "gpu\ntouch pwned"}, "without line breaks"),
     ],
 )
 def test_wrong_jobs(arguments, reason):
     with pytest.raises(ValueError, match=reason):
         Job(**{"time": "24:00:00", "gpus": 1, "cpus": 1, **arguments})
+
+
+@pytest.mark.parametrize("name", ["a\ntouch pwned\n#", "a\r#SBATCH --wrap=x", "\x1b[2J"])
+def test_folders_that_would_end_a_line_of_the_script(tmp_path, name):
+    out = tmp_path / name
+    with pytest.raises(ValueError, match=r"the folder of a study must be a text without line breaks .*"):
+        write_array([out / "cells" / "gn"], out, JOB, directory=tmp_path)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["$(touch pwned)", "`touch pwned`", "; touch pwned #", "-rf", "'\"\\ ü\u202e%A"])
+def test_odd_folders_are_names_to_bash(tmp_path, cluster, name):
+    out = tmp_path / name
+    folder, directory = out / "cells" / "a;$(touch pwned)", tmp_path / f"from {name}"
+    directory.mkdir()
+    script = write_array([folder], out, JOB, directory=directory, trust=["a;touch pwned"])
+    assert _start(script, cluster).wait(20) == 0
+    words = f"-P -m videogn study cell {folder} --trust a;touch pwned"
+    assert _calls(directory) == [f"{directory}|{words}|12|interactive"]
+    assert not list(tmp_path.rglob("pwned"))
 
 
 @pytest.mark.parametrize("limit", ["10", "10:00", "00:10:00", "1-0", "1-00:00", "0-00:10:00", "2-12:30:00"])

@@ -79,6 +79,20 @@ def test_a_folder_that_is_named_stays(hostile, monkeypatch):
     assert _run("-P", "-c", code).stdout == "found\n"
 
 
+@pytest.mark.parametrize("kind", ["settings", "pipe"])
+def test_settings_of_matplotlib_are_not_read(hostile, kind):
+    if kind == "pipe":
+        os.mkfifo("matplotlibrc")
+    else:
+        Path("matplotlibrc").write_bytes(b"figure.figsize: 1, 1\nbackend: module://queue\n\xff\n")
+    command = (
+        "import os; from videogn.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: import matplotlib"
+    )
+    done = _run("-P", "-c", f"{command}\nprint(os.getcwd(), matplotlib.rcParams['figure.figsize'])")
+    assert done.stdout.splitlines()[-1] == f"{Path.cwd()} [6.4, 4.8]", done.stderr
+    assert not hostile.exists()
+
+
 @pytest.mark.parametrize("installed", [True, False])
 def test_a_checkout_that_is_not_installed_goes_last(monkeypatch, installed):
     checkout = str(Path(package.__file__).parents[1])

@@ -57,6 +57,12 @@ def test_the_frames_are_those_in_the_middle_of_the_clips(predictor, video):
         assert np.array_equal(frame, sample.frames[clip[len(clip) // 2]])
 
 
+def test_names_of_classes_cannot_turn_the_line_around(predictor, video, monkeypatch):
+    monkeypatch.setattr(predictor, "class_names", ("a\u202eb", "c\nd", "e\u200b"))
+    answer = Answering(predictor, top_k=3, max_seconds=2)(video)
+    assert set(answer.scores) == {name for _, name, _ in answer.course} == {"a\\u202eb", "c\\nd", "e\\u200b"}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [

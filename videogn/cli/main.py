@@ -76,6 +76,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             130, 143 or 129 stopped by Ctrl-C, `kill` or a closed terminal, 128 + N by another signal N that asks to
             end.
     """
+    from videogn.system.module_path import import_matplotlib_elsewhere
     from videogn.system.stopping import Stopped, stoppable
 
     open_closed_streams()
@@ -86,6 +87,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments == ["--version"]:
         print(f"videogn {__version__}")
         raise SystemExit(0)
+    import_matplotlib_elsewhere()
     for message in _NOISE:
         warnings.filterwarnings("ignore", message=message)
     try:
@@ -125,7 +127,7 @@ def _run(prog: str, argv: Sequence[str], commands: Mapping[str, tuple[str, str]]
         fail(f"no {what}{did_you_mean(name, commands) or f'; see {prog} --help'}")
     module = importlib.import_module(commands[name][0])
     if actions := getattr(module, "ACTIONS", None):
-        return _run(f"{prog} {name}", rest, actions, str(module.__doc__))
+        return _run(f"{prog} {name}", rest, actions, module.__doc__ or _ABOUT)
     if options := getattr(module, "Options", None):
         from videogn.cli.parsing import read_options
 
@@ -149,7 +151,10 @@ def _one_line(error: Exception) -> str:
     if isinstance(error, OSError) and no_room(error) is error and not isinstance(error, WriteError):
         error = _of_full_disk(error)
     if isinstance(error, UnicodeEncodeError):  # bytes of a file's name, in the place of text
-        return f"{error.object} is not text in UTF-8"
+        near = error.object[max(error.start - 100, 0) : error.end + 20]
+        return f"{near} is not text in UTF-8"
+    if isinstance(error, FileNotFoundError) and error.errno and error.filename is None:  # as of os.getcwd
+        return f"{error.strerror}: was the working directory removed? Change to another one"
     text = str(error) or type(error).__name__
     return text.strip().splitlines()[-1].partition(": ")[2] if "Original Traceback" in text else text
 

@@ -76,8 +76,12 @@ def _refuse_files_like_options(parser: Parser, argv: Sequence[str]) -> None:
             fail(f"{word} is a file or folder, but reads as an option: write ./{word}, or -- before all the files")
 
 
+_UNTOLD = DocstringParam([], None, "", None, None, None)
+
+
 def _parser(options: type, prog: str) -> Parser:
-    documents = [docstring_parser.parse(each.__doc__ or "") for each in reversed(options.__mro__[:-1])]
+    described = __doc__ is not None  # python -OO takes all docstrings away
+    documents = [docstring_parser.parse(each.__doc__ if described else "") for each in reversed(options.__mro__[:-1])]
     texts = {param.arg_name: param for document in documents for param in document.params}
     about = (documents[-1].short_description, documents[-1].long_description)
     parser = Parser(prog=prog, description=" ".join(filter(None, about)), formatter_class=argparse.HelpFormatter)
@@ -88,7 +92,7 @@ def _parser(options: type, prog: str) -> Parser:
     for field in sorted(fields(options), key=lambda field: _default(field) is not MISSING):  # required ones first
         if field.name in headings:
             group = parser.add_argument_group(headings[field.name])
-        usage += _add_argument(group, field, hints[field.name], texts[field.name])
+        usage += _add_argument(group, field, hints[field.name], texts[field.name] if described else _UNTOLD)
     parser.usage = " ".join([*usage, "[options]"])
     return parser
 

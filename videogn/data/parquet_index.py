@@ -169,7 +169,7 @@ def _read(source: Path, wanted: Sequence[str] = _READ) -> tuple[pa.Table, dict[s
     from videogn.data.index_values import check_rows, check_values, read_facts  # other sources do without
 
     try:
-        with pq.ParquetFile(source, memory_map=True) as file:
+        with pq.ParquetFile(source) as file:  # not mapped: who cuts a mapped file short kills this process
             names = file.schema_arrow.names
             if absent := [name for name in ("path", "label") if name not in names]:
                 have = ", ".join(names)

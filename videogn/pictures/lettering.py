@@ -11,16 +11,10 @@ from typing import Any
 from matplotlib import font_manager, get_data_path
 from matplotlib.ft2font import FT2Font
 
-from videogn.system.displayable import one_line
+from videogn.system.displayable import short_name
 
 #: matplotlib's own font: Latin, Greek, Cyrillic, Arabic and more.
 _USUAL = str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
-
-
-def short_name(name: str, letters: int = 200) -> str:
-    """Return a name on one line, with escapes for what cannot be drawn, and cut to a number of letters."""
-    line = one_line(name)
-    return line if len(line) <= letters else line[: letters - 1].rstrip() + "…"
 
 
 def wrapped_name(name: str, width: int, lines: int = 2) -> str:

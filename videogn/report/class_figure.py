@@ -11,6 +11,7 @@ import numpy as np
 from videogn.report.layout import Layout
 from videogn.report.style import new_figure, save_figure
 from videogn.study.cell_files import CellResult
+from videogn.system.displayable import short_name
 
 #: Classes that are shown; more cannot be read.
 _MOST = 40
@@ -52,7 +53,7 @@ def plot_classes(layout: Layout, path: Path) -> tuple[Path | None, str]:
     image = axes.imshow(shares[order], cmap="viridis", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
     figure.colorbar(image, ax=axes, label="top-1 accuracy (%)", shrink=0.8)
     axes.set_xticks(range(len(places)), columns, rotation=90, fontsize="small", parse_math=False)
-    short = [name if len(name) <= _NAME else f"{name[: _NAME - 1]}…" for name in (names[number] for number in order)]
+    short = [short_name(names[number], _NAME) for number in order]
     axes.set_yticks(range(len(order)), short, fontsize="small", parse_math=False)
     if len(places) <= _MOST_NUMBERS:
         for line, column in np.argwhere(~np.isnan(shares[order])):

@@ -9,6 +9,7 @@ from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
 
 from videogn.report.style import new_figure
+from videogn.system.displayable import short_name
 
 #: Classes whose names, and whose cells' numbers, still fit.
 _MOST_NAMES, _MOST_NUMBERS = 48, 12
@@ -51,7 +52,7 @@ def plot_confusion(counts: np.ndarray, names: Sequence[str]) -> Figure:
     axes.set_ylabel("true class")
     axes.set_title(f"{videos:,} videos, {100 * right / max(videos, 1):.1f} % on the diagonal", fontsize="medium")
     if classes <= _MOST_NAMES:
-        short = [name if len(name) <= _NAME else f"{name[: _NAME - 1]}…" for name in names]
+        short = [short_name(name, _NAME) for name in names]
         letters = min(9.0, 250 / classes)
         # A class may be named like mathematics.
         axes.set_xticks(range(classes), short, rotation=90, fontsize=letters, parse_math=False)

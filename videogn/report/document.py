@@ -24,6 +24,7 @@ from videogn.report.transfer import transfer_blocks
 from videogn.study.cell import norm_labels
 from videogn.study.cell_files import check_complete
 from videogn.study.study_files import Study
+from videogn.system.displayable import one_line
 from videogn.system.files import write_text
 from videogn.system.sizes import format_size
 
@@ -65,7 +66,7 @@ def markdown_tables(study: Study) -> str:
     parts = []
     for layout in Layout.of_study(study):
         table = accuracy_table(layout)
-        parts.append(f"{layout.section.title}\n\n{markdown_table(table)}\n{table.caption}\n")
+        parts.append(f"{one_line(layout.section.title)}\n\n{markdown_table(table)}\n{table.caption}\n")
     return "\n".join(parts)
 
 

@@ -10,9 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from videogn.checks import read_json
 from videogn.choices import MILESTONES, NetworkInput
 from videogn.data.multigrid import Cycles, Multigrid
 from videogn.study.budget import Budget
+from videogn.study.stated_cell import check_cell
+from videogn.system.displayable import one_line
 from videogn.trust import is_dotted
 
 #: Options that change how fast or in how much memory a cell runs, and nothing else.
@@ -45,11 +48,11 @@ class Norm:
     def label(self) -> str:
         """Name for people, for instance "GN" or "GN, groups 8"; see `norm_labels` for those of several norms."""
         options = [f"{name.replace('_', ' ')} {value}" for name, value in self.options]
-        return ", ".join([self.short_name, *options, *([self.variant] if self.variant else [])])
+        return one_line(", ".join([self.short_name, *options, *([self.variant] if self.variant else [])]))
 
     def configured(self, base: Mapping[str, Any]) -> dict[str, Any]:
         """Add the options of `fit` that only the norm's cells have to the configuration of all cells."""
-        return merge(base, json.loads(self.fit))
+        return merge(base, read_json(self.fit, "fit of a norm"))
 
     @property
     def slug(self) -> str:
@@ -173,11 +176,13 @@ class Cell:
     @staticmethod
     def read(content: Mapping[str, Any]) -> Cell:
         """Read a cell that `dataclasses.asdict` and JSON have written."""
+        check_cell(content)
         norm = Norm(
             **{**content["norm"], "options": tuple((name, value) for name, value in content["norm"]["options"])}
         )
         cell = Cell(**{**content, "norm": norm, "budget": Budget(**content["budget"])})
         hash(cell), cell.name  # fail where a value is of another kind, as in a file of somebody else's
+        norm.configured({})
         return cell
 
     def fit_config(self, base: Mapping[str, Any]) -> dict[str, Any]:

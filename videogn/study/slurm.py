@@ -35,6 +35,8 @@ LOG_FOLDER = "slurm"
 #: Before the time limit; a training run is given a minute of it for its checkpoint. Slurm may be up to a minute early.
 _NOTICE_SECONDS = 180
 _LEAST_MINUTES = 10
+#: What would end a line of #SBATCH, so that the rest of it would be a command.
+_CONTROL = re.compile("[\x00-\x1f\x7f]")
 _TIME = re.compile(
     r"(?:(?P<days>\d+)-(?P<dh>\d+)(?::(?P<dm>\d+)(?::\d+)?)?)|(?P<h>\d+):(?P<hm>\d+):\d+|(?P<m>\d+)(?::\d+)?"
 )
@@ -73,9 +75,25 @@ class Job:
                 f"time must be at least {_LEAST_MINUTES} minutes, of which {_NOTICE_SECONDS} s are for the checkpoint, "
                 f"got {self.time!r}"
             )
+        check_line("partition", self.partition or "")
         for option in self.options:
-            if not re.fullmatch(r"[a-z][a-z-]*(=[^\n]+)?", option):
+            check_line("an option of sbatch", option)
+            if not re.fullmatch(r"[a-z][a-z-]*(=.+)?", option):
                 raise ValueError(f"an option of sbatch is KEY=VALUE, for instance account=vision, got {option!r}")
+
+
+def check_line(name: str, text: str) -> None:
+    """Refuse a text that a script for Slurm cannot hold.
+
+    Args:
+        name: What it is, for the message.
+        text: The text.
+
+    Raises:
+        ValueError: It has a line break or another control character.
+    """
+    if _CONTROL.search(text):
+        raise ValueError(f"{name} must be a text without line breaks or control characters for Slurm, got {text!r}")
 
 
 def unfinished_cells(grid: Grid, out: Path) -> list[Path]:
@@ -98,10 +116,11 @@ def write_array(folders: Sequence[Path], out: Path, job: Job, *, directory: Path
         Path of the script.
 
     Raises:
-        ValueError: There is no cell.
+        ValueError: There is no cell, or the folder has a name that a script cannot hold.
     """
     if not folders:
         raise ValueError("there is no cell to run")
+    check_line("the folder of a study", str(out))
     (out / LOG_FOLDER).mkdir(parents=True, exist_ok=True)  # or Slurm drops the output
     write_text(out / CELLS_FILE, "".join(f"{folder}\n" for folder in folders))
     script = out / SCRIPT_FILE

@@ -14,6 +14,7 @@ from videogn.checks import existing_path, expanded, reading
 from videogn.study.cell import Cell, Section
 from videogn.study.cell_files import LOCK_PATIENCE, CellResult, read_json
 from videogn.study.own_data import OWN_DATA
+from videogn.study.stated_cell import check_plan, check_test_clips
 from videogn.study.trained import half_trained
 from videogn.study.transfers import missing_clips, unfinished_state
 from videogn.system.destination import check_folder
@@ -124,7 +125,9 @@ def read_sections(out: Path) -> tuple[Section, ...]:
 def read_test_clips(out: Path) -> tuple[tuple[int, int], ...]:
     """Read the clips that every cell of a study is tested with besides its own: (length, interval)."""
     with reading(out / STUDY_FILE):
-        return tuple((length, interval) for length, interval in read_json(out / STUDY_FILE).get("test_clips", ()))
+        clips = read_json(out / STUDY_FILE).get("test_clips", [])
+        check_test_clips(clips)
+        return tuple((length, interval) for length, interval in clips)
 
 
 def write_study(
@@ -182,6 +185,8 @@ def read_study(out: str | Path) -> Study:
         raise ValueError(f"{out} is not the folder of a study: it has no {STUDY_FILE}")
     sections = read_sections(out)
     plan = read_json(out / PLAN_FILE)
+    with reading(out / PLAN_FILE):
+        check_plan(plan)
     results, unfinished = {}, {}
     for cell in dict.fromkeys(cell for section in sections for cell in section.cells):
         folder = cell_folder(out, cell)

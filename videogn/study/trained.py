@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from videogn.checks import reading
 from videogn.study.cell import Cell
 from videogn.study.cell_files import FIT_FILE, RESULT_FILE, read_cell, read_json, read_result
 from videogn.study.training_log import read_curve
+from videogn.study.yaml_values import load_yaml
 
 #: What `videogn fit` writes where a training run has come to its end, and only there.
 COST_FILE = "cost.json"
@@ -58,6 +57,7 @@ def _missing(
 
 def _may_end_early(folder: Path) -> bool:
     fit = folder / FIT_FILE
-    config = yaml.safe_load(fit.read_text(encoding="utf-8")) if fit.is_file() else {}
-    model, trainer = config.get("model") or {}, config.get("trainer") or {}
-    return bool(model.get("early_stopping") or trainer.get("max_time") or trainer.get("callbacks"))
+    with reading(fit):
+        config = load_yaml(fit, fit.read_text(encoding="utf-8")) if fit.is_file() else {}
+        model, trainer = config.get("model") or {}, config.get("trainer") or {}
+        return bool(model.get("early_stopping") or trainer.get("max_time") or trainer.get("callbacks"))

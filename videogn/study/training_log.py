@@ -6,6 +6,7 @@ import csv
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from videogn.checks import reading
 from videogn.study.cell import Cell
 from videogn.system.files import write_text
 
@@ -66,7 +67,7 @@ def read_curve(folder: Path, cell: Cell) -> tuple[CurvePoint, ...]:
     losses: dict[int, float] = {}
     frames: dict[int, int] = {}  # logged by multigrid training, whose steps differ
     for path in [*sorted(folder.glob("metrics.*.csv")), *folder.glob("metrics.csv")]:
-        with path.open(encoding="utf-8", newline="") as lines:
+        with reading(path), path.open(encoding="utf-8", newline="") as lines:
             for row in csv.DictReader(lines):
                 if row.get("val/top1"):
                     found[int(row["epoch"])] = (int(row["step"]) + 1, 1 - float(row["val/top1"]))

@@ -12,6 +12,7 @@ from videogn.evaluation.stated_results import SUMMARY
 from videogn.stated_shapes import AMOUNT, TEXT, check_present, check_shape
 from videogn.study.cell import Cell
 from videogn.study.cell_files import CELL_FILE, RESULT_FILE, read_json, read_state
+from videogn.study.stated_cell import check_test_clips
 from videogn.study.trained import half_trained
 from videogn.system.files import write_json
 
@@ -94,7 +95,9 @@ def _read_transfer(path: Path) -> Transfer:
 def missing_clips(folder: Path) -> list[ClipOfTest]:
     """List the tests that the cell in a folder is to have and has not."""
     with reading(folder / CELL_FILE):
-        wanted = [ClipOfTest(*clip) for clip in read_json(folder / CELL_FILE).get("test_clips", ())]
+        clips = read_json(folder / CELL_FILE).get("test_clips", [])
+        check_test_clips(clips)
+        wanted = [ClipOfTest(*clip) for clip in clips]
     return [clip for clip in wanted if not (transfer_folder(folder, clip) / TRANSFER_FILE).is_file()]
 
 

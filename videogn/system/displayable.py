@@ -37,6 +37,12 @@ def one_line(text: object) -> str:
     return whole if whole.isprintable() else "".join(c if is_visible(c) else _escaped(c) for c in whole)
 
 
+def short_name(name: object, letters: int = 200) -> str:
+    """Return a name as `one_line`, cut to a number of letters, for a figure or a message."""
+    line = one_line(name)
+    return line if len(line) <= letters else line[: letters - 1].rstrip() + "…"
+
+
 def is_visible(letter: str) -> bool:
     """Return whether a letter is text: printable, or a joiner inside words of Persian or Hindi, or of an emoji."""
     return letter.isprintable() or letter in "\u200c\u200d"

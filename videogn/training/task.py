@@ -41,7 +41,7 @@ from videogn.training.multigrid_training import MultigridTraining, follow_cycles
 from videogn.training.nonfinite_policy import NonfinitePolicy
 from videogn.training.objective import make_objective
 from videogn.training.restoring import copy_of_network, leave_weights
-from videogn.training.resuming import ONE_SHAPE, check_resumable, drawing
+from videogn.training.resuming import ONE_SHAPE, SameVideos, check_resumable, drawing
 from videogn.training.task_settings import COMPUTING, TaskSettings
 from videogn.video.transforms import normalise, view_chunks, views_of
 
@@ -213,7 +213,8 @@ class VideoClassifier(pl.LightningModule):
     def configure_callbacks(self) -> list[pl.Callback]:
         """Count failed videos and those of another decoder, look for numbers not finite; what the settings ask for."""
         asked = self.settings.callbacks(self.labelling.first_metric)
-        return [FailurePolicy(), FallbackNotice(), self._nonfinite, self.freezing, MultigridTraining(), *asked]
+        notices = [FailurePolicy(), FallbackNotice(), SameVideos()]
+        return [*notices, self._nonfinite, self.freezing, MultigridTraining(), *asked]
 
     def on_train_start(self) -> None:
         """Continue the random numbers of a resumed run, or refuse to resume with other batches or another optimiser.

@@ -20,6 +20,7 @@ from videogn.axes import Segment, VideoRecord
 from videogn.video.clips import Indices
 from videogn.video.decoders.frame_source import FrameSource
 from videogn.video.errors import VideoDecodeError
+from videogn.video.storage import CheckedFile
 
 #: Share of a step of a rate: less than this at the end is no further step. Containers round times to milliseconds.
 _NO_STEP = 0.1
@@ -47,6 +48,8 @@ def make_timeline(video: FrameSource, record: VideoRecord, fps: float | None = N
         VideoDecodeError: If the segment holds no frame of the video, or its time stamps cannot be true.
     """
     count = video.info.frames if record.frames is None else min(record.frames, video.info.frames)
+    if isinstance(record.path, CheckedFile) and not record.path.is_unchanged():  # what was counted is another file
+        count = video.info.frames
     if record.segment is None and fps is None:
         return np.arange(count, dtype=np.int64)
     by_time = fps is not None or (record.segment is not None and record.segment.unit == "seconds")

@@ -69,7 +69,8 @@ class Answering:
             return Answer(f"{name}: {error.reason.replace(path, name)}", {}, [], [])
         said = f"{name}: {seconds:.1f} s, seen in {counted(len(prediction.clip_times), 'clip')}"
         order = sorted(range(len(prediction.clip_times)), key=lambda clip: prediction.clip_times[clip])
-        return Answer(said, dict(prediction.scores), self._course(prediction, order), _clips(sample, prediction, order))
+        scores = {one_line(each): score for each, score in prediction.scores}
+        return Answer(said, scores, self._course(prediction, order), _clips(sample, prediction, order))
 
     def _seconds(self, path: str) -> float:
         """Length of a video, which is refused before it is decoded if it is none by its name, or too long."""
@@ -86,7 +87,7 @@ class Answering:
         assert prediction.clip_probabilities is not None
         numbers = {name: self._predictor.class_names.index(name) for name, _ in prediction.scores}
         return [
-            (sum(prediction.clip_times[clip]) / 2, name, float(prediction.clip_probabilities[clip, number]))
+            (sum(prediction.clip_times[clip]) / 2, one_line(name), float(prediction.clip_probabilities[clip, number]))
             for clip in order
             for name, number in numbers.items()
         ]

@@ -14,6 +14,7 @@ import pandas as pd
 from PIL import Image
 
 from videogn.webpage.answers import Answer
+from videogn.webpage.upload import take_uploads_only
 
 #: Seconds between looks for uploads that nobody waited for, and the age at which these are deleted.
 _DELETE = (60, 3600)
@@ -48,6 +49,7 @@ def make_page(answer: Callable[[str], Answer], *, network: str, max_mib: float, 
     with gr.Blocks(title="videogn", analytics_enabled=False, delete_cache=_DELETE) as page:
         gr.HTML(f"<h1>Classify a video</h1><p>Network: {html.escape(network)}</p>")
         video = gr.File(label=f"Video of up to {max_mib:g} MiB and {max_seconds:g} s", height=160)
+        take_uploads_only(video)
         said = gr.HTML(elem_id="said")
         with gr.Column(visible=False) as results:
             with gr.Row():

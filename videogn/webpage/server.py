@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import gradio as gr
+    from fastapi import FastAPI
 
 #: Seconds that visitors' connections may take to end.
 _GRACE = 1
@@ -61,11 +62,20 @@ def serve(page: gr.Blocks, listener: socket.socket, *, max_bytes: int) -> None:
         listener: Open port.
         max_bytes: Largest file that may be uploaded.
     """
-    import gradio as gr
     import uvicorn
+
+    # Visitors who are cut off at the end are no errors.
+    application = application_of(page, max_bytes=max_bytes)
+    config = uvicorn.Config(application, log_level="critical", timeout_graceful_shutdown=_GRACE)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def application_of(page: gr.Blocks, *, max_bytes: int) -> FastAPI:
+    """Make what a web server runs of a page; arguments as for `serve`."""
+    import gradio as gr
     from fastapi import FastAPI
 
-    app = gr.mount_gradio_app(
+    return gr.mount_gradio_app(
         FastAPI(openapi_url=None),
         page,
         path="/",
@@ -75,6 +85,3 @@ def serve(page: gr.Blocks, listener: socket.socket, *, max_bytes: int) -> None:
         show_error=False,
         ssr_mode=False,
     )
-    # Visitors who are cut off at the end are no errors.
-    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=_GRACE)
-    uvicorn.Server(config).run(sockets=[listener])

@@ -54,10 +54,11 @@ def run(options: Options) -> int:
         0.
     """
     from videogn.study.making import with_other_cells
-    from videogn.study.slurm import unfinished_cells, write_array
+    from videogn.study.slurm import check_line, unfinished_cells, write_array
     from videogn.study.study_files import only_one, place_of_study
 
     out = place_of_study(options.out)
+    check_line("the folder of a study", str(out))
     grid = with_other_cells(options.read(), out)
     job = _job(grid, options)  # refused before videos are written
     with only_one(out):

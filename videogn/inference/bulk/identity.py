@@ -24,7 +24,8 @@ def source_hash(source: str) -> str:
     path = next(filter(os.path.exists, places), None)
     if path is None:
         return source
-    files = sorted(_files(path)) if os.path.isdir(path) else [path]
+    names = sorted(_files(path)) if os.path.isdir(path) else [path]
+    files = filter(os.path.isfile, names)  # opening a pipe would wait forever
     hashes = hashlib.sha256()
     for each in files:
         with open(each, "rb") as file:
@@ -33,23 +34,49 @@ def source_hash(source: str) -> str:
     return f"sha256 {hashes.hexdigest()}"
 
 
+def check_same_content(source: str, content: str) -> None:
+    """Refuse a source that changed after it was looked at, as the last checkpoint of a run that still trains.
+
+    Args:
+        source: As for `source_hash`.
+        content: `source_hash` of it before the network was loaded.
+
+    Raises:
+        ValueError: It is another one now: nobody knows which of the two was loaded.
+    """
+    if source_hash(source) != content:
+        raise ValueError(f"{source} changed while it was being used: give the command again, or a copy of the file")
+
+
 def identity(
-    source: str, views: EvaluationViews, *, decoder: str, frame_rate: float, top_k: int, **others: Any
+    source: str,
+    views: EvaluationViews,
+    *,
+    content: str,
+    decoder: str,
+    frame_rate: float,
+    top_k: int,
+    **others: Any,
 ) -> dict[str, Any]:
     """Return everything that decides about scores, flat and as JSON has it.
 
     Args:
         source: Source of the network.
         views: What the network sees of each video.
+        content: `source_hash` of the source, from before the network was loaded.
         decoder: Decoder.
         frame_rate: Frames per second of folders of images.
         top_k: Number of classes that rows name.
         **others: Further settings of the scoring, plain values. One that is None is as good as one that is not there:
             a setting that is added later is None where it changes nothing.
+
+    Raises:
+        ValueError: See `check_same_content`.
     """
+    check_same_content(source, content)
     seen = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(views).items()}
     settings = {"decoder": decoder, "frame_rate": frame_rate, "top_k": top_k, **others}
-    return {"version": _VERSION, "checkpoint": source_hash(source), **seen, **settings}
+    return {"version": _VERSION, "checkpoint": content, **seen, **settings}
 
 
 def _files(folder: str) -> list[str]:

@@ -121,7 +121,7 @@ class RayPredictor:
         except BaseException:
             self.close()
             raise
-        self.views, self.precision = self._about
+        self.views, self.precision, _ = self._about
 
     def predict(
         self,
@@ -219,7 +219,9 @@ class RayPredictor:
                 "--precision"
             )
         if about != self._about:
-            raise ValueError(f"{self._settings['checkpoint']} is not the same on all machines of the cluster")
+            raise ValueError(
+                f"{self._settings['checkpoint']} is not the same on all machines of the cluster, or changed"
+            )
 
 
 def _employ(worker: _Hired, slices: Slices, how: Mapping[str, Any]) -> None:

@@ -12,16 +12,18 @@ import torch
 
 from videogn.axes import VideoRecord
 from videogn.choices import EvaluationViews
+from videogn.inference.bulk.identity import source_hash
 from videogn.inference.decoding import usual_workers
 from videogn.inference.prediction import Prediction
 from videogn.inference.predictor import Predictor
 
 
 class Loaded(NamedTuple):
-    """What a worker says of its network; see `Predictor`."""
+    """What a worker says of its network: as of `Predictor`, and `source_hash` of the checkpoint."""
 
     views: EvaluationViews
     precision: str
+    content: str
 
 
 class Worker:
@@ -52,8 +54,9 @@ class Worker:
         """
         os.chdir(directory)
         torch.set_num_threads(self._threads)
+        content = source_hash(str(settings["checkpoint"]))
         self._predictor = Predictor(**settings)
-        return Loaded(self._predictor.views, self._predictor.precision)
+        return Loaded(self._predictor.views, self._predictor.precision, content)
 
     def give(self, videos: Sequence[VideoRecord], how: Mapping[str, Any]) -> list[Prediction]:
         """Add videos to the stream; returns when there is room for more, and nothing.

@@ -7,6 +7,7 @@ one of them does not is decoded by PyAV instead, and `OpenVideo.fallback` says w
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ from videogn.choices import FRAME_RATE
 from videogn.video.decoders.frame_source import FrameSource, check_window
 from videogn.video.decoders.frame_table import VideoInfo, open_frame_table
 from videogn.video.decoders.readers import AUTO, DECODERS, open_reader
-from videogn.video.errors import NotExactError, reading
+from videogn.video.errors import NotExactError, VideoDecodeError, reading
+from videogn.video.held_file import HeldFile
 
 if TYPE_CHECKING:
     # Anything that numpy makes a one-dimensional array of integers from, including a tensor on the CPU.
@@ -38,6 +40,7 @@ class OpenVideo(FrameSource):
     def __init__(self, path: str | os.PathLike[str], decoder: str = "auto", frame_rate: float = FRAME_RATE) -> None:
         check_choice("decoder", decoder, DECODERS)
         self.decoder = AUTO if decoder == "auto" else decoder
+        self._file = SameFile(path)
         with reading(path), ExitStack() as opened:
             self._table, self._stream = opened.enter_context(open_frame_table(path, frame_rate))
             self.info = self._table.info
@@ -45,6 +48,7 @@ class OpenVideo(FrameSource):
                 self._reader = open_reader(self.decoder, self._table, self._stream)
             except NotExactError as error:
                 self._fall_back(error)
+            self._file.check()
             self._opened = opened.pop_all()
 
     def pixels(self, indices: Indices, window: Crop | None = None, out: np.ndarray | None = None) -> np.ndarray:
@@ -60,7 +64,7 @@ class OpenVideo(FrameSource):
 
         Raises:
             ValueError: If the indices are empty, out of range or not increasing, or the window exceeds the picture.
-            VideoDecodeError: If a frame cannot be decoded.
+            VideoDecodeError: If a frame cannot be decoded, or the file changes meanwhile.
         """
         wanted = check_indices(indices, self.info, self._table.path)
         if np.any(np.diff(wanted) <= 0):
@@ -75,6 +79,7 @@ class OpenVideo(FrameSource):
                 self._reader.close()
                 self._fall_back(error)
                 self._reader.read(wanted, window, out)
+            self._file.check()
         return out
 
     def times(self) -> np.ndarray:
@@ -89,6 +94,7 @@ class OpenVideo(FrameSource):
 
         with reading(self._table.path):
             decoded = DecodedFile(self._table) if self._table.images is None else DecodedImages(self._table)
+            self._file.check()
         return np.array(sorted(decoded.whole), np.int64)
 
     def close(self) -> None:
@@ -100,6 +106,41 @@ class OpenVideo(FrameSource):
         """Go on with PyAV, which reads every file exactly or says what is damaged."""
         self.decoder, self.fallback = AUTO, error.reason
         self._reader = open_reader(AUTO, self._table, self._stream)
+
+
+class SameFile:
+    """Tells whether a file is still the one that was there when this was made.
+
+    A reader goes by the table that was read when the file was opened, and opens it again where it cannot go back: of a
+    file that was replaced meanwhile, the frames would be those of two videos.
+
+    Args:
+        path: File. Anything else (a folder of images, a member of a shard, a URL, bytes in memory) never changes here:
+            it is read at once, or image by image.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = path
+        self._before = None if isinstance(path, HeldFile) else _state(path)
+
+    def check(self) -> None:
+        """Check it. A file that is gone is no error: what is open of it stays whole.
+
+        Raises:
+            VideoDecodeError: It was replaced, or written to.
+        """
+        if self._before is not None and _state(self._path) not in (None, self._before):
+            raise VideoDecodeError(self._path, "it changed while it was being decoded")
+
+
+def _state(path: str | os.PathLike[str]) -> tuple[int, ...] | None:
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    if not stat.S_ISREG(found.st_mode):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def check_indices(indices: Indices, info: VideoInfo, path: str | os.PathLike[str]) -> np.ndarray:
