@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import os
 import random
 import shutil
@@ -11,7 +12,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -19,15 +19,16 @@ import pytest
 import torch
 from stand_in import StandIn
 from training import fit_arguments
+from undrawn import module_that_draws_nothing
 
-import videogn.cli.lightning_cli  # Lightning logs to the standard error that it finds when it is imported
 from videogn import memory
 from videogn.choices import MotionSettings
 from videogn.cli import main
+from videogn.cli.lightning_cli import VideoCLI  # Lightning logs to the standard error that it finds when imported
 from videogn.data.synthetic.writing import write_motion_dataset
 from videogn.memory import StepPlan, StepSetting
+from videogn.memory.allocations import AllocationLog
 from videogn.study import planning
-from videogn.training.history import History
 
 # Processes that tests start, several at once, each want one thread as well.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -63,6 +64,23 @@ def _seeded() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _known_once() -> Iterator[None]:
+    """Let all plans share what operations give, as those of one call do: most of the time of a plan.
+
+    tests/memory/test_planned.py compares such plans with some that find it out anew.
+    """
+    make = AllocationLog.__init__
+    known: dict[Any, Any] = {}
+
+    def share(self: AllocationLog, own: dict[Any, Any] | None = None, *, seconds: float = math.inf) -> None:
+        make(self, known if seconds > 0 else own, seconds=seconds)  # without any time, what is known does not count
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AllocationLog, "__init__", share)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _planned_once() -> Iterator[None]:
     """Plan a step of a training once for all trainings of the same step: a fifth of what they take, in small ones."""
     plan = memory.plan_steps
@@ -83,18 +101,31 @@ def _planned_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _parsers_once() -> Iterator[None]:
+    """Make the two parsers of fit, of validate and of test once: near half of what a small training takes."""
+    make = VideoCLI._prepare_subcommand_parser
+    made: dict[tuple[str, bool, str], tuple[Any, Any]] = {}
+
+    def make_once(self: VideoCLI, klass: type, subcommand: str, **options: Any) -> Any:
+        key = (subcommand, self._linked, repr(options))
+        if key not in made:
+            parser = make(self, klass, subcommand, **options)
+            made[key] = parser, self._subcommand_method_arguments[subcommand]
+        parser, self._subcommand_method_arguments[subcommand] = made[key]
+        return parser
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VideoCLI, "_prepare_subcommand_parser", make_once)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave curves empty, a fourth of what a small training takes; the tests of them are marked `draws`."""
+    """Leave curves empty; the tests of them are marked `draws`."""
     if request.node.get_closest_marker("draws") is None:
-        undrawn = ModuleType("videogn.report.training_curve")
-        undrawn.plot_training = _leave_empty  # type: ignore[attr-defined]
+        undrawn = module_that_draws_nothing()
         monkeypatch.setitem(sys.modules, undrawn.__name__, undrawn)
-
-
-def _leave_empty(_: History, path: Path) -> Path:
-    path.touch()
-    return path
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
 """`videogn` commands in forked processes: a fresh one takes seconds to import torch and Lightning.
 
 They are forked from a server that has imported them and done nothing else. In a process that has run a backward pass
-on another device than the CPU, be it the meta device, PyTorch refuses to run one after a fork.
+on another device than the CPU, be it the meta device, PyTorch refuses to run one after a fork. As in the tests that run
+commands in their own process, curves of trainings are left empty.
 """
 
 from __future__ import annotations
@@ -21,12 +22,20 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_only
 from torch.distributed import run as torchrun
 from torch.distributed.launcher.api import elastic_launch
+from undrawn import module_that_draws_nothing
 
 from videogn.cli import main
 from videogn.study import cell_process
 
 _SERVER = multiprocessing.get_context("forkserver")
-_SERVER.set_forkserver_preload(["videogn.cli.lightning_cli", "videogn.cli.training", "torch.distributed.run"])
+_SERVER.set_forkserver_preload(
+    [
+        *("videogn.cli.lightning_cli", "videogn.cli.training", "torch.distributed.run"),
+        # What commands import on their way; pandas is PyArrow's, if it is there.
+        *("videogn.memory", "videogn.training.video_test", "videogn.data.sources", "videogn.data.lists.reading"),
+        *("videogn.cli.stopped_training", "videogn.cli.closing_lines", "pandas"),
+    ]
+)
 #: Seconds; that a process waits for another in vain is what goes wrong.
 _PATIENCE = 240.0
 
@@ -83,6 +92,8 @@ def free_port() -> int:
 def _be_videogn(arguments: Sequence[str], environment: Mapping[str, str]) -> None:
     os.environ.update(environment)
     rank_zero_only.rank = int(os.environ.get("LOCAL_RANK", 0))  # as a fresh process does where it imports Lightning
+    undrawn = module_that_draws_nothing()
+    sys.modules[undrawn.__name__] = undrawn
     sys.argv = ["videogn", *map(str, arguments)]
     main()
 

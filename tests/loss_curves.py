@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import nn
 
@@ -13,10 +15,10 @@ MODES = MEMORY_MODES
 STEPS = 50
 
 
-def tiny(norm, memory_mode="plain"):
-    """i3d_tiny, the same for all memory modes, with what its zero gammas would hide."""
+def tiny(norm, memory_mode="plain", build=i3d_tiny):
+    """A small network, the same for all memory modes, with what its zero gammas would hide."""
     torch.manual_seed(3)
-    net = i3d_tiny(norm=norm, width=8, num_classes=3, memory_mode=memory_mode)
+    net = build(norm=norm, width=8, num_classes=3, memory_mode=memory_mode)
     for name, parameter in net.named_parameters():
         if name.endswith("norm_c.weight"):
             nn.init.constant_(parameter, 0.5)
@@ -40,6 +42,12 @@ def curve(net, dtype=torch.float32, layout="contiguous", steps=STEPS):
         optimizer.step()
         losses.append(loss.detach())
     return torch.stack(losses).double(), [buffer.double() for buffer in net.buffers()]
+
+
+@functools.cache
+def plain_curve(norm, build=i3d_tiny, steps=STEPS):
+    """The curve that others are compared with, trained once."""
+    return curve(tiny(norm, build=build), steps=steps)
 
 
 def assert_same_curves(found, wanted, *, exact=False):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from videogn.bench import step_rows
+from videogn.bench import step_cases, step_rows
 from videogn.memory import StepSetting, step_memory
 
 TINY = ["--arch", "i3d_tiny", "--crop", "16", "--batch-size", "2", "--num-classes", "3", "--arch-options", "{width: 4}"]
@@ -57,9 +57,17 @@ class _Stand:
         return next(self.left)
 
 
+@pytest.fixture(scope="module")
+def planners():
+    """Planners by the kind of their device, so that tests that only stand for measurements plan a step once."""
+    return {}
+
+
 @pytest.fixture
-def stand_in(monkeypatch, small_machine):
+def stand_in(monkeypatch, small_machine, planners):
     monkeypatch.setattr(step_rows, "WarmCase", _Stand)
+    make = step_rows.Planner
+    monkeypatch.setattr(step_rows, "Planner", lambda on, clock: planners.setdefault(on.type, make(on, clock)))
 
 
 def _rows(videogn, capsys, *arguments):
@@ -67,9 +75,17 @@ def _rows(videogn, capsys, *arguments):
     return json.loads(capsys.readouterr().out)
 
 
-def test_it_is_measured(videogn, capsys, small_machine):
-    """Really; a number format that CPUs do not train in is a row with its reason."""
+def test_it_is_measured(videogn, capsys, monkeypatch, small_machine):
+    """Really, each in its mode; a number format that CPUs do not train in is a row with its reason."""
+    modes = []
+
+    def noting(measure):
+        return lambda step, clips: (modes.append(step.model.training), measure(step, clips))[1]
+
+    for name in ("step_peak", "inference_peak"):
+        monkeypatch.setattr(step_cases, name, noting(getattr(step_cases, name)))
     rows = _rows(videogn, capsys, "--norm=gn", "--clips=4x2", "--precision", "32", "16-mixed", "--rounds=2")
+    assert modes == [True, False]
     assert [set(row) for row in rows] == [KEYS] * 2
     row, half = rows
     assert (row["arch"], row["norm"], row["clip_length"], row["interval"]) == ("i3d_tiny", "gn", 4, 2)

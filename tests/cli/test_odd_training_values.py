@@ -14,7 +14,6 @@ import pytest
 from odd_values import NUMBERS, OTHERS, TEXTS, begin, check_end, end_where_work_begins, odd_places, refusal, some
 from training import evaluation_arguments, fit_arguments
 
-from videogn.cli.lightning_cli import VideoCLI
 from videogn.cli.main import main
 
 VALUES = tuple(dict.fromkeys((*OTHERS, *NUMBERS, *TEXTS)))
@@ -31,25 +30,6 @@ def _options_of(command):
         main()
     found = dict.fromkeys(_OPTION.findall(printed.getvalue()))
     return [each for each in found if each not in _FLAGS and not each.endswith(".help")]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def parsers_once():
-    """Make the parsers of a command once: two thirds of what a refusal takes."""
-    made = {}
-    make = VideoCLI._prepare_subcommand_parser
-
-    def make_once(self, klass, subcommand, **options):
-        key = (subcommand, self._linked, repr(options))
-        if key not in made:
-            parser = make(self, klass, subcommand, **options)
-            made[key] = parser, self._subcommand_method_arguments[subcommand]
-        parser, self._subcommand_method_arguments[subcommand] = made[key]
-        return parser
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(VideoCLI, "_prepare_subcommand_parser", make_once)
-        yield
 
 
 @pytest.fixture(scope="module")

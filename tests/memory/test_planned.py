@@ -6,8 +6,19 @@ import pytest
 import torch
 from torch import nn
 
-from videogn.memory import StepSetting, plan_steps, planned, setting_of_run, step_memory
+from videogn import memory
+from videogn.memory import StepSetting, plan_steps, planned, setting_of_run
+from videogn.memory.allocations import AllocationLog
 from videogn.norm import NORMS
+
+_FIND_OUT = AllocationLog.__init__
+
+
+def step_memory(setting, size, **options):
+    """A plan that finds out anew what operations give; those of all batch sizes share it with plans of other tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AllocationLog, "__init__", _FIND_OUT)
+        return memory.step_memory(setting, size, **options)
 
 
 def _settings(norm, lengths=(4, 8), **changes):

@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 import torch
-from loss_curves import MODES, STEPS, assert_same_curves, curve, tiny
+from few_stages import three_stages
+from loss_curves import MODES, STEPS, assert_same_curves, curve, plain_curve, tiny
 from torch import nn
 
 from videogn.models import make_model
@@ -38,20 +39,20 @@ def _forget_compiled():
     ],
 )
 def test_a_compiled_network_trains_alike(how, norm, mode, steps):
-    net = tiny(norm, mode)
+    net = tiny(norm, mode, three_stages)
     names = list(net.state_dict())
     compile_network(net, CPU, how, backend="aot_eager")
     assert list(net.state_dict()) == names
-    assert_same_curves(curve(net, steps=steps), curve(tiny(norm), steps=steps), exact=True)
+    assert_same_curves(curve(net, steps=steps), plain_curve(norm, three_stages, steps), exact=True)
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="inductor compiles C++")
 @pytest.mark.parametrize("norm", ["gn", "bn"])
 def test_inductor_trains_alike(norm):
-    net = tiny(norm, "block")
+    net = tiny(norm, "block", three_stages)
     compile_network(net, CPU)
-    assert_same_curves(curve(net), curve(tiny(norm)))
+    assert_same_curves(curve(net), plain_curve(norm, three_stages))
 
 
 def _compiled(monkeypatch, net, how, device=CPU, backend="eager"):

@@ -172,6 +172,12 @@ def test_what_is_no_text_is_none(text):
     assert read_survey(text, 1000) is None
 
 
+def test_a_large_file_may_not_state_as_many_frames_as_it_has_bytes(video):
+    stated = json.loads(survey_text(read_frame_table(video("gop12.mp4")).survey))
+    assert read_survey(json.dumps(stated | {"pts": [0, [1, 10**9]]}), 10**10) is None
+    assert read_survey(json.dumps(stated | {"pts": [0, [1, 10**6]]}), 10**10) is not None
+
+
 def test_a_text_that_is_wrong_gives_an_error_and_no_other_frame(video):
     """An index may name another file's survey; no frame comes out under a wrong number."""
     path = video("gop12.mp4")

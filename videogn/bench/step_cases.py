@@ -70,9 +70,8 @@ class WarmCase:
         clips = torch.randn(case.batch_size, *shape, device=device).to(case.setting.dtype)
         self._clips = clips.contiguous(memory_format=format_of_clips(layout))
         self._train_times = times_of(warm_up(lambda: self._train(1)))
+        self.step_peak_bytes = step_peak(self._step, self._clips)  # here, where the network still is in training mode
         self._infer_times = times_of(warm_up(lambda: self._infer(1)))
-        self.step_peak_bytes = step_peak(self._step, self._clips)
-        self._step.model.eval()
         self.inference_peak_bytes = inference_peak(self._step, self._clips)
 
     def turn(self) -> tuple[float, float]:

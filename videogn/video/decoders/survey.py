@@ -22,6 +22,8 @@ _MADE_BY = f"{_VERSION} {'.'.join(map(str, av.library_versions['libavformat']))}
 #: Most characters of a text. A constant frame rate takes about 150; time stamps in milliseconds take too many.
 _LONGEST = 1000
 _MOST_PIXELS = 1 << 16  # along a side
+#: More than three days at 60 frames a second; a sparse file of any size may state any number.
+_MOST_FRAMES = 1 << 24
 
 
 def survey_text(survey: Survey) -> str:
@@ -65,7 +67,8 @@ def read_survey(text: str, size: int) -> Survey | None:
         stated: Any = json.loads(text[: _LONGEST + 1])
         if stated["made_by"] != _MADE_BY:
             return None
-        pts, starts = _values(stated["pts"], size), _values(stated["keyframes"], size)
+        most = min(size, _MOST_FRAMES)
+        pts, starts = _values(stated["pts"], most), _values(stated["keyframes"], most)
         (height, width), rotation = stated["size"], stated["rotation"]
         risks = stated["decord_risk"], stated["colour_risk"]
         fits = (
