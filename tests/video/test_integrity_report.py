@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def test_good_files_are_ok(video, name):
 
 def test_the_facts(tmp_path):
     report = check_integrity(write(tmp_path / "a.mp4", numbered(45), options=H264, rotation=90))
+    assert json.loads(report.survey)["pts"] == [0, [512, 44]]
     assert asdict(report) == {
         "frames": 45,
         "fps": 30.0,
@@ -59,6 +61,7 @@ def test_the_facts(tmp_path):
         "status": "ok",
         "reason": "",
         "notes": (),
+        "survey": report.survey,
     }
 
 

@@ -75,7 +75,7 @@ def test_in_a_process_of_its_own_in_memory_and_checked(files):
     path = files["variable"]
     everything = decode_frames(path, range(COUNT), "pyav")
     found = read_frame_table(path)
-    guard = VideoGuard(60)
+    guard = VideoGuard(600)
     for opener in (guard.open, FrameCache(1 << 24, guard.open).open):
         with opener(path, "torchcodec") as opened:
             assert np.array_equal(opened.frames(np.array([3, 40, 59])), everything[[3, 40, 59]])

@@ -164,8 +164,7 @@ def _judge_decoded(report: IntegrityReport, table: FrameTable, limit: float) -> 
     near_the_end = table.readable - leading <= REORDERED
     failed_at_end = (decoded.fails_at_end or lost_at_end) and near_the_end
     if leading == total and problem is None:
-        told = "" if table.images is not None else survey_text(table.survey)
-        return replace(_judged(report, table, "ok", leading, leading, total, ""), survey=told)
+        return _judged(report, table, "ok", leading, leading, total, "")
     if leading and broken is None and (failed_at_end or (lost_at_end and problem is None)):
         return _judged(report, table, "truncated", leading, leading, total, _CUT)
     return _judged(report, table, "corrupt", len(whole), leading, total, problem or _NO_PICTURE)
@@ -178,7 +177,8 @@ def _judged(
     reason = "" if status == "ok" else why
     if reason and leading < total:
         reason = f"frame {leading} of {total} cannot be decoded ({why})"
-    return replace(report, frames=frames, duration=_duration(table, frames), status=status, reason=reason)
+    told = survey_text(table.survey) if status == "ok" and table.images is None else ""
+    return replace(report, frames=frames, duration=_duration(table, frames), status=status, reason=reason, survey=told)
 
 
 def _duration(table: FrameTable, frames: int) -> float:
