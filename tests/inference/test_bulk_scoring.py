@@ -255,7 +255,7 @@ def test_identity_of_a_source(tmp_path):
 
 def test_identity_is_as_json_has_it(tmp_path):
     views, how = EvaluationViews(mean=(0, 0, 0)), {"decoder": "auto", "frame_rate": 25.0, "top_k": 5}
-    about = identity("zoo:x3d_s", views, content="zoo:x3d_s", **how)
+    about = identity("zoo:x3d_s", views, state=(), **how)
     assert json.loads(json.dumps(about)) == about
     assert about["num_clips"] == 10
 

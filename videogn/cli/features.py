@@ -107,19 +107,19 @@ def run(options: Options) -> int:
     from videogn.cli.scoring_progress import ScoringProgress
     from videogn.data.fallbacks import Fallbacks
     from videogn.inference.bulk.feature_rows import feature_row_of, write_features
-    from videogn.inference.bulk.identity import identity, source_hash
+    from videogn.inference.bulk.identity import identity, source_state
     from videogn.inference.bulk.parts import opened_parts
     from videogn.inference.bulk.scoring import Scoring
     from videogn.inference.predictor import Predictor
 
-    content = source_hash(options.checkpoint)
+    state = source_state(options.checkpoint)
     predictor = Predictor(options.checkpoint, **predictor_settings(options))
     size = predictor.num_features
     features = partial(predictor.features, workers=options.workers, batch_clips=options.batch_clips)
     what = identity(
         options.checkpoint,
         predictor.views,
-        content=content,
+        state=state,
         decoder=options.decoder,
         frame_rate=options.frame_rate,
         top_k=0,

@@ -40,6 +40,7 @@ from videogn.system.starting import imports_that_stay
 
 if TYPE_CHECKING:
     from videogn.evaluation.anytime import StoppingRule
+    from videogn.inference.bulk.identity import State
     from videogn.inference.bulk.scoring import Predict
     from videogn.inference.predictor import Predictor
 
@@ -192,12 +193,12 @@ def run(options: Options) -> int:
         from videogn.cli.scoring import keep_scores, pass_scores, print_scores
         from videogn.cli.scoring_progress import ScoringProgress
         from videogn.data.fallbacks import Fallbacks
-        from videogn.inference.bulk.identity import source_hash
+        from videogn.inference.bulk.identity import source_state
         from videogn.inference.bulk.parts import opened_parts
         from videogn.inference.bulk.scoring import Scoring
 
     settings = predictor_settings(options) | {"num_clips": most_clips(clips, test)}
-    content = source_hash(options.checkpoint)
+    state = source_state(options.checkpoint)
     with opened_predictor(engine, options.checkpoint, settings) as predictor:
         progress = ScoringProgress(total, Fallbacks(options.decoder))  # its time begins when networks are loaded
         rule = stopping_rule(clips, test, predictor.views)
@@ -211,7 +212,7 @@ def run(options: Options) -> int:
                 return print_scores(predict, inputs, progress, options.format or "table", formats)
             if not output.kept:
                 return pass_scores(predict, inputs, progress, output, formats)
-            about = _identity(options, predictor, rule, content)
+            about = _identity(options, predictor, rule, state)
             with opened_parts(output.path, about, overwrite=options.overwrite) as parts:
                 scoring = Scoring(inputs, parts, formats.row_of, retry_failed=options.retry_failed)
                 status = keep_scores(predict, scoring, parts, progress, output, formats.write)
@@ -229,14 +230,14 @@ def _predict(options: Options, predictor: Predictor, rule: StoppingRule | None) 
     )
 
 
-def _identity(options: Options, predictor: Predictor, rule: StoppingRule | None, content: str) -> dict[str, Any]:
+def _identity(options: Options, predictor: Predictor, rule: StoppingRule | None, state: State) -> dict[str, Any]:
     """What the rows of an output are scores of."""
     from videogn.inference.bulk.identity import identity
 
     return identity(
         options.checkpoint,
         predictor.views,
-        content=content,
+        state=state,
         decoder=options.decoder,
         frame_rate=options.frame_rate,
         top_k=options.top_k,

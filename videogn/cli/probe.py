@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from videogn.cli.score_output import Output
     from videogn.data.video_index import VideoIndex
+    from videogn.inference.bulk.identity import State
     from videogn.inference.predictor import Predictor
     from videogn.training.linear_heads import Clips, Trial
 
@@ -144,21 +145,21 @@ def run(options: Options) -> int:
         raise ValueError(f"--output is the checkpoint, {options.output}, which would be lost: name another file")
     output = checked_output(f"{options.output}{_FEATURES}", "parquet", overwrite=options.overwrite)
     splits = _splits(options)
-    from videogn.inference.bulk.identity import source_hash
+    from videogn.inference.bulk.identity import source_state
     from videogn.inference.predictor import Predictor
 
-    content = source_hash(options.checkpoint)
+    state = source_state(options.checkpoint)
     predictor = Predictor(options.checkpoint, **predictor_settings(options))
-    status = _compute(options, predictor, content, splits, output)
+    status = _compute(options, predictor, state, splits, output)
     with going_on("the features are kept; the same command goes on"):
-        _classify(options, content, splits, output.path, out)
+        _classify(options, state, splits, output.path, out)
     return status
 
 
-def _classify(options: Options, content: str, splits: Mapping[str, VideoIndex], features: Path, out: Path) -> None:
+def _classify(options: Options, state: State, splits: Mapping[str, VideoIndex], features: Path, out: Path) -> None:
     """Train the classifiers, write the network with the best of them, and say how good they are."""
     from videogn.inference.bulk.feature_rows import read_features
-    from videogn.inference.bulk.identity import check_same_content
+    from videogn.inference.bulk.identity import check_same_state
     from videogn.inference.loading import load_network
     from videogn.training.linear_heads import best_of
     from videogn.training.written_network import with_classifier, write_network
@@ -168,7 +169,7 @@ def _classify(options: Options, content: str, splits: Mapping[str, VideoIndex], 
     trials, standardisation = _train(options, clips, len(splits["train"].classes))
     best = best_of(trials)
     net, about = load_network(options.checkpoint, trust=options.trust)
-    check_same_content(options.checkpoint, content)
+    check_same_state(options.checkpoint, state)
     task = with_classifier(net, about, splits["train"].classes, *standardisation.folded(best.weight, best.bias))
     facts = _facts(options, clips, best)
     write_network(task, out, origin=facts)
@@ -203,7 +204,7 @@ def _splits(options: Options) -> Mapping[str, VideoIndex]:
 
 
 def _compute(
-    options: Options, predictor: Predictor, content: str, splits: Mapping[str, VideoIndex], output: Output
+    options: Options, predictor: Predictor, state: State, splits: Mapping[str, VideoIndex], output: Output
 ) -> int:
     """Compute the features that are missing, and write all of them; the exit status."""
     from videogn.cli.scoring import keep_scores
@@ -217,7 +218,7 @@ def _compute(
     size = predictor.num_features
     features = partial(predictor.features, workers=options.workers, batch_clips=options.batch_clips)
     settings: dict[str, Any] = {"decoder": options.decoder, "frame_rate": options.frame_rate, "top_k": 0}
-    settings |= {"content": content}
+    settings |= {"state": state}
     what = identity(options.checkpoint, predictor.views, precision=predictor.precision, features=size, **settings)
     with opened_parts(output.path, what, overwrite=options.overwrite) as parts:
         records = chain.from_iterable(index.records for index in splits.values())

@@ -12,7 +12,7 @@ import torch
 
 from videogn.axes import VideoRecord
 from videogn.choices import EvaluationViews
-from videogn.inference.bulk.identity import source_hash
+from videogn.inference.bulk.identity import check_same_state, source_hash, source_state
 from videogn.inference.decoding import usual_workers
 from videogn.inference.prediction import Prediction
 from videogn.inference.predictor import Predictor
@@ -54,8 +54,11 @@ class Worker:
         """
         os.chdir(directory)
         torch.set_num_threads(self._threads)
-        content = source_hash(str(settings["checkpoint"]))
+        checkpoint = str(settings["checkpoint"])
+        state = source_state(checkpoint)
         self._predictor = Predictor(**settings)
+        content = source_hash(checkpoint)
+        check_same_state(checkpoint, state)
         return Loaded(self._predictor.views, self._predictor.precision, content)
 
     def give(self, videos: Sequence[VideoRecord], how: Mapping[str, Any]) -> list[Prediction]:
