@@ -43,4 +43,13 @@ def test_a_study(tmp_path):
 def test_a_confusion_matrix(tmp_path, name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        save_figure(plot_confusion(np.eye(2), [name, "b"]), tmp_path / "a.png")
+        figure = plot_confusion(np.eye(2), [name, "b"])
+        path = save_figure(figure, tmp_path / "a.png")
+    assert path.stat().st_size > 0
+    axes = figure.axes[0]
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        drawn, other = (label.get_text() for label in labels)
+        assert other == "b"
+        assert drawn.isprintable()
+        assert len(drawn) <= 40
+        assert name.startswith(drawn[:1])

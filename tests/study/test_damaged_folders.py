@@ -6,7 +6,6 @@ import copy
 import dataclasses
 import json
 import re
-from contextlib import suppress
 
 import pytest
 
@@ -104,14 +103,20 @@ def test_a_forged_plan(out):
     row = {"model": "m", "crop": 1, "precision": "32", "memory_mode": "plain", "norm": "gn", "clip_length": 8}
     right = {"memory": 1, "rows": [{**row, "largest_batch": 2}, {"model": "m"}]}
     (out / PLAN_FILE).write_text(json.dumps(right))
-    read_study(out)
+    assert (read_study(out).memory, list(read_study(out).plan)) == (1, right["rows"])
+    refused = []
     for text in _damaged(right):
         (out / PLAN_FILE).write_text(text)
-        with suppress(ValueError):
+        try:
             study = read_study(out)
-            rows = [row for row in study.plan if row.get("largest_batch") is not None]
-            if rows and study.memory is not None:
-                plot_frontier(rows, study.memory, out / "a.png")
+        except ValueError as error:
+            refused.append(str(error))
+            continue
+        rows = [row for row in study.plan if row.get("largest_batch") is not None]
+        if rows and study.memory is not None:  # what is not refused can be drawn
+            assert plot_frontier(rows, study.memory, out / "a.png").stat().st_size > 0
+    assert len(refused) > len(row)  # every value that the figure needs
+    assert all(str(out / PLAN_FILE) in line and len(line.splitlines()) == 1 for line in refused)
 
 
 @pytest.mark.parametrize("name", [STUDY_FILE, CELL_FILE, STATE_FILE, RESULT_FILE, "transfer.json"])
