@@ -143,7 +143,8 @@ def test_sizes_of_classes(labels, line):
     assert about_class_sizes(_index(*labels)) == line
 
 
-def _planned(monkeypatch, caplog, limit, **network):
+def _planned(monkeypatch, caplog, limit, patience=math.inf, **network):
+    """What is said of the plan, however long it takes this machine."""
     caplog.set_level(logging.INFO, "videogn.training.callbacks.planned_memory")
     task = VideoClassifier(
         arch="i3d_tiny", arch_options={"width": 8}, clip_length=4, crop_size=32, class_names=["a", "b"], **network
@@ -157,6 +158,7 @@ def _planned(monkeypatch, caplog, limit, **network):
         precision="32-true",
     )
     monkeypatch.setattr("videogn.memory.device_memory", lambda _: limit)
+    monkeypatch.setattr("videogn.training.callbacks.planned_memory._PATIENCE", patience)
     before = torch.get_rng_state()
     PlannedMemory().on_train_start(trainer, task)
     assert torch.equal(before, torch.get_rng_state())
@@ -176,23 +178,34 @@ def test_a_memory_that_is_too_small(monkeypatch, caplog):
     assert line.endswith("up to 0 clips a batch: memory_mode auto takes what fits")
 
 
+class _Index(list):
+    """As many records as videos, and what they are called."""
+
+    def __init__(self, records, example):
+        super().__init__(records)
+        self.example = example
+
+
 @pytest.mark.parametrize(
     ("videos", "step", "init_from", "warns"),
     [(3, 0, None, True), (4, 0, None, False), (3, 0, "a.ckpt", False), (3, 7, None, False)],
 )
-def test_random_weights_and_few_videos(caplog, videos, step, init_from, warns):
+@pytest.mark.parametrize(
+    ("example", "small"), [("video", "--config my_videos_cpu"), ("image", "--model.arch resnet_tiny")]
+)
+def test_random_weights_and_few_videos(caplog, videos, step, init_from, warns, example, small):
     """A linear layer of 200,000 weights: 50,000 a video of four."""
     task = SimpleNamespace(net=torch.nn.Linear(1000, 200, bias=False), source=init_from)
-    data = SimpleNamespace(splits={"train": range(videos)})
+    data = SimpleNamespace(splits={"train": _Index([None] * videos, example)})
     RandomWeights().on_train_start(SimpleNamespace(is_global_zero=True, global_step=step, datamodule=data), task)
-    assert [message.startswith("random weights and only 3 train videos: ") for message in caplog.messages] == [
+    assert [message.startswith(f"random weights and only 3 train {example}s: ") for message in caplog.messages] == [
         True
     ] * warns
+    assert all(message.endswith(f"a small network ({small})") for message in caplog.messages)
     assert all(len(line) <= 80 for message in caplog.messages for line in message.splitlines())
 
 
 def test_no_plan_is_no_error(monkeypatch, caplog):
     assert _planned(monkeypatch, caplog, None) == []
     assert _planned(monkeypatch, caplog, 2**30, norm="sub_bn") == []  # each size of a batch would be a plan of its own
-    monkeypatch.setattr("videogn.training.callbacks.planned_memory._PATIENCE", -math.inf)
-    assert _planned(monkeypatch, caplog, 2**30) == []
+    assert _planned(monkeypatch, caplog, 2**30, patience=-math.inf) == []

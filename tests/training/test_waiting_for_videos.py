@@ -31,9 +31,10 @@ class _Data(pl.LightningDataModule):
 
     caches = False
 
-    def __init__(self, clock, seconds, *, batches=30, start=0.0):
+    def __init__(self, clock, seconds, *, batches=30, start=0.0, example="video"):
         super().__init__()
         self.clock, self.seconds, self.start, self.batches = clock, seconds, start, batches
+        self.splits = {"train": SimpleNamespace(example=example)}
 
     def __len__(self):
         return self.batches
@@ -96,6 +97,11 @@ def test_a_slow_loader_is_named_once(fit):
     ]
 
 
+def test_images_are_called_images(fit):
+    (line,) = fit(0.25, example="image")
+    assert line.startswith("waiting for images takes 20 % of the time: try --data.num_workers 4 ")
+
+
 @pytest.mark.parametrize(
     ("seconds", "options"),
     [
@@ -127,30 +133,26 @@ def test_checkpoints_are_no_waiting(monkeypatch):
     assert callback._steps == []
 
 
+_COPIES = "smaller copies (`videogn data resize`)"
+_OTHER = " or another decoder (`videogn bench data` compares them)"
+
+
 @pytest.mark.parametrize(
-    ("workers", "devices", "caches", "expected"),
+    ("workers", "devices", "caches", "example", "expected"),
     [
-        (1, 2, False, "try --data.num_workers 2 (now 1, on 4 cores)"),
-        (
-            2,
-            2,
-            False,
-            "try smaller copies (`videogn data resize`), kept frames (--data.cache) or another decoder (`videogn bench "
-            "data` compares them)",
-        ),
-        (
-            9,
-            1,
-            True,
-            "try smaller copies (`videogn data resize`) or another decoder (`videogn bench data` compares them)",
-        ),
+        (1, 2, False, "video", "try --data.num_workers 2 (now 1, on 4 cores)"),
+        (2, 2, False, "video", f"try {_COPIES}, kept frames (--data.cache){_OTHER}"),
+        (9, 1, True, "video", f"try {_COPIES}{_OTHER}"),
+        (0, 1, True, "image", "try --data.num_workers 4 (now 0, on 4 cores)"),
+        (4, 1, False, "image", "try smaller images or kept ones (--data.cache)"),
+        (4, 1, True, "image", "try smaller images"),
     ],
 )
-def test_more_processes_are_advised_where_there_are_cores(monkeypatch, workers, devices, caches, expected):
+def test_more_processes_are_advised_where_there_are_cores(monkeypatch, workers, devices, caches, example, expected):
     monkeypatch.setattr(module, "available_cores", lambda: CORES)
     trainer = SimpleNamespace(
         train_dataloader=SimpleNamespace(num_workers=workers), num_devices=devices,
-        datamodule=SimpleNamespace(caches=caches),
+        datamodule=SimpleNamespace(caches=caches, splits={"train": SimpleNamespace(example=example)}),
     )  # fmt: skip
     assert module._advice(trainer) == expected
 

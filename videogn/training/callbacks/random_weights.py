@@ -23,10 +23,12 @@ class RandomWeights(Callback):
         begins = trainer.global_step == 0 and pl_module.source is None
         if not trainer.is_global_zero or data is None or not begins:
             return
-        weights, videos = sum(p.numel() for p in pl_module.net.parameters()), len(data.splits["train"])
-        if weights > _MOST * videos:
+        weights, index = sum(p.numel() for p in pl_module.net.parameters()), data.splits["train"]
+        if weights > _MOST * len(index):
+            small = "--model.arch resnet_tiny" if index.example == "image" else "--config my_videos_cpu"
             _log.warning(
                 "random weights and only %s: start from trained ones\n"
-                "  (--model.init_from), or train a small network (--config my_videos_cpu)",
-                counted(videos, "train video"),
+                "  (--model.init_from), or train a small network (%s)",
+                counted(len(index), f"train {index.example}"),
+                small,
             )

@@ -120,15 +120,18 @@ class WaitingForVideos(Callback):
         if share > _MOST:
             self._said = True
             if trainer.is_global_zero:
-                _log.warning("waiting for videos takes %.0f %% of the time: %s", 100 * share, _advice(trainer))
+                example = trainer.datamodule.splits["train"].example
+                _log.warning("waiting for %ss takes %.0f %% of the time: %s", example, 100 * share, _advice(trainer))
 
 
 def _advice(trainer: Any) -> str:
-    """What loads faster: more processes where cores are free, otherwise videos that cost less."""
+    """What loads faster: more processes where cores are free, otherwise files that cost less."""
     workers, cores = trainer.train_dataloader.num_workers, available_cores()
     most = cores // trainer.num_devices
     if workers < most:
         return f"try --data.num_workers {most} (now {workers}, on {counted(cores, 'core')})"
-    cheaper = "smaller copies (`videogn data resize`)"
-    kept = "" if trainer.datamodule.caches else ", kept frames (--data.cache)"
-    return f"try {cheaper}{kept} or another decoder (`videogn bench data` compares them)"
+    caches = trainer.datamodule.caches
+    if trainer.datamodule.splits["train"].example == "image":  # `data resize` and decoders are for videos
+        return "try smaller images" if caches else "try smaller images or kept ones (--data.cache)"
+    kept = "" if caches else ", kept frames (--data.cache)"
+    return f"try smaller copies (`videogn data resize`){kept} or another decoder (`videogn bench data` compares them)"
