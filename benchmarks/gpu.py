@@ -1,4 +1,4 @@
-"""All that is to be known of a GPU, in one run of less than ten minutes.
+"""What is to be known of a GPU, the most important first, as far as ten minutes go; in one run.
 
     python benchmarks/gpu.py --out gpu.json
 

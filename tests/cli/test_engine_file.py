@@ -87,6 +87,8 @@ def test_predict(videogn, capsys, motion, trained, engine):
         (["--model.arch=i3d_r50"], "model.arch is i3d_r50, but"),
         (["--model.norm=bn"], "was exported with gn; leave it out"),
         (["--model.clip_length=8"], "model.clip_length is 8, but"),
+        (["--model.compile=true"], "runs as it was exported; leave it out"),
+        (["--model.memory_format=channels_last"], "model.memory_format is channels_last, but"),
     ],
 )
 def test_settings_that_contradict_the_file(videogn, capsys, motion, engine, tmp_path, more, expected):

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from videogn.choices import NetworkInput
 from videogn.models import i3d_r50, i3d_tiny, make_model
+from videogn.models.stem_convolution import fold_time
 from videogn.training.precision_check import (
     TOLERANCE,
     check_convolutions,
@@ -88,6 +89,18 @@ def test_what_is_wrong_is_named_with_versions_and_the_way_on(part, said):
 def test_a_network_without_such_convolutions_may_train():
     """Eight frames come to four; a network is asked for its sizes only where an example is wrong."""
     _check(i3d_tiny(), (8, 64, 64), _wrong_in("output"))
+
+
+@pytest.mark.parametrize("frames", [4, 8])
+def test_a_network_whose_stem_is_folded_is_asked_for_its_sizes_too(frames):
+    net = i3d_tiny()
+    fold_time(net, CUDA, "bf16-mixed")
+    assert convolutions_of(net, [(frames, 64, 64)]) == convolutions_of(i3d_tiny(), [(frames, 64, 64)])
+    if frames == 4:
+        with pytest.raises(ValueError, match="off by"):
+            _check(net, (frames, 64, 64), _wrong_in("output"))
+    else:
+        _check(net, (frames, 64, 64), _wrong_in("output"))
 
 
 def test_clips_of_every_shape_count():

@@ -56,7 +56,7 @@ def _values(module):
     return {name: value.detach().clone() for name, value in module.net.state_dict().items()}
 
 
-def _fit(toy, folder, *, epochs=2, accumulate=1, ckpt_path=None, callbacks=()):
+def _fit(toy, folder, *, epochs=2, accumulate=1, ckpt_path=None, callbacks=(), precision="32-true"):
     checkpoint = RunCheckpoint(dirpath=folder, monitor=None, save_last=True, save_on_exception=True)
     trainer = pl.Trainer(
         max_epochs=epochs,
@@ -67,6 +67,7 @@ def _fit(toy, folder, *, epochs=2, accumulate=1, ckpt_path=None, callbacks=()):
         enable_model_summary=False,
         num_sanity_val_steps=0,
         accelerator="cpu",
+        precision=precision,
     )
     trainer.fit(toy, ckpt_path=ckpt_path)
     return toy
@@ -104,6 +105,23 @@ def test_it_is_its_definition_wherever_it_is_used(tmp_path, accumulate):
     _assert_close(strip["state_dict"], _loop(toy.steps))
     assert all(torch.equal(value, toy.steps[-1][name]) for name, value in strip["current_model_state"].items())
     assert toy.steps[-1]["1.num_batches_tracked"] == 8
+
+
+def test_weights_of_64_bits_have_an_average_of_64_bits(tmp_path):
+    toy = _fit(_Toy(), tmp_path, precision="64-true")
+    assert toy.steps[-1]["0.weight"].dtype == torch.float64
+    expected = _loop(toy.steps)
+    for name, value in _values(toy).items():
+        np.testing.assert_allclose(value.numpy(), expected[name], rtol=1e-13, atol=1e-15, err_msg=name)
+    again = _fit(_Toy(), tmp_path / "again", epochs=3, ckpt_path=tmp_path / "last.ckpt", precision="64-true")
+    assert _values(again)["0.weight"].dtype == torch.float64
+
+
+@pytest.mark.parametrize(("precision", "instead"), [("bf16-true", "bf16-mixed"), ("16-true", "16-mixed")])
+def test_sixteen_bits_keep_no_average(tmp_path, precision, instead):
+    """With a decay of 0.999 a step moves the average by less than half of what they tell apart."""
+    with pytest.raises(ValueError, match=f"^ema must be null with precision {precision}; {instead} keeps an average$"):
+        _fit(_Toy(), tmp_path, precision=precision)
 
 
 def test_training_is_that_without_an_average(tmp_path):

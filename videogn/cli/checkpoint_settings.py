@@ -26,6 +26,8 @@ _CLIPS = ("clip_length", "interval")
 #: Options that model and data module share, for checkpoints to hold them: the one that is given -> its follower.
 LINKS = {f"model.{name}": f"data.{name}" for name in (*INPUT, "crops") if name not in _READING}
 LINKS |= {f"data.{name}": f"model.{name}" for name in _READING}
+#: Options of networks that are built here -> values that ask for nothing.
+_BUILT_HERE = {"compile": (False,), "memory_format": ("auto", "contiguous")}
 
 
 def adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, training: bool) -> None:
@@ -129,6 +131,10 @@ def adopt_exported(config: Namespace, path: str, given: Namespace) -> None:
         if given.get(key) is not None and _plain(config[key]) != held:
             raise ValueError(f"{key} is {config[key]}, but {path} was exported with {held}; leave it out")
         config[key] = held
+    for name, nothing in _BUILT_HERE.items():
+        key = f"model.{name}"
+        if config[key] not in nothing:
+            raise ValueError(f"{key} is {config[key]}, but {path} runs as it was exported; leave it out")
     config.ckpt_path = path  # for the messages
     adopt(config, {"crops": EvaluationProtocol.crops, **about}, given, training=False)
     config.ckpt_path = None

@@ -27,6 +27,7 @@ class NetworkPass:
         net: Network.
         device: Its device.
         precision: What it computes in.
+        layout: Memory layout of its input.
         mean: Mean of each channel, on the device.
         std: Standard deviation of each channel, on the device.
     """
@@ -34,6 +35,7 @@ class NetworkPass:
     net: nn.Module
     device: torch.device
     precision: Precision
+    layout: torch.memory_format
     mean: Tensor
     std: Tensor
 
@@ -66,8 +68,7 @@ class NetworkPass:
     def _rows(self, samples: Sequence[Sample], at_once: int, of_views: OfViews) -> list[Tensor]:
         lengths = [self._on_device(sample) for sample in samples]
         views = view_chunks(samples[0], at_once) if len(samples) == 1 else [views_of(*samples)]
-        layout = self.precision.memory_format
-        chunks = (normalise(some, self.mean, self.std, layout) for some in views)
+        chunks = (normalise(some, self.mean, self.std, self.layout) for some in views)
         logits = partial(self.precision.logits, self.net)
         return list(of_views(logits, chunks, len(samples[0].crops)).cpu().split(lengths))
 

@@ -1,7 +1,8 @@
 """The arithmetic of a network in prediction: float32, or bfloat16 where the hardware computes in it.
 
 Convolutions and matrix products are in bfloat16 (`torch.autocast`), weights stay in float32, and so does everything
-from the softmax on. It pays with the channels innermost in memory, as the frames of a video are anyway.
+from the softmax on. It pays with the channels innermost in memory, as the frames of a video are anyway, but for norms
+on a GPU that PyTorch computes with the channels outermost.
 """
 
 from __future__ import annotations
@@ -29,10 +30,21 @@ class Precision:
 
     name: Literal["32", "bf16"]
 
-    @property
-    def memory_format(self) -> torch.memory_format:
-        """Memory layout of the network's input."""
-        return torch.channels_last_3d if self.name == "bf16" else torch.contiguous_format
+    def layout(self, device: torch.device, norm: str, compiled: bool) -> torch.memory_format:
+        """Memory layout of the network's input.
+
+        Args:
+            device: Device of the network.
+            norm: Name of its norm.
+            compiled: Whether it is compiled.
+        """
+        if self.name == "32":
+            return torch.contiguous_format
+        if device.type != "cuda":  # on CPUs all norms are quicker with the channels innermost
+            return torch.channels_last_3d
+        from videogn.models.memory_format import format_of_clips, layout_for  # no CPU needs it
+
+        return format_of_clips(layout_for("auto", device, self.name, norm, training=False, compiled=compiled))
 
     def logits(self, net: nn.Module, clips: Tensor) -> Tensor:
         """Compute the logits (B, K, T', H', W') of clips, float32 (B, C, T, H, W), with a network."""

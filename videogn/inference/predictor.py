@@ -156,7 +156,8 @@ class Predictor(Pretrained):
         )
         mean, std = (torch.tensor(about[name], device=self.device) for name in ("mean", "std"))
         self._of_views = partial(score_views, several_labels=about.get("several_labels", False))
-        self._pass = NetworkPass(run, self.device, arithmetic, mean, std)
+        layout = arithmetic.layout(self.device, about.get("norm", "bn"), compile)
+        self._pass = NetworkPass(run, self.device, arithmetic, layout, mean, std)
 
     @property
     def num_features(self) -> int:

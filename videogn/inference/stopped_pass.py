@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -58,7 +58,8 @@ def stopped_pass(network: NetworkPass, rule: StoppingRule, num_clips: int) -> St
     """
     if rule.num_clips != num_clips:
         raise ValueError(f"stopping must be a rule for the {num_clips} clips of a video, got one for {rule.num_clips}")
-    return StoppedPass(network.net, network.device, network.precision, network.mean, network.std, rule)
+    known = {field.name: getattr(network, field.name) for field in fields(network)}
+    return StoppedPass(**known, rule=rule)
 
 
 def _with_clips(sample: Sample, numbers: list[int]) -> Sample:

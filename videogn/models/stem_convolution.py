@@ -49,8 +49,9 @@ def convolve_folded(conv: nn.Conv3d, clips: Tensor, weight: Tensor, bias: Tensor
     layout = torch.contiguous_format if clips.is_contiguous() else torch.channels_last_3d
     assert not isinstance(conv.padding, str)  # as `fold_time` has seen
     kernel, stride, padding = weight.shape[2], conv.stride, conv.padding
-    if torch.is_autocast_enabled(clips.device.type):  # before there are more of them
-        clips = clips.to(torch.get_autocast_dtype(clips.device.type))
+    kind = clips.device.type
+    if kind != "meta" and torch.is_autocast_enabled(kind):  # before there are more of them
+        clips = clips.to(torch.get_autocast_dtype(kind))
     frames = F.pad(clips, (0, 0, 0, 0, padding[0], padding[0])).unfold(2, kernel, stride[0])  # (B, C, T', H, W, t)
     images = frames.permute(0, 2, 3, 4, 5, 1).flatten(4, 5).flatten(0, 1)  # (B T', H, W, t C)
     filters = weight.transpose(1, 2).flatten(1, 2)  # (O, t C, h, w)

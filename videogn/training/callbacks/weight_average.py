@@ -13,6 +13,8 @@ from torch import Tensor
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 _log = logging.getLogger(__name__)
+#: Precisions that keep weights in 16 bits.
+_SHORT = ("bf16-true", "16-true")
 
 
 class WeightAverage(WeightAveraging):
@@ -29,6 +31,10 @@ class WeightAverage(WeightAveraging):
 
     Args:
         decay: Decay of the average, between 0 and 1.
+
+    Raises:
+        ValueError: In `setup`, where the weights are kept in 16 bits: a step moves the average by less than they tell
+            apart, so that it would stay where it began.
     """
 
     def __init__(self, decay: float) -> None:
@@ -40,6 +46,11 @@ class WeightAverage(WeightAveraging):
         self._device = trainer.strategy.root_device  # the module is not there yet
         super().setup(trainer, pl_module, stage)
         if self._average_model is not None:
+            if trainer.precision in _SHORT:
+                mixed = str(trainer.precision).replace("true", "mixed")
+                raise ValueError(f"ema must be null with precision {trainer.precision}; {mixed} keeps an average")
+            # The module is converted after this, and both must be of one type.
+            trainer.precision_plugin.convert_module(self._average_model)  # in place, as modules are
             self._average_model.n_averaged = self._average_model.n_averaged.cpu()  # read in every step
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
