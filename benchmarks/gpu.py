@@ -3,9 +3,9 @@
     python benchmarks/gpu.py --out gpu.json
 
 Training steps and inference of `i3d_r50` with BN and GN: layouts, GroupNorm's kernel, number formats, compiled or not,
-memory modes; and how far decoding overlaps with the network in prediction. What matters most comes first, and nothing is begun that does
-not fit into --minutes any more. The file is written anew after every network that is warmed up and after every round,
-so that a run that is cut off loses nothing. It can be tried on a CPU:
+memory modes; and how far decoding overlaps with the network in prediction. What matters most comes first, and nothing
+is begun that does not fit into --minutes any more. The file is written anew after every network that is warmed up and
+after every round, so that a run that is cut off loses nothing. It can be tried on a CPU:
 
     python benchmarks/gpu.py --out try.json --device cpu --arch i3d_tiny --clips 8 --crop 32 --batch-size 2 --minutes 2
 """

@@ -57,7 +57,7 @@ def choose_group_norm(
         raise ValueError(f"group_norm triton takes a norm of gn, ln, in and ws+gn, got {norm}: take group_norm pytorch")
     if device.type != "cuda" and os.environ.get("TRITON_INTERPRET") != "1":
         raise ValueError(f"group_norm triton takes an NVIDIA GPU, got {device.type}: take group_norm pytorch")
-    if importlib.util.find_spec("triton") is None:
+    if not _has_triton():
         raise ValueError("group_norm triton takes the package triton, which is not installed: take group_norm pytorch")
     if compiled:
         raise ValueError("group_norm triton is for networks that are not compiled: take compile false, or pytorch")
@@ -67,6 +67,13 @@ def choose_group_norm(
         raise ValueError(f"group_norm triton takes memory_format channels_last or auto, got {layout}")
     for layer in layers:
         layer.forward = partial(_normalised, layer)
+
+
+def _has_triton() -> bool:
+    try:
+        return importlib.util.find_spec("triton") is not None
+    except ValueError:  # a stand-in for the module
+        return False
 
 
 def takes_sum(branch: Any, activation: nn.Module) -> bool:

@@ -25,11 +25,11 @@ class ComputingSettings:
     """How the network computes, which changes no more than rounding: a checkpoint does not have it.
 
     Args:
-        memory_format: Layout of clips and activations in memory: channels outermost (`contiguous`), innermost
-            (`channels_last`), or what was faster where it was measured (`auto`).
+        memory_format: Layout of activations: channels outermost (`contiguous`), innermost (`channels_last`), or the
+            faster one as measured (`auto`).
         compile: Whether and how torch.compile compiles the network: true or `whole`, `regional` (block by block, sooner
             ready) or `graphs` (whole, with CUDA graphs, for clips of one size).
-        group_norm: What computes GroupNorm: `pytorch`, or `triton`, kernels for NVIDIA GPUs.
+        group_norm: Kernels of GroupNorm: PyTorch's or, on CUDA, `triton`.
         check_precision: Whether training in 16 bits first compares its convolutions with 32 bits: some are wrong.
 
     Raises:
