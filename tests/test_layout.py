@@ -130,14 +130,14 @@ Described(None, 'i3d_tiny', 2, 'gn', None, None).tensors()
     [
         (
             "videogn.cli.lightning_cli",
-            162,
+            163,
             {"videogn.report", "videogn.study", "videogn.inference", "videogn.norm.triton_group_norm"},
             "",
         ),
         # torch._dynamo, PyTorch's compiler, takes as long as half of torch.
         (
             "videogn.inference.predictor",
-            100,
+            101,
             {
                 "videogn.training",
                 "lightning",
