@@ -30,7 +30,7 @@ class ComputingSettings:
         compile: Whether and how torch.compile compiles the network: true or `whole`, `regional` (block by block, sooner
             ready) or `graphs` (whole, with CUDA graphs, for clips of one size).
         group_norm: Kernels of GroupNorm: PyTorch's or, on CUDA, `triton`.
-        check_precision: Whether training in 16 bits first compares its convolutions with 32 bits: some are wrong.
+        check_precision: Whether training first checks its convolutions in 16 bits.
 
     Raises:
         ValueError: A name is unknown.
