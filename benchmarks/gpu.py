@@ -2,10 +2,10 @@
 
     python benchmarks/gpu.py --out gpu.json
 
-Training steps and inference of `i3d_r50` with BN and GN: layouts, number formats, compiled or not, memory modes; and
-how far decoding overlaps with the network in prediction. What matters most comes first, and nothing is begun that does
-not fit into --minutes any more. The file is written anew after every network that is warmed up and after every round,
-so that a run that is cut off loses nothing. It can be tried on a CPU:
+Training steps and inference of `i3d_r50` with BN and GN: layouts, GroupNorm's kernel, number formats, compiled or not,
+memory modes; and how far decoding overlaps with the network in prediction. What matters most comes first, and nothing
+is begun that does not fit into --minutes any more. The file is written anew after every network that is warmed up and
+after every round, so that a run that is cut off loses nothing. It can be tried on a CPU:
 
     python benchmarks/gpu.py --out try.json --device cpu --arch i3d_tiny --clips 8 --crop 32 --batch-size 2 --minutes 2
 """
@@ -29,7 +29,7 @@ from videogn.bench.step_cases import StepCase
 from videogn.bench.step_rows import measure_steps
 from videogn.bench.turns import reason_of
 from videogn.bench.workload import find_records
-from videogn.choices import CompileName, MemoryFormatName, PrecisionName
+from videogn.choices import CompileName, GroupNormName, MemoryFormatName, PrecisionName
 from videogn.data.synthetic.motion import MOTIONS, draw_video
 from videogn.inference import Predictor
 from videogn.memory import PRECISIONS, StepSetting, device_memory, plan_steps
@@ -53,12 +53,18 @@ class Form(NamedTuple):
     layout: MemoryFormatName
     compile: bool | CompileName = False
     mode: str = "plain"
+    group_norm: GroupNormName = "pytorch"
 
 
 #: Name of a group -> its cases, the baseline first. The cases of a group take turns; only their ratios are of one
 #: moment. The most important group comes first.
 GROUPS: dict[str, list[Form]] = {
     "bf16-mixed": [Form(norm, BF16, layout) for layout in (LAST, FIRST) for norm in NORMS],
+    "GroupNorm's kernel": [
+        Form("bn", BF16, LAST),
+        Form("gn", BF16, LAST),
+        Form("gn", BF16, LAST, group_norm="triton"),
+    ],
     "bf16-mixed, compiled": [Form(norm, BF16, LAST, compiled) for compiled in (False, True) for norm in NORMS],
     "float32": [Form(norm, "32", layout) for layout in (FIRST, LAST) for norm in NORMS],
     "memory modes": [Form("gn", BF16, LAST, mode=mode) for mode in MEMORY_MODES],
@@ -142,7 +148,10 @@ def main() -> None:
         if findings.left < LEAST_SECONDS:
             findings.leave_out(name)
             continue
-        cases = [StepCase(_setting(options, form), batch_size, form.layout, form.compile) for form in GROUPS[name]]
+        cases = [
+            StepCase(_setting(options, form), batch_size, form.layout, form.compile, form.group_norm)
+            for form in GROUPS[name]
+        ]
         findings.add_group(name, cases, options.rounds, device)
 
 
@@ -163,8 +172,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _everything(videos: int) -> list[str]:
     """Names of all that is measured, in order."""
-    first, *others = GROUPS
-    return [first, *([PREDICTION] if videos else []), *others]
+    names = list(GROUPS)
+    return [*names[:2], *([PREDICTION] if videos else []), *names[2:]]
 
 
 def _setting(options: argparse.Namespace, form: Form) -> StepSetting:

@@ -128,12 +128,26 @@ Described(None, 'i3d_tiny', 2, 'gn', None, None).tensors()
 @pytest.mark.parametrize(
     ("module", "most", "foreign", "then"),
     [
-        ("videogn.cli.lightning_cli", 162, {"videogn.report", "videogn.study", "videogn.inference"}, ""),
+        (
+            "videogn.cli.lightning_cli",
+            163,
+            {"videogn.report", "videogn.study", "videogn.inference", "videogn.norm.triton_group_norm"},
+            "",
+        ),
         # torch._dynamo, PyTorch's compiler, takes as long as half of torch.
         (
             "videogn.inference.predictor",
-            100,
-            {"videogn.training", "lightning", "torchmetrics", "matplotlib", "torch._dynamo", "sympy", "torchvision"},
+            101,
+            {
+                "videogn.training",
+                "lightning",
+                "torchmetrics",
+                "matplotlib",
+                "torch._dynamo",
+                "triton",
+                "sympy",
+                "torchvision",
+            },
             DESCRIBED,
         ),
     ],

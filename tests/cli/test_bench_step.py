@@ -18,7 +18,7 @@ TINY = ["--arch", "i3d_tiny", "--crop", "16", "--batch-size", "2", "--num-classe
 SWEPT = ("norm", "clip_length", "precision", "memory_format", "compile")
 KEYS = {
     *("arch", "norm", "clip_length", "interval", "crop", "batch_size", "precision", "memory_mode", "memory_format"),
-    *("compile", "device", "machine", "torch", "threads", "clock", "rounds", "error"),
+    *("compile", "group_norm", "device", "machine", "torch", "threads", "clock", "rounds", "error"),
     *("step_seconds", "step_quartiles", "step_ratio", "inference_seconds", "inference_quartiles", "inference_ratio"),
     *("peak_bytes", "planned_bytes", "inference_peak_bytes", "inference_planned_bytes"),
     *("multiply_adds", "least_bytes", "least_seconds", "of_roofline"),

@@ -106,6 +106,11 @@ def test_auto_of_compiled_networks(device, precision, norm, layout):
     assert layout_for("auto", device, precision, norm, training=True, compiled=True) == layout
 
 
+@pytest.mark.parametrize(("name", "layout"), [("auto", "channels_last"), ("contiguous", "contiguous")])
+def test_group_norms_kernels_take_channels_last_unless_told_otherwise(name, layout):
+    assert layout_for(name, CUDA, "bf16-mixed", "gn", training=True, group_norm="triton") == layout
+
+
 def test_an_unknown_layout():
     with pytest.raises(ValueError, match="got 'channel_last'; did you mean 'channels_last'"):
         layout_for("channel_last", CPU, "32", "gn", training=True)

@@ -93,6 +93,15 @@ def test_a_run_with_everything_leaves_the_checkpoint_of_a_plain_one(motion, tmp_
     assert task.net.blocks[0].conv.weight.is_contiguous(memory_format=torch.channels_last_3d)
     assert tested[0][1] == {**tested[1][1], "memory_format": "contiguous", "compile": False}
     assert (tested[1][1]["memory_format"], tested[1][1]["compile"]) == ("channels_last", "whole")
+    assert tested[0][1]["group_norm"] == "pytorch"
+
+
+def test_group_norms_kernels_are_refused_before_the_first_step(motion, tmp_path, monkeypatch):
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    data, trainer = _data(motion), _trainer(tmp_path)
+    with pytest.raises(ValueError, match="group_norm triton takes a norm of gn, ln, in and ws"):
+        trainer.fit(_task(data, tmp_path, group_norm="triton"), datamodule=data)
+    assert trainer.global_step == 0
 
 
 def test_a_fit_stops_before_its_first_step_where_a_convolution_is_wrong(motion, tmp_path, monkeypatch):
@@ -117,6 +126,7 @@ def test_a_fit_stops_before_its_first_step_where_a_convolution_is_wrong(motion, 
     ("options", "message"),
     [
         ({"memory_format": "channel_last"}, "memory_format must be one of contiguous, channels_last, auto"),
+        ({"group_norm": "tritn"}, "group_norm must be one of pytorch, triton, got 'tritn'; did you mean 'triton'"),
         ({"compile": "all"}, "compile must be one of true, false, whole, regional, graphs, got 'all'"),
     ],
 )

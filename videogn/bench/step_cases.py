@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from videogn.bench.clocks import Clock, times_of, warm_up
-from videogn.choices import CompileName, LayoutName, MemoryFormatName
+from videogn.choices import CompileName, GroupNormName, LayoutName, MemoryFormatName
 from videogn.memory import StepSetting, TrainingStep, inference_peak, step_peak
 from videogn.models.compiling import compile_network
+from videogn.models.fused_norms import choose_group_norm
 from videogn.models.memory_format import format_of_clips, lay_out, layout_for
 from videogn.models.stem_convolution import fold_time
 from videogn.training.precision_check import check_convolutions, reduced_type
@@ -26,12 +27,14 @@ class StepCase:
         memory_format: Layout of weights and clips: contiguous, channels_last, or auto, as training takes it. Default:
             "contiguous".
         compile: Whether the network is compiled, and how; see `videogn.models.compiling`. Default: False.
+        group_norm: What computes its GroupNorm, pytorch or triton. Default: "pytorch".
     """
 
     setting: StepSetting
     batch_size: int
     memory_format: MemoryFormatName = "contiguous"
     compile: bool | CompileName = False
+    group_norm: GroupNormName = "pytorch"
 
 
 class WarmCase:
@@ -55,9 +58,15 @@ class WarmCase:
         if precision == "16-mixed" and device.type == "cpu":
             raise ValueError("16-mixed takes a GPU: on a CPU, fit trains in bf16-mixed instead")
         compiled = case.compile is not False
-        layout = layout_for(case.memory_format, device, precision, case.setting.norm, training=True, compiled=compiled)
+        norm, group_norm = case.setting.norm, case.group_norm
+        layout = layout_for(
+            *(case.memory_format, device, precision, norm), training=True, compiled=compiled, group_norm=group_norm
+        )
 
         def prepare(model: nn.Module) -> None:
+            choose_group_norm(
+                *(group_norm, model, device), norm=norm, precision=precision, layout=layout, compiled=compiled
+            )
             _check_convolutions(case.setting, model, device, layout)
             lay_out(model, layout)
             fold_time(model, device, precision)

@@ -105,6 +105,7 @@ def _words(case: StepCase) -> Row:
         "memory_mode": setting.memory_mode,
         "memory_format": case.memory_format,
         "compile": case.compile,
+        "group_norm": case.group_norm,
     }
 
 

@@ -10,14 +10,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from videogn.checks import check_choice, require_positive
-from videogn.choices import ARCH, NUM_CLASSES, MemoryFormatName, MemoryModeName, PrecisionName
+from videogn.choices import ARCH, NUM_CLASSES, GroupNormName, MemoryFormatName, MemoryModeName, PrecisionName
 from videogn.cli.clip_words import length_and_interval
 
 if TYPE_CHECKING:
     from videogn.bench.step_cases import StepCase
 
 #: Options of which every combination is a row, in the order of the rows.
-SWEPT = ("arch", "norm", "clips", "crop", "batch_size", "precision", "memory_mode", "memory_format", "compile")
+SWEPT = (
+    *("arch", "norm", "clips", "crop", "batch_size", "precision", "memory_mode", "memory_format", "compile"),
+    "group_norm",
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Options:
             as for --model.memory_format of `videogn fit`.
         compile (HOW): Whether networks are compiled, and how: false, true, whole, regional or graphs, as for
             --model.compile; true is whole.
+        group_norm: What computes GroupNorm: pytorch or triton, as for --model.group_norm.
         device: auto, cpu or cuda; auto takes a GPU if there is one.
         num_classes: Number of classes.
         arch_options: Options of the architectures as for fit, for instance {pool_window: [null, 4, 4]}.
@@ -59,6 +63,7 @@ class Options:
     memory_mode: tuple[MemoryModeName, ...] = ("plain",)
     memory_format: tuple[MemoryFormatName, ...] = ("contiguous",)
     compile: tuple[Literal["false", "true", "whole", "regional", "graphs"], ...] = ("false",)
+    group_norm: tuple[GroupNormName, ...] = ("pytorch",)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     num_classes: int = NUM_CLASSES
     arch_options: dict[str, Any] = field(default_factory=dict)
@@ -133,7 +138,7 @@ def _case(options: Options, values: dict[str, Any]) -> StepCase:
         *(values["precision"], values["memory_mode"], options.num_classes, options.arch_options),
     )
     compiled: Any = {"false": False, "true": True}.get(values["compile"], values["compile"])
-    return StepCase(setting, values["batch_size"], values["memory_format"], compiled)
+    return StepCase(setting, values["batch_size"], values["memory_format"], compiled, values["group_norm"])
 
 
 def _baselines(words: Sequence[str], combinations: Sequence[Sequence[Any]]) -> list[int]:

@@ -21,8 +21,11 @@ _WORDS = {
     "memory_mode": "{}",
     "memory_format": "{}",
     "compile": "{}",
+    "group_norm": "{}",
 }
 _COMPILED = {False: "eager", True: "compiled"}
+#: What the first line leaves out where all rows have it: most are of norms that it does not concern.
+_UNSAID = {"group_norm": "pytorch"}
 _MIB = 2**20
 
 
@@ -36,7 +39,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], baseline: Sequence[str]) -> N
     texts = [{key: form.format(_value(row, key)) for key, form in _WORDS.items()} for row in rows]
     same = [key for key in _WORDS if len({text[key] for text in texts}) == 1]
     first, console = rows[0], PlainConsole(80)
-    common = ", ".join(texts[0][key] for key in same)
+    common = ", ".join(texts[0][key] for key in same if texts[0][key] != _UNSAID.get(key))
     threads = f", threads: {first['threads']}" if first["device"] == "cpu" else ""
     console.print(f"{common}; {first['device']} ({first['machine']}{threads}), torch {first['torch']}")
     numbers = ("step ms", "+-", "ratio", "infer ms", "+-", "ratio", "MiB", "plan", "roof")

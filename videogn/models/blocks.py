@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from torch import Tensor, nn
 
+from videogn.models.fused_norms import activated, takes_sum
 from videogn.models.head import FullyConvolutionalHead
 from videogn.models.recompute import recompute
 from videogn.norm import NormFactory
@@ -47,7 +48,7 @@ class Stem(nn.Module):
         return self._after_convolution(self.conv(x))
 
     def _after_convolution(self, x: Tensor) -> Tensor:
-        return self.pool(self.activation(self.norm(x)))
+        return self.pool(activated(self.norm, self.activation, x))
 
 
 class MaxPool(nn.MaxPool3d):
@@ -109,12 +110,19 @@ class Bottleneck(nn.Module):
             )
         return self._after_second(self._to_second(x))
 
+    def before_last_norm(self, x: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, C', T, H', W'), the input of the last norm; nothing runs again."""
+        return self._third(self._to_second(self.conv_a(x)))
+
     def _to_second(self, x: Tensor) -> Tensor:
         # The second run stops before the convolution: its gradient needs its input, and its output is kept.
-        return self.conv_b(self.act_a(self.norm_a(x)))
+        return self.conv_b(activated(self.norm_a, self.act_a, x))
 
     def _after_second(self, x: Tensor) -> Tensor:
-        return self.norm_c(self.conv_c(self.act_b(self.norm_b(x))))
+        return self.norm_c(self._third(x))
+
+    def _third(self, x: Tensor) -> Tensor:
+        return self.conv_c(activated(self.norm_b, self.act_b, x))
 
 
 class BasicBranch(nn.Module):
@@ -159,8 +167,12 @@ class BasicBranch(nn.Module):
             return self.norm_b(recompute(self._to_second, [self.norm_a, self.conv_b], x))
         return self.norm_b(self._to_second(x))
 
+    def before_last_norm(self, x: Tensor) -> Tensor:
+        """(B, C, T, H, W) -> (B, C', T, H', W'), the input of the last norm; nothing runs again."""
+        return self._to_second(self.conv_a(x))
+
     def _to_second(self, x: Tensor) -> Tensor:
-        return self.conv_b(self.act_a(self.norm_a(x)))
+        return self.conv_b(activated(self.norm_a, self.act_a, x))
 
 
 class ResidualBlock(nn.Module):
@@ -191,6 +203,10 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, C', T, H', W')."""
+        if self.memory_mode == "plain" and self.drop is None and takes_sum(self.branch2, self.activation):
+            return activated(
+                self.branch2.last_norm, self.activation, self.branch2.before_last_norm(x), self._shortcut(x)
+            )
         if self.memory_mode in ("block", "stage"):
             shortcut, features = recompute(self._branches, [self], x, within=self.memory_mode == "stage")
         else:
@@ -201,9 +217,12 @@ class ResidualBlock(nn.Module):
         return self.activation(shortcut + features)
 
     def _branches(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self._shortcut(x), self.branch2(x)
+
+    def _shortcut(self, x: Tensor) -> Tensor:
         shortcut = x if self.branch1_conv is None else self.branch1_conv(x)
         # A projection that changes only the resolution has no norm in X3D.
-        return shortcut if self.branch1_norm is None else self.branch1_norm(shortcut), self.branch2(x)
+        return shortcut if self.branch1_norm is None else self.branch1_norm(shortcut)
 
 
 class ResidualStage(nn.Module):

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from videogn.checks import check_choice
-from videogn.choices import LayoutName, MemoryFormatName
+from videogn.choices import GroupNormName, LayoutName, MemoryFormatName
 
 #: Where channels last was faster: (kind of device, whether in 16 bits, whether it trains, norm). Source: the tables of
 #: docs/computing.md, in whose other rows it was not. Elsewhere nothing was measured.
@@ -43,6 +43,7 @@ def layout_for(
     *,
     training: bool,
     compiled: bool = False,
+    group_norm: GroupNormName = "pytorch",
 ) -> LayoutName:
     """Decide on a layout.
 
@@ -53,6 +54,7 @@ def layout_for(
         norm: Name of its norm.
         training: Whether gradients are computed.
         compiled: Whether torch.compile compiles it. Default: False.
+        group_norm: What computes its GroupNorm; "triton" takes channels last. Default: "pytorch".
 
     Returns:
         "contiguous" or "channels_last".
@@ -69,6 +71,8 @@ def layout_for(
     check_choice("memory_format", name, get_args(MemoryFormatName))
     if name != "auto":
         return name
+    if group_norm == "triton":
+        return "channels_last"
     faster = CHANNELS_LAST | CHANNELS_LAST_COMPILED if compiled else CHANNELS_LAST
     return "channels_last" if (device.type, "16" in precision, training, norm) in faster else "contiguous"
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 from torch import nn
 
 from videogn.checks import check_choice
-from videogn.choices import CompileName, LayoutName, MemoryFormatName, NetworkInput
+from videogn.choices import CompileName, GroupNormName, LayoutName, MemoryFormatName, NetworkInput
 from videogn.training.augmentation import AugmentationSettings
 from videogn.training.freezing import FreezingSettings
 from videogn.training.objective import ObjectiveSettings
@@ -25,11 +25,12 @@ class ComputingSettings:
     """How the network computes, which changes no more than rounding: a checkpoint does not have it.
 
     Args:
-        memory_format: Layout of clips and activations in memory: channels outermost (`contiguous`), innermost
-            (`channels_last`), or what was faster where it was measured (`auto`).
+        memory_format: Layout of activations: channels outermost (`contiguous`), innermost (`channels_last`), or the
+            faster one as measured (`auto`).
         compile: Whether and how torch.compile compiles the network: true or `whole`, `regional` (block by block, sooner
             ready) or `graphs` (whole, with CUDA graphs, for clips of one size).
-        check_precision: Whether training in 16 bits first compares its convolutions with 32 bits: some are wrong.
+        group_norm: Kernels of GroupNorm: PyTorch's or, on CUDA, `triton`.
+        check_precision: Whether training first checks its convolutions in 16 bits.
 
     Raises:
         ValueError: A name is unknown.
@@ -37,22 +38,33 @@ class ComputingSettings:
 
     memory_format: MemoryFormatName = "auto"
     compile: bool | CompileName = False
+    group_norm: GroupNormName = "pytorch"
     check_precision: bool = True
 
     def __post_init__(self) -> None:
         check_choice("memory_format", self.memory_format, get_args(MemoryFormatName))
+        check_choice("group_norm", self.group_norm, get_args(GroupNormName))
         if not isinstance(self.compile, bool):
             check_choice("compile", self.compile, ("true", "false", *get_args(CompileName)))
 
     def prepare(self, net: nn.Module, norm: str, trainer: Any, *, training: bool) -> LayoutName:
-        """Lay out a network in memory and have it compiled, as far as is asked for; return its layout."""
+        """Lay out a network in memory, choose its kernels and have it compiled, as is asked for; return its layout."""
         from videogn.models.compiling import compile_network
+        from videogn.models.fused_norms import choose_group_norm
         from videogn.models.memory_format import lay_out, layout_for
         from videogn.models.stem_convolution import fold_time
 
         device = trainer.strategy.root_device
         precision, compiled = str(trainer.precision), self.compile is not False
-        layout = layout_for(self.memory_format, device, precision, norm, training=training, compiled=compiled)
+        layout = layout_for(
+            *(self.memory_format, device, precision, norm),
+            training=training,
+            compiled=compiled,
+            group_norm=self.group_norm,
+        )
+        choose_group_norm(
+            *(self.group_norm, net, device), norm=norm, precision=precision, layout=layout, compiled=compiled
+        )
         lay_out(net, layout)
         fold_time(net, device, precision)
         compile_network(net, device, self.compile)

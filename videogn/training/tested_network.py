@@ -34,6 +34,7 @@ def describe_tested(
             "device": task.device.type,
             "memory_format": task.layout,
             "compile": task.settings.compile,
+            "group_norm": task.settings.group_norm,
             "clips_per_forward": task.hparams["clips_per_forward"],
         },
     }
