@@ -89,6 +89,7 @@ def test_predict(videogn, capsys, motion, trained, engine):
         (["--model.clip_length=8"], "model.clip_length is 8, but"),
         (["--model.compile=true"], "runs as it was exported; leave it out"),
         (["--model.memory_format=channels_last"], "model.memory_format is channels_last, but"),
+        (["--model.group_norm=triton"], "model.group_norm is triton, but"),
     ],
 )
 def test_settings_that_contradict_the_file(videogn, capsys, motion, engine, tmp_path, more, expected):

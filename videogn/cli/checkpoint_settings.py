@@ -27,7 +27,7 @@ _CLIPS = ("clip_length", "interval")
 LINKS = {f"model.{name}": f"data.{name}" for name in (*INPUT, "crops") if name not in _READING}
 LINKS |= {f"data.{name}": f"model.{name}" for name in _READING}
 #: Options of networks that are built here -> values that ask for nothing.
-_BUILT_HERE = {"compile": (False,), "memory_format": ("auto", "contiguous")}
+_BUILT_HERE = {"compile": (False,), "memory_format": ("auto", "contiguous"), "group_norm": ("pytorch",)}
 
 
 def adopt(config: Namespace, hparams: dict[str, Any], given: Namespace, *, training: bool) -> None:
