@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from videogn.inference.precision import computes_in_bf16
 from videogn.memory import StepSetting, TrainingStep, measure_step, measured, model_size, step_memory, time_step
 
 GIB = 2**30
@@ -53,7 +54,12 @@ def test_64_frames_in_less_than_32_take_in_plain(mode):
     assert _planned(frames=64, memory_mode=mode).peak_bytes < _planned().peak_bytes
 
 
-@pytest.mark.parametrize("precision", ["32", "bf16-mixed"])
+#: Without arithmetic in 16 bits the kernels of convolutions unfold and convert their input, which no plan sees.
+_BF16 = computes_in_bf16(torch.device("cpu"))
+_needs_bf16 = pytest.mark.skipif(not _BF16, reason="needs a CPU with arithmetic in bfloat16")
+
+
+@pytest.mark.parametrize("precision", ["32", pytest.param("bf16-mixed", marks=_needs_bf16)])
 @pytest.mark.parametrize("norm", ["bn", "gn", "brn", "sub_bn", "ws+gn", "evonorm_s0", "frn", "nf"])
 @pytest.mark.parametrize("mode", ["plain", "lean", "block", "stage"])
 def test_planned_against_measured(mode, norm, precision):
@@ -71,7 +77,7 @@ def test_weights_of_another_format(precision, size):
         step_memory(each, 4, device="cpu").peak_bytes for each in (setting, replace(setting, precision="32"))
     )
     assert planned == pytest.approx(size * usual, rel=0.2)  # indices of pools have 64 bits in any
-    if precision == "bf16-true":
+    if precision == "bf16-true" and _BF16:
         assert planned == pytest.approx(measure_step(setting, 4, repeats=0).peak_bytes, rel=0.05)
 
 

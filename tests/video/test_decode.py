@@ -10,6 +10,7 @@ import importlib
 import random
 import sys
 from contextlib import suppress
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -132,18 +133,22 @@ def test_torchcodec_gives_the_same_frames_or_pyav_does(video, name):
     assert TORCHCODEC_REFUSED.get(name, "") in (opened.fallback or "")
 
 
-def test_torchcodec_without_ffmpeg_is_said(video, monkeypatch):
+@pytest.mark.parametrize("imported", [False, True])
+def test_torchcodec_without_ffmpeg_is_said(video, monkeypatch, imported):
+    """Versions before 0.17 cannot be imported; later ones can, and fail when a video is opened."""
     from videogn.video.decoders import torchcodec_reader
 
     load = importlib.import_module
 
-    def fail(name):
-        if name == "torchcodec.decoders":
+    def without(name):
+        if name == "torchcodec.decoders" and not imported:
             raise RuntimeError("Could not load libtorchcodec\n" * 40)
+        if name in ("torchcodec", "torchcodec.decoders"):
+            return SimpleNamespace(ffmpeg_major_version=None) if imported else SimpleNamespace()
         return load(name)
 
     torchcodec_reader.TorchcodecReader.problem.cache_clear()
-    monkeypatch.setattr(torchcodec_reader.importlib, "import_module", fail)
+    monkeypatch.setattr(torchcodec_reader.importlib, "import_module", without)
     try:
         with pytest.raises(VideoDecodeError, match=r"torchcodec finds no FFmpeg libraries .*install FFmpeg$"):
             decode_frames(video("gop12.mp4"), [0], "torchcodec")

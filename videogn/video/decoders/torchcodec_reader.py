@@ -20,14 +20,18 @@ class TorchcodecReader(ForeignReader):
     @staticmethod
     @functools.cache
     def problem() -> str | None:
-        """See `Reader`. torchcodec can be installed without FFmpeg's libraries, which it needs."""
+        """See `Reader`. torchcodec can be installed without FFmpeg's libraries, which it needs.
+
+        Up to some version it cannot be imported then; since it decodes images without them (0.17), it can.
+        """
         try:
+            found = getattr(importlib.import_module("torchcodec"), "ffmpeg_major_version", "imported")
             importlib.import_module("torchcodec.decoders")
         except ImportError:
             return "torchcodec is not installed: pip install 'videogn[torchcodec]'"
         except (RuntimeError, OSError):
-            return "torchcodec finds no FFmpeg libraries (versions 4 to 9); install FFmpeg"
-        return None
+            found = None
+        return "torchcodec finds no FFmpeg libraries (versions 4 to 9); install FFmpeg" if found is None else None
 
     def risk(self, table: FrameTable) -> str | None:
         """See `ForeignReader`."""
