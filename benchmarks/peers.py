@@ -16,6 +16,8 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from videogn.video.decoders.torchcodec_reader import TorchcodecReader
+
 Strategy = Callable[[Path, np.ndarray, float], None]
 
 
@@ -121,13 +123,13 @@ def _torchcodec(path: Path, clips: np.ndarray) -> torch.Tensor:
 
 
 def installed(*modules: str) -> bool:
-    """Import all these; whether they can be. The time of a strategy then has none of importing."""
+    """Import all these; whether they can be, and used. The time of a strategy then has none of importing."""
     for module in modules:
         try:
             importlib.import_module(module)
-        except (ImportError, OSError, RuntimeError):  # torchcodec without FFmpeg's libraries
+        except (ImportError, OSError, RuntimeError):
             return False
-    return True
+    return "torchcodec.decoders" not in modules or TorchcodecReader.problem() is None
 
 
 #: Name -> (required packages, strategy).

@@ -10,11 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from video_files import COUNT, H264, numbered, write
-
-pytest.importorskip("torchcodec.decoders", exc_type=(ImportError, RuntimeError, OSError))
-
 import torch
+from video_files import COUNT, H264, numbered, write
 
 from videogn.axes import Segment, VideoRecord
 from videogn.choices import EvaluationViews, NetworkInput
@@ -24,10 +21,14 @@ from videogn.video import decode_frames, open_video, read_frame_table
 from videogn.video.decoders.cache import FrameCache
 from videogn.video.decoders.guard import VideoGuard
 from videogn.video.decoders.survey import survey_text
+from videogn.video.decoders.torchcodec_reader import TorchcodecReader
 from videogn.video.errors import VideoDecodeError
 from videogn.video.held_file import HeldFile
 from videogn.video.storage import CheckedFile
 from videogn.video.transforms import views_of
+
+if TorchcodecReader.problem() is not None:
+    pytest.skip(f"{TorchcodecReader.problem()}", allow_module_level=True)
 
 CLIP = {"clip_length": 4, "interval": 2, "crop_size": 32}
 PLANS = {
