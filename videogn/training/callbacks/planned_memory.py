@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from videogn.memory import StepPlan
 
 _log = logging.getLogger(__name__)
-#: Seconds of the processor that the plan may take. The first plan of a process takes half of one for most networks.
-_PATIENCE = 2.0
+#: Seconds of the processor that the plan may take. A first plan takes 0.5 to 2.5 for most networks, by processor.
+_PATIENCE = 5.0
 
 
 class PlannedMemory(Callback):
