@@ -3,9 +3,10 @@
     python benchmarks/gpu.py --out gpu.json
 
 Training steps and inference of `i3d_r50` with BN and GN: layouts, GroupNorm's kernel, number formats, compiled or not,
-memory modes; and how far decoding overlaps with the network in prediction. What matters most comes first, and nothing
-is begun that does not fit into --minutes any more. The file is written anew after every network that is warmed up and
-after every round, so that a run that is cut off loses nothing. It can be tried on a CPU:
+memory modes; how far decoding overlaps with the network in prediction; whether all forms train alike; and `videogn fit`
+with its loader. What matters most comes first, and nothing is begun that does not fit into --minutes any more. The file
+is written anew after every network that is warmed up and after every round, so that a run that is cut off loses
+nothing. It can be tried on a CPU:
 
     python benchmarks/gpu.py --out try.json --device cpu --arch i3d_tiny --clips 8 --crop 32 --batch-size 2 --minutes 2
 """
@@ -14,15 +15,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from same_losses import cases_for, compare_losses
 
 from videogn.bench.predicting import measure_prediction
 from videogn.bench.step_cases import StepCase
@@ -83,10 +87,12 @@ GROUPS: dict[str, list[Form]] = {
         *(Form(norm, "32", layout, True) for layout in (FIRST, LAST) for norm in NORMS),
     ],
 }
-#: Name of the measurement of decoding, which is no group of steps.
-PREDICTION = "prediction"
 #: Seconds that a group needs to be worth beginning.
 LEAST_SECONDS = 20
+#: Number of steps whose losses are compared.
+STEPS = 50
+#: Lines of `videogn fit` that are kept: they say whether the loader keeps up.
+KEPT = ("planned memory", "trained", "waiting")
 
 
 class Findings:
@@ -100,7 +106,7 @@ class Findings:
 
     def __init__(self, path: Path, minutes: float, facts: dict[str, Any]) -> None:
         self._path, self._started, self._limit = path, time.monotonic(), 60 * minutes
-        self._content: dict[str, Any] = {**facts, "left_out": [], "rows": [], "prediction": None}
+        self._content: dict[str, Any] = {**facts, "left_out": [], "rows": []}
 
     @property
     def left(self) -> float:
@@ -117,9 +123,9 @@ class Findings:
         for rows in measure_steps(cases, device=device, rounds=rounds, seconds=self.left):
             self._write(rows=[*before, *({"group": name, **row} for row in rows)])
 
-    def add_prediction(self, report: dict[str, Any]) -> None:
-        """Keep what was measured of prediction."""
-        self._write(prediction=report)
+    def add(self, name: str, found: Any) -> None:
+        """Keep what something else found."""
+        self._write(**{name: found})
 
     def _write(self, **news: Any) -> None:
         self._content.update(news, elapsed_seconds=time.monotonic() - self._started)
@@ -139,20 +145,20 @@ def main() -> None:
     batch_size = _batch_size(options, device)
     findings = Findings(options.out, options.minutes, {**facts, "options": {**vars(options), "out": str(options.out)}})
     for name in options.groups or _everything(options.videos):
-        if name == PREDICTION:
-            try:
-                _measure_prediction(findings, options, device)
-            except Exception as error:  # whatever it is, the rest is to be measured
-                findings.add_prediction({"error": reason_of(error)})
-            continue
         if findings.left < LEAST_SECONDS:
             findings.leave_out(name)
-            continue
-        cases = [
-            StepCase(_setting(options, form), batch_size, form.layout, form.compile, form.group_norm)
-            for form in GROUPS[name]
-        ]
-        findings.add_group(name, cases, options.rounds, device)
+        elif name in GROUPS:
+            cases = [
+                StepCase(_setting(options, form), batch_size, form.layout, form.compile, form.group_norm)
+                for form in GROUPS[name]
+            ]
+            findings.add_group(name, cases, options.rounds, device)
+        else:
+            try:
+                for found in OTHERS[name](options, device, findings.left):
+                    findings.add(name, found)
+            except Exception as error:  # whatever it is, the rest is to be measured
+                findings.add(name, {"error": reason_of(error)})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -166,14 +172,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=int, default=8, help="clips, or as many as fit")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--groups", nargs="+", choices=_everything(1), metavar="NAME", help="default: everything")
-    parser.add_argument("--videos", type=int, default=16, help="videos to predict; 0: no prediction")
+    parser.add_argument("--videos", type=int, default=16, help="videos to predict and train on; 0: neither")
+    parser.add_argument("--fit-epochs", type=int, default=20, help="epochs of those videos that `videogn fit` trains")
     return parser
 
 
 def _everything(videos: int) -> list[str]:
     """Names of all that is measured, in order."""
-    names = list(GROUPS)
-    return [*names[:2], *([PREDICTION] if videos else []), *names[2:]]
+    groups, others = list(GROUPS), [name for name in OTHERS if videos or name == "losses"]
+    return [*groups[:2], *others, *groups[2:]]
 
 
 def _setting(options: argparse.Namespace, form: Form) -> StepSetting:
@@ -187,29 +194,21 @@ def _batch_size(options: argparse.Namespace, device: torch.device) -> int:
     return options.batch_size if limit is None else max(min(options.batch_size, plan.largest_batch(limit // 2)), 1)
 
 
-def _measure_prediction(findings: Findings, options: argparse.Namespace, device: torch.device) -> None:
-    """Videos per second of decoding, of the network, and of both at once."""
-    if findings.left < 3 * LEAST_SECONDS:
-        findings.leave_out("prediction")
-        return
+def _view(options: argparse.Namespace) -> dict[str, Any]:
+    """Clips as in the groups, from videos of the usual size."""
     side = 2 * round(options.crop * 8 / 7 / 2)
-    view = {
-        "clip_length": options.clips,
-        "interval": 2,
-        "crop_size": options.crop,
-        "short_side": side,
-        "crops": "center",
-    }
+    return {"clip_length": options.clips, "interval": 2, "crop_size": options.crop, "short_side": side}
+
+
+def _measure_prediction(options: argparse.Namespace, device: torch.device, seconds: float) -> Iterator[dict[str, Any]]:
+    """Videos per second of decoding, of the network, and of both at once."""
+    view = {**_view(options), "crops": "center"}
     with tempfile.TemporaryDirectory() as folder:
         network = Path(folder) / "network.ckpt"
         write_network(
             task_for({"arch": options.arch, "norm": "gn", "class_names": ["a", "b"], **view}), network, origin={}
         )
-        motions = list(MOTIONS.values())
-        for number in range(options.videos):
-            rng = np.random.default_rng([0, number])
-            frames = draw_video(motions[number % len(motions)], size=side, num_frames=4 * options.clips, rng=rng)
-            write_video(Path(folder) / f"{number}.mp4", frames)
+        _write_videos(Path(folder), options)
         predictor = Predictor(str(network), device=str(device), precision="auto")
         cores = available_cores()
         report = measure_prediction(
@@ -220,7 +219,64 @@ def _measure_prediction(findings: Findings, options: argparse.Namespace, device:
             batch_clips=None,
             progress=lambda name, done, total: None,
         )
-    findings.add_prediction({"precision": predictor.precision, "clip": view, **asdict(report)})
+    yield {"precision": predictor.precision, "clip": view, **asdict(report)}
+
+
+def _write_videos(folder: Path, options: argparse.Namespace) -> None:
+    """Write videos of all motions, each in a folder of its motion."""
+    for number in range(options.videos):
+        motion = list(MOTIONS)[number % len(MOTIONS)]
+        rng = np.random.default_rng([0, number])
+        side = _view(options)["short_side"]
+        frames = draw_video(MOTIONS[motion], size=side, num_frames=4 * options.clips, rng=rng)
+        (folder / motion).mkdir(exist_ok=True)
+        write_video(folder / motion / f"{number}.mp4", frames)
+
+
+def _compare_losses(
+    options: argparse.Namespace, device: torch.device, seconds: float
+) -> Iterator[list[dict[str, Any]]]:
+    """Losses of small networks in every form beside those of float64; what is known after each."""
+    end, rows = time.monotonic() + seconds, []
+    for row in compare_losses(cases_for(device), device, STEPS):
+        rows.append(row)
+        yield rows
+        if time.monotonic() > end:
+            return
+
+
+def _measure_fit(options: argparse.Namespace, device: torch.device, seconds: float) -> Iterator[dict[str, Any]]:
+    """Clips per second of `videogn fit` in bf16, with decoding and augmentation in worker processes."""
+    with tempfile.TemporaryDirectory() as folder:
+        data, out = Path(folder) / "data", Path(folder) / "out"
+        for split in ("train", "val"):
+            (data / split).mkdir(parents=True)
+            _write_videos(data / split, options)
+        model = {"arch": options.arch, "norm": "gn", **_view(options)}
+        command = [*("fit", "--data.root", str(data), "--data.batch_size", str(options.batch_size))]
+        command += [word for name, value in model.items() for word in (f"--model.{name}", str(value))]
+        command += ["--trainer.precision", BF16, "--trainer.accelerator", device.type.replace("cuda", "gpu")]
+        command += ["--data.num_workers", str(max(available_cores() - 1, 1)), "--trainer.default_root_dir", str(out)]
+        command += ["--trainer.max_epochs", str(options.fit_epochs), "--trainer.limit_val_batches", "0"]
+        done = subprocess.run(
+            [sys.executable, "-m", "videogn", *command], capture_output=True, text=True, timeout=seconds, check=False
+        )
+        lines = done.stderr.splitlines()
+        found: dict[str, Any] = {"command": command, "said": [line for line in lines if line.startswith(KEPT)]}
+        if done.returncode:
+            yield {**found, "error": "\n".join(lines[-5:])}
+            return
+        (cost,) = out.rglob("cost.json")
+        yield {**found, "cost": json.loads(cost.read_text()), "error": None}
+
+
+#: Name of what is no group of steps -> its function, of the options, the device and the seconds left; it yields what is
+#: known so far.
+OTHERS: dict[str, Callable[[argparse.Namespace, torch.device, float], Iterator[Any]]] = {
+    "prediction": _measure_prediction,
+    "fit": _measure_fit,
+    "losses": _compare_losses,
+}
 
 
 if __name__ == "__main__":

@@ -64,20 +64,18 @@ def test_the_longer_of_both_is_the_least_time(work, seconds):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "products", "quickest"),
+    ("dtype", "slow", "products", "quickest"),
     [
-        (torch.float32, [0.5, 0.25, 4.0, 1.0, 1.0], 0.25),
-        (torch.bfloat16, [0.5, 0.25, 4.0, 1.0, 1.0, *[0.5] * 5], 0.25),
-        (
-            torch.bfloat16,
-            [50.0] * 5 + [0.5] * 5,
-            0.5,
-        ),  # hardware without 16 bits: float32 is what convolutions compute in
-        (torch.float64, [2.0] * 5, 2.0),
+        (torch.float32, None, [0.5, 0.25, 4.0, 1.0, 1.0], 0.25),
+        (torch.bfloat16, None, [0.5, 0.25, 4.0, 1.0, 1.0, *[0.5] * 5], 0.25),
+        (torch.bfloat16, None, [3.0] * 5 + [0.5] * 5, 0.5),  # float32 is the quicker one
+        (torch.bfloat16, "it is slow", [0.5] * 5, 0.5),  # float32 alone is tried
+        (torch.float64, None, [2.0] * 5, 2.0),
     ],
 )
-def test_rates_are_those_of_the_quickest_turn(monkeypatch, dtype, products, quickest):
+def test_rates_are_those_of_the_quickest_turn(monkeypatch, dtype, slow, products, quickest):
     """Of a product of two 64 x 64 matrices, and of a copy of 1,000 bytes: read and written."""
+    monkeypatch.setattr("videogn.bench.roofline.slow_arithmetic", lambda _: slow)
     monkeypatch.setattr("videogn.bench.roofline._SIDE", {"cpu": 64})
     monkeypatch.setattr("videogn.bench.roofline._COPIED", {"cpu": 1000})
     took = iter([*products, 2.0, 0.1, 3.0, 1.0, 1.0])

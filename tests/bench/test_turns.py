@@ -63,6 +63,15 @@ def test_time_that_is_over():
     assert [entry.error for entry in entries] == [None, None, "left out: the 100 s were over"]
 
 
+def test_rounds_that_are_taken_whatever_the_time():
+    clock = iter([0.0, 101.0])  # the start, the second round
+    log = []
+    openers = [lambda name=name: _Thing(name, log) for name in "ab"]
+    entries = _last(take_turns(openers, rounds=9, seconds=100.0, least_rounds=1, now=lambda: next(clock)))
+    assert "".join(log) == "ab"
+    assert [entry.error for entry in entries] == [None, None]
+
+
 @pytest.mark.parametrize(
     ("error", "reason"),
     [

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from videogn.bench import step_cases, step_rows
 from videogn.memory import StepSetting, step_memory
@@ -105,6 +106,7 @@ def test_it_is_measured(videogn, capsys, monkeypatch, small_machine):
 
 def test_times_of_wrong_convolutions_are_not_published(videogn, capsys, monkeypatch, small_machine):
     """What a training run in that number format would refuse to begin with."""
+    monkeypatch.setattr("videogn.bench.step_cases.slow_arithmetic", lambda dtype: None)
     monkeypatch.setattr("videogn.training.precision_check._error", lambda shape, *others: "the output is all noise")
     wrong, right = _rows(videogn, capsys, "--norm=bn", "--clips=4x2", "--precision", "bf16-mixed", "32", "--rounds=1")
     assert re.fullmatch(
@@ -114,6 +116,16 @@ def test_times_of_wrong_convolutions_are_not_published(videogn, capsys, monkeypa
     )
     assert wrong["step_seconds"] is wrong["inference_seconds"] is wrong["of_roofline"] is wrong["peak_bytes"] is None
     assert right["error"] is None
+
+
+def test_a_format_without_arithmetic_is_not_timed(videogn, capsys, monkeypatch, small_machine):
+    """On such a processor a step takes minutes; its row has what is known without one."""
+    for module in ("bench.step_cases", "bench.roofline"):
+        monkeypatch.setattr(f"videogn.{module}.slow_arithmetic", {torch.bfloat16: "bfloat16 is slow"}.get)
+    slow, right = _rows(videogn, capsys, "--norm=bn", "--clips=4x2", "--precision", "bf16-mixed", "32", "--rounds=1")
+    assert (slow["error"], slow["step_seconds"], right["error"]) == ("bfloat16 is slow", None, None)
+    assert slow["planned_bytes"] > 0
+    assert slow["multiply_adds_per_second"] > 0  # float32's
 
 
 def test_rows_in_order_medians_and_ratios(videogn, capsys, stand_in):
@@ -132,6 +144,11 @@ def test_rows_in_order_medians_and_ratios(videogn, capsys, stand_in):
     assert [row["step_ratio"] for row in twins] == [1.0, 1.0, 1.0, 2.0]
     one = _rows(videogn, capsys, *arguments, "--baseline", "norm=gn", "precision=32")
     assert [row["step_ratio"] for row in one] == pytest.approx([1.0, 0.25, 1.0, 0.5])
+
+
+def test_no_round_but_the_first_begins_after_the_time(videogn, capsys, stand_in):
+    rows = _rows(videogn, capsys, "--norm", "bn", "gn", "--clips=4x2", "--rounds=3", "--minutes=1e-9")
+    assert [(row["rounds"], row["error"]) for row in rows] == [(1, None), (1, None)]
 
 
 def test_every_combination(videogn, capsys, stand_in):
@@ -203,23 +220,37 @@ def test_wrong_options(videogn, capsys, arguments, reason):
 
 def test_the_script_for_gpus(monkeypatch, tmp_path, stand_in):
     """Here with one group and no videos, on the CPU; what has no time any more is named."""
-    script = runpy.run_path(str(Path(__file__).parents[2] / "benchmarks" / "gpu.py"))
+    benchmarks = Path(__file__).parents[2] / "benchmarks"
+    monkeypatch.syspath_prepend(benchmarks)
+    script = runpy.run_path(str(benchmarks / "gpu.py"))
     out = tmp_path / "found.json"
     small = ["--device=cpu", "--arch=i3d_tiny", "--clips=4", "--crop=32", "--batch-size=2", "--videos=0"]
     monkeypatch.setattr("sys.argv", ["gpu.py", f"--out={out}", *small, "--rounds=2"])
     form = script["Form"]
     groups = {"first": [form("bn", "32", "contiguous"), form("gn", "32", "contiguous", True)]}
     monkeypatch.setitem(script["main"].__globals__, "GROUPS", groups)
+
+    def partly(options, device, seconds):
+        yield ["so far"]
+        raise RuntimeError("no kernel")
+
+    others = {"partly": partly, "losses": lambda *_: iter([["one"], ["one", "two"]])}
+    monkeypatch.setitem(script["main"].__globals__, "OTHERS", others)
     script["main"]()
     found = json.loads(out.read_text())
     assert [(row["group"], row["norm"], row["rounds"], row["error"]) for row in found["rows"]] == [
         ("first", "bn", 2, None), ("first", "gn", 0, "no C++ compiler"),
     ]  # fmt: skip
-    assert found["left_out"] == []
+    assert (found["left_out"], found["losses"]) == ([], ["one", "two"])
+    assert "partly" not in found  # it takes videos
+    monkeypatch.setattr("sys.argv", [*sys.argv, "--groups", "partly"])
+    script["main"]()
+    assert json.loads(out.read_text())["partly"] == {"error": "no kernel"}
+    monkeypatch.setattr("sys.argv", sys.argv[:-2])
     monkeypatch.setattr("sys.argv", [*sys.argv, "--minutes=0"])
     script["main"]()
     found = json.loads(out.read_text())
-    assert (found["rows"], found["left_out"]) == ([], ["first"])
+    assert (found["rows"], found["left_out"]) == ([], ["first", "losses"])
 
 
 @pytest.mark.slow

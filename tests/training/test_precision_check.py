@@ -21,6 +21,7 @@ from videogn.training.precision_check import (
     convolutions_of,
     known_slow,
     reduced_type,
+    slow_arithmetic,
 )
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
@@ -186,10 +187,26 @@ def test_versions_that_are_known_to_be_slow(monkeypatch, caplog, version, slow):
     monkeypatch.setattr(torch.backends.cudnn, "version", lambda: version)
     said = known_slow(CUDA, torch.bfloat16)
     assert (said is not None) is slow
-    assert known_slow(CPU, torch.bfloat16) is None
     if slow:
         assert said.startswith("3D convolutions in bfloat16 are slow and take more memory with torch ")
         assert "cuDNN 9.10.2 (pytorch #166122, #166643): install cuDNN 9.15 or later" in said
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(0.5, None), (4.0, None), (42.3, 42)])
+def test_a_processor_without_arithmetic_in_a_format(monkeypatch, seconds, times):
+    took = {torch.float32: 1.0, torch.bfloat16: seconds}
+    monkeypatch.setattr("videogn.training.precision_check._product_seconds", took.get)
+    said = None
+    if times is not None:
+        said = (
+            "bfloat16 is slow on this processor, which has no arithmetic in it: a matrix product takes "
+            f"{times} times as long as in float32; take precision 32"
+        )
+    assert slow_arithmetic(torch.bfloat16) == known_slow(CPU, torch.bfloat16) == said
+
+
+def test_a_real_product_in_float32_is_not_slow():
+    assert slow_arithmetic(torch.float32) is None
 
 
 def _trainer(precision, shapes=None):

@@ -25,6 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from videogn.bench.clocks import Clock
 from videogn.memory import StepSetting, TrainingStep
 from videogn.memory.allocations import AllocationLog
+from videogn.training.precision_check import slow_arithmetic
 
 #: Side of the square matrices, and bytes of the copy: far more than caches hold.
 _SIDE = {"cpu": 1024, "cuda": 8192}
@@ -117,8 +118,9 @@ def measure_rates(dtype: torch.dtype, device: torch.device, clock: Clock) -> Rat
         clock: Its clock.
     """
     side, size = _SIDE[device.type], _COPIED[device.type]
-    # Hardware without arithmetic in 16 bits multiplies them far more slowly than float32; its convolutions convert.
     formats = (dtype, torch.float32) if dtype.itemsize == 2 else (dtype,)
+    if device.type == "cpu" and slow_arithmetic(dtype):
+        formats = (torch.float32,)  # the other is not the quicker one, and would take half a minute
     products = [_products(side, each, device, clock) for each in formats]
     source = torch.ones(size, dtype=torch.uint8, device=device)
     target = torch.ones_like(source)

@@ -14,7 +14,7 @@ from videogn.models.compiling import compile_network
 from videogn.models.fused_norms import choose_group_norm
 from videogn.models.memory_format import format_of_clips, lay_out, layout_for
 from videogn.models.stem_convolution import fold_time
-from videogn.training.precision_check import check_convolutions, reduced_type
+from videogn.training.precision_check import check_convolutions, reduced_type, slow_arithmetic
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,41 @@ class StepCase:
     group_norm: GroupNormName = "pytorch"
 
 
+def make_step(case: StepCase, device: torch.device) -> tuple[TrainingStep, LayoutName]:
+    """Build a case's network in its form, and the step that trains it.
+
+    Args:
+        case: The case.
+        device: Device that it runs on.
+
+    Returns:
+        The step, and the layout that its clips are to have.
+
+    Raises:
+        ValueError: It cannot run here, or its convolutions are wrong here.
+    """
+    precision = case.setting.precision
+    if precision == "16-mixed" and device.type == "cpu":
+        raise ValueError("16-mixed takes a GPU: on a CPU, fit trains in bf16-mixed instead")
+    compiled = case.compile is not False
+    norm, group_norm = case.setting.norm, case.group_norm
+    layout = layout_for(
+        *(case.memory_format, device, precision, norm), training=True, compiled=compiled, group_norm=group_norm
+    )
+
+    def prepare(model: nn.Module) -> None:
+        choose_group_norm(
+            *(group_norm, model, device), norm=norm, precision=precision, layout=layout, compiled=compiled
+        )
+        _check_convolutions(case.setting, model, device, layout)
+        lay_out(model, layout)
+        fold_time(model, device, precision)
+        compile_network(model, device, case.compile)
+
+    foreach = device.type == "cuda"
+    return TrainingStep(case.setting, case.batch_size, str(device), foreach=foreach, prepare=prepare), layout
+
+
 class WarmCase:
     """A case whose step and inference have run until they got no quicker, and whose memory is known.
 
@@ -54,28 +89,8 @@ class WarmCase:
     """
 
     def __init__(self, case: StepCase, device: torch.device, clock: Clock) -> None:
-        precision = case.setting.precision
-        if precision == "16-mixed" and device.type == "cpu":
-            raise ValueError("16-mixed takes a GPU: on a CPU, fit trains in bf16-mixed instead")
-        compiled = case.compile is not False
-        norm, group_norm = case.setting.norm, case.group_norm
-        layout = layout_for(
-            *(case.memory_format, device, precision, norm), training=True, compiled=compiled, group_norm=group_norm
-        )
-
-        def prepare(model: nn.Module) -> None:
-            choose_group_norm(
-                *(group_norm, model, device), norm=norm, precision=precision, layout=layout, compiled=compiled
-            )
-            _check_convolutions(case.setting, model, device, layout)
-            lay_out(model, layout)
-            fold_time(model, device, precision)
-            compile_network(model, device, case.compile)
-
         self._clock = clock
-        self._step = TrainingStep(
-            case.setting, case.batch_size, str(device), foreach=device.type == "cuda", prepare=prepare
-        )
+        self._step, layout = make_step(case, device)
         # Of zeros all activations are zeros, which GPUs multiply with less power, and so at a higher clock rate.
         shape = case.setting.clips(1).shape[1:]
         clips = torch.randn(case.batch_size, *shape, device=device).to(case.setting.dtype)
@@ -100,8 +115,10 @@ class WarmCase:
 
 
 def _check_convolutions(setting: StepSetting, model: nn.Module, device: torch.device, layout: LayoutName) -> None:
-    """Refuse to time what training would refuse to compute: the time of a wrong convolution is worth nothing."""
+    """Refuse to time what training would refuse to compute, or warn of: it would take hours and be worth nothing."""
     dtype = reduced_type(setting.precision)
     if dtype is not None:
+        if device.type == "cpu" and (slow := slow_arithmetic(dtype)):
+            raise ValueError(slow)
         size = (setting.clip_length, setting.crop, setting.crop)
         check_convolutions(model, [size], device, dtype, layout=layout, override=None)

@@ -29,6 +29,7 @@ def measure_steps(
     rounds: int,
     baselines: Sequence[int] | None = None,
     seconds: float = math.inf,
+    least_rounds: int = 0,
     progress: Callable[[str, int, int], None] = lambda name, done, total: None,
 ) -> Iterator[list[Row]]:
     """Measure training steps and inference side by side.
@@ -42,6 +43,7 @@ def measure_steps(
         rounds: Number of turns of each case, over which medians are taken.
         baselines: For each case the index of the one that it is compared with. Default: the first one for all.
         seconds: Time for all, see `videogn.bench.turns.take_turns`. Default: any.
+        least_rounds: Number of rounds that are measured whatever the time. Default: 0.
         progress: Called with (name of the part, done, total).
 
     Yields:
@@ -67,7 +69,9 @@ def measure_steps(
     facts |= {"threads": torch.get_num_threads(), "clock": clock.name}
     openers = [lambda number=number: open_case(number) for number in range(len(cases))]
     with _every_case_compiled() if any(case.compile for case in cases) else nullcontext():
-        for entries in take_turns(openers, rounds=rounds, seconds=seconds, progress=progress, released=release):
+        for entries in take_turns(
+            openers, rounds=rounds, seconds=seconds, least_rounds=least_rounds, progress=progress, released=release
+        ):
             yield [
                 {**_words(case), **facts, **_found(plan, entry, entries[baseline].turns)}
                 for case, plan, entry, baseline in zip(cases, plans, entries, baselines, strict=True)

@@ -42,6 +42,7 @@ def take_turns(
     *,
     rounds: int,
     seconds: float = math.inf,
+    least_rounds: int = 0,
     now: Callable[[], float] = monotonic,
     progress: Callable[[str, int, int], None] = lambda name, done, total: None,
     released: Callable[[], object] = gc.collect,
@@ -54,6 +55,7 @@ def take_turns(
         openers: Functions that make a thing ready.
         rounds: Number of rounds.
         seconds: Time for all. No thing is opened in its last quarter, and no round begun after it. Default: any.
+        least_rounds: Number of rounds for which everything is opened and measured whatever the time. Default: 0.
         now: The time. Default: that of the system.
         progress: Called with (name of the part, done, total).
         released: Called after a failure, to get its memory back.
@@ -66,7 +68,7 @@ def take_turns(
     entries: list[Entry[Turn]] = [Entry() for _ in openers]
     for number, (entry, opener) in enumerate(zip(entries, openers, strict=True)):
         progress("Warming up", number, len(openers))
-        if now() - started > _OPENING * seconds:
+        if least_rounds == 0 and now() - started > _OPENING * seconds:
             entry.error = f"left out: the {seconds:.0f} s were over"
         else:
             try:
@@ -75,7 +77,7 @@ def take_turns(
                 _fail(entry, error, released)
         yield entries
     for turn in range(rounds):
-        if now() - started > seconds:
+        if turn >= least_rounds and now() - started > seconds:
             return
         progress("Measuring", turn, rounds)
         running = [entry for entry in entries if entry.error is None and entry.runner is not None]

@@ -47,6 +47,7 @@ class Options:
         num_classes: Number of classes.
         arch_options: Options of the architectures as for fit, for instance {pool_window: [null, 4, 4]}.
         rounds: Number of times that each row has its turn; medians and quartiles are over these.
+        minutes: Time after which no round begins any more, but the first always does: a slow machine takes fewer.
         threads: Number of threads of torch on a CPU. By default torch's own. With one, seconds are those of the
             processor, which other programs do not lengthen; otherwise those of the clock.
         baseline (KEY=VALUE): What ratios are taken to: each row is compared with the one that has these values of the
@@ -68,12 +69,13 @@ class Options:
     num_classes: int = NUM_CLASSES
     arch_options: dict[str, Any] = field(default_factory=dict)
     rounds: int = 10
+    minutes: float = 8.0
     threads: int | None = None
     baseline: tuple[str, ...] = ()
     json: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "crop", "num_classes", "rounds", "threads"):
+        for name in ("batch_size", "crop", "num_classes", "rounds", "minutes", "threads"):
             value = getattr(self, name)
             for number in value if isinstance(value, tuple) else [value]:
                 if number is not None:
@@ -118,8 +120,15 @@ def run(options: Options) -> int:
     torch.set_float32_matmul_precision("high")  # as in training
     cases = [_case(options, dict(zip(SWEPT, values, strict=True))) for values in combinations]
     with threads(options.threads or torch.get_num_threads()), bars() as progress:
-        states = measure_steps(cases, device=device, rounds=options.rounds, baselines=baselines, progress=progress)
-        *_, found = states
+        *_, found = measure_steps(
+            cases,
+            device=device,
+            rounds=options.rounds,
+            baselines=baselines,
+            seconds=60 * options.minutes,
+            least_rounds=1,
+            progress=progress,
+        )
     intervals = [length_and_interval(values[SWEPT.index("clips")])[1] for values in combinations]
     rows = [{**row, "interval": interval} for row, interval in zip(found, intervals, strict=True)]
     if options.json:

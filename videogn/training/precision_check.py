@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -30,6 +31,9 @@ _CHANNELS, _POSITIONS, _SMALL = 16, 8, 2
 #: Versions of cuDNN whose 3D convolutions in 16 bits torch leaves out, as they are wrong for large tensors (pytorch
 #: #163539, #166643; in order from 9.15 on). What takes their place is slower and takes more memory.
 _LEFT_OUT_CUDNN = range(90800, 91500)
+#: Side of the matrices of a trial product, and how many times as long as in float32 it may take. Processors without
+#: arithmetic in bfloat16 convert every number: one took 42 times as long. With it, it is about half as long.
+_SIDE, _TIMES = 256, 4
 
 
 class ConvolutionShape(NamedTuple):
@@ -151,13 +155,36 @@ def convolutions_of(net: nn.Module, sizes: Sequence[Sequence[int]]) -> list[Conv
 
 
 def known_slow(device: torch.device, dtype: torch.dtype) -> str | None:
-    """Say in a line what is known of the versions of libraries that no small comparison shows, or return None."""
+    """Say in a line that convolutions in a number format are slow on a device or with its libraries, or return None."""
+    if device.type == "cpu":
+        return slow_arithmetic(dtype)
     if device.type != "cuda" or torch.backends.cudnn.version() not in _LEFT_OUT_CUDNN:
         return None
     return (
         f"3D convolutions in {_name(dtype)} are slow and take more memory with {_versions(device)} (pytorch #166122, "
         "#166643): install cuDNN 9.15 or later, or a torch that brings it"
     )
+
+
+def slow_arithmetic(dtype: torch.dtype) -> str | None:
+    """Say in a line that the processor has no arithmetic in a number format, which a trial shows, or return None."""
+    times = _product_seconds(dtype) / _product_seconds(torch.float32)
+    if times <= _TIMES:
+        return None
+    return (
+        f"{_name(dtype)} is slow on this processor, which has no arithmetic in it: a matrix product takes {times:.0f} "
+        "times as long as in float32; take precision 32"
+    )
+
+
+def _product_seconds(dtype: torch.dtype) -> float:
+    """Seconds of a product of two matrices on the processor, the least of four."""
+    matrix, seconds = torch.zeros(_SIDE, _SIDE, dtype=dtype), []
+    for _ in range(4):
+        begun = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds)
 
 
 def _layers(net: nn.Module) -> list[nn.Conv3d]:
