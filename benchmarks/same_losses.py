@@ -76,6 +76,9 @@ def compare_losses(cases: Sequence[StepCase], device: torch.device, steps: int) 
         except Exception as error:  # whatever a compiler or a kernel raises
             yield {**row, "error": reason_of(error)}
             continue
+        if not found.isfinite().all():
+            yield {**row, "error": f"the loss of step {int(found.isfinite().int().argmin()) + 1} is not finite"}
+            continue
         differences = (found - wanted).abs()
         yield {
             **row,

@@ -118,9 +118,11 @@ def measure_rates(dtype: torch.dtype, device: torch.device, clock: Clock) -> Rat
         clock: Its clock.
     """
     side, size = _SIDE[device.type], _COPIED[device.type]
-    formats = (dtype, torch.float32) if dtype.itemsize == 2 else (dtype,)
-    if device.type == "cpu" and slow_arithmetic(dtype):
-        formats = (torch.float32,)  # the other is not the quicker one, and would take half a minute
+    formats = [dtype]
+    if dtype.itemsize == 2:
+        # A slow one is not the quicker one, and would take half a minute.
+        slow = device.type == "cpu" and slow_arithmetic(dtype)
+        formats = [torch.float32] if slow else [dtype, torch.float32]
     products = [_products(side, each, device, clock) for each in formats]
     source = torch.ones(size, dtype=torch.uint8, device=device)
     target = torch.ones_like(source)
