@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from few_stages import two_stages
 
 from videogn.bench import step_cases, step_rows
 from videogn.memory import StepSetting, step_memory
+from videogn.models import MODELS
 
 TINY = ["--arch", "i3d_tiny", "--crop", "16", "--batch-size", "2", "--num-classes", "3", "--arch-options", "{width: 4}"]
 SWEPT = ("norm", "clip_length", "precision", "memory_format", "compile")
@@ -254,9 +256,11 @@ def test_the_script_for_gpus(monkeypatch, tmp_path, stand_in):
 
 
 @pytest.mark.slow
-def test_compiled(videogn, capsys, small_machine):
-    """As a whole, and block by block."""
+def test_compiled(videogn, capsys, monkeypatch, small_machine):
+    """As a whole, and block by block; two stages, as every one takes the compiler seconds."""
+    monkeypatch.setitem(MODELS, "two_stages", two_stages)
     if not shutil.which("g++"):
         pytest.skip("needs a C++ compiler")
-    rows = _rows(videogn, capsys, "--norm=bn", "--clips=2x2", "--compile", "false", "true", "regional", "--rounds=2")
+    options = ["--arch=two_stages", "--norm=bn", "--clips=2x2", "--compile", "false", "true", "regional", "--rounds=2"]
+    rows = _rows(videogn, capsys, *options)
     assert [row["error"] for row in rows] == [None] * 3
