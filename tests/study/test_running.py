@@ -8,6 +8,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+import torch
 from filelock import FileLock
 
 from videogn.study import Budget, Cell, CellResult, CurvePoint, Norm, cell_files, run_cell
@@ -220,6 +221,7 @@ def test_how_far_it_is(stand_in, tmp_path, budget, planned, done):
 def test_the_machine():
     about = machine({"CUDA_VISIBLE_DEVICES": "3"})
     assert (about["cores"], about["visible_devices"], about["threads"]) == (os.cpu_count(), "3", None)
+    assert about["vector_instructions"] == torch.backends.cpu.get_cpu_capability()
     assert json.dumps(about)
 
 

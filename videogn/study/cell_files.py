@@ -70,7 +70,7 @@ class CellResult:
         cost: training_seconds, testing_seconds, steps, clips, peak_device_bytes (None on a CPU), peak_process_bytes.
         planned: activation_bytes, peak_bytes, parameters, multiply_adds of the plan; empty where there is none.
         attempts: Number of runs that it took.
-        machine: Processor, cores, threads, devices and system.
+        machine: Processor, its vector instructions, cores, threads, devices and system.
         commands: The two commands, `fit` and `test`.
         folder: Folder of the cell.
     """

@@ -189,11 +189,15 @@ class _Run:
 
 
 def machine(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Describe this machine: processor, cores, threads of a cell, visible devices, system."""
+    """Describe this machine: processor, vector instructions, cores, threads of a cell, visible devices, system."""
+    import torch  # at the end of a cell, and not where a command only reads a study
+
     info = Path("/proc/cpuinfo")
     names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
     return {
         "processor": names[0].partition(":")[2].strip() if names else platform.processor(),
+        # Other instructions add in another order, so that a cell has other digits there; a name need not tell.
+        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count(),
         "threads": environment.get("OMP_NUM_THREADS"),
         "visible_devices": environment.get("CUDA_VISIBLE_DEVICES"),
