@@ -143,9 +143,10 @@ def _clip_numbers_of(material: Material) -> list[Block]:
 def _costs(materials: Materials) -> list[Block]:
     measured = where_measured(result for material in materials for result in material.layout.finished)
     explained = (
-        f"Planned: tensors of a training step. Measured: {measured}. Training loss: mean of those logged between the "
-        "last two validations. Times of cells that ran side by side include their waiting for one another. In the "
-        "figures hollow marks are planned, filled ones measured, a dot for each seed."
+        f"Planned: tensors of a training step. Measured: {measured}. Training loss: mean of those logged since the "
+        "validation before the last, in the whole training where there was one validation. Times of cells that ran "
+        "side by side include their waiting for one another. In the figures hollow marks are planned, filled ones "
+        "measured, a dot for each seed."
     )
     return _below("Memory and time", explained, each_budget(materials, _costs_of))
 
