@@ -10,6 +10,7 @@ import os
 import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ def require_at_least(name: str, value: float, least: float) -> None:
     """Raise ValueError unless `value` is finite and `least` or more."""
     if not least <= value < math.inf:
         raise ValueError(f"{name} must be >= {least}, got {value}")
+
+
+def require_whole(name: str, value: float) -> None:
+    """Raise ValueError unless `value` is a whole number; True and False are none."""
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number, got {shown(value)}")
 
 
 def require_at_most(name: str, value: float, most: float) -> None:
@@ -72,7 +79,7 @@ def reading(path: object) -> Iterator[None]:
         raise ValueError(f"{path} is damaged, or was not written by videogn ({reason})") from error
 
 
-def nearest(name: str, names: Iterable[str]) -> str | None:
+def nearest(name: object, names: Iterable[str]) -> str | None:
     """Find the valid name closest to a mistyped one, ignoring case.
 
     Args:
@@ -82,6 +89,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     Returns:
         The closest valid name, or None if none is close.
     """
+    if not isinstance(name, str):
+        return None
     spelt = {valid.casefold(): valid for valid in names}
     cutoff = 0.6 if len(name) > 3 else 0.5  # in a name of two letters, one may be wrong
     close = difflib.get_close_matches(name.casefold(), spelt, n=1, cutoff=cutoff)

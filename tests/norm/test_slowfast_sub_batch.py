@@ -10,6 +10,7 @@ import torch
 
 from videogn.models import i3d_tiny, load_weights
 from videogn.norm import make_norm
+from videogn.norm.precise_statistics import batch_statistics, precise_statistics
 
 
 class _SlowFast:
@@ -117,3 +118,44 @@ def test_memory_modes(mode):
 def test_an_unknown_word():
     with pytest.raises(ValueError, match="statistics must be one of average, slowfast, got 'slofast'; did you mean"):
         make_norm("sub_bn", statistics="slofast")(4)
+
+
+#: Clips and scale of a training batch and of three sub-batches.
+STEPS = [(4, 1.0), (2, 0.5), (2, 1.5), (2, 3.0)]
+
+
+@pytest.mark.parametrize("variance", ["population", "batch"])
+@pytest.mark.parametrize("trained", [0, 1])
+def test_precise_statistics_are_of_single_sub_batches(trained, variance):
+    """By the formulas; before any training and after it, which then goes on as it would have without."""
+    layer = make_norm("sub_bn", clips=2, statistics="slowfast")(3).double()
+    generator = torch.Generator().manual_seed(0)
+    x, *batches = (scale * (torch.randn(n, 3, 2, 3, 2, generator=generator) + scale) for n, scale in STEPS)
+    x, batches = x.double(), [batch.double() for batch in batches]
+    for _ in range(trained):
+        layer(x)
+    layer.eval()
+    untouched = copy.deepcopy(layer)
+    found = precise_statistics(layer, batches, variance=variance)[""]
+    means = torch.stack([batch.mean((0, 2, 3, 4)) for batch in batches])
+    spread = means.var(0, correction=0) if variance == "population" else 0
+    torch.testing.assert_close(layer.running_mean, means.mean(0))
+    expected = torch.stack([batch.var((0, 2, 3, 4)) for batch in batches]).mean(0) + spread
+    torch.testing.assert_close(layer.running_var, expected)
+    torch.testing.assert_close(found.var, expected)
+    assert torch.equal(layer.split_mean, untouched.split_mean)
+    if trained:
+        torch.testing.assert_close(layer.train()(x), untouched.train()(x), rtol=0, atol=0)
+        assert torch.equal(layer.running_var, untouched.running_var)
+    else:
+        assert layer.train()(x).shape == x.shape
+
+
+def test_the_statistics_of_a_batch_leave_nothing_behind():
+    layer = make_norm("sub_bn", clips=2, statistics="slowfast")(3).eval()
+    before = copy.deepcopy(layer.state_dict())
+    with torch.no_grad(), batch_statistics({"layer": layer}) as take:
+        layer(torch.randn(8, 3, 2, 3, 2))
+        take()
+    assert layer.state_dict().keys() == before.keys()
+    assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())

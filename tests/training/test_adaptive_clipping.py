@@ -55,6 +55,15 @@ def test_a_gamma_is_one_unit_and_counts_as_ones_at_least(start):
     )
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_gradients_of_16_bits_that_are_long(dtype):
+    """Longer than float16 reaches, 65504, though no value is: they are clipped, and not erased."""
+    weight = nn.Parameter(torch.full((2, 300), 0.1, dtype=dtype))
+    weight.grad = torch.full((2, 300), 3e4, dtype=dtype)
+    clip_adaptively([weight], 0.1)
+    torch.testing.assert_close(weight.grad, torch.full((2, 300), 0.01, dtype=dtype))
+
+
 def test_weights_are_clipped_as_by_timm():
     agc = pytest.importorskip("timm.utils.agc")
     shapes = [(7, 3, 2, 1, 3), (6, 4), (5, 2, 3, 3)]

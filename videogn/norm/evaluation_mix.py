@@ -8,8 +8,10 @@ mean and variance, m_x and v_x those of the clip over (T, H, W), and a share a:
     var  = (1 - a) v + a v_x + a (1 - a) (m_x - m)^2
 
 With a = 1/B these are the mean and the biased variance that a training batch of B clips has on average when the clip is
-one of them and the others are drawn at random, if v is the average variance of such batches (PyTorch's running average,
-or the precise statistics "batch"). The paper has two shares, by a rule or estimated layer by layer; here there is one.
+one of them and the others are drawn at random, if v is the average biased variance of such batches. PyTorch's running
+average, and the precise statistics "batch", are of the unbiased one, n / (n - 1) times as large for the n values of a
+channel in a batch: hundreds or more in video networks. The paper has two shares, by a rule or estimated layer by layer;
+here there is one.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class EvoNormS03d(nn.Module):
     shortcut = last
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, T, H, W) -> the same shape and dtype; the variance in float32 or wider."""
+        """(N, C, T, H, W) -> the same shape and dtype; the variance in float32 or wider, gamma over its root not."""
         shape = (-1, *[1] * (x.ndim - 2))
         grouped = at_least_float32(x).unflatten(1, (self.num_groups, -1))  # (N, G, C/G, T, H, W)
         variance = grouped.var(dim=tuple(range(2, grouped.ndim)), correction=0, keepdim=True)

@@ -9,7 +9,10 @@ from videogn.norm.running_statistics import at_least_float32
 
 
 class ThresholdedLinearUnit(nn.Module):
-    """TLU: y = max(x, tau), with a trained threshold tau per channel that starts at 0, where it is ReLU.
+    """TLU: y = max(x, tau), with a trained threshold tau per channel that starts at 0, where its values are ReLU's.
+
+    At x = tau, as where a sum is 0 before training, the gradient is half x's and half tau's, PyTorch's rule for a
+    maximum; ReLU has none there.
 
     Args:
         num_channels: Number of channels C.
@@ -55,7 +58,7 @@ class FilterResponseNorm3d(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, T, H, W) -> the same shape and dtype; the mean square in float32 or wider."""
+        """(N, C, T, H, W) -> the same shape and dtype; the mean square in float32 or wider, gamma over its root not."""
         shape = (-1, *[1] * (x.ndim - 2))
         square = at_least_float32(x).square().mean(dim=tuple(range(2, x.ndim)), keepdim=True)  # (N, C, 1, 1, 1)
         scale = torch.rsqrt(square + self.eps) * self.weight.view(shape)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from videogn.checks import require_at_least, require_positive
+from videogn.checks import require_at_least, require_positive, require_whole
 from videogn.norm.running_statistics import at_least_float32, batch_moments
 
 #: Bounds of the correction towards the running statistic, r (the authors' code, MABN.py).
@@ -45,17 +45,18 @@ class MovingAverageBatchNorm3d(nn.Module):
         dx = (g - z Psi) / sqrt(v + eps)
 
     BatchNorm's has psi in the place of Psi, and a mean of g that centring brings. K follows from the batch:
-    K = window / N, so that the statistics are of about `window` clips whatever the batch; a batch of `window` clips or
-    more stands alone. Until there are K batches, and in the first `warmup`, v = q, Psi = psi and r = 1; in the first
-    `r_warmup`, r = 1. A batch is a forward pass: of accumulated gradients each part counts.
+    K = floor(window / N), so that the statistics are of about `window` clips whatever the batch; a batch of `window`
+    clips or more stands alone. In the first K batches, and in those before number `warmup`, v = q, Psi = psi and r = 1;
+    up to number `r_warmup`, r = 1. A batch is a forward pass: of accumulated gradients each part counts.
 
-    The formulas and numbers are those of the authors' code (megvii-model/MABN, MABN.py); there K is an option. The
-    first batch sets s^2, as in the code of their ImageNet runs (cls/networks/MABN.py).
+    The formulas and numbers, with which comparison is strict and which is not, are those of the authors' code
+    (megvii-model/MABN, MABN.py); there K is an option. The first batch sets s^2, as in the code of their ImageNet runs
+    (cls/networks/MABN.py).
 
     Args:
         num_channels: Number of channels C.
         window: Number of clips that the statistics are of, in batches of fewer. Default: 32.
-        warmup: Number of training forward passes with the batch's own statistics. Default: 100.
+        warmup: Number of the first training forward pass that averages over batches. Default: 100.
         r_warmup: Number of training forward passes with r = 1. A short training run that shall reach the correction
             needs a lower one. Default: 1000.
         decay: Weight of the old value in the running average. Default: 0.98.
@@ -69,7 +70,8 @@ class MovingAverageBatchNorm3d(nn.Module):
         num_batches_tracked: Number of training forward passes.
 
     Raises:
-        ValueError: `window` is not positive, a warm-up is negative, or `decay` is not in [0, 1).
+        ValueError: `window` or a warm-up is not a whole number, `window` is not positive, a warm-up is negative, or
+            `decay` is not in [0, 1).
     """
 
     #: The convolution that a network with this norm is built from.
@@ -95,6 +97,8 @@ class MovingAverageBatchNorm3d(nn.Module):
         eps: float = 1e-5,
     ) -> None:
         super().__init__()
+        for name, value in {"window": window, "warmup": warmup, "r_warmup": r_warmup}.items():
+            require_whole(name, value)
         require_positive("window", window)
         require_at_least("warmup", warmup, 0)
         require_at_least("r_warmup", r_warmup, 0)

@@ -29,7 +29,7 @@ from videogn.norm.frozen import ChannelAffine
 from videogn.norm.running_statistics import at_least_float32
 
 #: ReLU of a standard normal variable has the variance (1 - 1 / pi) / 2, and 1 when it is multiplied by this. The number
-#: is that of the authors' code; 1.7129 would be exact.
+#: is that of the authors' code; 1.71286 would be exact.
 RELU_GAIN = 1.7139588594436646
 #: Weight of a residual branch.
 ALPHA = 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from videogn.checks import require_positive
+from videogn.checks import require_positive, require_whole
 from videogn.norm.running_statistics import at_least_float32
 
 #: Number of groups unless an option says otherwise (GN paper, section 3.1).
@@ -41,7 +41,7 @@ def group_norm(
         eps: Constant added to the variance. Default: 1e-5.
 
     Raises:
-        ValueError: Two of the options are given, one is not positive, or it does not divide C.
+        ValueError: Two of the options are given, one is not a whole number > 0, or it does not divide C.
     """
     return nn.GroupNorm(number_of_groups(num_channels, groups, channels_per_group, max_groups), num_channels, eps=eps)
 
@@ -80,7 +80,7 @@ def number_of_groups(
         max_groups: Bound of G, which is then the largest divisor of C up to it; or None. G is 32 if all are None.
 
     Raises:
-        ValueError: Two of them are given, one is not positive, or it does not divide C.
+        ValueError: Two of them are given, one is not a whole number > 0, or it does not divide C.
     """
     options = {"groups": groups, "channels_per_group": channels_per_group, "max_groups": max_groups}
     given = {name: value for name, value in options.items() if value is not None}
@@ -88,6 +88,7 @@ def number_of_groups(
         values = ", ".join(f"{name}={value}" for name, value in given.items())
         raise ValueError(f"give {' or '.join(given)}, not both; got {values}")
     name, divisor = next(iter(given.items()), ("groups", _GROUPS))
+    require_whole(name, divisor)
     require_positive(name, divisor)
     if name == "max_groups":
         return max(size for size in range(1, min(divisor, num_channels) + 1) if num_channels % size == 0)

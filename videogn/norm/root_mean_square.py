@@ -40,7 +40,7 @@ class RMSGroupNorm(ChannelAffine):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, T, H, W) -> the same shape and dtype."""
+        """(N, C, T, H, W) -> the same shape and dtype; the mean square in float32 or wider, gamma over its root not."""
         grouped = x.reshape(x.shape[0], self.num_groups, -1)
         # In float32 without a copy of x in it, and gamma in the small factor: of large tensors only x is kept.
         root = torch.linalg.vector_norm(grouped, dim=2, dtype=torch.promote_types(x.dtype, torch.float32))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from videogn.checks import check_choice, require_positive
+from videogn.checks import check_choice, require_positive, require_whole
 from videogn.norm.running_statistics import RunningStatistics, update_factor
 from videogn.system.ranks import world_size
 
@@ -48,11 +48,12 @@ class SubBatchNorm3d(RunningStatistics):
         eps: Constant added to the variance. Default: 1e-5.
 
     Raises:
-        ValueError: `clips` is not positive.
+        ValueError: `clips` is not a whole number > 0.
     """
 
     def __init__(self, num_channels: int, *, clips: int = 1, eps: float = 1e-5, momentum: float | None = 0.1) -> None:
         super().__init__(num_channels, eps=eps)
+        require_whole("clips", clips)
         require_positive("clips", clips)
         self.clips = clips
         self.momentum = momentum
@@ -106,8 +107,12 @@ class SlowFastSubBatchNorm3d(SubBatchNorm3d):
         eps: Constant added to the variance. Default: 1e-5.
 
     Raises:
-        ValueError: `clips` is not positive.
+        ValueError: `clips` is not a whole number > 0.
     """
+
+    #: Whether sub-batches have statistics of their own. `precise_statistics` turns it off: it measures single ones, and
+    #: writes the statistics of evaluation; those of the sub-batches are training's.
+    corrected = True
 
     split_mean: Tensor
     split_var: Tensor
@@ -118,6 +123,8 @@ class SlowFastSubBatchNorm3d(SubBatchNorm3d):
         self.register_buffer("split_var", torch.zeros(0, num_channels))
 
     def _normalised(self, x: Tensor, number: int, factor: float) -> Tensor:
+        if not self.corrected:
+            return super()._normalised(x, number, factor)
         if len(self.split_mean) == 0:  # as SlowFast does with the weights of a plain BatchNorm
             self.split_mean = self.running_mean.repeat(number, 1)
             self.split_var = self.running_var.repeat(number, 1)
@@ -169,7 +176,7 @@ def sub_batch_norm(
         momentum: Weight of the newest batch in the running statistics; None for their plain average. Default: 0.1.
 
     Raises:
-        ValueError: `clips` is not positive, or `statistics` is unknown.
+        ValueError: `clips` is not a whole number > 0, or `statistics` is unknown.
     """
     check_choice("statistics", statistics, SUB_BATCH_NORMS)
     return SUB_BATCH_NORMS[statistics](num_channels, clips=clips, eps=eps, momentum=momentum)

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from videogn.checks import is_number, require_at_least, require_at_most, shown
 from videogn.extensions import check_options, find
 from videogn.norm.batch_channel import BatchChannelNorm3d
 from videogn.norm.batch_renorm import BatchRenorm3d
@@ -48,6 +49,16 @@ NORMS: dict[str, Callable[..., nn.Module]] = {
 
 #: Attributes by which a norm says what belongs where in a network, see `NormFactory`.
 _PLACES = ("activation", "sum_activation", "last", "shortcut")
+#: Options of the norms in the table that are numbers of any size, with those of them that may be None.
+_NUMBERS = {
+    "eps": False,
+    "momentum": True,
+    "decay": False,
+    "r_max": False,
+    "d_max": False,
+    "alpha": False,
+    "shift": False,
+}
 #: Number of channels to make an activation with, to see what kind it is.
 _ANY_CHANNELS = 32
 
@@ -170,10 +181,12 @@ def make_norm(norm: str | Callable[..., nn.Module], **options: Any) -> NormFacto
         **options: Options of the norm, for instance `groups=32`. They are added to those of a `NormFactory`.
 
     Returns:
-        A factory `(num_channels) -> nn.Module`. Wrong values of options are refused when it makes a layer.
+        A factory `(num_channels) -> nn.Module`. Values that are wrong for a number of channels are refused when it
+        makes a layer.
 
     Raises:
-        ValueError: The norm or an option is unknown; the message names the nearest valid name.
+        ValueError: The norm or an option is unknown, and the message names the nearest valid name; or a number is out
+            of range: `eps` is negative, `momentum` is not in [0, 1], or one is not finite.
 
     Example:
         >>> import torch
@@ -188,10 +201,25 @@ def make_norm(norm: str | Callable[..., nn.Module], **options: Any) -> NormFacto
         name, make, options = norm.name, norm.norm, {**norm.options, **options}
     elif isinstance(norm, str):
         name, make = norm, find("norm", norm, NORMS, "videogn.norms")
-    else:
+    elif callable(norm):
         name, make = getattr(norm, "__qualname__", repr(norm)), norm
+    else:
+        raise ValueError(f"norm must be a name, a class or a function, got {shown(norm)}")
     if isinstance(make, functools.partial) and not make.args:  # its convolution is that of the norm within
         options = {**make.keywords, **options}
         make = make.func
     check_options(f"norm {name!r}", make, options, positional=1)
+    if name in NORMS:
+        _check_numbers(options)
     return NormFactory(name, make, options)
+
+
+def _check_numbers(options: Mapping[str, Any]) -> None:
+    """Refuse numbers with which a norm of the table would compute nonsense, in training or long after."""
+    for name, value in options.items():
+        if name in _NUMBERS and not (is_number(value) or (value is None and _NUMBERS[name])):
+            raise ValueError(f"{name} must be a finite number, got {shown(value)}")
+    require_at_least("eps", options.get("eps", 0), 0)
+    momentum = options.get("momentum")
+    require_at_least("momentum", momentum or 0, 0)
+    require_at_most("momentum", momentum or 0, 1)

@@ -1,4 +1,4 @@
-"""Adaptive gradient clipping (Brock et al. 2021, arXiv 2102.06171, section 4.1)."""
+"""Adaptive gradient clipping (Brock et al. 2021, arXiv 2102.06171, section 4)."""
 
 from __future__ import annotations
 
@@ -46,6 +46,6 @@ def clip_adaptively(parameters: Iterable[nn.Parameter], share: float) -> None:
 
 
 def _lengths(x: Tensor) -> Tensor:
-    """Lengths of the units, in a shape that multiplies x."""
+    """Lengths of the units, in a shape that multiplies x; in float32 or wider, as squares of float16 overflow."""
     axes = tuple(range(1, x.ndim)) or None
-    return torch.linalg.vector_norm(x, dim=axes, keepdim=True)
+    return torch.linalg.vector_norm(x, dim=axes, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
