@@ -1,4 +1,4 @@
-"""Adaptive gradient clipping (Brock et al. 2021, arXiv 2102.06171, section 4)."""
+"""Adaptive gradient clipping (Brock et al. 2021, arXiv 2102.06171)."""
 
 from __future__ import annotations
 
