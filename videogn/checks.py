@@ -10,7 +10,7 @@ import os
 import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ def require_at_least(name: str, value: float, least: float) -> None:
 
 def require_whole(name: str, value: float) -> None:
     """Raise ValueError unless `value` is a whole number; True and False are none."""
-    if not isinstance(value, Integral) or isinstance(value, bool):
+    if not is_whole(value):
         raise ValueError(f"{name} must be a whole number, got {shown(value)}")
 
 
@@ -176,9 +176,9 @@ def shown(value: Any) -> str:
 
 def is_whole(value: Any) -> bool:
     """Return whether a value is a whole number; True and False are none."""
-    return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def is_number(value: Any) -> bool:
     """Return whether a value is a finite number."""
-    return is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+    return is_whole(value) or (isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value))

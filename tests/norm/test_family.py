@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -11,6 +12,8 @@ from index_sets import affine, batch_sets, group_sets, moments, normalised, rand
 from small_layers import OPTIONS, clips_like, small_layer, with_statistics
 
 from videogn.norm import NORMS, make_norm
+from videogn.norm.batch_renorm import BatchRenorm3d
+from videogn.norm.pytorch_layers import batch_norm
 
 SHAPES = [(4, 6, 3, 1, 5), (2, 6, 1, 3, 3)]
 #: The norms that compute in training what they compute in evaluation.
@@ -313,7 +316,10 @@ def test_a_batch_that_does_not_divide_into_sub_batches(batch):
         ("mabn", {"decay": "much"}, "decay must be a finite number, got 'much'"),
         ("sub_bn", {"clips": True}, "clips must be a whole number, got True"),
         ("sub_bn", {"statistics": None}, "statistics must be one of average, slowfast, got None"),
-        ("brn", {"warmup": 0.5}, "warmup must be a whole number, got 0.5"),
+        ("brn", {"warmup": "long"}, "warmup must be a finite number, got 'long'"),
+        (BatchRenorm3d, {"eps": -1.0}, "eps must be >= 0, got -1.0"),
+        ("videogn.norm.batch_renorm.BatchRenorm3d", {"eps": math.nan}, "eps must be a finite number, got nan"),
+        (functools.partial(batch_norm, momentum=3), {}, "momentum must be <= 1, got 3"),
         ("brn", {"r_max": math.inf}, "r_max must be a finite number, got inf"),
         ("gn", {"eps": -1e-5}, "eps must be >= 0, got -1e-05"),
         ("frn", {"eps": math.nan}, "eps must be a finite number, got nan"),
@@ -335,6 +341,32 @@ def test_a_batch_that_does_not_divide_into_sub_batches(batch):
 def test_wrong_options(name, options, words):
     with pytest.raises(ValueError, match=words):
         make_norm(name, **options)(8)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("gn", {"groups": np.int64(4), "eps": np.float32(1e-3)}),
+        ("bn", {"momentum": None}),
+        ("sub_bn", {"momentum": None, "clips": 2}),
+        ("sync_bn", {"momentum": 0}),
+        ("bcn", {"momentum": 1, "groups": 2}),
+        ("brn", {"warmup": 1e3}),
+        ("mabn", {"warmup": 1e3, "decay": 0}),
+        ("derf", {"alpha": 2, "shift": -1}),
+    ],
+)
+def test_numbers_at_the_bounds_and_of_other_types(name, options):
+    make_norm(make_norm(name), **options)(8)(torch.randn(2, 8, 2, 3, 3))
+
+
+def test_a_norm_from_outside_may_have_other_options_of_these_names():
+    """Also where its function has the name of one of ours."""
+
+    def gn(num_channels, eps=None, momentum=(), alpha="no"):
+        return torch.nn.GroupNorm(1, num_channels)
+
+    make_norm(gn, eps=None, momentum=(1, 2), alpha="yes")(8)
 
 
 def test_batch_renorm_has_the_papers_bounds_by_default():

@@ -221,7 +221,7 @@ def test_how_far_it_is(stand_in, tmp_path, budget, planned, done):
 def test_the_machine():
     about = machine({"CUDA_VISIBLE_DEVICES": "3"})
     assert (about["cores"], about["visible_devices"], about["threads"]) == (os.cpu_count(), "3", None)
-    assert about["vector_instructions"] == torch.backends.cpu.get_cpu_capability()
+    assert about["vector_instructions"] == torch.backends.cpu.get_cpu_capability() != ""
     assert json.dumps(about)
 
 

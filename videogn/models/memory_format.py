@@ -1,7 +1,8 @@
 """Layout of clips, activations and weights in memory: channels outermost (contiguous) or innermost (channels last).
 
-The numbers are the same up to rounding (but for GroupNorm of values far from 0, docs/computing.md). Which is faster
-depends on the processor, its library of convolutions and the norm, so `auto` goes by what was measured.
+The numbers are the same up to rounding, but for GroupNorm on a CPU of values far from 0 compared with their spread
+(docs/computing.md). Which is faster depends on the processor, its library of convolutions and the norm, so `auto` goes
+by what was measured.
 """
 
 from __future__ import annotations

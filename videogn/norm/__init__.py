@@ -6,8 +6,8 @@ Every norm computes
 
 with gamma and beta per channel. Norms differ in S_i, the set of positions that share mu_i and var_i (GN paper,
 equations 1, 2 and 6), or in the origin of mu_i and var_i. For video the paper's (H, W) becomes (T, H, W). A position is
-k = (k_N, k_C, k_T, k_H, k_W). Every variance that normalises is the biased one; running variances, which do
-in evaluation, are averages of the unbiased one, as PyTorch's. A few have another formula, which their
+k = (k_N, k_C, k_T, k_H, k_W). In training every variance that normalises is the biased one; running variances,
+for evaluation, are what each layer says, PyTorch's of the unbiased one. A few have another formula, which their
 docstrings state, and an activation of their own in place of ReLU.
 """
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from videogn.checks import require_at_least, require_whole
+from videogn.checks import require_at_least
 from videogn.norm.running_statistics import RunningStatistics, batch_moments, update_factor
 
 
@@ -31,7 +31,7 @@ class BatchRenorm3d(RunningStatistics):
         eps: Constant added to the variance. Default: 1e-5.
 
     Raises:
-        ValueError: A bound is too small or not finite, or `warmup` is no whole number or negative.
+        ValueError: A bound is too small or not finite, or `warmup` is negative.
     """
 
     #: Whether r and d apply. `precise_statistics` turns them off: they draw towards the statistics to be replaced.
@@ -50,7 +50,6 @@ class BatchRenorm3d(RunningStatistics):
         super().__init__(num_channels, eps=eps)
         require_at_least("r_max", r_max, 1)
         require_at_least("d_max", d_max, 0)
-        require_whole("warmup", warmup)
         require_at_least("warmup", warmup, 0)
         self.r_max = r_max
         self.d_max = d_max

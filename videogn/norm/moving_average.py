@@ -70,8 +70,7 @@ class MovingAverageBatchNorm3d(nn.Module):
         num_batches_tracked: Number of training forward passes.
 
     Raises:
-        ValueError: `window` or a warm-up is not a whole number, `window` is not positive, a warm-up is negative, or
-            `decay` is not in [0, 1).
+        ValueError: `window` is not a whole number > 0, a warm-up is negative, or `decay` is not in [0, 1).
     """
 
     #: The convolution that a network with this norm is built from.
@@ -97,8 +96,7 @@ class MovingAverageBatchNorm3d(nn.Module):
         eps: float = 1e-5,
     ) -> None:
         super().__init__()
-        for name, value in {"window": window, "warmup": warmup, "r_warmup": r_warmup}.items():
-            require_whole(name, value)
+        require_whole("window", window)
         require_positive("window", window)
         require_at_least("warmup", warmup, 0)
         require_at_least("r_warmup", r_warmup, 0)

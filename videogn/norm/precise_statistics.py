@@ -93,15 +93,16 @@ def batch_statistics(layers: Mapping[str, nn.Module]) -> Iterator[Callable[[], d
     modes = [module.training for module in modules]
     momenta = [layer.momentum for layer in layers.values()]
     kept = [
-        (module, name, buffer, buffer.detach().clone())
+        (module, name, buffer, None if buffer is None else buffer.detach().clone())
         for module in modules
-        for name, buffer in module.named_buffers(recurse=False)
+        for name, buffer in module._buffers.items()  # with those that are None, which a layer may fill
     ]
 
     def put_back() -> None:
         with torch.no_grad():
             for module, name, buffer, original in kept:
-                buffer.copy_(original)
+                if buffer is not None and original is not None:
+                    buffer.copy_(original)
                 setattr(module, name, buffer)  # a layer may have put another tensor in its place
 
     def take() -> dict[str, Statistics]:

@@ -25,7 +25,8 @@ from videogn.norm.root_mean_square import RMSGroupNorm
 from videogn.norm.sub_batch import SyncBatchNorm3d, sub_batch_norm
 from videogn.norm.weight_standardisation import WeightStandardisedGroupNorm
 
-#: Norm name -> class or function `(num_channels, **options) -> nn.Module`. A new norm is one more line.
+#: Norm name -> class or function `(num_channels, **options) -> nn.Module`. A new norm is one more line, and its options
+#: that are numbers are among `_NUMBERS`.
 NORMS: dict[str, Callable[..., nn.Module]] = {
     "bn": batch_norm,
     "gn": group_norm,
@@ -49,16 +50,8 @@ NORMS: dict[str, Callable[..., nn.Module]] = {
 
 #: Attributes by which a norm says what belongs where in a network, see `NormFactory`.
 _PLACES = ("activation", "sum_activation", "last", "shortcut")
-#: Options of the norms in the table that are numbers of any size, with those of them that may be None.
-_NUMBERS = {
-    "eps": False,
-    "momentum": True,
-    "decay": False,
-    "r_max": False,
-    "d_max": False,
-    "alpha": False,
-    "shift": False,
-}
+#: Options of the norms of the table that are any finite number; `momentum` may be None.
+_NUMBERS = {"eps", "momentum", "decay", "r_max", "d_max", "warmup", "r_warmup", "alpha", "shift"}
 #: Number of channels to make an activation with, to see what kind it is.
 _ANY_CHANNELS = 32
 
@@ -181,12 +174,12 @@ def make_norm(norm: str | Callable[..., nn.Module], **options: Any) -> NormFacto
         **options: Options of the norm, for instance `groups=32`. They are added to those of a `NormFactory`.
 
     Returns:
-        A factory `(num_channels) -> nn.Module`. Values that are wrong for a number of channels are refused when it
-        makes a layer.
+        A factory `(num_channels) -> nn.Module`. It refuses other wrong values when it makes a layer.
 
     Raises:
-        ValueError: The norm or an option is unknown, and the message names the nearest valid name; or a number is out
-            of range: `eps` is negative, `momentum` is not in [0, 1], or one is not finite.
+        ValueError: The norm is no name, class or function; it or an option is unknown, and the message names the
+            nearest valid name; or, of a norm of the table, an option is no finite number, `eps` is negative or
+            `momentum` is not in [0, 1].
 
     Example:
         >>> import torch
@@ -209,7 +202,7 @@ def make_norm(norm: str | Callable[..., nn.Module], **options: Any) -> NormFacto
         options = {**make.keywords, **options}
         make = make.func
     check_options(f"norm {name!r}", make, options, positional=1)
-    if name in NORMS:
+    if make in NORMS.values():
         _check_numbers(options)
     return NormFactory(name, make, options)
 
@@ -217,7 +210,7 @@ def make_norm(norm: str | Callable[..., nn.Module], **options: Any) -> NormFacto
 def _check_numbers(options: Mapping[str, Any]) -> None:
     """Refuse numbers with which a norm of the table would compute nonsense, in training or long after."""
     for name, value in options.items():
-        if name in _NUMBERS and not (is_number(value) or (value is None and _NUMBERS[name])):
+        if name in _NUMBERS and not is_number(value) and (name, value) != ("momentum", None):
             raise ValueError(f"{name} must be a finite number, got {shown(value)}")
     require_at_least("eps", options.get("eps", 0), 0)
     momentum = options.get("momentum")
