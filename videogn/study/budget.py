@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from videogn.checks import check_choice
+from videogn.checks import check_choice, is_number
 from videogn.choices import BudgetName
 
 #: Units of a budget, as a grid names them.
@@ -30,7 +30,7 @@ class Budget:
     def __post_init__(self) -> None:
         check_choice("budget", self.kind, KINDS)
         amount = self.amount
-        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 < amount < float("inf"):
+        if not is_number(amount) or amount <= 0:
             raise ValueError(f"budget must have {self.kind} > 0, got {amount!r}")
         if self.kind != "minutes" and int(amount) != amount:
             raise ValueError(f"budget must have whole {self.kind}, got {amount:g}")

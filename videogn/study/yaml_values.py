@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from videogn.checks import check_choice
+from videogn.checks import check_choice, is_whole
 
 
 class _Loader(yaml.SafeLoader):
@@ -67,7 +67,7 @@ def as_list(value: Any) -> list[Any]:
 
 def integer(name: str, value: Any, *, least: int) -> int:
     """Return a whole number; anything else is a ValueError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    if not is_whole(value) or value < least:
         raise ValueError(f"{name} must be a whole number >= {least}, got {value!r}")
     return value
 
